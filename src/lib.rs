@@ -1,0 +1,9 @@
+//! webtune fine-tunes a small pretrained language model inside a browser tab.
+//!
+//! One walk, no way back: `formats` hands out checked weight bytes, `models` makes a frozen model of them, `peft`
+//! fills its delta slots, `data` and `text` turn a person's rows into batches, `train` runs the one loop, `eval`
+//! scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
+
+pub mod error;
+
+pub use error::{Error, Result};
