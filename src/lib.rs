@@ -4,6 +4,19 @@
 //! fills its delta slots, `data` and `text` turn a person's rows into batches, `train` runs the one loop, `eval`
 //! scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
 
+pub mod data;
+pub mod device;
 pub mod error;
+pub mod eval;
+pub mod export;
+pub mod formats;
+pub mod layers;
+pub mod models;
+pub mod peft;
+pub mod pretrained;
+pub mod rng;
+pub mod text;
+pub mod train;
+pub mod tuned;
 
 pub use error::{Error, Result};

@@ -1,0 +1,124 @@
+/**
+ * Enters: wasm-pack.toml and the crate. Leaves: each package variant's WebAssembly and glue in its out-dir.
+ * `npm run build:wasm`; a build whose inputs have not changed is skipped.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { cache, root, targetDir } from "./cache.mjs";
+import { ask, Failure, say, script, show, showPackage } from "./run.mjs";
+import { setup } from "./setup.mjs";
+import { hashOf, isFresh, writeStamp } from "./stamp.mjs";
+
+const WASM_TARGET = "wasm32-unknown-unknown";
+const KEPT_RESULTS = 4;
+
+/** @typedef {{ name: string, target: string, profile: string, features: string[], outDir: string, wasmOpt: string[] }} Variant */
+
+/** @returns {Promise<Variant[]>} */
+export async function readVariants() {
+  const { parse } = await import("smol-toml");
+  const read = /** @type {{ package?: Record<string, unknown>[] }} */ (
+    parse(readFileSync(join(root, "wasm-pack.toml"), "utf8"))
+  );
+  if (!read.package?.length) throw new Failure("wasm-pack.toml: expected at least one [[package]], found none");
+  return read.package.map(readVariant);
+}
+
+/** @param {Record<string, unknown>} entry @param {number} index @returns {Variant} */
+function readVariant(entry, index) {
+  const where = `wasm-pack.toml, package ${index + 1}`;
+  const known = ["name", "target", "profile", "features", "out-dir", "wasm-opt"];
+  const unknown = Object.keys(entry).find((key) => !known.includes(key));
+  if (unknown) throw new Failure(`${where}: ${unknown} is not one of ${known.join(", ")}`);
+  const text = (/** @type {string} */ key) => {
+    const value = entry[key];
+    if (typeof value !== "string")
+      throw new Failure(`${where}: ${key}: expected a text, found ${JSON.stringify(value)}`);
+    return value;
+  };
+  const list = (/** @type {string} */ key) => {
+    const value = entry[key];
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+      throw new Failure(`${where}: ${key}: expected a list of texts, found ${JSON.stringify(value)}`);
+    }
+    return value;
+  };
+  return {
+    name: text("name"),
+    target: text("target"),
+    profile: text("profile"),
+    features: list("features"),
+    outDir: resolve(root, text("out-dir")),
+    wasmOpt: list("wasm-opt"),
+  };
+}
+
+const mib = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** The sizes of a WebAssembly file as a server would send it. @param {string} file */
+export function sizesOf(file) {
+  const bytes = readFileSync(file);
+  return { wasmBytes: bytes.length, wasmGzipBytes: gzipSync(bytes, { level: 9 }).length };
+}
+
+/** @param {Variant} variant @param {string} file */
+async function optimise({ name, wasmOpt }, file) {
+  const store = join(cache, "wasm-opt");
+  mkdirSync(store, { recursive: true });
+  // By content: a fresh clone of the same sources gives the same input, and this step takes minutes.
+  const kept = join(store, `${hashOf([file], [...wasmOpt, toolVersion("binaryen")])}.wasm`);
+  if (!existsSync(kept)) {
+    say(`optimising ${name} with wasm-opt ${wasmOpt[0] ?? ""} (minutes, without output)`);
+    const partial = `${kept}.${process.pid}`;
+    await showPackage("binaryen/bin/wasm-opt", [...wasmOpt, file, "-o", partial]);
+    renameSync(partial, kept);
+  }
+  copyFileSync(kept, file);
+  const times = readdirSync(store).map((entry) => ({ entry, time: statSync(join(store, entry)).mtimeMs }));
+  for (const { entry } of times.sort((a, b) => b.time - a.time).slice(KEPT_RESULTS)) rmSync(join(store, entry));
+}
+
+/** @param {string} name */
+const toolVersion = (name) =>
+  JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
+
+/** @param {Variant} variant */
+async function build(variant) {
+  const { name, target, profile, features, outDir } = variant;
+  const outputs = [`${name}.js`, `${name}.d.ts`, `${name}_bg.wasm`].map((file) => join(outDir, file));
+  const stamp = join(outDir, ".stamp");
+  const inputs = ["src", "Cargo.toml", "Cargo.lock", ".cargo", "wasm-pack.toml"];
+  const words = [ask("rustc", ["--version"]) ?? "", ask("wasm-bindgen", ["--version"]) ?? "", toolVersion("binaryen")];
+  const hash = hashOf(inputs, words);
+  if (isFresh(stamp, hash, outputs)) return;
+
+  say(`building ${name} for ${WASM_TARGET} (the first time takes a quarter of an hour on two cores)`);
+  const wanted = features.length > 0 ? ["--features", features.join(",")] : [];
+  await show("cargo", ["build", "--lib", "--target", WASM_TARGET, "--profile", profile, ...wanted]);
+  const built = join(targetDir, WASM_TARGET, profile === "dev" ? "debug" : profile, `${name}.wasm`);
+  if (!existsSync(built)) throw new Failure(`cargo build: expected ${built}, found no such file`);
+
+  rmSync(outDir, { recursive: true, force: true });
+  const trimmed = ["--remove-name-section", "--remove-producers-section"];
+  await show("wasm-bindgen", ["--target", target, "--out-dir", outDir, "--out-name", name, ...trimmed, built]);
+  const file = join(outDir, `${name}_bg.wasm`);
+  const before = statSync(file).size;
+  await optimise(variant, file);
+  const { wasmBytes, wasmGzipBytes } = sizesOf(file);
+  say(`${name}_bg.wasm: ${mib(wasmBytes)} (${mib(before)} before wasm-opt), ${mib(wasmGzipBytes)} with gzip`);
+  writeStamp(stamp, hash);
+}
+
+/** Builds every variant that is not fresh; gives the variants. */
+export async function ensureWasm() {
+  const variants = await readVariants();
+  for (const variant of variants) await build(variant);
+  return variants;
+}
+
+script(import.meta.url, async () => {
+  await setup();
+  await ensureWasm();
+  say("the WebAssembly is built");
+});

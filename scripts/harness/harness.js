@@ -1,0 +1,110 @@
+/**
+ * Enters: jobs from a script, with addresses of files. Leaves: results as plain values, and events on the way.
+ * This page knows nothing but the published package.
+ */
+import { FineTuner, parseExamples, runBenchmark } from "webtune";
+
+/** @typedef {{ url: string, name: string }} RemoteFile */
+/**
+ * @typedef {object} FinetuneJob
+ * @property {import("webtune").ModelSource} model
+ * @property {import("webtune").DeviceChoice} device
+ * @property {import("webtune").TrainOptions} options
+ * @property {RemoteFile} train
+ * @property {RemoteFile} [test]
+ */
+
+/** Set by the script that opened this page. @type {(event: unknown) => Promise<void>} */
+const report = (event) => /** @type {any} */ (globalThis).webtuneReport(event);
+
+/** @param {RemoteFile} file */
+async function examplesOf({ url, name }) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${name}: the server answered ${response.status}`);
+  const { rows } = await parseExamples(await response.blob(), name);
+  return rows.map(({ text, label }) => ({ text, label }));
+}
+
+/** @param {Uint8Array} bytes */
+function toBase64(bytes) {
+  let text = "";
+  // In portions, because a call takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  return btoa(text);
+}
+
+/** @param {FinetuneJob} job */
+async function finetune({ model, device, options, train, test }) {
+  const trainRows = await examplesOf(train);
+  const testRows = test ? await examplesOf(test) : undefined;
+  const tuner = await FineTuner.load(model, { device });
+  try {
+    await report({ type: "loaded", model: tuner.model, device: tuner.device });
+    const begun = performance.now();
+    const stepMs = [];
+    /** @type {Extract<import("webtune").TrainEvent, { type: "finished" }> | undefined} */
+    let finished;
+    for await (const event of tuner.train(trainRows, options)) {
+      if (event.type === "step") stepMs.push(event.ms);
+      if (event.type === "finished") finished = event;
+      else await report(event);
+    }
+    if (!finished) throw new Error("the run ended without its last event");
+    const seconds = (performance.now() - begun) / 1000;
+    if (testRows) await report({ type: "testing", rows: testRows.length });
+    const evaluation = testRows ? await tuner.evaluate(testRows) : finished.evaluation;
+    const files = await tuner.exportAdapter();
+    return {
+      device: tuner.device.device,
+      seconds,
+      stepMs,
+      finished,
+      evaluation,
+      files: files.map(({ path, bytes }) => ({ path, base64: toBase64(bytes) })),
+      peakWasmBytes: await tuner.memoryBytes(),
+    };
+  } finally {
+    tuner.dispose();
+  }
+}
+
+/**
+ * Milliseconds from this page's navigation to its first optimiser step.
+ * @param {FinetuneJob} job
+ */
+async function firstStep({ model, device, options, train }) {
+  const rows = await examplesOf(train);
+  const tuner = await FineTuner.load(model, { device });
+  try {
+    for await (const event of tuner.train(rows, options)) if (event.type === "step") return performance.now();
+    throw new Error("the run ended without a step");
+  } finally {
+    tuner.dispose();
+  }
+}
+
+/**
+ * One result per product shape, one after the other in this page.
+ * @param {{ device: import("webtune").DeviceChoice, shape: import("webtune").BenchmarkShape, plans: import("webtune").BenchmarkPlan[] }} job
+ */
+async function benchmark({ device, shape, plans }) {
+  const results = [];
+  for (const plan of plans) {
+    await report(plan.matmul);
+    results.push(await runBenchmark(device, shape, plan));
+  }
+  return results;
+}
+
+/** @type {Record<string, (job: any) => Promise<unknown>>} */
+const jobs = { finetune, firstStep, benchmark };
+
+/** A thrown error would lose its code on the way to the script. */
+/** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {
+  try {
+    return { value: await jobs[name]?.(job) };
+  } catch (error) {
+    const { code, message } = /** @type {{ code?: string, message?: string }} */ (error);
+    return { error: { code, message: message ?? String(error) } };
+  }
+};

@@ -1,0 +1,207 @@
+//! Enters: column names and what their values look like. Leaves: which column is the text and which the label.
+
+use std::collections::HashSet;
+
+use super::parse::ParseOptions;
+use crate::error::{Error, Result};
+
+/// Names that a text column has in public data sets, most telling first. Compared without case.
+const TEXT_NAMES: [&str; 20] = [
+    "text",
+    "sentence",
+    "question",
+    "content",
+    "input",
+    "utterance",
+    "query",
+    "message",
+    "body",
+    "review",
+    "comment",
+    "document",
+    "prompt",
+    "phrase",
+    "tweet",
+    "headline",
+    "title",
+    "subject",
+    "description",
+    "sentence1",
+];
+
+/// Names that a label column has in public data sets, most telling first. Compared without case.
+const LABEL_NAMES: [&str; 15] = [
+    "label",
+    "labels",
+    "category",
+    "intent",
+    "class",
+    "target",
+    "topic",
+    "sentiment",
+    "tag",
+    "output",
+    "answer",
+    "label_text",
+    "label_name",
+    "coarse_label",
+    "y",
+];
+
+/// What the values of one column look like.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    /// Different values.
+    pub distinct: usize,
+    /// Characters of all values together.
+    pub characters: usize,
+    /// Whether every row has a plain value here.
+    pub usable: bool,
+}
+
+impl Profile {
+    /// `None` stands for a value that is neither text, number nor boolean.
+    pub fn of<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Profile {
+        let mut seen = HashSet::new();
+        let mut profile = Profile {
+            usable: true,
+            ..Profile::default()
+        };
+        for value in values {
+            let Some(value) = value else {
+                profile.usable = false;
+                continue;
+            };
+            profile.characters += value.chars().count();
+            seen.insert(value.trim());
+        }
+        profile.distinct = seen.len();
+        profile
+    }
+}
+
+/// The index of the text column and of the label column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub text: usize,
+    pub label: usize,
+}
+
+/// Chooses each column as asked for, else by a known name, else by content: the text is the longest column that is left,
+/// the label the one with the fewest different values (a column with one value only comes last).
+///
+/// # Errors
+/// `InvalidData` where a column asked for does not exist, or no two columns can serve.
+pub(crate) fn choose(
+    file: &str,
+    columns: &[String],
+    profiles: &[Profile],
+    options: &ParseOptions,
+) -> Result<Chosen> {
+    let asked_text = asked(file, columns, "textColumn", options.text_column.as_deref())?;
+    let asked_label = asked(
+        file,
+        columns,
+        "labelColumn",
+        options.label_column.as_deref(),
+    )?;
+    if let (Some(text), Some(label)) = (asked_text, asked_label)
+        && text == label
+    {
+        return Err(invalid(
+            file,
+            format!(
+                "text and label were both asked for from the column \"{}\"; expected two different columns among: {}",
+                columns[text],
+                listed(columns)
+            ),
+        ));
+    }
+    let text = asked_text.or_else(|| known(columns, &TEXT_NAMES, asked_label));
+    let label = asked_label.or_else(|| known(columns, &LABEL_NAMES, text));
+    let usable = |taken: Option<usize>| {
+        profiles
+            .iter()
+            .enumerate()
+            .filter(move |(index, profile)| Some(*index) != taken && profile.usable)
+    };
+    let text = text.or_else(|| {
+        usable(label)
+            // Of equals the first, which `max_by_key` would not give.
+            .min_by_key(|(_, profile)| std::cmp::Reverse(profile.characters))
+            .map(|(index, _)| index)
+    });
+    let label = label.or_else(|| {
+        usable(text)
+            .min_by_key(|(_, profile)| (profile.distinct < 2, profile.distinct, profile.characters))
+            .map(|(index, _)| index)
+    });
+    match (text, label) {
+        (Some(text), Some(label)) => Ok(Chosen { text, label }),
+        _ => Err(invalid(
+            file,
+            format!(
+                "expected a column of texts and a column of labels, found only: {}",
+                listed(columns)
+            ),
+        )),
+    }
+}
+
+/// Whether these names hold both a text's and a label's, which only a header does.
+pub(crate) fn names_both(names: &[&str]) -> bool {
+    let any = |known: &[&str]| names.iter().any(|name| is_among(name, known));
+    any(&TEXT_NAMES) && any(&LABEL_NAMES)
+}
+
+/// Whether this is a text's or a label's name.
+pub(crate) fn is_known(name: &str) -> bool {
+    is_among(name, &TEXT_NAMES) || is_among(name, &LABEL_NAMES)
+}
+
+fn is_among(name: &str, known: &[&str]) -> bool {
+    known.iter().any(|k| k.eq_ignore_ascii_case(name.trim()))
+}
+
+fn known(columns: &[String], names: &[&str], taken: Option<usize>) -> Option<usize> {
+    names.iter().find_map(|name| {
+        columns
+            .iter()
+            .enumerate()
+            .position(|(index, column)| Some(index) != taken && column.eq_ignore_ascii_case(name))
+    })
+}
+
+fn asked(
+    file: &str,
+    columns: &[String],
+    option: &str,
+    name: Option<&str>,
+) -> Result<Option<usize>> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    match columns.iter().position(|column| column == name.trim()) {
+        Some(index) => Ok(Some(index)),
+        None => Err(invalid(
+            file,
+            format!(
+                "{option}: there is no column \"{name}\"; the columns are: {}",
+                listed(columns)
+            ),
+        )),
+    }
+}
+
+fn listed(columns: &[String]) -> String {
+    let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
+    quoted.join(", ")
+}
+
+fn invalid(file: &str, reason: String) -> Error {
+    Error::InvalidData {
+        file: file.to_owned(),
+        row: None,
+        reason,
+    }
+}

@@ -1,0 +1,234 @@
+//! Enters: labelled texts. Leaves: the map between labels and ids, or the reason why the texts cannot train a model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What errors call examples that came as a list rather than a file.
+const EXAMPLES: &str = "examples";
+
+/// One labelled text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// What the model reads.
+    pub text: String,
+    /// What it shall answer.
+    pub label: String,
+}
+
+/// Labels and their ids, 0 to `len() - 1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelMap {
+    names: Vec<String>,
+    ids: BTreeMap<String, usize>,
+}
+
+impl LabelMap {
+    /// Every label of `examples` once, in byte order, so that the order of the rows does not matter.
+    pub fn from_examples(examples: &[Example]) -> LabelMap {
+        let mut names: Vec<String> = examples.iter().map(|e| e.label.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        LabelMap::with_order(names)
+    }
+
+    /// Labels in an order that is already fixed, such as an exported adapter's.
+    ///
+    /// # Errors
+    /// `InvalidData` where a name stands twice.
+    pub fn from_names(names: Vec<String>) -> Result<LabelMap> {
+        let count = names.len();
+        let map = LabelMap::with_order(names);
+        if map.ids.len() != count {
+            return Err(Error::InvalidData {
+                file: "labels".into(),
+                row: None,
+                reason: format!(
+                    "expected {count} different names, got {} different ones: {}",
+                    map.ids.len(),
+                    map.names.join(", ")
+                ),
+            });
+        }
+        Ok(map)
+    }
+
+    fn with_order(names: Vec<String>) -> LabelMap {
+        let ids = names.iter().cloned().zip(0..).collect();
+        LabelMap { names, ids }
+    }
+
+    /// The id of a label, or `None` for an unknown one.
+    pub fn id(&self, label: &str) -> Option<usize> {
+        self.ids.get(label).copied()
+    }
+
+    /// The label of an id, or `None` past the last one.
+    pub fn name(&self, id: usize) -> Option<&str> {
+        self.names.get(id).map(String::as_str)
+    }
+
+    /// All labels, in the order of their ids.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+/// Checks that `examples` can train a classifier, and maps their labels.
+///
+/// # Errors
+/// `InvalidData`: no examples, a blank text or label (the row counts from 1 in the list given), fewer than two labels,
+/// or a label with a single example, which could not both train and be validated.
+pub fn check(examples: &[Example]) -> Result<LabelMap> {
+    if examples.is_empty() {
+        return Err(invalid(
+            None,
+            "there are none; at least two labels with two examples each are needed".into(),
+        ));
+    }
+    for (index, example) in examples.iter().enumerate() {
+        if example.text.trim().is_empty() {
+            return Err(invalid(Some(index + 1), "the text is blank".into()));
+        }
+        if example.label.trim().is_empty() {
+            return Err(invalid(Some(index + 1), "the label is blank".into()));
+        }
+    }
+    let labels = LabelMap::from_examples(examples);
+    if let [only] = labels.names() {
+        return Err(invalid(
+            None,
+            format!("all have the label \"{only}\"; at least two different labels are needed"),
+        ));
+    }
+    let mut counts = vec![0usize; labels.len()];
+    for id in examples.iter().filter_map(|e| labels.id(&e.label)) {
+        counts[id] += 1;
+    }
+    let single: Vec<String> = labels
+        .names()
+        .iter()
+        .zip(&counts)
+        .filter(|(_, count)| **count == 1)
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    match single.as_slice() {
+        [] => Ok(labels),
+        [name] => Err(invalid(
+            None,
+            format!(
+                "the label {name} has only one example; every label needs at least two, one to learn from and one to \
+                 check against"
+            ),
+        )),
+        names => Err(invalid(
+            None,
+            format!(
+                "the labels {} have only one example each; every label needs at least two, one to learn from and one \
+                 to check against",
+                list(names)
+            ),
+        )),
+    }
+}
+
+/// The first few of `names`; a column of free text taken for labels would otherwise fill the screen.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!("{} and {more} more", names[..SHOWN].join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+fn invalid(row: Option<usize>, reason: String) -> Error {
+    Error::InvalidData {
+        file: EXAMPLES.into(),
+        row,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examples(rows: &[(&str, &str)]) -> Vec<Example> {
+        rows.iter()
+            .map(|(text, label)| Example {
+                text: (*text).into(),
+                label: (*label).into(),
+            })
+            .collect()
+    }
+
+    fn message(rows: &[(&str, &str)]) -> String {
+        let error = check(&examples(rows)).unwrap_err();
+        assert_eq!(error.code(), "invalidData");
+        error.to_string()
+    }
+
+    #[test]
+    fn labels_are_sorted_whatever_the_order_of_rows() {
+        let rows = [
+            ("t", "b"),
+            ("u", "a"),
+            ("v", "é"),
+            ("w", "a"),
+            ("x", "b"),
+            ("y", "é"),
+        ];
+        let labels = check(&examples(&rows)).unwrap();
+        assert_eq!(labels.names(), ["a", "b", "é"]);
+        assert_eq!(labels.id("b"), Some(1));
+        assert_eq!(labels.id("c"), None);
+        assert_eq!(labels.name(2), Some("é"));
+        assert_eq!(labels.name(3), None);
+        let reversed: Vec<_> = rows.iter().rev().copied().collect();
+        assert_eq!(check(&examples(&reversed)).unwrap(), labels);
+    }
+
+    #[test]
+    fn a_fixed_order_stays() {
+        let labels = LabelMap::from_names(vec!["z".into(), "a".into()]).unwrap();
+        assert_eq!(labels.id("z"), Some(0));
+        assert!(LabelMap::from_names(vec!["z".into(), "z".into()]).is_err());
+    }
+
+    #[test]
+    fn each_defect_is_named() {
+        assert!(message(&[]).contains("there are none"));
+        assert_eq!(
+            message(&[("x", "a"), (" \n", "b")]),
+            "examples, row 2: the text is blank"
+        );
+        assert_eq!(
+            message(&[("x", "\t")]),
+            "examples, row 1: the label is blank"
+        );
+        assert!(message(&[("x", "only"), ("y", "only")]).contains("\"only\""));
+        let single = message(&[("x", "a"), ("y", "a"), ("z", "rare")]);
+        assert!(single.contains("the label \"rare\" has only one example"));
+    }
+
+    #[test]
+    fn many_single_labels_are_cut_short() {
+        let rows: Vec<(String, String)> = (0..50)
+            .map(|n| (format!("text {n}"), format!("l{n:02}")))
+            .collect();
+        let rows: Vec<(&str, &str)> = rows.iter().map(|(t, l)| (t.as_str(), l.as_str())).collect();
+        assert!(message(&rows).contains("\"l04\" and 45 more have only one example each"));
+    }
+}

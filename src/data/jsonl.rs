@@ -1,0 +1,160 @@
+//! Enters: the text of a JSONL file. Leaves: its labelled rows.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::columns::{self, Profile};
+use super::parse::{ParseOptions, ParsedTable, TableFormat, assemble};
+use crate::error::{Error, Result};
+
+struct Line {
+    row: usize,
+    object: Map<String, Value>,
+}
+
+/// Reads `text` as one JSON object per line; blank lines are allowed.
+pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<ParsedTable> {
+    if text.trim_start().starts_with('[') {
+        return Err(invalid(
+            file,
+            None,
+            "expected one JSON object per line, such as {\"text\": \"...\", \"label\": \"...\"}, found a JSON array; write \
+             each of its objects on a line of its own"
+                .into(),
+        ));
+    }
+    let lines = lines(file, text)?;
+    let columns = keys(&lines);
+    let profiles: Vec<Profile> = columns
+        .iter()
+        .map(|key| {
+            let values: Vec<Option<String>> = lines
+                .iter()
+                .map(|line| line.object.get(key).and_then(plain))
+                .collect();
+            Profile::of(values.iter().map(Option::as_deref))
+        })
+        .collect();
+    let chosen = columns::choose(file, &columns, &profiles, options)?;
+    let (text_key, label_key) = (&columns[chosen.text], &columns[chosen.label]);
+    let mut rows = Vec::with_capacity(lines.len());
+    for line in &lines {
+        rows.push((
+            line.row,
+            value(file, line, text_key)?,
+            value(file, line, label_key)?,
+        ));
+    }
+    Ok(assemble(
+        TableFormat::Jsonl,
+        columns,
+        chosen,
+        rows.into_iter(),
+    ))
+}
+
+fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let row = index + 1;
+        let value: Value = serde_json::from_str(line).map_err(|error| {
+            invalid(
+                file,
+                Some(row),
+                format!(
+                    "expected one whole JSON object per line, but {} at column {}",
+                    message(&error),
+                    error.column()
+                ),
+            )
+        })?;
+        match value {
+            Value::Object(object) => lines.push(Line { row, object }),
+            other => {
+                let reason = format!("expected a JSON object, found {}", kind(&other));
+                return Err(invalid(file, Some(row), reason));
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The parser's message without its line, which is always 1 here.
+fn message(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    message
+        .strip_suffix(&place)
+        .map(str::to_owned)
+        .unwrap_or(message)
+}
+
+/// All keys, in the order in which they first stand.
+fn keys(lines: &[Line]) -> Vec<String> {
+    let mut order: HashMap<&str, usize> = HashMap::new();
+    for key in lines.iter().flat_map(|line| line.object.keys()) {
+        let next = order.len();
+        order.entry(key).or_insert(next);
+    }
+    let mut keys: Vec<(&str, usize)> = order.into_iter().collect();
+    keys.sort_unstable_by_key(|(_, position)| *position);
+    keys.into_iter().map(|(key, _)| key.to_owned()).collect()
+}
+
+fn value(file: &str, line: &Line, key: &str) -> Result<String> {
+    let Some(value) = line.object.get(key) else {
+        let found: Vec<String> = line.object.keys().map(|k| format!("\"{k}\"")).collect();
+        let found = match found.is_empty() {
+            true => "none".to_owned(),
+            false => found.join(", "),
+        };
+        return Err(invalid(
+            file,
+            Some(line.row),
+            format!("the key \"{key}\" is missing; the keys found are: {found}"),
+        ));
+    };
+    plain(value).ok_or_else(|| {
+        invalid(
+            file,
+            Some(line.row),
+            format!(
+                "{key}: expected a string, a number, true or false, found {}",
+                kind(value)
+            ),
+        )
+    })
+}
+
+/// A value that can be a text or a label, as text.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
+    Error::InvalidData {
+        file: file.to_owned(),
+        row,
+        reason,
+    }
+}

@@ -1,0 +1,80 @@
+//! Enters: which engine is wanted. Leaves: a burn device that knows its kind, and estimates of what will be allocated.
+
+use burn::tensor::Device;
+
+use crate::{Error, Result};
+
+/// Which engine a device belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// burn-flex: WebAssembly SIMD in a browser, native SIMD elsewhere.
+    Cpu,
+    /// burn-wgpu: WebGPU in a browser, the platform's graphics API elsewhere.
+    Webgpu,
+}
+
+/// A burn device together with the facts the engine decides by.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    /// Without autodiff; training parameters switch it on for themselves.
+    pub device: Device,
+    /// CPU or GPU.
+    pub kind: EngineKind,
+    /// Bytes that models and training may take together.
+    pub memory_limit: u64,
+}
+
+/// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
+pub const DEFAULT_MEMORY_LIMIT: u64 = 3584 << 20;
+
+impl Compute {
+    /// The CPU engine.
+    pub fn cpu() -> Self {
+        Self {
+            device: Device::flex(),
+            kind: EngineKind::Cpu,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+        }
+    }
+
+    /// The GPU engine, on the adapter that the platform prefers. May be called once per WebAssembly instance.
+    ///
+    /// # Errors
+    /// [`Error::NoWebgpu`] with the platform's words.
+    #[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
+    pub async fn webgpu() -> Result<Self> {
+        let device = Device::wgpu_options()
+            .init_async()
+            .await
+            .map_err(|error| Error::NoWebgpu {
+                reason: error.to_string(),
+            })?;
+        Ok(Self {
+            device,
+            kind: EngineKind::Webgpu,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+        })
+    }
+
+    /// Replaces the limit; bytes.
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// Refuses work that would not fit, before anything is allocated.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] with both numbers and `advice`, what a person could do.
+    pub fn check_memory(&self, what: &str, needed: u64, advice: &str) -> Result<()> {
+        if needed <= self.memory_limit {
+            return Ok(());
+        }
+        Err(Error::OutOfMemory {
+            what: what.into(),
+            needed,
+            available: self.memory_limit,
+            advice: advice.into(),
+        })
+    }
+}

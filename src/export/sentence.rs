@@ -1,0 +1,65 @@
+//! Enters: a `mean` head. Leaves: the folder around the adapter that Sentence-Transformers loads as one model.
+
+use serde_json::json;
+
+use super::adapter::{ExportedFile, file, json_file};
+use crate::Result;
+use crate::pretrained::Pretrained;
+use crate::tuned::Tuned;
+
+/// modules.json and its modules: transformer (the adapter beside it), mean pooling, normalisation, and the head as a
+/// Dense module whose output is the logits. `dense` is the head's safetensors file.
+///
+/// # Errors
+/// None in practice: all of it is serialisable.
+pub fn files(model: &Pretrained, tuned: &Tuned, dense: Vec<u8>) -> Result<Vec<ExportedFile>> {
+    let module = |idx: usize, path: &str, kind: &str| {
+        json!({
+            "idx": idx,
+            "name": idx.to_string(),
+            "path": path,
+            "type": format!("sentence_transformers.models.{kind}")
+        })
+    };
+    let hidden = model.config.hidden_size;
+    let mut files = vec![
+        json_file(
+            "modules.json",
+            &json!([
+                module(0, "", "Transformer"),
+                module(1, "1_Pooling", "Pooling"),
+                module(2, "2_Normalize", "Normalize"),
+                module(3, "3_Dense", "Dense"),
+            ]),
+        )?,
+        json_file(
+            "sentence_bert_config.json",
+            &json!({"max_seq_length": tuned.max_length, "do_lower_case": false}),
+        )?,
+        json_file(
+            "1_Pooling/config.json",
+            &json!({
+                "word_embedding_dimension": hidden,
+                "pooling_mode_cls_token": false,
+                "pooling_mode_mean_tokens": true,
+                "pooling_mode_max_tokens": false,
+                "pooling_mode_mean_sqrt_len_tokens": false
+            }),
+        )?,
+        json_file(
+            "3_Dense/config.json",
+            &json!({
+                "in_features": hidden,
+                "out_features": tuned.labels.len(),
+                "bias": true,
+                // without this line Sentence-Transformers would apply tanh
+                "activation_function": "torch.nn.modules.linear.Identity"
+            }),
+        )?,
+        file("3_Dense/model.safetensors", dense),
+        // folders cannot be exported empty, and some versions look for the module's folder
+        json_file("2_Normalize/config.json", &json!({}))?,
+    ];
+    files.extend(model.tokenizer_files.iter().map(|(name, bytes)| file(name, bytes.clone())));
+    Ok(files)
+}

@@ -1,0 +1,14 @@
+//! Enters: the bytes of weight files, read in ranges. Leaves: checked tensors as f32, and new safetensors files.
+//!
+//! Nothing here knows a model. [`Checkpoint`] is what a model loader uses; [`write()`] is what an export uses.
+
+pub mod dtype;
+pub mod safetensors;
+pub mod shards;
+pub mod source;
+mod writer;
+
+pub use dtype::Dtype;
+pub use safetensors::{Header, TensorInfo, read_tensor, write};
+pub use shards::Checkpoint;
+pub use source::{MemorySource, Source, read_all};

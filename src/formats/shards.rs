@@ -1,0 +1,279 @@
+//! Enters: the files of a model folder. Leaves: its tensors by name, whichever weight file holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo, read_tensor};
+use super::source::{Source, read_all};
+use crate::error::{Error, Result};
+
+/// The weights of a model that fit one file.
+pub const SINGLE_FILE: &str = "model.safetensors";
+
+/// The list of tensors of a model whose weights are split over several files.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// All weights of a model folder, opened but not loaded: headers are checked, values are read when asked for.
+#[derive(Debug)]
+pub struct Checkpoint<S: Source> {
+    /// The file that says which tensors exist: the single file or the index.
+    file: String,
+    shards: Vec<Shard<S>>,
+    /// Position in `shards` by tensor name.
+    tensors: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Shard<S> {
+    source: S,
+    header: Header,
+}
+
+impl<S: Source> Checkpoint<S> {
+    /// Opens `model.safetensors`, or else `model.safetensors.index.json` with the files that it names. When both are
+    /// given the single file counts, as in transformers. `sources` may hold other files too.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] when neither is given or the index names a file that is not; [`Error::MissingTensor`]
+    /// when the index places a tensor in a file that lacks it; [`Error::InvalidFile`] and [`Error::ReadFailed`] as in
+    /// [`Header::read`].
+    pub async fn open(mut sources: Vec<S>) -> Result<Self> {
+        let given = given(&sources);
+        if let Some(source) = take(&mut sources, SINGLE_FILE) {
+            let header = Header::read(&source).await?;
+            let tensors = header.tensors().iter().map(|t| (t.name.clone(), 0));
+            return Ok(Self {
+                file: SINGLE_FILE.to_owned(),
+                tensors: tensors.collect(),
+                shards: vec![Shard { source, header }],
+            });
+        }
+        let Some(index) = take(&mut sources, INDEX_FILE) else {
+            return Err(Error::MissingFile {
+                file: format!("{SINGLE_FILE} or {INDEX_FILE}"),
+                found: given,
+            });
+        };
+        let weight_map = weight_map(&index).await?;
+        let files: BTreeSet<&String> = weight_map.values().collect();
+        let mut shards: Vec<Shard<S>> = Vec::with_capacity(files.len());
+        let mut positions = BTreeMap::new();
+        for file in files {
+            let Some(source) = take(&mut sources, file) else {
+                return Err(Error::MissingFile {
+                    file: file.clone(),
+                    found: given,
+                });
+            };
+            let header = Header::read(&source).await?;
+            positions.insert(file.clone(), shards.len());
+            shards.push(Shard { source, header });
+        }
+        let mut tensors = BTreeMap::new();
+        for (name, file) in weight_map {
+            match positions.get(&file).map(|&i| (i, &shards[i].header)) {
+                Some((i, header)) if header.info(&name).is_some() => tensors.insert(name, i),
+                _ => return Err(Error::MissingTensor { file, tensor: name }),
+            };
+        }
+        Ok(Self {
+            file: INDEX_FILE.to_owned(),
+            shards,
+            tensors,
+        })
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Shape, dtype and place of one tensor; its offsets count in the file that [`Checkpoint::weight_file`] names.
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.shard(name)?.header.info(name)
+    }
+
+    /// The path of the file that holds this tensor.
+    pub fn weight_file(&self, name: &str) -> Option<&str> {
+        Some(self.shard(name)?.source.path())
+    }
+
+    /// Reads one tensor: its shape as stored and its values as f32.
+    ///
+    /// # Errors
+    /// As [`read_tensor`]; a name that is nowhere is [`Error::MissingTensor`] with the single file or the index.
+    pub async fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        match self.shard(name) {
+            Some(shard) => read_tensor(&shard.source, &shard.header, name).await,
+            None => Err(Error::MissingTensor {
+                file: self.file.clone(),
+                tensor: name.to_owned(),
+            }),
+        }
+    }
+
+    fn shard(&self, name: &str) -> Option<&Shard<S>> {
+        self.tensors.get(name).and_then(|&i| self.shards.get(i))
+    }
+}
+
+fn take<S: Source>(sources: &mut Vec<S>, path: &str) -> Option<S> {
+    let position = sources.iter().position(|source| source.path() == path)?;
+    Some(sources.swap_remove(position))
+}
+
+fn given<S: Source>(sources: &[S]) -> String {
+    if sources.is_empty() {
+        return "none".to_owned();
+    }
+    let paths: Vec<&str> = sources.iter().map(Source::path).collect();
+    paths.join(", ")
+}
+
+/// File name by tensor name.
+async fn weight_map<S: Source>(index: &S) -> Result<BTreeMap<String, String>> {
+    let invalid = |reason: String| Error::InvalidFile {
+        file: index.path().to_owned(),
+        reason,
+    };
+    // An index lists what headers list, so the same limit keeps a wrong file out of memory.
+    if index.size() > MAX_HEADER_BYTES {
+        return Err(invalid(format!(
+            "it has {} bytes, more than the limit of {MAX_HEADER_BYTES}",
+            index.size()
+        )));
+    }
+    let json: Value = serde_json::from_slice(&read_all(index).await?)
+        .map_err(|error| invalid(format!("not valid JSON: {error}")))?;
+    let entries = json
+        .get("weight_map")
+        .and_then(Value::as_object)
+        .ok_or_else(|| invalid("it has no weight_map object".to_owned()))?;
+    if entries.is_empty() {
+        return Err(invalid("its weight_map is empty".to_owned()));
+    }
+    entries
+        .iter()
+        .map(|(name, file)| match file.as_str() {
+            Some(file) => Ok((name.clone(), file.to_owned())),
+            None => Err(invalid(format!(
+                "weight_map: the file of tensor {name} is not a string"
+            ))),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::super::{MemorySource, write};
+    use super::*;
+
+    /// Two shards with one tensor each, and an index of this weight map.
+    fn sharded(weight_map: &str) -> Vec<MemorySource> {
+        let one = |value: f32| {
+            let values = [value];
+            let name = if value == 1.0 { "a" } else { "b" };
+            write([(name, &[1][..], &values[..])], &BTreeMap::new()).unwrap()
+        };
+        let index = format!(r#"{{"metadata":{{"total_size":8}},"weight_map":{weight_map}}}"#);
+        vec![
+            MemorySource::new("model-00002-of-00002.safetensors", one(2.0)),
+            MemorySource::new("model.safetensors.index.json", index.into_bytes()),
+            MemorySource::new("model-00001-of-00002.safetensors", one(1.0)),
+        ]
+    }
+
+    const WEIGHT_MAP: &str =
+        r#"{"b":"model-00002-of-00002.safetensors","a":"model-00001-of-00002.safetensors"}"#;
+
+    #[test]
+    fn shards_are_found_through_the_index() {
+        let sources = sharded(WEIGHT_MAP);
+        let checkpoint = block_on(Checkpoint::open(sources.iter().collect())).unwrap();
+        assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            block_on(checkpoint.tensor("a")).unwrap(),
+            (vec![1], vec![1.0])
+        );
+        assert_eq!(
+            block_on(checkpoint.tensor("b")).unwrap(),
+            (vec![1], vec![2.0])
+        );
+        assert_eq!(
+            checkpoint.weight_file("b"),
+            Some("model-00002-of-00002.safetensors")
+        );
+        assert_eq!(checkpoint.weight_file("c"), None);
+        assert_eq!(
+            block_on(checkpoint.tensor("c")).unwrap_err().to_string(),
+            "model.safetensors.index.json: tensor c is missing"
+        );
+    }
+
+    #[test]
+    fn the_single_file_counts_when_an_index_is_there_too() {
+        let mut sources = sharded("not JSON");
+        let values = [3.0];
+        let single = write([("a", &[][..], &values[..])], &BTreeMap::new()).unwrap();
+        sources.push(MemorySource::new(SINGLE_FILE, single));
+        let checkpoint = block_on(Checkpoint::open(sources)).unwrap();
+        assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(checkpoint.weight_file("a"), Some(SINGLE_FILE));
+        assert_eq!(checkpoint.info("a").map(|t| t.shape.len()), Some(0));
+        assert_eq!(
+            block_on(checkpoint.tensor("a")).unwrap(),
+            (vec![], vec![3.0])
+        );
+        assert_eq!(
+            block_on(checkpoint.tensor("b")).unwrap_err().to_string(),
+            "model.safetensors: tensor b is missing"
+        );
+    }
+
+    #[test]
+    fn an_index_that_does_not_fit_its_shards_is_refused() {
+        let open = |sources: Vec<MemorySource>| {
+            block_on(Checkpoint::open(sources))
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            open(vec![]),
+            "model.safetensors or model.safetensors.index.json is missing; the files given are: none"
+        );
+        assert_eq!(
+            open(vec![MemorySource::new("config.json", vec![])]),
+            "model.safetensors or model.safetensors.index.json is missing; the files given are: config.json"
+        );
+        assert_eq!(
+            open(sharded(WEIGHT_MAP)[1..].to_vec()),
+            "model-00002-of-00002.safetensors is missing; the files given are: model.safetensors.index.json, \
+         model-00001-of-00002.safetensors"
+        );
+        assert_eq!(
+            open(sharded(r#"{"c":"model-00001-of-00002.safetensors"}"#)),
+            "model-00001-of-00002.safetensors: tensor c is missing"
+        );
+        let index = "model.safetensors.index.json";
+        assert_eq!(
+            open(sharded("[]")),
+            format!("{index}: it has no weight_map object")
+        );
+        assert_eq!(
+            open(sharded("{}")),
+            format!("{index}: its weight_map is empty")
+        );
+        assert_eq!(
+            open(sharded(r#"{"a":1}"#)),
+            format!("{index}: weight_map: the file of tensor a is not a string")
+        );
+        assert_eq!(
+            open(sharded("}")),
+            format!("{index}: not valid JSON: expected value at line 1 column 43")
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! Enters: pre-activations of any shape. Leaves: the same shape after the configured non-linearity.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::device::EngineKind;
+
+/// The non-linearity between the two feed-forward layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Exact GELU, `x / 2 (1 + erf(x / sqrt 2))`, in burn's fused kernel.
+    FusedGelu,
+    /// The same function from primitive operations. burn's GPU backends differentiate the fused kernel by the tanh
+    /// approximation, which is wrong in the third digit.
+    ComposedGelu,
+}
+
+impl Activation {
+    /// Exact GELU, in the form that has an exact gradient on this engine.
+    pub fn gelu(kind: EngineKind) -> Self {
+        match kind {
+            EngineKind::Cpu => Self::FusedGelu,
+            EngineKind::Webgpu => Self::ComposedGelu,
+        }
+    }
+
+    /// Applies the function elementwise.
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::FusedGelu => activation::gelu(x),
+            Self::ComposedGelu => {
+                let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
+                x * cdf * 0.5
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Enters: queries, keys and values. Leaves: each position's mixture of values (Vaswani et al. 2017).
+
+use burn::tensor::{Tensor, activation::softmax};
+
+/// What a masked score is lowered by: finite, because a row of minus infinities alone would give NaN.
+const MASKED: f64 = -1e9;
+
+/// Turns a mask of ones (real) and zeros (padding), `[batch, keys]`, into a bias `[batch, 1, 1, keys]` for [`attend`].
+pub fn padding_bias(mask: Tensor<2>) -> Tensor<4> {
+    let [batch, keys] = mask.dims();
+    ((mask - 1.0) * -MASKED).reshape([batch, 1, 1, keys])
+}
+
+/// Scaled dot-product attention of `heads` heads.
+///
+/// `query`, `key`, `value`: `[batch, tokens, heads * width]`; `bias` is added to the scores and broadcasts to
+/// `[batch, heads, tokens, tokens]`. Returns `[batch, tokens, heads * width]`.
+pub fn attend(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    bias: Tensor<4>,
+    heads: usize,
+) -> Tensor<3> {
+    let [batch, tokens, hidden] = query.dims();
+    let width = hidden / heads;
+    let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width]).swap_dims(1, 2); // [batch, heads, tokens, width]
+    // scaled before the product: [tokens, width] is smaller than [tokens, tokens]
+    let query = split(query * (width as f64).powf(-0.5));
+    let scores = query.matmul(split(key).swap_dims(2, 3)); // [batch, heads, query, key]
+    let weights = softmax(scores + bias, 3);
+    let mixed = weights.matmul(split(value)); // [batch, heads, tokens, width]
+    mixed.swap_dims(1, 2).reshape([batch, tokens, hidden])
+}

@@ -1,0 +1,247 @@
+//! Enters: token ids, types and mask. Leaves: one vector per token (Devlin et al. 2019; transformers' `BertModel`).
+//! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::config::BertConfig;
+use super::load::Loader;
+use crate::Result;
+use crate::device::EngineKind;
+use crate::formats::Source;
+use crate::layers::{Activation, Embedding, LayerNorm, Linear, attend, padding_bias};
+
+/// A padded batch on the device.
+#[derive(Debug, Clone)]
+pub struct TokenBatch {
+    /// `[batch, tokens]`
+    pub ids: Tensor<2, Int>,
+    /// `[batch, tokens]`
+    pub types: Tensor<2, Int>,
+    /// 1 for tokens, 0 for padding; `[batch, tokens]`
+    pub mask: Tensor<2>,
+}
+
+/// Words, positions and segments, summed and normalised.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    pub word_embeddings: Embedding,
+    pub position_embeddings: Embedding,
+    pub token_type_embeddings: Embedding,
+    pub layer_norm: LayerNorm,
+}
+
+/// The projections of self-attention.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    pub query: Linear,
+    pub key: Linear,
+    pub value: Linear,
+    pub heads: usize,
+}
+
+/// A linear layer whose result is added to a residual and normalised.
+#[derive(Module, Debug)]
+pub struct Output {
+    pub dense: Linear,
+    pub layer_norm: LayerNorm,
+}
+
+/// Self-attention and its output.
+#[derive(Module, Debug)]
+pub struct Attention {
+    pub self_attention: SelfAttention,
+    pub output: Output,
+}
+
+/// The widening half of the feed-forward network.
+#[derive(Module, Debug)]
+pub struct Intermediate {
+    pub dense: Linear,
+    #[module(skip)]
+    pub activation: Activation,
+}
+
+/// One transformer layer, normalised after each half.
+#[derive(Module, Debug)]
+pub struct Layer {
+    pub attention: Attention,
+    pub intermediate: Intermediate,
+    pub output: Output,
+}
+
+/// The stack of layers.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    pub layer: Vec<Layer>,
+}
+
+/// The linear layer and tanh over the first token.
+#[derive(Module, Debug)]
+pub struct Pooler {
+    pub dense: Linear,
+}
+
+/// The encoder of the BERT family.
+#[derive(Module, Debug)]
+pub struct Bert {
+    pub embeddings: Embeddings,
+    pub encoder: Encoder,
+    /// Present when a head needs it.
+    pub pooler: Option<Pooler>,
+}
+
+impl Embeddings {
+    fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
+        let [rows, tokens] = batch.ids.dims();
+        let positions = Tensor::<1, Int>::arange(0..tokens as i64, &batch.ids.device())
+            .reshape([1, tokens])
+            .expand([rows, tokens]);
+        let sum = self.word_embeddings.forward(batch.ids.clone())
+            + self.token_type_embeddings.forward(batch.types.clone())
+            + self.position_embeddings.forward(positions); // [batch, tokens, hidden]
+        self.layer_norm.forward(sum)
+    }
+}
+
+impl Output {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(self.dense.forward(x) + residual)
+    }
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
+        let heads = &self.attention.self_attention;
+        let mixed = attend(
+            heads.query.forward(x.clone()),
+            heads.key.forward(x.clone()),
+            heads.value.forward(x.clone()),
+            bias,
+            heads.heads,
+        );
+        let x = self.attention.output.forward(mixed, x); // [batch, tokens, hidden]
+        let wide = self.intermediate.dense.forward(x.clone()); // [batch, tokens, intermediate]
+        let wide = self.intermediate.activation.forward(wide);
+        self.output.forward(wide, x)
+    }
+}
+
+impl Bert {
+    /// Returns the last layer's vectors, `[batch, tokens, hidden]`.
+    pub fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
+        let bias = padding_bias(batch.mask.clone());
+        let mut x = self.embeddings.forward(batch);
+        for layer in &self.encoder.layer {
+            x = layer.forward(x, bias.clone());
+        }
+        x
+    }
+
+    /// Reads the encoder, one tensor at a time; the pooler too where `pooler` is set.
+    ///
+    /// # Errors
+    /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
+    pub async fn load<S: Source>(
+        config: &BertConfig,
+        loader: &Loader<'_, S>,
+        pooler: bool,
+    ) -> Result<Self> {
+        let [hidden, wide] = [config.hidden_size, config.intermediate_size];
+        let table = async |name: &str, rows: usize| {
+            let name = format!("embeddings.{name}");
+            loader.embedding(&name, rows, hidden).await
+        };
+        let norm = async |name: &str| loader.norm(name, hidden, config.layer_norm_eps).await;
+        let embeddings = Embeddings {
+            word_embeddings: table("word_embeddings", config.vocab_size).await?,
+            position_embeddings: table("position_embeddings", config.max_position_embeddings)
+                .await?,
+            token_type_embeddings: table("token_type_embeddings", config.type_vocab_size).await?,
+            layer_norm: norm("embeddings.LayerNorm").await?,
+        };
+        let mut layer = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let at = |name: &str| format!("encoder.layer.{index}.{name}");
+            layer.push(Layer {
+                attention: Attention {
+                    self_attention: SelfAttention {
+                        query: loader.linear(&at("attention.self.query"), hidden, hidden).await?,
+                        key: loader.linear(&at("attention.self.key"), hidden, hidden).await?,
+                        value: loader.linear(&at("attention.self.value"), hidden, hidden).await?,
+                        heads: config.num_attention_heads,
+                    },
+                    output: Output {
+                        dense: loader.linear(&at("attention.output.dense"), hidden, hidden).await?,
+                        layer_norm: norm(&at("attention.output.LayerNorm")).await?,
+                    },
+                },
+                intermediate: Intermediate {
+                    dense: loader.linear(&at("intermediate.dense"), hidden, wide).await?,
+                    activation: Activation::gelu(loader.kind()),
+                },
+                output: Output {
+                    dense: loader.linear(&at("output.dense"), wide, hidden).await?,
+                    layer_norm: norm(&at("output.LayerNorm")).await?,
+                },
+            });
+        }
+        let pooler = match pooler {
+            true => Some(Pooler {
+                dense: loader.linear("pooler.dense", hidden, hidden).await?,
+            }),
+            false => None,
+        };
+        Ok(Self {
+            embeddings,
+            encoder: Encoder { layer },
+            pooler,
+        })
+    }
+
+    /// Every linear layer with its checkpoint name, the family's prefix left out.
+    pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
+        let mut linears = Vec::new();
+        for (index, layer) in self.encoder.layer.iter_mut().enumerate() {
+            let heads = &mut layer.attention.self_attention;
+            for (name, linear) in [
+                ("attention.self.query", &mut heads.query),
+                ("attention.self.key", &mut heads.key),
+                ("attention.self.value", &mut heads.value),
+                ("attention.output.dense", &mut layer.attention.output.dense),
+                ("intermediate.dense", &mut layer.intermediate.dense),
+                ("output.dense", &mut layer.output.dense),
+            ] {
+                linears.push((format!("encoder.layer.{index}.{name}"), linear));
+            }
+        }
+        if let Some(pooler) = &mut self.pooler {
+            linears.push(("pooler.dense".into(), &mut pooler.dense));
+        }
+        linears
+    }
+
+    /// Bytes that one training batch keeps for its backward pass, and a little more: counted from the tensors that
+    /// [`Layer::forward`] makes, each as float32. An upper estimate, because layers below the first trained one keep
+    /// nothing.
+    pub fn activation_bytes(
+        config: &BertConfig,
+        batch: usize,
+        tokens: usize,
+        kind: EngineKind,
+    ) -> u64 {
+        let [h, i, heads, b, t] = [
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            batch,
+            tokens,
+        ]
+        .map(|n| n as u64);
+        // the composed GELU keeps three more wide tensors than the fused one
+        let wide = if kind == EngineKind::Cpu { 3 } else { 6 };
+        let layer = b * t * (16 * h + wide * i) + 4 * b * heads * t * t;
+        // the backward pass holds one layer's gradients beside the kept activations
+        4 * layer * (config.num_hidden_layers as u64 + 1)
+    }
+}

@@ -1,0 +1,13 @@
+//! Enters: configuration and checkpoint. Leaves: a frozen model on a device, one readable file per family.
+
+pub mod bert;
+pub mod config;
+pub mod heads;
+pub mod load;
+pub mod names;
+pub mod random;
+
+pub use bert::Bert;
+pub use config::BertConfig;
+pub use heads::{Classifier, Head, HeadKind};
+pub use load::Loader;

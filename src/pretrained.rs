@@ -1,0 +1,141 @@
+//! Enters: the files of a model folder. Leaves: a checked, frozen model with its tokenizer, ready to be tuned.
+
+use serde::Serialize;
+
+use crate::device::Compute;
+use crate::formats::{Checkpoint, Source, read_all};
+use crate::models::bert::Bert;
+use crate::models::config::BertConfig;
+use crate::models::{HeadKind, Loader};
+use crate::text::Tokenizer;
+use crate::{Error, Result};
+
+/// Everything that is known of a loaded model. Cloning shares the weights.
+#[derive(Debug, Clone)]
+pub struct Pretrained {
+    /// Repository id or folder name.
+    pub name: String,
+    /// `config.json`, checked.
+    pub config: BertConfig,
+    /// Text to ids.
+    pub tokenizer: Tokenizer,
+    /// The frozen encoder.
+    pub bert: Bert,
+    /// The head that the files ask for.
+    pub default_head: HeadKind,
+    /// Why that one.
+    pub default_head_reason: String,
+    /// Files that an export carries along unchanged: name and bytes.
+    pub tokenizer_files: Vec<(String, Vec<u8>)>,
+    /// Where it runs.
+    pub compute: Compute,
+}
+
+/// What a caller sees of a [`Pretrained`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    pub name: String,
+    pub family: &'static str,
+    pub parameters: u64,
+    pub layers: usize,
+    pub hidden_size: usize,
+    pub vocab_size: usize,
+    pub max_positions: usize,
+    pub default_head: HeadKind,
+    pub default_head_reason: String,
+}
+
+impl Pretrained {
+    /// Loads a model from the files of its folder; weights are read tensor by tensor.
+    ///
+    /// # Errors
+    /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, or too little memory.
+    pub async fn load<S: Source>(name: &str, files: Vec<S>, compute: Compute) -> Result<Self> {
+        let config = BertConfig::parse(&required(&files, "config.json").await?)?;
+        let tokenizer_json = required(&files, "tokenizer.json").await?;
+        let tokenizer = Tokenizer::from_bytes("tokenizer.json", &tokenizer_json)?;
+        if tokenizer.largest_id() as usize >= config.vocab_size {
+            return Err(Error::TokenizerMismatch {
+                largest_id: tokenizer.largest_id(),
+                rows: config.vocab_size,
+            });
+        }
+        let modules = optional(&files, "modules.json").await?;
+        let pooling = optional(&files, "1_Pooling/config.json").await?;
+        let (default_head, default_head_reason) =
+            config.default_head(modules.as_deref(), pooling.as_deref());
+        let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
+        for file in ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt"] {
+            if let Some(bytes) = optional(&files, file).await? {
+                tokenizer_files.push((file.into(), bytes));
+            }
+        }
+        // the largest tensor exists three times while it is widened, transposed and handed to the device
+        let table = config.vocab_size.max(config.intermediate_size) * config.hidden_size;
+        let needed = 4 * config.parameters() + 8 * table as u64;
+        compute.check_memory("Loading this model", needed, "choose a smaller model")?;
+        let checkpoint = Checkpoint::open(files).await?;
+        let loader = Loader::new(&checkpoint, "bert.", &compute);
+        let pooler = loader.has("pooler.dense.weight");
+        let bert = Bert::load(&config, &loader, pooler).await?;
+        Ok(Self {
+            name: name.into(),
+            config,
+            tokenizer,
+            bert,
+            default_head,
+            default_head_reason,
+            tokenizer_files,
+            compute,
+        })
+    }
+
+    /// What a caller may see of it.
+    pub fn info(&self) -> ModelInfo {
+        ModelInfo {
+            name: self.name.clone(),
+            family: "bert",
+            parameters: burn::module::Module::num_params(&self.bert) as u64,
+            layers: self.config.num_hidden_layers,
+            hidden_size: self.config.hidden_size,
+            vocab_size: self.config.vocab_size,
+            max_positions: self.config.max_position_embeddings,
+            default_head: self.default_head,
+            default_head_reason: self.default_head_reason.clone(),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::MissingTensor`] where a `cls` head is wanted of a checkpoint without a pooler.
+    pub fn check_head(&self, kind: HeadKind) -> Result<()> {
+        match (kind, &self.bert.pooler) {
+            (HeadKind::Cls, None) => Err(Error::MissingTensor {
+                file: "model.safetensors".into(),
+                tensor: "pooler.dense.weight (which a cls head reads; choose the mean head)".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
+    files.iter().find(|file| file.path() == path)
+}
+
+async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
+    match find(files, path) {
+        Some(file) => read_all(file).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
+    optional(files, path).await?.ok_or_else(|| Error::MissingFile {
+        file: path.into(),
+        found: match files.is_empty() {
+            true => "none".into(),
+            false => files.iter().map(|file| file.path()).collect::<Vec<_>>().join(", "),
+        },
+    })
+}

@@ -1,0 +1,240 @@
+//! Enters: the bytes of a tokenizer.json, and texts. Leaves: token ids as the Python library gives them.
+
+use tokenizers::utils::truncation::TruncationDirection;
+
+use crate::error::{Error, Result};
+
+/// Names of the padding token, in the order in which they are looked for.
+const PAD_TOKENS: [&str; 3] = ["[PAD]", "<pad>", "<|padding|>"];
+
+/// A text as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoding {
+    /// Token ids, special tokens included, never padded.
+    pub ids: Vec<u32>,
+    /// Token type of each id; as long as `ids`.
+    pub type_ids: Vec<u32>,
+    /// How many tokens the whole text has, special tokens included, where some were cut off.
+    pub truncated_from: Option<usize>,
+}
+
+/// A tokenizer that cuts and pads only where it is told to.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    file_name: String,
+    inner: tokenizers::Tokenizer,
+    pad_id: u32,
+    special_tokens: usize,
+}
+
+impl Tokenizer {
+    /// Reads a tokenizer.json. The file's own truncation and padding are removed: sentence-transformers' files pad
+    /// every text to 128 tokens, which neither training nor transformers wants.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the bytes are no tokenizer.json, or one with parts that are not known.
+    pub fn from_bytes(file_name: &str, bytes: &[u8]) -> Result<Tokenizer> {
+        let invalid = |reason: String| Error::InvalidFile {
+            file: file_name.to_owned(),
+            reason,
+        };
+        if bytes.is_empty() {
+            return Err(invalid(
+                "expected a tokenizer, but the file is empty".into(),
+            ));
+        }
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
+            .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
+        let stored_pad = inner.get_padding().map(|padding| padding.pad_id);
+        inner
+            .with_truncation(None)
+            .map_err(|error| invalid(format!("its truncation cannot be removed: {error}")))?;
+        inner.with_padding(None);
+        let pad_id = stored_pad
+            .or_else(|| PAD_TOKENS.iter().find_map(|t| inner.token_to_id(t)))
+            .unwrap_or(0);
+        let special_tokens = inner.get_post_processor().map_or(0, |post| {
+            tokenizers::PostProcessor::added_tokens(post, false)
+        });
+        Ok(Tokenizer {
+            file_name: file_name.to_owned(),
+            inner,
+            pad_id,
+            special_tokens,
+        })
+    }
+
+    /// The largest id that this tokenizer can give, padding included. The embedding table needs one row more.
+    pub fn largest_id(&self) -> u32 {
+        let vocabulary = self.inner.get_vocab(true).into_values().max();
+        // The special tokens' ids stand in the post-processor a second time, and there need not agree.
+        let special = self
+            .inner
+            .encode_fast("", true)
+            .ok()
+            .and_then(|encoding| encoding.get_ids().iter().copied().max());
+        vocabulary.max(special).unwrap_or(0).max(self.pad_id)
+    }
+
+    /// The id that fills rows shorter than the batch: the file's own, else that of a token named as padding, else 0
+    /// (any id does, because padding is masked).
+    pub fn pad_id(&self) -> u32 {
+        self.pad_id
+    }
+
+    /// The ids of `text` with special tokens, cut on the right to `max_length` ids, special tokens included.
+    ///
+    /// # Errors
+    /// `InvalidOption` where `max_length` leaves no room beside the special tokens; `InvalidFile` where the tokenizer
+    /// cannot encode the text (a vocabulary without its unknown token).
+    pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding> {
+        if max_length <= self.special_tokens {
+            return Err(Error::InvalidOption {
+                option: "maxLength".into(),
+                reason: format!(
+                    "expected at least {}, because the tokenizer adds {} special tokens, got {max_length}",
+                    self.special_tokens + 1,
+                    self.special_tokens
+                ),
+            });
+        }
+        let failed = |error: tokenizers::Error| Error::InvalidFile {
+            file: self.file_name.clone(),
+            reason: format!("cannot encode {}: {error}", quoted(text)),
+        };
+        // Cut before the special tokens are added, as the library does itself, so that the last one survives.
+        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
+        let length = encoding.len() + self.special_tokens;
+        let truncated_from = (length > max_length).then_some(length);
+        if truncated_from.is_some() {
+            let room = max_length - self.special_tokens;
+            encoding.truncate(room, 0, TruncationDirection::Right);
+        }
+        let encoding = self
+            .inner
+            .post_process(encoding, None, true)
+            .map_err(failed)?;
+        Ok(Encoding {
+            ids: encoding.get_ids().to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
+            truncated_from,
+        })
+    }
+}
+
+/// The start of a text, for an error.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let start: String = text.chars().take(SHOWN).collect();
+    let more = if start.len() < text.len() { "…" } else { "" };
+    format!("\"{start}{more}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn fixture(path: &str) -> Vec<u8> {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
+        std::fs::read(format!("{root}{path}")).unwrap()
+    }
+
+    fn tokenizer() -> Tokenizer {
+        let bytes = fixture("tokenizer_wordpiece/tokenizer.json");
+        Tokenizer::from_bytes("tokenizer.json", &bytes).unwrap()
+    }
+
+    fn ids(value: &Value) -> Vec<u32> {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[test]
+    fn whole_texts_equal_the_python_library() {
+        let tokenizer = tokenizer();
+        let file: Value =
+            serde_json::from_slice(&fixture("tokenizer_wordpiece/cases.json")).unwrap();
+        let cases = file["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 60);
+        for case in cases {
+            let found = tokenizer
+                .encode(case["text"].as_str().unwrap(), 512)
+                .unwrap();
+            assert_eq!(found.ids, ids(&case["ids"]), "{}", case["text"]);
+            assert_eq!(found.truncated_from, None);
+        }
+    }
+
+    #[test]
+    fn truncated_texts_equal_the_python_library() {
+        let tokenizer = tokenizer();
+        let cases: Vec<Value> = serde_json::from_slice(&fixture("tokenizer/cases.json")).unwrap();
+        assert!(cases.len() > 40);
+        for case in cases {
+            let unit = case["text"].as_str().unwrap();
+            let text = unit.repeat(case["times"].as_u64().unwrap() as usize);
+            let max_length = case["maxLength"].as_u64().unwrap() as usize;
+            let full = case["fullLength"].as_u64().unwrap() as usize;
+            let found = tokenizer.encode(&text, max_length).unwrap();
+            assert_eq!(found.ids, ids(&case["ids"]), "{unit} at {max_length}");
+            assert_eq!(found.type_ids, ids(&case["typeIds"]));
+            assert_eq!(found.truncated_from, (full > max_length).then_some(full));
+        }
+    }
+
+    #[test]
+    fn the_files_own_truncation_and_padding_are_removed() {
+        let mut file: Value =
+            serde_json::from_slice(&fixture("tokenizer_wordpiece/tokenizer.json")).unwrap();
+        file["truncation"] =
+            json!({"direction": "Left", "max_length": 4, "strategy": "LongestFirst", "stride": 0});
+        file["padding"] = json!({"strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 4, "pad_type_id": 0, "pad_token": "[MASK]"});
+        let bytes = serde_json::to_vec(&file).unwrap();
+        let altered = Tokenizer::from_bytes("tokenizer.json", &bytes).unwrap();
+        let text = "the old man said that he did not know";
+        assert_eq!(altered.encode(text, 64), tokenizer().encode(text, 64));
+        assert_eq!(altered.encode(text, 64).unwrap().ids.len(), 11);
+        assert_eq!(altered.pad_id(), 4);
+        assert_eq!(tokenizer().pad_id(), 0);
+    }
+
+    #[test]
+    fn the_largest_id_counts_the_post_processor() {
+        assert_eq!(tokenizer().largest_id(), 1099);
+        let mut file: Value =
+            serde_json::from_slice(&fixture("tokenizer_wordpiece/tokenizer.json")).unwrap();
+        file["post_processor"]["special_tokens"]["[SEP]"]["ids"] = json!([5000]);
+        let bytes = serde_json::to_vec(&file).unwrap();
+        let altered = Tokenizer::from_bytes("tokenizer.json", &bytes).unwrap();
+        assert_eq!(altered.largest_id(), 5000);
+    }
+
+    #[test]
+    fn too_short_a_limit_is_refused() {
+        let error = tokenizer().encode("hello", 2).unwrap_err();
+        assert_eq!(error.code(), "invalidOption");
+        assert!(error.to_string().contains("at least 3"), "{error}");
+        assert_eq!(tokenizer().encode("the", 3).unwrap().ids.len(), 3);
+    }
+
+    #[test]
+    fn files_that_are_no_tokenizer_are_refused() {
+        let whole = fixture("tokenizer_wordpiece/tokenizer.json");
+        for bytes in [
+            &b""[..],
+            b"<!doctype html>",
+            b"{}",
+            b"[]",
+            b"\xff\xfe",
+            &whole[..whole.len() / 2],
+        ] {
+            let error = Tokenizer::from_bytes("my/tokenizer.json", bytes).unwrap_err();
+            assert_eq!(error.code(), "invalidFile");
+            assert!(
+                error.to_string().starts_with("my/tokenizer.json: "),
+                "{error}"
+            );
+        }
+    }
+}

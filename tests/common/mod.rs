@@ -1,0 +1,7 @@
+//! Test bodies that run on any engine, natively and in the browser, and the golden values they compare with.
+
+#![allow(dead_code)] // every test crate uses its own part
+
+pub mod golden;
+pub mod parity;
+pub mod tiny;

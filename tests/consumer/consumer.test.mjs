@@ -1,0 +1,135 @@
+/**
+ * Enters: the package as `npm pack` makes it. Leaves: proof that a stranger's Vite project can install, build and use it.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { chromium } from "playwright-core";
+import { root } from "../../scripts/cache.mjs";
+import { chromiumFlags, ensureChromium } from "../../scripts/chromium.mjs";
+import { serve } from "../../scripts/static-server.mjs";
+import { tinyModel } from "../e2e/support/tiny-model.mjs";
+
+/** @param {string} cwd @param {string} command @param {string[]} args */
+function run(cwd, command, args) {
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", shell: process.platform === "win32" });
+  assert.equal(result.status, 0, `${command} ${args.join(" ")}\n${result.error ?? ""}${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+/** The same version as here, so that npm's cache has it. @param {string} name */
+const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
+
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./main.ts"></script>`;
+
+const MAIN = `import { FineTuner, WebtuneError, type Example, type ExportedFile, type TrainEvent } from "webtune";
+
+const examples: Example[] = ["story", "label"].flatMap((label) =>
+  Array.from({ length: 10 }, (_, index) => ({ text: \`the \${label} \${index}\`, label })),
+);
+
+async function job() {
+  const tuner = await FineTuner.load({ url: "model/" }, { device: "cpu" });
+  const events: TrainEvent["type"][] = [];
+  for await (const event of tuner.train(examples, { numTrainEpochs: 2, trainBatchSize: 4 })) events.push(event.type);
+  const [prediction] = await tuner.predict(["the story"]);
+  const files: ExportedFile[] = await tuner.exportAdapter();
+  tuner.dispose();
+  const refused = await FineTuner.load({ url: "nowhere/" }, { device: "cpu" }).then(
+    () => "loaded",
+    (error: unknown) => (error instanceof WebtuneError ? error.code : String(error)),
+  );
+  return { events, prediction, files: files.map(({ path, bytes }) => ({ path, size: bytes.length })), refused };
+}
+
+(globalThis as unknown as { job: Promise<unknown> }).job = job();
+`;
+
+const TYPES = {
+  compilerOptions: {
+    target: "ES2022",
+    module: "ESNext",
+    moduleResolution: "bundler",
+    lib: ["ES2023", "DOM", "DOM.Iterable"],
+    strict: true,
+    // The package's own declarations are part of what is tested.
+    skipLibCheck: false,
+    types: [],
+    noEmit: true,
+  },
+  include: ["main.ts"],
+};
+
+test("a fresh Vite project installs the package, type-checks, builds and trains", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "webtune-consumer-"));
+  try {
+    const packed = join(folder, "packed");
+    mkdirSync(packed);
+    run(root, "npm", ["pack", "--pack-destination", packed, "--loglevel", "error"]);
+    const archive = readdirSync(packed).find((name) => name.endsWith(".tgz"));
+    assert.ok(archive, "npm pack left an archive");
+
+    writeFileSync(
+      join(folder, "package.json"),
+      JSON.stringify({
+        private: true,
+        type: "module",
+        dependencies: { webtune: `file:packed/${archive}` },
+        devDependencies: { vite: versionOf("vite"), typescript: versionOf("typescript") },
+      }),
+    );
+    writeFileSync(join(folder, "index.html"), PAGE);
+    writeFileSync(join(folder, "main.ts"), MAIN);
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(TYPES));
+    mkdirSync(join(folder, "public/model"), { recursive: true });
+    for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "public/model", name), buffer);
+
+    run(folder, "npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel", "error"]);
+    for (const file of ["pkg/index.js", "pkg/index.d.ts", "pkg/wasm/webtune_bg.wasm"]) {
+      assert.ok(existsSync(join(folder, "node_modules/webtune", file)), `${file} is in the package`);
+    }
+    run(folder, process.execPath, ["node_modules/typescript/bin/tsc"]);
+    run(folder, process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", "./", "--logLevel", "warn"]);
+
+    const { events, prediction, files, refused } = await inBrowser(join(folder, "dist"));
+    assert.equal(events[0], "started");
+    assert.equal(events.at(-1), "finished");
+    assert.ok(events.includes("step"));
+    assert.ok(["story", "label"].includes(prediction.label));
+    for (const name of ["adapter_model.safetensors", "adapter_config.json", "README.md", "labels.json"]) {
+      assert.ok(
+        files.some(
+          (/** @type {{ path: string, size: number }} */ { path, size }) => path.split("/").at(-1) === name && size > 0,
+        ),
+        `${name} is exported`,
+      );
+    }
+    assert.equal(refused, "missingFile");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** @param {string} folder @returns {Promise<any>} */
+async function inBrowser(folder) {
+  const { chromium: executablePath } = await ensureChromium();
+  const server = await serve({ mounts: { "/shop/tool/": folder } });
+  const browser = await chromium.launch({ executablePath, headless: true, args: chromiumFlags });
+  try {
+    const page = await browser.newPage();
+    /** @type {string[]} */
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(`${server.origin}/shop/tool/`);
+    await page.waitForFunction("globalThis.job");
+    const result = await page.evaluate("globalThis.job");
+    assert.deepEqual(errors, []);
+    return result;
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Enters: examples and settings that cannot work. Leaves: proof of one clear message, and of a page that still works.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { csv } from "./support/rows.mjs";
+import { openSite } from "./support/site.mjs";
+import { tinyModel } from "./support/tiny-model.mjs";
+
+/** @type {Awaited<ReturnType<typeof openSite>>} */
+let site;
+before(async () => {
+  site = await openSite();
+});
+after(() => site?.close());
+
+async function openWithModel() {
+  const opened = await site.open();
+  await opened.page.chooseDevice("cpu");
+  await opened.page.chooseModelFiles(tinyModel());
+  await opened.page.loadModel();
+  return opened;
+}
+
+/** After a refusal: good rows train. @param {import("./support/webtune-page.mjs").WebtunePage} page */
+async function stillTrains(page) {
+  await page.paste(csv(8));
+  await page.setOptions({ numTrainEpochs: "1", learningRate: "", trainBatchSize: "", maxLength: "" });
+  await page.start();
+  assert.equal((await page.finished()).reason, "completed");
+}
+
+describe("files that cannot be read", () => {
+  /** @type {[string, string, string | Buffer, RegExp][]} */
+  const cases = [
+    ["an empty file", "empty.csv", "", /empty\.csv.*empty/],
+    [
+      "a binary file named .csv",
+      "photo.csv",
+      Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0xff, 0xfe, 0]),
+      /photo\.csv/,
+    ],
+    [
+      "text that is not UTF-8",
+      "latin.csv",
+      Buffer.concat([Buffer.from("text,label\ncaf"), Buffer.from([0xe9]), Buffer.from(" opens,place\n")]),
+      /latin\.csv.*14/,
+    ],
+    ["ragged rows", "ragged.csv", "text,label\nfirst,a\nsecond,b,c,d\nthird,b\n", /ragged\.csv, row 3/],
+    ["a broken JSON line", "broken.jsonl", '{"text":"one","label":"a"}\n{"text":"two",\n', /broken\.jsonl, row 2/],
+  ];
+  for (const [title, name, content, message] of cases) {
+    test(title, async () => {
+      const { page, close } = await site.open();
+      await page.paste(csv(4));
+      await page.chooseExamples(name, content);
+      await page.examplesError(message);
+      assert.match(await page.at("examples-count").innerText(), /^8 /, "the rows from before are still there");
+      await page.chooseExamples("good.csv", csv(5));
+      await page.examplesNote(/good\.csv/);
+      assert.match(await page.at("examples-count").innerText(), /^10 /);
+      await close();
+    });
+  }
+});
+
+describe("examples that cannot train", () => {
+  test("one label only", async () => {
+    const { page, close } = await openWithModel();
+    await page.paste("text,label\none,story\ntwo,story\nthree,story\n");
+    await page.start();
+    await page.trainError(/label/);
+    await stillTrains(page);
+    await close();
+  });
+
+  test("a label with one example", async () => {
+    const { page, close } = await openWithModel();
+    await page.paste(`${csv(4)}a lonely text,lonely\n`);
+    await page.start();
+    await page.trainError(/lonely/);
+    await stillTrains(page);
+    await close();
+  });
+
+  test("a text of 10,000 characters is cut, and the page says so", async () => {
+    const { page, close } = await openWithModel();
+    await page.paste(`${csv(8)}${"story ".repeat(1700).trim()},story\n`);
+    await page.setOptions({ numTrainEpochs: "1" });
+    await page.start();
+    await page.reads("train-warnings", /cut|longer|truncated/i);
+    assert.equal((await page.finished()).reason, "completed");
+    await close();
+  });
+});
+
+describe("runs that cannot end well", () => {
+  test("a learning rate that diverges stops the run and keeps the last good state", async () => {
+    const { page, close } = await openWithModel();
+    await page.paste(csv(20));
+    await page.setOptions({
+      learningRate: "1e38",
+      headLearningRate: "1e38",
+      maxGradNorm: "0",
+      warmupRatio: "0",
+      numTrainEpochs: "20",
+    });
+    await page.start();
+    const { reason, message } = await page.finished();
+    assert.equal(reason, "diverged");
+    assert.match(message, /NaN|diverged|not a number|infinite/i);
+    assert.ok((await page.tryText("a short story")).tuned);
+    await page.setOptions({ headLearningRate: "", maxGradNorm: "", warmupRatio: "" });
+    await page.setOptions({ learningRate: "", numTrainEpochs: "1" });
+    await page.start();
+    await page.raw.waitForFunction(
+      () => document.querySelector('[data-testid="train-finished"]')?.getAttribute("data-reason") === "completed",
+      undefined,
+      { timeout: 60_000 },
+    );
+    await close();
+  });
+
+  test("more memory than there is: the numbers are told before anything is allocated", async () => {
+    const { page, close } = await site.open();
+    await page.chooseDevice("cpu");
+    await page.loadDefaultModel();
+    const long = "every word of this is read and kept in memory ".repeat(80).trim();
+    const rows = Array.from({ length: 600 }, (_, index) => `${long} ${index},${index % 2 ? "odd" : "even"}`);
+    await page.paste(`text,label\n${rows.join("\n")}\n`);
+    await page.setOptions({ trainBatchSize: "512", maxLength: "512" });
+    await page.start();
+    await page.trainError(/needs about \d+ MiB, but only \d+ MiB/);
+    await page.paste("text,label\nmoney back,billing\nmy card,billing\nwhere is it,delivery\nlate parcel,delivery\n");
+    await page.setOptions({ trainBatchSize: "4", maxLength: "64", numTrainEpochs: "1" });
+    await page.start();
+    assert.equal((await page.finished()).reason, "completed");
+    await close();
+  });
+
+  test("an option that is no number, and one out of its range, are marked", async () => {
+    const { page, close } = await openWithModel();
+    await page.paste(csv(4));
+    await page.setOptions({ numTrainEpochs: "many" });
+    await page.start();
+    await page.reads("option-numTrainEpochs-error", /number/);
+    await page.setOptions({ numTrainEpochs: "1", validationSplit: "1.5" });
+    await page.start();
+    await page.trainError(/validation/i);
+    await page.setOptions({ validationSplit: "" });
+    await stillTrains(page);
+    await close();
+  });
+});
+
+describe("no WebGPU", () => {
+  test("asked for, it is refused in words; automatic takes the CPU and says why", async () => {
+    const bare = await openSite({ webgpu: false });
+    try {
+      const { page, close } = await bare.open();
+      await page.chooseModelFiles(tinyModel());
+      await page.chooseDevice("webgpu");
+      await page.pressLoad();
+      await page.modelError(/WebGPU is not available/);
+      await page.chooseDevice("auto");
+      await page.loadModel();
+      assert.match(await page.deviceReason(), /CPU engine runs, because/);
+      await stillTrains(page);
+      await close();
+    } finally {
+      await bare.close();
+    }
+  });
+});

@@ -1,0 +1,60 @@
+/**
+ * Enters: a built page and the real MiniLM. Leaves: proof that a person gets from loading to a zip that is worth having.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { strFromU8, unzipSync } from "fflate";
+import { openSite } from "./support/site.mjs";
+
+/** @type {Awaited<ReturnType<typeof openSite>>} */
+let site;
+before(async () => {
+  site = await openSite();
+});
+after(() => site?.close());
+
+test("from a model to a downloaded adapter that beats the untuned baseline, and back again", async () => {
+  const { page, close } = await site.open();
+  await page.loadDefaultModel();
+  // The only adapter of a machine without a graphics card is a software one.
+  assert.match(await page.deviceReason(), /WebGPU|CPU/);
+  await page.chooseDevice("cpu");
+  await page.loadModel();
+
+  const counted = await page.useBuiltInExamples();
+  assert.ok(Number.parseInt(counted, 10) >= 200, `built-in examples: ${counted}`);
+  await page.setOptions({ numTrainEpochs: "4", validationSplit: "0.3" });
+  await page.start();
+  await page.progress(/step \d+ of \d+/);
+  for (const plot of ["plot-loss", "plot-accuracy", "plot-rate"]) await page.at(plot).waitFor();
+  const { reason } = await page.finished();
+  assert.ok(reason === "completed" || reason === "earlyStopping", `${reason}`);
+
+  const { baseline, tuned } = await page.accuracies();
+  assert.ok(tuned > baseline, `tuned ${tuned}% against ${baseline}%`);
+  for (const table of ["class-table", "confusion"]) await page.at(table).waitFor();
+
+  const text = "I was charged twice for the same order, please give the money back.";
+  const tried = await page.tryText(text);
+  assert.ok(tried.tuned && tried.baseline);
+
+  const { name, bytes } = await page.export();
+  assert.equal(name, "all-MiniLM-L6-v2-adapter.zip");
+  const files = unzipSync(bytes);
+  const find = (/** @type {string} */ end) => {
+    const path = Object.keys(files).find((candidate) => candidate === end || candidate.endsWith(`/${end}`));
+    assert.ok(path, `${end} is not among ${Object.keys(files).join(", ")}`);
+    return /** @type {Uint8Array} */ (files[path]);
+  };
+  const adapter = JSON.parse(strFromU8(find("adapter_config.json")));
+  assert.equal(adapter.peft_type, "LORA");
+  assert.ok(find("adapter_model.safetensors").length > 100_000);
+  assert.ok(find("labels.json").length > 0);
+  const card = strFromU8(find("README.md"));
+  assert.ok(!card.includes(text), "the model card holds none of the person's texts");
+
+  await page.importZip(name, bytes);
+  await page.reads("import-note", /loaded/);
+  assert.equal((await page.tryText(`${text} `)).tuned, tried.tuned);
+  await close();
+});

@@ -1,0 +1,63 @@
+/**
+ * Enters: the built folder. Leaves: that folder under a sub-path, and pages of a real Chromium that watch their manners.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { chromiumFlags, ensureChromium } from "../../../scripts/chromium.mjs";
+import { serve } from "../../../scripts/static-server.mjs";
+import { WebtunePage } from "./webtune-page.mjs";
+
+const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
+const BASE = "/some/where/deep/";
+
+/**
+ * @param {{ webgpu?: boolean }} [options]
+ */
+export async function openSite({ webgpu = true } = {}) {
+  const { chromium: executablePath } = await ensureChromium();
+  const server = await serve({ mounts: { [BASE]: dist } });
+  const args = webgpu ? chromiumFlags : chromiumFlags.filter((flag) => flag !== "--enable-unsafe-webgpu");
+  const browser = await chromium.launch({ executablePath, headless: true, args });
+  return {
+    origin: server.origin,
+    /** A page of its own, with no memory of earlier ones. */
+    async open() {
+      const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 900 } });
+      const page = await context.newPage();
+      /** @type {string[]} */
+      const complaints = [];
+      page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
+      page.on("crash", () => complaints.push("the page crashed"));
+      page.on("console", (message) => {
+        const text = message.text();
+        if (/Content.Security.Policy/i.test(text)) complaints.push(text);
+      });
+      // Everything the page needs comes with it: any other address would send something out.
+      const strangers = new Set();
+      page.on("request", (request) => {
+        const { origin, protocol } = new URL(request.url());
+        if (/^https?:$/.test(protocol) && origin !== server.origin) strangers.add(origin);
+      });
+      await page.goto(`${server.origin}${BASE}`);
+      const subject = new WebtunePage(page);
+      return {
+        page: subject,
+        strangers,
+        /** @param {{ expectedOrigins?: string[] }} [options] */
+        async close({ expectedOrigins = [] } = {}) {
+          assert.deepEqual(complaints, []);
+          assert.deepEqual(
+            [...strangers].filter((origin) => !expectedOrigins.includes(origin)),
+            [],
+          );
+          await context.close();
+        },
+      };
+    },
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * Enters: text, files and edits. Leaves: the rows of the table; a source that cannot be read changes nothing.
+ */
+import { type ParseOptions, parseExamples } from "webtune";
+import type { Row } from "../checks";
+import { counted, listed, messageOf } from "../format";
+import type { Source, Store } from "../state";
+import { forget, recall, remember } from "../storage";
+
+export class ExampleActions {
+  #nextId = 1;
+  #reading = 0;
+  #saving: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly store: Store) {}
+
+  /** Reads a source; with `add`, its rows follow those already there. */
+  async read(name: string, content: Blob | string, add: boolean): Promise<void> {
+    const rows = this.store.state.examples.rows;
+    await this.#parse({ name, content, before: add ? rows : [] }, {});
+  }
+
+  /** Reads the last source again, with the columns or the format that a person chose. */
+  async readAgain(options: ParseOptions): Promise<void> {
+    const { failed, source } = this.store.state.examples;
+    const again = failed ?? source;
+    if (again) await this.#parse(again, options);
+  }
+
+  async #parse(source: Source, options: ParseOptions): Promise<void> {
+    const { store } = this;
+    const turn = ++this.#reading;
+    store.patch("examples", { reading: true, error: undefined, note: undefined });
+    try {
+      const table = await parseExamples(source.content, source.name, options);
+      // Only the latest request counts.
+      if (turn !== this.#reading) return;
+      const { format, columns, textColumn, labelColumn, emptyRows } = table;
+      const read = table.rows.map(({ text, label }) => ({ id: this.#nextId++, text, label }));
+      const left = emptyRows.length > 0 ? ` Left out for want of a text or a label: ${rowsNamed(emptyRows)}.` : "";
+      const note = `Read ${counted(read.length, "example")} from ${source.name}.${left}`;
+      const old = store.state.examples.rows;
+      store.patch("examples", {
+        source,
+        failed: undefined,
+        table: { format, columns, textColumn, labelColumn },
+        note,
+        undo: old.length > 0 && source.before !== old ? { what: "the rows before this", rows: old } : undefined,
+      });
+      this.#setRows([...source.before, ...read]);
+      store.announce(note);
+    } catch (error) {
+      if (turn === this.#reading) store.patch("examples", { error: messageOf(error), failed: source });
+    } finally {
+      if (turn === this.#reading) store.patch("examples", { reading: false });
+    }
+  }
+
+  edit(id: number, change: Partial<Pick<Row, "text" | "label">>): void {
+    this.#setRows(this.store.state.examples.rows.map((row) => (row.id === id ? { ...row, ...change } : row)));
+  }
+
+  add(): number {
+    const id = this.#nextId++;
+    this.#setRows([...this.store.state.examples.rows, { id, text: "", label: "" }]);
+    return id;
+  }
+
+  remove(ids: ReadonlySet<number>): void {
+    const { rows } = this.store.state.examples;
+    const what = ids.size === 1 ? "the deleted row" : counted(ids.size, "deleted row");
+    this.store.patch("examples", { undo: { what, rows } });
+    this.#setRows(rows.filter((row) => !ids.has(row.id)));
+  }
+
+  clear(): void {
+    const { rows } = this.store.state.examples;
+    this.store.patch("examples", {
+      undo: { what: counted(rows.length, "cleared row"), rows },
+      source: undefined,
+      failed: undefined,
+      table: undefined,
+      note: undefined,
+      error: undefined,
+    });
+    this.#setRows([]);
+    this.store.announce("All examples were cleared. Undo brings them back.");
+  }
+
+  undo(): void {
+    const { undo } = this.store.state.examples;
+    if (!undo) return;
+    this.store.patch("examples", { undo: undefined, source: undefined, table: undefined, note: undefined });
+    this.#setRows(undo.rows);
+    this.store.announce(`Brought back ${undo.what}.`);
+  }
+
+  /** Brings back what an earlier visit was asked to remember. */
+  async recall(): Promise<void> {
+    try {
+      const examples = await recall();
+      if (!examples || this.store.state.examples.rows.length > 0) return;
+      const rows = examples.map(({ text, label }) => ({ id: this.#nextId++, text, label }));
+      this.store.patch("examples", {
+        rows,
+        remember: true,
+        note: `${counted(rows.length, "example")} remembered on this device.`,
+      });
+    } catch (error) {
+      // Some browsers have no storage in private windows: nothing was remembered then, and nothing is lost.
+      console.warn(`webtune: remembered examples could not be read: ${messageOf(error)}`);
+    }
+  }
+
+  async setRemember(on: boolean): Promise<void> {
+    this.store.patch("examples", { remember: on });
+    try {
+      if (on) await this.#save();
+      else await forget();
+    } catch (error) {
+      this.store.patch("examples", { remember: false, error: `Remembering failed: ${messageOf(error)}` });
+    }
+  }
+
+  #setRows(rows: Row[]): void {
+    this.store.patch("examples", { rows });
+    if (!this.store.state.examples.remember) return;
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => {
+      this.#save().catch((error: unknown) =>
+        this.store.patch("examples", { remember: false, error: `Remembering failed: ${messageOf(error)}` }),
+      );
+    }, 500);
+  }
+
+  async #save(): Promise<void> {
+    if (!this.store.state.examples.remember) return;
+    await remember(this.store.state.examples.rows.map(({ text, label }) => ({ text, label })));
+  }
+}
+
+const rowsNamed = (rows: number[]): string => `${rows.length === 1 ? "row" : "rows"} ${listed(rows)}`;

@@ -1,0 +1,122 @@
+/**
+ * Enters: nothing. Leaves: the page with its five steps, the live region and the warning before leaving.
+ */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { ExampleActions } from "./actions/examples";
+import { ModelActions } from "./actions/model";
+import { RunActions } from "./actions/run";
+import { UseActions } from "./actions/use";
+import { check } from "./checks";
+import { counted, percent } from "./format";
+import { deviceName } from "./parts/model-card";
+import { type NavItem, StepNav } from "./parts/step-nav";
+import { isBusy, type State, Store, useStore, wouldLose } from "./state";
+import { ExamplesStep } from "./steps/examples";
+import { ModelStep } from "./steps/model";
+import { ResultsStep } from "./steps/results";
+import { TrainStep } from "./steps/train";
+import { UseStep } from "./steps/use";
+
+function create() {
+  const store = new Store();
+  const model = new ModelActions(store);
+  const tuner = () => model.tuner;
+  return {
+    store,
+    model,
+    examples: new ExampleActions(store),
+    run: new RunActions(store, tuner),
+    use: new UseActions(store, tuner),
+  };
+}
+
+export function App() {
+  const [actions] = useState(create);
+  const { store } = actions;
+  const state = useStore(store);
+  const checked = useMemo(() => check(state.examples.rows), [state.examples.rows]);
+
+  useEffect(() => void actions.examples.recall(), [actions]);
+  useEffect(() => {
+    const warn = (event: BeforeUnloadEvent) => {
+      if (wouldLose(store.state)) event.preventDefault();
+    };
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, [store]);
+
+  const { report } = state.model;
+  return (
+    <>
+      <a class="skip" href="#model">
+        Skip to the first step
+      </a>
+      <header class="top">
+        <div class="brand">
+          <h1>webtune</h1>
+          <p>Teach a small language model your labels, in this tab. No text leaves it.</p>
+        </div>
+        {report ? (
+          <p class="pill" title={report.reason} data-testid="device-pill">
+            {deviceName(report)}
+          </p>
+        ) : null}
+      </header>
+      <div class="layout">
+        <StepNav items={navItems(state, checked.usable.length)} />
+        <main>
+          <ModelStep state={state} store={store} actions={actions.model} />
+          <ExamplesStep state={state} store={store} checked={checked} actions={actions.examples} />
+          <TrainStep state={state} checked={checked} actions={actions.run} />
+          <ResultsStep state={state} />
+          <UseStep state={state} store={store} actions={actions.use} />
+        </main>
+      </div>
+      <p class="sr-only" role="status" aria-live="polite" data-testid="announcement">
+        {state.announcement}
+      </p>
+    </>
+  );
+}
+
+function navItems({ model, run, result }: State, examples: number): NavItem[] {
+  const busy = isBusy(run);
+  const share = run.started && run.step > 0 ? percent(run.step / run.started.totalSteps, 0) : "started";
+  const items: (Omit<NavItem, "state"> & { done: boolean })[] = [
+    {
+      id: "model",
+      title: "Model",
+      done: model.info !== undefined,
+      note: model.info?.name.split("/").pop() ?? "choose one",
+    },
+    {
+      id: "examples",
+      title: "Examples",
+      done: examples > 0,
+      note: examples > 0 ? counted(examples, "row") : "none yet",
+    },
+    {
+      id: "train",
+      title: "Train",
+      done: result.origin !== undefined && !busy,
+      note: busy ? (run.status === "paused" ? "paused" : share) : result.origin ? result.origin : "not yet",
+    },
+    {
+      id: "results",
+      title: "Results",
+      done: result.finished !== undefined && !busy,
+      note: result.finished ? `${percent(result.finished.evaluation.tuned.accuracy)} right` : "not yet",
+    },
+    {
+      id: "use",
+      title: "Use it",
+      done: result.origin === "trained" && result.exported && !busy,
+      note: result.origin ? (result.exported ? "ready" : "not exported yet") : "not yet",
+    },
+  ];
+  const next = items.findIndex((item) => !item.done);
+  return items.map(({ done, ...item }, index) => ({
+    ...item,
+    state: done ? "done" : index === next ? "current" : "later",
+  }));
+}

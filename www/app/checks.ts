@@ -1,0 +1,57 @@
+/**
+ * Enters: the rows of the table. Leaves: which are empty, repeated or in conflict, and how many each label has.
+ */
+
+export interface Row {
+  id: number;
+  text: string;
+  label: string;
+}
+
+export type Mark = "empty" | "duplicate" | "conflict";
+
+export interface Checked {
+  /** By row id; a row without a mark is fine. */
+  marks: Map<number, Mark>;
+  /** Rows that training would use. */
+  usable: Row[];
+  /** Sorted by label. */
+  labels: { label: string; count: number }[];
+  empty: number;
+  duplicates: number;
+  conflicts: number;
+}
+
+/** The words of `ParsedTable`: a duplicate or a conflict is measured against the rows before it, and is kept. */
+export function check(rows: readonly Row[]): Checked {
+  const marks = new Map<number, Mark>();
+  const seen = new Map<string, Set<string>>();
+  const counts = new Map<string, number>();
+  const usable: Row[] = [];
+  const totals: Record<Mark, number> = { empty: 0, duplicate: 0, conflict: 0 };
+  const put = (row: Row, mark: Mark): void => {
+    marks.set(row.id, mark);
+    totals[mark] += 1;
+  };
+  for (const row of rows) {
+    const text = row.text.trim();
+    const label = row.label.trim();
+    if (text === "" || label === "") {
+      put(row, "empty");
+      continue;
+    }
+    usable.push(row);
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+    const before = seen.get(text);
+    if (!before) {
+      seen.set(text, new Set([label]));
+      continue;
+    }
+    put(row, before.has(label) ? "duplicate" : "conflict");
+    before.add(label);
+  }
+  const labels = [...counts]
+    .map(([label, count]) => ({ label, count }))
+    .sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+  return { marks, usable, labels, empty: totals.empty, duplicates: totals.duplicate, conflicts: totals.conflict };
+}

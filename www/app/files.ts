@@ -1,0 +1,103 @@
+/**
+ * Enters: what a person dropped or chose. Leaves: files with their paths inside the folder; zips, read and written.
+ */
+import { strFromU8, unzip, zip } from "fflate";
+import type { ExportedFile } from "webtune";
+
+export interface FolderFile {
+  path: string;
+  blob: Blob;
+}
+
+export interface Folder {
+  /** The folder's name, or empty where single files were chosen. */
+  name: string;
+  files: FolderFile[];
+}
+
+/** Takes one common first folder off the paths and uses it as the name. */
+export function asFolder(files: FolderFile[]): Folder {
+  const first = files[0]?.path.split("/")[0] ?? "";
+  const inside = files.length > 0 && files.every((file) => file.path.startsWith(`${first}/`));
+  if (!inside) return { name: "", files };
+  return { name: first, files: files.map((file) => ({ ...file, path: file.path.slice(first.length + 1) })) };
+}
+
+export function folderFromList(list: FileList | null): Folder {
+  return asFolder([...(list ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, blob: file })));
+}
+
+/** Walks dropped folders; the entries must be taken before the event ends, so nothing is awaited before that. */
+export async function folderFromDrop(transfer: DataTransfer): Promise<Folder> {
+  const entries = [...transfer.items]
+    .map((item) => item.webkitGetAsEntry?.() ?? null)
+    .filter((entry) => entry !== null);
+  if (entries.length === 0) return folderFromList(transfer.files);
+  const files: FolderFile[] = [];
+  for (const entry of entries) await walk(entry, files);
+  return asFolder(files);
+}
+
+async function walk(entry: FileSystemEntry, into: FolderFile[]): Promise<void> {
+  const path = entry.fullPath.replace(/^\//, "");
+  if (entry.isFile) {
+    const blob = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    into.push({ path, blob });
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  // A reader hands out a folder in portions of about 100 and ends with an empty one.
+  for (;;) {
+    const portion = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (portion.length === 0) return;
+    for (const child of portion) await walk(child, into);
+  }
+}
+
+/** The files of an exported adapter, from its zip or its folder. */
+export async function adapterFiles(folder: Folder): Promise<ExportedFile[]> {
+  const only = folder.files.length === 1 ? folder.files[0] : undefined;
+  if (only && /\.zip$/i.test(only.path)) return readZip(only);
+  return Promise.all(
+    folder.files.map(async ({ path, blob }) => ({ path, bytes: new Uint8Array(await blob.arrayBuffer()) })),
+  );
+}
+
+async function readZip({ path: name, blob }: FolderFile): Promise<ExportedFile[]> {
+  const data = new Uint8Array(await blob.arrayBuffer());
+  // A zip starts with a local file header; an empty one is of no use here.
+  if (data.length < 4 || strFromU8(data.subarray(0, 4), true) !== "PK\x03\x04") {
+    throw new Error(`${name}: expected a zip file, found ${data.length === 0 ? "an empty file" : "other bytes"}`);
+  }
+  const unpacked = await new Promise<Record<string, Uint8Array>>((resolve, reject) =>
+    unzip(data, (error, result) =>
+      error ? reject(new Error(`${name}: the zip cannot be read (${error.message})`)) : resolve(result),
+    ),
+  );
+  const files = Object.entries(unpacked)
+    .filter(([path]) => !path.endsWith("/") && !path.startsWith("__MACOSX/"))
+    .map(([path, content]) => ({ path, bytes: content }));
+  const first = files[0]?.path.split("/")[0] ?? "";
+  const inside = files.length > 0 && files.every((file) => file.path.startsWith(`${first}/`));
+  return inside ? files.map((file) => ({ ...file, path: file.path.slice(first.length + 1) })) : files;
+}
+
+export function writeZip(files: readonly ExportedFile[]): Promise<Uint8Array<ArrayBuffer>> {
+  const entries: Record<string, Uint8Array> = {};
+  for (const { path, bytes } of files) entries[path] = bytes;
+  return new Promise((resolve, reject) =>
+    // Level 1: weights hardly shrink.
+    zip(entries, { level: 1 }, (error, result) => (error ? reject(error) : resolve(new Uint8Array(result)))),
+  );
+}
+
+/** Hands a file to the person as a download. */
+export function download(name: string, content: BlobPart, type: string): void {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  // The browser reads the address after this task; a minute is ample.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,44 @@
+/**
+ * Enters: a question and what to do on yes. Leaves: a modal dialog; Escape means no.
+ */
+import type { ComponentChild } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+interface Question {
+  title: string;
+  text: string;
+  yes: string;
+  act: () => void;
+}
+
+export function useConfirm(): { ask: (question: Question) => void; dialog: ComponentChild } {
+  const [question, ask] = useState<Question>();
+  const element = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (question) element.current?.showModal();
+  }, [question]);
+  const close = () => element.current?.close();
+  const dialog = question ? (
+    <dialog ref={element} aria-labelledby="confirm-title" data-testid="confirm" onClose={() => ask(undefined)}>
+      <h2 id="confirm-title">{question.title}</h2>
+      <p class="dialog-text">{question.text}</p>
+      <div class="row end">
+        <button type="button" data-testid="confirm-no" onClick={close}>
+          Keep it
+        </button>
+        <button
+          type="button"
+          class="danger"
+          data-testid="confirm-yes"
+          onClick={() => {
+            close();
+            question.act();
+          }}
+        >
+          {question.yes}
+        </button>
+      </div>
+    </dialog>
+  ) : null;
+  return { ask, dialog };
+}

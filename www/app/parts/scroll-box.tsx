@@ -1,0 +1,13 @@
+/**
+ * Enters: something that may be wider than the screen. Leaves: the same, scrolled sideways by pointer or keyboard.
+ */
+import type { ComponentChildren } from "preact";
+
+export function ScrollBox({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: without focus a keyboard could not scroll it in every browser.
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      {children}
+    </section>
+  );
+}

@@ -1,0 +1,187 @@
+/**
+ * Enters: a tuned or imported adapter. Leaves: the fifth step, where it is tried, exported and brought back.
+ */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Tried, type UseActions, zipName } from "../actions/use";
+import type { Folder } from "../files";
+import { bytes, messageOf } from "../format";
+import { Alert } from "../parts/alert";
+import { useConfirm } from "../parts/confirm";
+import { DropZone } from "../parts/drop-zone";
+import { FileButton } from "../parts/file-button";
+import { ProbabilityBars } from "../parts/probability-bars";
+import { StepCard } from "../parts/step-card";
+import { isBusy, type State, type Store, wouldLose } from "../state";
+
+/** A pause in typing, in milliseconds. */
+const PAUSE = 300;
+
+interface Props {
+  state: State;
+  store: Store;
+  actions: UseActions;
+}
+
+export function UseStep({ state, store, actions }: Props) {
+  const { model, run, result } = state;
+  const busy = isBusy(run);
+  const { ask, dialog } = useConfirm();
+  const ready = result.origin !== undefined && !busy;
+  const name = zipName(model.info?.name ?? "model");
+  const waiting =
+    model.status === "ready" || model.info
+      ? undefined
+      : "Load a model first; then train, or bring back an adapter that you exported.";
+
+  const bringBack = (folder: Folder) => {
+    const act = () => void actions.import(folder);
+    if (!wouldLose(state)) return act();
+    ask({
+      title: "Import an adapter?",
+      text: "The tuned adapter has not been exported. Importing drops it.",
+      yes: "Drop it and import",
+      act,
+    });
+  };
+
+  return (
+    <StepCard
+      id="use"
+      number={5}
+      title="Use it"
+      lead="Try a text of your own, then take the adapter with you. Hugging Face PEFT loads it."
+      waiting={waiting}
+    >
+      {dialog}
+      {ready ? (
+        <Try version={result.version} actions={actions} />
+      ) : (
+        <p class="muted" data-testid="try-waiting">
+          {busy ? "You can try the result when this run has ended." : "Train first, or import an adapter below."}
+        </p>
+      )}
+      {result.origin ? (
+        <div class="stack">
+          <h3>Export</h3>
+          <div class="row">
+            <button
+              type="button"
+              class={result.exported ? "" : "primary"}
+              data-testid="export"
+              disabled={result.busy || busy}
+              onClick={() => void actions.export()}
+            >
+              Export {name}
+            </button>
+            {result.origin === "trained" && result.exported ? <span class="tag">exported</span> : null}
+          </div>
+          <Alert message={result.exportError} testId="export-error" />
+          {result.files ? (
+            <details class="drawer">
+              <summary>What is in it</summary>
+              <ul class="files figures" data-testid="export-files">
+                {result.files.map((file) => (
+                  <li key={file.path}>
+                    <code>{file.path}</code> <span class="muted">{bytes(file.bytes.length)}</span>
+                  </li>
+                ))}
+              </ul>
+            </details>
+          ) : null}
+        </div>
+      ) : null}
+      <div class="stack">
+        <h3>Import</h3>
+        <DropZone
+          label="Bring back an exported adapter"
+          testId="import-drop"
+          disabled={busy || result.busy}
+          onFolder={bringBack}
+          onError={(importError) => store.patch("result", { importError })}
+        >
+          <p>Drop an exported zip or its folder here, or</p>
+          <div class="row center">
+            <FileButton
+              label="Choose a zip"
+              testId="import-zip"
+              accept=".zip"
+              disabled={busy || result.busy}
+              onFolder={bringBack}
+            />
+            <FileButton
+              label="Choose a folder"
+              testId="import-folder"
+              folder
+              disabled={busy || result.busy}
+              onFolder={bringBack}
+            />
+          </div>
+        </DropZone>
+        <Alert message={result.importError} testId="import-error" />
+        {result.importNote ? (
+          <p class="note note-good" data-testid="import-note">
+            {result.importNote}
+          </p>
+        ) : null}
+      </div>
+    </StepCard>
+  );
+}
+
+function Try({ version, actions }: { version: number; actions: UseActions }) {
+  const [text, setText] = useState("");
+  const [tried, setTried] = useState<Tried>();
+  const [error, setError] = useState<string>();
+  const [waiting, setWaiting] = useState(false);
+  const turn = useRef(0);
+
+  // Another version is another adapter behind the same actions.
+  useEffect(() => {
+    const mine = ++turn.current;
+    setError(undefined);
+    if (text.trim() === "") {
+      setTried(undefined);
+      setWaiting(false);
+      return;
+    }
+    setWaiting(true);
+    const timer = setTimeout(async () => {
+      try {
+        const made = await actions.predict(text);
+        if (mine === turn.current) setTried(made);
+      } catch (failure) {
+        if (mine === turn.current) setError(messageOf(failure));
+      } finally {
+        if (mine === turn.current) setWaiting(false);
+      }
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [text, version, actions]);
+
+  return (
+    <div class="stack">
+      <div class="field">
+        <label for="try-text">A text to try</label>
+        <textarea
+          id="try-text"
+          data-testid="try-text"
+          rows={3}
+          placeholder="The replacement arrived but it has the same fault."
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      </div>
+      <Alert message={error} testId="try-error" />
+      <div class={waiting ? "two-columns stale" : "two-columns"} aria-live="polite" aria-busy={waiting}>
+        {tried?.baseline ? (
+          <ProbabilityBars testId="try-baseline" title="Before tuning:" prediction={tried.baseline} />
+        ) : tried?.baselineMissing ? (
+          <p class="muted" data-testid="try-baseline-missing">
+            {tried.baselineMissing}
+          </p>
+        ) : null}
+        {tried ? <ProbabilityBars testId="try-tuned" title="After tuning:" prediction={tried.tuned} /> : null}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,163 @@
+/**
+ * Enters: a model's source, labelled examples, texts. Leaves: a tuned model that predicts, and its adapter's files.
+ */
+import { abortedError, toWebtuneError } from "./errors.js";
+import { type Listeners, WorkerLink } from "./link.js";
+import type { Answer, Arguments, CallName, LoadProgress } from "./messages.js";
+import {
+  type DeviceChoice,
+  type DeviceReport,
+  type Evaluation,
+  type Example,
+  type ExportedFile,
+  type ModelInfo,
+  type ModelSource,
+  type Prediction,
+  type TrainOptions,
+  WebtuneError,
+} from "./protocol.js";
+import { TrainingRun } from "./run.js";
+import { settleSource } from "./sources.js";
+
+export interface LoadOptions {
+  /** Default `auto`: WebGPU on a hardware adapter, the CPU engine otherwise. */
+  device?: DeviceChoice | undefined;
+  /** Told of every phase that begins, and of bytes read per file. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** An abort ends the loading with code `aborted`. */
+  signal?: AbortSignal | undefined;
+  /** Most bytes that the engine may plan for; default half of the device's memory, 3 GiB at most. */
+  memoryLimitBytes?: number | undefined;
+}
+
+/**
+ * A pretrained model in a worker of its own, ready to be tuned.
+ *
+ * Every method may reject with a `WebtuneError`; beside the codes named there, `aborted` after `dispose` and
+ * `crashed` when the worker died. After a crash, load anew.
+ */
+export class FineTuner {
+  /** Which engine runs, and why that one. */
+  readonly device: DeviceReport;
+  /** What was loaded. */
+  readonly model: ModelInfo;
+  readonly #link: WorkerLink;
+  #run: TrainingRun | undefined;
+
+  private constructor(link: WorkerLink, { device, model }: Answer<"load">) {
+    this.#link = link;
+    this.device = device;
+    this.model = model;
+  }
+
+  /**
+   * Starts an engine and loads a model into it. Weights are read in ranges and never held whole.
+   *
+   * @throws WebtuneError `missingFile`, `readFailed`, `invalidFile`, `missingTensor`, `wrongShape`, `wrongDtype`,
+   * `notFinite`, `unsupportedModel`, `tokenizerMismatch` (the model), `noWebgpu`, `deviceFailed`, `outOfMemory` (the
+   * machine), `invalidOption`, `aborted`.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<FineTuner> {
+    const settled = settleSource(source, pageAddress());
+    const link = WorkerLink.spawn();
+    const args: Arguments<"load"> = [settled, options.device ?? "auto", options.memoryLimitBytes];
+    const loaded = await callOnce(link, "load", args, options.signal, { onProgress: options.onProgress });
+    return new FineTuner(link, loaded);
+  }
+
+  /**
+   * Starts a run at once; read its events with `for await`. Errors in examples or options (`invalidData`,
+   * `invalidOption`, `outOfMemory`) are thrown by the loop.
+   *
+   * @param options Settings of the run, and an `AbortSignal` that ends it with the best state so far kept.
+   * @throws WebtuneError `invalidState` while another run goes on.
+   */
+  train(examples: readonly Example[], options: TrainOptions & { signal?: AbortSignal | undefined } = {}): TrainingRun {
+    if (this.#link.closed) throw this.#link.closed;
+    if (this.#run && !this.#run.over) {
+      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
+    }
+    const { signal, ...settings } = options;
+    this.#run = new TrainingRun(this.#link, examples, settings, signal);
+    return this.#run;
+  }
+
+  /**
+   * Labels texts, in their order. During a run this waits for the step that is being computed.
+   *
+   * @param options `baseline` is the frozen model with the fitted head; default `tuned`.
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  predict(texts: readonly string[], options: { which?: "tuned" | "baseline" | undefined } = {}): Promise<Prediction[]> {
+    return this.#call("predict", [[...texts], options.which ?? "tuned"]);
+  }
+
+  /**
+   * Scores baseline and tuned model on the same rows.
+   *
+   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
+   */
+  evaluate(examples: readonly Example[]): Promise<Evaluation> {
+    return this.#call("evaluate", [[...examples]]);
+  }
+
+  /**
+   * The files that PEFT loads: `adapter_model.safetensors`, `adapter_config.json` and what belongs beside them.
+   *
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  exportAdapter(): Promise<ExportedFile[]> {
+    return this.#call("exportAdapter", []);
+  }
+
+  /**
+   * Puts an exported adapter in place of what was trained here.
+   *
+   * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
+   */
+  async importAdapter(files: readonly ExportedFile[]): Promise<void> {
+    await this.#call("importAdapter", [[...files]]);
+  }
+
+  /** Size of the WebAssembly memory in bytes. It never shrinks, so this is its peak. */
+  memoryBytes(): Promise<number> {
+    return this.#call("memoryBytes", []);
+  }
+
+  /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
+  dispose(): void {
+    this.#link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));
+  }
+
+  #call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
+    return this.#link.call(name, args).answer;
+  }
+}
+
+/** One call on a fresh worker; a failure or an abort ends that worker. */
+export async function callOnce<Name extends CallName>(
+  link: WorkerLink,
+  name: Name,
+  args: Arguments<Name>,
+  signal: AbortSignal | undefined,
+  listeners: Listeners,
+): Promise<Answer<Name>> {
+  const abort = (): void => link.close(abortedError(name === "load" ? "loading" : name));
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await link.call(name, args, listeners).answer;
+  } catch (error) {
+    const failure = toWebtuneError(error);
+    link.close(failure);
+    throw failure;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Relative addresses mean the page's, not the worker's. */
+function pageAddress(): string | undefined {
+  if (typeof document !== "undefined") return document.baseURI;
+  return typeof location === "undefined" ? undefined : location.href;
+}

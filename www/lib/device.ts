@@ -1,0 +1,105 @@
+/**
+ * Enters: the person's choice and the browser's WebGPU. Leaves: which engine to use and one sentence that says why.
+ */
+import { messageOf } from "./errors.js";
+import { type DeviceChoice, type DeviceReport, WebtuneError } from "./protocol.js";
+
+type AdapterReport = NonNullable<DeviceReport["adapter"]>;
+
+/** The part of `navigator.gpu` that is used here. */
+export interface GpuLike {
+  requestAdapter(options?: { powerPreference?: "high-performance" }): Promise<AdapterLike | null>;
+}
+
+interface AdapterLike {
+  /** Browsers before the `info` attribute carried the mark here. */
+  isFallbackAdapter?: boolean;
+  info?: {
+    vendor?: string;
+    architecture?: string;
+    device?: string;
+    description?: string;
+    isFallbackAdapter?: boolean;
+  };
+}
+
+// Software adapters by the names they give themselves; not every browser marks them as fallback.
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bwarp\b/i;
+
+const MIB = 1 << 20;
+const GIB = 1 << 30;
+
+/**
+ * Decides between WebGPU and the CPU engine.
+ *
+ * @param choice `auto` takes WebGPU on a hardware adapter only; `webgpu` takes any adapter; `cpu` doesn't look for one.
+ * @throws WebtuneError `noWebgpu` where WebGPU was asked for and there is no adapter, `invalidOption` for another word.
+ */
+export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefined): Promise<DeviceReport> {
+  if (choice === "cpu") return { device: "cpu", reason: "The CPU engine was asked for." };
+  if (choice !== "auto" && choice !== "webgpu") {
+    throw new WebtuneError("invalidOption", `device: expected auto, webgpu or cpu, got ${String(choice)}`);
+  }
+  const found = await findAdapter(gpu);
+  if (typeof found === "string") {
+    if (choice === "auto") return { device: "cpu", reason: `The CPU engine runs, because ${found}.` };
+    throw new WebtuneError(
+      "noWebgpu",
+      `WebGPU is not available: ${found}. Use a browser with WebGPU over https or localhost, turn on hardware acceleration, ` +
+        "or choose the CPU engine (device: cpu).",
+    );
+  }
+  const name = adapterName(found);
+  if (!found.isFallback)
+    return { device: "webgpu", reason: `WebGPU runs on a hardware adapter (${name}).`, adapter: found };
+  if (choice === "auto") {
+    return {
+      device: "cpu",
+      reason: `The CPU engine runs, because the only WebGPU adapter is a software one (${name}), which is far slower.`,
+      adapter: found,
+    };
+  }
+  return {
+    device: "webgpu",
+    reason: `WebGPU was asked for and runs on a software adapter (${name}), which is far slower than the CPU engine.`,
+    adapter: found,
+  };
+}
+
+/** The adapter, or the reason why there is none, as the second half of a sentence. */
+async function findAdapter(gpu: GpuLike | undefined): Promise<AdapterReport | string> {
+  if (!gpu) return "this browser offers no WebGPU on this page";
+  let adapter: AdapterLike | null;
+  try {
+    adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  } catch (error) {
+    return `the search for a WebGPU adapter failed (${messageOf(error)})`;
+  }
+  if (!adapter) return "the browser found no WebGPU adapter";
+  const { vendor = "", architecture = "", device = "", description = "" } = adapter.info ?? {};
+  const marked = adapter.info?.isFallbackAdapter === true || adapter.isFallbackAdapter === true;
+  return {
+    vendor,
+    architecture,
+    description: description || device,
+    isFallback: marked || [vendor, architecture, device, description].some((word) => SOFTWARE.test(word)),
+  };
+}
+
+function adapterName({ vendor, architecture, description }: AdapterReport): string {
+  const words = [vendor, architecture, description].filter((word) => word !== "");
+  return words.length > 0 ? words.join(" ") : "it gives no name";
+}
+
+/**
+ * How much memory the engine may take where the caller sets no limit, in bytes.
+ *
+ * @param deviceMemory `navigator.deviceMemory`, in GiB, where the browser tells it.
+ */
+export function defaultMemoryLimit(deviceMemory: number | undefined): number {
+  // 32-bit WebAssembly ends at 4 GiB, and a heap is never filled to its last byte.
+  const ceiling = 3 * GIB;
+  if (deviceMemory === undefined || !(deviceMemory > 0)) return ceiling;
+  // Half is left to the page, the browser and the rest of the machine.
+  return Math.min(ceiling, Math.max(512 * MIB, (deviceMemory * GIB) / 2));
+}

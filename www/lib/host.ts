@@ -1,0 +1,238 @@
+/**
+ * Enters: messages of the page's side and a way to start the engine. Leaves: answers, progress and training events.
+ * Knows nothing of workers, so that it runs under a test as it runs in one.
+ */
+import { chooseDevice, defaultMemoryLimit, type GpuLike } from "./device.js";
+import { isTrap, messageOf, toWire } from "./errors.js";
+import type {
+  Answer,
+  Arguments,
+  BenchmarkPlan,
+  CallName,
+  Control,
+  FromWorker,
+  LoadProgress,
+  ToWorker,
+} from "./messages.js";
+import {
+  type BenchmarkShape,
+  type DeviceChoice,
+  type DeviceReport,
+  type Engine,
+  type EngineExports,
+  type Example,
+  type TrainOptions,
+  WebtuneError,
+} from "./protocol.js";
+import { delay, SerialQueue } from "./queue.js";
+import { openSource } from "./sources.js";
+
+export interface HostParts {
+  /** Starts the WebAssembly instance; called once. */
+  instantiate(): Promise<EngineExports>;
+  post(message: FromWorker, transfer?: Transferable[]): void;
+  gpu?: GpuLike | undefined;
+  /** `navigator.deviceMemory`, GiB. */
+  deviceMemory?: number | undefined;
+}
+
+/** What the page asked of a run since the last event. */
+interface RunState {
+  paused: boolean;
+  stopped: boolean;
+  wake: () => void;
+}
+
+type Report = (progress: LoadProgress) => void;
+
+/** The worker's side of the package: one engine, used by one call at a time. */
+export class EngineHost {
+  readonly #parts: HostParts;
+  readonly #queue = new SerialQueue();
+  readonly #runs = new Map<number, RunState>();
+  #exports: Promise<EngineExports> | undefined;
+  #engine: Engine | undefined;
+  #panic = "";
+  #dead = false;
+
+  constructor(parts: HostParts) {
+    this.#parts = parts;
+  }
+
+  receive(message: ToWorker): void {
+    if (message.kind === "control") this.#control(message.id, message.action);
+    else void this.#answer(message.id, message.name, message.args);
+  }
+
+  /** Keeps what the engine printed as it panicked: the trap that follows says only "unreachable". */
+  note(printed: string): void {
+    // Everything after the first blank line is a stack of this build's own addresses.
+    if (printed.includes("panicked at")) this.#panic = (printed.split(/\n\s*\nStack/)[0] ?? printed).trim();
+  }
+
+  /** Tells the page that nothing more will come; promises of a trapped engine never settle. */
+  fatal(thrown: unknown): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    const message = this.#panic || messageOf(thrown);
+    this.#parts.post({ kind: "fatal", error: { code: "crashed", message: `the engine crashed: ${message}` } });
+  }
+
+  /** For rejections that nobody awaits: only those of the engine itself are fatal. */
+  stray(thrown: unknown): void {
+    if (isTrap(thrown) || this.#panic !== "") this.fatal(thrown);
+  }
+
+  #control(id: number, action: Control): void {
+    const run = this.#runs.get(id);
+    if (!run) return;
+    if (action === "stop") run.stopped = true;
+    else run.paused = action === "pause";
+    run.wake();
+  }
+
+  async #answer(id: number, name: CallName, args: Arguments<CallName>): Promise<void> {
+    try {
+      const value = await this.#call(id, name, args);
+      this.#parts.post({ kind: "answer", id, value }, transfers(value));
+    } catch (error) {
+      if (isTrap(error)) this.fatal(error);
+      else this.#parts.post({ kind: "error", id, error: toWire(error) });
+    }
+  }
+
+  #call(id: number, name: CallName, args: Arguments<CallName>): Promise<Answer<CallName>> {
+    const report: Report = (progress) => this.#parts.post({ kind: "progress", id, progress });
+    const handlers: { [Name in CallName]: (...args: Arguments<Name>) => Promise<Answer<Name>> } = {
+      load: (...given) => this.#queue.run(() => this.#load(report, ...given)),
+      parse: (...given) => this.#queue.run(async () => (await this.#start()).parseTable(...given)),
+      train: (...given) => this.#train(id, ...given),
+      predict: (...given) => this.#queue.run(() => this.#loaded().predict(...given)),
+      evaluate: (...given) => this.#queue.run(() => this.#loaded().evaluate(...given)),
+      exportAdapter: () => this.#queue.run(() => this.#loaded().exportAdapter()),
+      importAdapter: (...given) =>
+        this.#queue.run(async () => {
+          await this.#loaded().importAdapter(...given);
+          return undefined;
+        }),
+      memoryBytes: () => this.#queue.run(() => this.#loaded().memoryBytes()),
+      benchmark: (...given) => this.#queue.run(() => this.#benchmark(report, ...given)),
+    };
+    // The message's type ties name and arguments together; the compiler can't follow that through a look-up.
+    return (handlers[name] as (...given: Arguments<CallName>) => Promise<Answer<CallName>>)(...args);
+  }
+
+  #start(): Promise<EngineExports> {
+    this.#exports ??= this.#parts.instantiate();
+    return this.#exports;
+  }
+
+  #loaded(): Engine {
+    if (!this.#engine) throw new WebtuneError("invalidState", "no model is loaded");
+    return this.#engine;
+  }
+
+  async #createEngine(
+    report: Report,
+    choice: DeviceChoice,
+    limit: number | undefined,
+  ): Promise<[Engine, DeviceReport]> {
+    if (limit !== undefined && !(limit > 0)) {
+      throw new WebtuneError("invalidOption", `memoryLimitBytes: expected a number above 0, got ${limit}`);
+    }
+    report({ phase: "Choosing the device" });
+    const device = await chooseDevice(choice, this.#parts.gpu);
+    report({ phase: "Starting the engine" });
+    const { Engine: engine } = await this.#start();
+    return [await engine.create(device.device, limit ?? defaultMemoryLimit(this.#parts.deviceMemory)), device];
+  }
+
+  async #load(report: Report, ...[source, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+    if (this.#engine) throw new WebtuneError("invalidState", "a model is loaded already");
+    const [engine, device] = await this.#createEngine(report, choice, limit);
+    report({ phase: "Finding the model's files" });
+    const { name, files } = await openSource(source, (file, loaded, total) => report({ file, loaded, total }));
+    report({ phase: "Reading the model" });
+    const model = await engine.loadModel(name, files);
+    this.#engine = engine;
+    return { device, model };
+  }
+
+  async #train(id: number, examples: Example[], options: TrainOptions): Promise<undefined> {
+    const run: RunState = { paused: false, stopped: false, wake: () => undefined };
+    this.#runs.set(id, run);
+    try {
+      await this.#queue.run(() => this.#loaded().startTraining(examples, options));
+      let stopTold = false;
+      for (;;) {
+        while (run.paused && !run.stopped) {
+          await new Promise<void>((resolve) => {
+            run.wake = resolve;
+          });
+        }
+        const event = await this.#queue.run(async () => {
+          const engine = this.#loaded();
+          if (run.stopped && !stopTold) {
+            stopTold = true;
+            engine.stopTraining();
+          }
+          const begin = performance.now();
+          const next = await engine.nextEvent();
+          return next?.type === "step" ? { ...next, ms: performance.now() - begin } : next;
+        });
+        if (event === undefined) return undefined;
+        // A stop that comes after the last event has nothing left to stop.
+        if (event.type === "finished") stopTold = true;
+        this.#parts.post({ kind: "event", id, event });
+        // A turn of the event loop, so that messages get in between two steps.
+        await delay(0);
+      }
+    } finally {
+      this.#runs.delete(id);
+    }
+  }
+
+  async #benchmark(
+    report: Report,
+    choice: DeviceChoice,
+    shape: BenchmarkShape,
+    { steps, matmul: { m, k, n, count }, rounds }: BenchmarkPlan,
+    limit: number | undefined,
+  ): Promise<Answer<"benchmark">> {
+    const [engine, device] = await this.#createEngine(report, choice, limit);
+    try {
+      report({ phase: "Building a random model" });
+      engine.prepareBenchmark(shape);
+      report({ phase: "Warming up" });
+      const firstStepMs = await timed(() => engine.benchmarkStep());
+      await engine.benchmarkMatmul(m, k, n, count);
+      const stepMs: number[] = [];
+      const matmulMs: number[] = [];
+      for (let round = 1; round <= rounds; round += 1) {
+        report({ phase: `Round ${round} of ${rounds}` });
+        matmulMs.push(await timed(() => engine.benchmarkMatmul(m, k, n, count)));
+        for (let step = 0; step < steps; step += 1) stepMs.push(await timed(() => engine.benchmarkStep()));
+      }
+      const flopsPerStep = engine.benchmarkFlops();
+      return { device, flopsPerStep, firstStepMs, stepMs, matmulMs, memoryBytes: engine.memoryBytes() };
+    } finally {
+      engine.free();
+    }
+  }
+}
+
+async function timed(job: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await job();
+  return performance.now() - begin;
+}
+
+/** Exported files move to the page instead of being copied. */
+function transfers(value: Answer<CallName>): Transferable[] {
+  if (!Array.isArray(value)) return [];
+  const buffers = new Set<Transferable>();
+  for (const item of value) {
+    if ("bytes" in item && item.bytes.buffer instanceof ArrayBuffer) buffers.add(item.bytes.buffer);
+  }
+  return [...buffers];
+}

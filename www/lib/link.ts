@@ -1,0 +1,111 @@
+/**
+ * Enters: calls of the page's side. Leaves: promises of the worker's answers, none of which is ever left open.
+ */
+import { fromWire, toWebtuneError } from "./errors.js";
+import type { Answer, Arguments, CallName, Control, FromWorker, LoadProgress, ToWorker } from "./messages.js";
+import { type TrainEvent, WebtuneError } from "./protocol.js";
+
+export interface Listeners {
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+interface Pending extends Listeners {
+  resolve(value: unknown): void;
+  reject(error: WebtuneError): void;
+}
+
+/** One worker and the calls that wait for it. */
+export class WorkerLink {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #closed: WebtuneError | undefined;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.addEventListener("message", (event: MessageEvent<FromWorker>) => this.#receive(event.data));
+    worker.addEventListener("error", (event: ErrorEvent) => {
+      const reason = event.message || "its script, or the engine's, could not be loaded";
+      this.close(new WebtuneError("crashed", `the worker failed: ${reason}`));
+    });
+    worker.addEventListener("messageerror", () => {
+      this.close(new WebtuneError("crashed", "the worker sent a message that can't be read"));
+    });
+  }
+
+  /** A worker of this package. The expression in the call is the one that bundlers look for. */
+  static spawn(): WorkerLink {
+    return new WorkerLink(new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "webtune" }));
+  }
+
+  /** Why the worker is gone, if it is. */
+  get closed(): WebtuneError | undefined {
+    return this.#closed;
+  }
+
+  /** Sends a call; the answer's `id` steers it through `control`. */
+  call<Name extends CallName>(
+    name: Name,
+    args: Arguments<Name>,
+    listeners: Listeners = {},
+  ): { id: number; answer: Promise<Answer<Name>> } {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      if (this.#closed) {
+        reject(this.#closed);
+        return;
+      }
+      this.#pending.set(id, { ...listeners, resolve, reject });
+      try {
+        this.#worker.postMessage({ kind: "call", id, name, args } as ToWorker);
+      } catch (error) {
+        // What can't be cloned is the caller's mistake.
+        this.#pending.delete(id);
+        reject(
+          new WebtuneError("invalidOption", `${name}: its arguments can't be sent (${toWebtuneError(error).message})`),
+        );
+      }
+    });
+    return { id, answer: answer as Promise<Answer<Name>> };
+  }
+
+  control(id: number, action: Control): void {
+    if (!this.#closed) this.#worker.postMessage({ kind: "control", id, action } satisfies ToWorker);
+  }
+
+  /** Ends the worker; whatever waits fails with `error`, and so does every later call. */
+  close(error: WebtuneError): void {
+    if (this.#closed) return;
+    this.#closed = error;
+    this.#worker.terminate();
+    for (const pending of this.#pending.values()) pending.reject(error);
+    this.#pending.clear();
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind === "fatal") {
+      this.close(fromWire(message.error));
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    switch (message.kind) {
+      case "progress":
+        pending.onProgress?.(message.progress);
+        break;
+      case "event":
+        pending.onEvent?.(message.event);
+        break;
+      case "answer":
+        this.#pending.delete(message.id);
+        pending.resolve(message.value);
+        break;
+      case "error":
+        this.#pending.delete(message.id);
+        pending.reject(fromWire(message.error));
+        break;
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Enters: where a model comes from (files, a base address, a repository). Leaves: its files, readable in ranges.
+ */
+import { messageOf } from "./errors.js";
+import { type Absent, type Address, HttpFile, type OnBytes, probe, readBlob } from "./http-file.js";
+import { openRepository } from "./hub.js";
+import type { SettledSource } from "./messages.js";
+import { type ModelSource, type SourceFile, WebtuneError } from "./protocol.js";
+
+/** A model folder before its files are understood. */
+export interface OpenedSource {
+  name: string;
+  files: SourceFile[];
+}
+
+const INDEX = "model.safetensors.index.json";
+const REQUIRED = ["config.json", "tokenizer.json"];
+const OPTIONAL = ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+
+/**
+ * Settles in the page what the worker can't: paths of `File`s, which cloning strips, and relative addresses.
+ *
+ * @throws WebtuneError `invalidOption` for a source of no known kind, `invalidFile` for two files of one path.
+ */
+export function settleSource(source: ModelSource, base: string | undefined): SettledSource {
+  if ("files" in source) return settleFiles(source.files, source.name);
+  if ("url" in source) return { url: absolute(source.url, base, "url") };
+  if ("repository" in source) {
+    if (source.hubUrl === undefined) return { ...source };
+    return { ...source, hubUrl: absolute(source.hubUrl, base, "hubUrl") };
+  }
+  throw new WebtuneError("invalidOption", "source: expected files, url or repository");
+}
+
+function settleFiles(given: Iterable<File | { path: string; blob: Blob }>, name: string | undefined): SettledSource {
+  const files: { path: string; blob: Blob }[] = [];
+  let folder = "";
+  for (const item of given) {
+    if ("blob" in item) {
+      files.push({ path: item.path.replaceAll("\\", "/").replace(/^(\.?\/)+/, ""), blob: item.blob });
+      continue;
+    }
+    const [first = "", ...inside] = (item.webkitRelativePath || "").split("/");
+    if (inside.length > 0) folder ||= first;
+    files.push({ path: inside.length > 0 ? inside.join("/") : item.name, blob: item });
+  }
+  const seen = new Set<string>();
+  for (const { path } of files) {
+    if (seen.has(path)) throw new WebtuneError("invalidFile", `${path}: expected one file of this path, got two`);
+    seen.add(path);
+  }
+  return { files, name: name || folder || "model" };
+}
+
+function absolute(url: string, base: string | undefined, option: string): string {
+  let parsed: URL;
+  try {
+    parsed = new URL(url, base);
+  } catch {
+    throw new WebtuneError("invalidOption", `${option}: expected a web address, got "${url}"`);
+  }
+  if (!/^(https?|blob|data):$/.test(parsed.protocol)) {
+    throw new WebtuneError("invalidOption", `${option}: expected an http or https address, got "${url}"`);
+  }
+  return parsed.href;
+}
+
+/**
+ * Finds the files of a model; weights are not read yet.
+ *
+ * @throws WebtuneError `missingFile` or `readFailed` with address and status.
+ */
+export async function openSource(source: SettledSource, onBytes: OnBytes): Promise<OpenedSource> {
+  if ("files" in source) {
+    requireSafetensors(
+      source.files.map(({ path }) => path),
+      "the folder",
+    );
+    return { name: source.name, files: source.files.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
+  }
+  if ("url" in source) return openFolder(source.url, onBytes);
+  const opened = await openRepository(source, onBytes);
+  requireSafetensors(
+    opened.files.map(({ path }) => path),
+    `the repository ${opened.name}`,
+  );
+  return { name: opened.name, files: opened.files.filter(({ path }) => /\.(json|safetensors|txt)$/.test(path)) };
+}
+
+function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
+  let loaded = 0;
+  return {
+    path,
+    size: blob.size,
+    async read(offset, length) {
+      const bytes = await readBlob(path, blob, offset, length);
+      loaded = Math.min(blob.size, loaded + length);
+      onBytes(path, loaded, blob.size);
+      return bytes;
+    },
+  };
+}
+
+/** Pickled and other weights deserve a better word than "missing". */
+function requireSafetensors(paths: string[], where: string): void {
+  if (paths.some((path) => path.endsWith(".safetensors"))) return;
+  const other = paths.find((path) => /\.(bin|pt|pth|ckpt|h5|msgpack|onnx|gguf)$/.test(path));
+  if (other === undefined) return;
+  throw new WebtuneError(
+    "missingFile",
+    `model.safetensors is missing; ${where} has ${other}, but safetensors is needed: ` +
+      "save the model with save_pretrained(..., safe_serialization=True) of transformers",
+  );
+}
+
+async function openFolder(url: string, onBytes: OnBytes): Promise<OpenedSource> {
+  const base = new URL(url);
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const at = (path: string): Address => {
+    const file = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+    file.search = base.search;
+    return { url: file.href };
+  };
+  const ask = (path: string): Promise<HttpFile | Absent> => probe(path, at(path), onBytes);
+  const [required, optional, weights] = await Promise.all([
+    Promise.all(REQUIRED.map(async (path) => demand(path, await ask(path)))),
+    Promise.all(OPTIONAL.map(ask)),
+    openWeights(ask),
+  ]);
+  const files = [...required, ...optional.filter((file) => file instanceof HttpFile), ...weights];
+  const modules = files.find(({ path }) => path === "modules.json");
+  if (modules) {
+    const known = new Set(files.map(({ path }) => path));
+    const wanted = moduleConfigs(await readJson(modules)).filter((path) => !known.has(path));
+    files.push(...(await Promise.all(wanted.map(ask))).filter((file) => file instanceof HttpFile));
+  }
+  const name = decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host;
+  return { name, files };
+}
+
+/** One file of weights, or the shards that an index names. */
+async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): Promise<HttpFile[]> {
+  const single = await ask("model.safetensors");
+  if (single instanceof HttpFile) return [single];
+  const index = await ask(INDEX);
+  if (index instanceof HttpFile) {
+    const shards = await Promise.all(
+      shardNames(await readJson(index)).map(async (path) => demand(path, await ask(path))),
+    );
+    return [index, ...shards];
+  }
+  const pickled = await ask("pytorch_model.bin");
+  if (pickled instanceof HttpFile) requireSafetensors([pickled.path], "the folder");
+  return [demand("model.safetensors", single)];
+}
+
+function demand(path: string, found: HttpFile | Absent): HttpFile {
+  if (found instanceof HttpFile) return found;
+  const code = found.status === 404 || found.status === 410 ? "missingFile" : "readFailed";
+  throw new WebtuneError(code, `${path} is needed and was not found: ${found.detail}`);
+}
+
+async function readJson(file: SourceFile): Promise<unknown> {
+  const bytes = await file.read(0, file.size);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new WebtuneError("invalidFile", `${file.path}: expected JSON (${messageOf(error)})`);
+  }
+}
+
+function shardNames(index: unknown): string[] {
+  const map = isRecord(index) ? index.weight_map : undefined;
+  if (!isRecord(map)) throw new WebtuneError("invalidFile", `${INDEX}: expected an object weight_map, found none`);
+  const names = new Set<string>();
+  for (const [tensor, file] of Object.entries(map)) {
+    // A name that leaves the folder would send requests elsewhere.
+    if (typeof file !== "string" || file.split("/").includes("..")) {
+      throw new WebtuneError("invalidFile", `${INDEX}: ${tensor}: expected a file name, got ${JSON.stringify(file)}`);
+    }
+    names.add(file);
+  }
+  return [...names];
+}
+
+/** `config.json` of every module that sentence-transformers keeps in a folder of its own. */
+function moduleConfigs(modules: unknown): string[] {
+  if (!Array.isArray(modules)) return [];
+  const folders = modules.map((module) => (isRecord(module) ? module.path : undefined));
+  return folders
+    .filter((folder): folder is string => typeof folder === "string" && folder !== "" && !folder.includes(".."))
+    .map((folder) => `${folder}/config.json`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
