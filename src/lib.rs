@@ -18,5 +18,7 @@ pub mod rng;
 pub mod text;
 pub mod train;
 pub mod tuned;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 
 pub use error::{Error, Result};

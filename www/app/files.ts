@@ -1,8 +1,10 @@
 /**
  * Enters: what a person dropped or chose. Leaves: files with their paths inside the folder; zips, read and written.
  */
-import { strFromU8, unzip, zip } from "fflate";
+// The asynchronous calls of fflate start workers from `blob:` addresses, which the page's policy forbids.
+import { strFromU8, unzipSync, zipSync } from "fflate";
 import type { ExportedFile } from "webtune";
+import { messageOf } from "./format";
 
 export interface FolderFile {
   path: string;
@@ -69,11 +71,12 @@ async function readZip({ path: name, blob }: FolderFile): Promise<ExportedFile[]
   if (data.length < 4 || strFromU8(data.subarray(0, 4), true) !== "PK\x03\x04") {
     throw new Error(`${name}: expected a zip file, found ${data.length === 0 ? "an empty file" : "other bytes"}`);
   }
-  const unpacked = await new Promise<Record<string, Uint8Array>>((resolve, reject) =>
-    unzip(data, (error, result) =>
-      error ? reject(new Error(`${name}: the zip cannot be read (${error.message})`)) : resolve(result),
-    ),
-  );
+  let unpacked: Record<string, Uint8Array>;
+  try {
+    unpacked = unzipSync(data);
+  } catch (error) {
+    throw new Error(`${name}: the zip cannot be read (${messageOf(error)})`);
+  }
   const files = Object.entries(unpacked)
     .filter(([path]) => !path.endsWith("/") && !path.startsWith("__MACOSX/"))
     .map(([path, content]) => ({ path, bytes: content }));
@@ -82,13 +85,11 @@ async function readZip({ path: name, blob }: FolderFile): Promise<ExportedFile[]
   return inside ? files.map((file) => ({ ...file, path: file.path.slice(first.length + 1) })) : files;
 }
 
-export function writeZip(files: readonly ExportedFile[]): Promise<Uint8Array<ArrayBuffer>> {
+export function writeZip(files: readonly ExportedFile[]): Uint8Array<ArrayBuffer> {
   const entries: Record<string, Uint8Array> = {};
   for (const { path, bytes } of files) entries[path] = bytes;
-  return new Promise((resolve, reject) =>
-    // Level 1: weights hardly shrink.
-    zip(entries, { level: 1 }, (error, result) => (error ? reject(error) : resolve(new Uint8Array(result)))),
-  );
+  // Level 1: weights hardly shrink.
+  return new Uint8Array(zipSync(entries, { level: 1 }));
 }
 
 /** Hands a file to the person as a download. */

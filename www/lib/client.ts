@@ -17,7 +17,7 @@ import {
   WebtuneError,
 } from "./protocol.js";
 import { TrainingRun } from "./run.js";
-import { settleSource } from "./sources.js";
+import { settleSource } from "./settle.js";
 
 export interface LoadOptions {
   /** Default `auto`: WebGPU on a hardware adapter, the CPU engine otherwise. */

@@ -40,8 +40,9 @@ export function messageOf(thrown: unknown): string {
   return String(thrown);
 }
 
-/** Whether WebAssembly stopped for good: its memory can't be trusted after a trap. */
+/** Whether WebAssembly stopped for good: its memory can't be trusted after a trap or an exhausted stack. */
 export function isTrap(thrown: unknown): boolean {
+  if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) return true;
   return typeof WebAssembly !== "undefined" && thrown instanceof WebAssembly.RuntimeError;
 }
 

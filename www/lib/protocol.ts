@@ -302,7 +302,7 @@ export interface Engine {
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
   /** Builds a random model of that shape with LoRA on query and value, ready for `benchmarkStep`. */
-  prepareBenchmark(shape: BenchmarkShape): void;
+  prepareBenchmark(shape: BenchmarkShape): Promise<void>;
   /** Floating-point operations of one such step (forward, and backward without frozen weights' gradients). */
   benchmarkFlops(): number;
   /** One whole optimiser step, until its loss is read back. */

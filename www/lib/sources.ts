@@ -5,7 +5,7 @@ import { messageOf } from "./errors.js";
 import { type Absent, type Address, HttpFile, type OnBytes, probe, readBlob } from "./http-file.js";
 import { openRepository } from "./hub.js";
 import type { SettledSource } from "./messages.js";
-import { type ModelSource, type SourceFile, WebtuneError } from "./protocol.js";
+import { type SourceFile, WebtuneError } from "./protocol.js";
 
 /** A model folder before its files are understood. */
 export interface OpenedSource {
@@ -16,54 +16,6 @@ export interface OpenedSource {
 const INDEX = "model.safetensors.index.json";
 const REQUIRED = ["config.json", "tokenizer.json"];
 const OPTIONAL = ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
-
-/**
- * Settles in the page what the worker can't: paths of `File`s, which cloning strips, and relative addresses.
- *
- * @throws WebtuneError `invalidOption` for a source of no known kind, `invalidFile` for two files of one path.
- */
-export function settleSource(source: ModelSource, base: string | undefined): SettledSource {
-  if ("files" in source) return settleFiles(source.files, source.name);
-  if ("url" in source) return { url: absolute(source.url, base, "url") };
-  if ("repository" in source) {
-    if (source.hubUrl === undefined) return { ...source };
-    return { ...source, hubUrl: absolute(source.hubUrl, base, "hubUrl") };
-  }
-  throw new WebtuneError("invalidOption", "source: expected files, url or repository");
-}
-
-function settleFiles(given: Iterable<File | { path: string; blob: Blob }>, name: string | undefined): SettledSource {
-  const files: { path: string; blob: Blob }[] = [];
-  let folder = "";
-  for (const item of given) {
-    if ("blob" in item) {
-      files.push({ path: item.path.replaceAll("\\", "/").replace(/^(\.?\/)+/, ""), blob: item.blob });
-      continue;
-    }
-    const [first = "", ...inside] = (item.webkitRelativePath || "").split("/");
-    if (inside.length > 0) folder ||= first;
-    files.push({ path: inside.length > 0 ? inside.join("/") : item.name, blob: item });
-  }
-  const seen = new Set<string>();
-  for (const { path } of files) {
-    if (seen.has(path)) throw new WebtuneError("invalidFile", `${path}: expected one file of this path, got two`);
-    seen.add(path);
-  }
-  return { files, name: name || folder || "model" };
-}
-
-function absolute(url: string, base: string | undefined, option: string): string {
-  let parsed: URL;
-  try {
-    parsed = new URL(url, base);
-  } catch {
-    throw new WebtuneError("invalidOption", `${option}: expected a web address, got "${url}"`);
-  }
-  if (!/^(https?|blob|data):$/.test(parsed.protocol)) {
-    throw new WebtuneError("invalidOption", `${option}: expected an http or https address, got "${url}"`);
-  }
-  return parsed.href;
-}
 
 /**
  * Finds the files of a model; weights are not read yet.

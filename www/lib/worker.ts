@@ -36,6 +36,10 @@ console.error = (...words: unknown[]) => {
   print(...words);
 };
 
-scope.addEventListener("error", (event) => host.fatal(event.error ?? event.message));
+scope.addEventListener("error", (event) => {
+  // Handled here, so that the page hears of it once, with the panic's own words.
+  event.preventDefault();
+  host.fatal(event.error ?? event.message);
+});
 scope.addEventListener("unhandledrejection", (event) => host.stray(event.reason));
 scope.addEventListener("message", (event) => host.receive(event.data));

@@ -41,7 +41,7 @@ export class UseActions {
       const files = store.state.result.files ?? (await this.tuner()?.exportAdapter());
       if (!files) throw new Error("Load a model first.");
       const name = zipName(store.state.model.info?.name ?? "model");
-      download(name, await writeZip(files), "application/zip");
+      download(name, writeZip(files), "application/zip");
       store.patch("result", { files, exported: true });
       store.announce(`${name} was handed to the browser's downloads.`);
     } catch (error) {

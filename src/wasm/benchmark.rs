@@ -1,0 +1,137 @@
+//! Enters: the shape of a step. Leaves: steps and products to be timed from outside.
+
+use burn::tensor::{Distribution, Tensor};
+use serde::Deserialize;
+
+use crate::data::Batch;
+use crate::device::Compute;
+use crate::eval::evaluate::read;
+use crate::formats::{Checkpoint, MemorySource};
+use crate::models::heads::HeadWeights;
+use crate::models::random::random_checkpoint;
+use crate::models::{Bert, BertConfig, Classifier, Head, HeadKind, Loader};
+use crate::peft::freeze::train_head;
+use crate::peft::{LoraConfig, attach};
+use crate::train::TrainOptions;
+use crate::train::optimizer::{AdamW, AdamWConfig};
+use crate::train::step::{LabelledBatch, train_step, upload, upload_labels};
+use crate::{Error, Result};
+
+const LABELS: usize = 6;
+
+/// `BenchmarkShape` of www/lib/protocol.ts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Shape {
+    layers: usize,
+    hidden_size: usize,
+    heads: usize,
+    intermediate_size: usize,
+    vocab_size: usize,
+    batch: usize,
+    tokens: usize,
+    r: usize,
+}
+
+/// A random model in the middle of training.
+pub struct Benchmark {
+    shape: Shape,
+    classifier: Classifier,
+    optimizer: AdamW,
+    batch: LabelledBatch,
+}
+
+impl Benchmark {
+    /// A model of that shape, LoRA on query and value, and one batch without padding.
+    pub async fn new(shape: Shape, compute: &Compute) -> Result<Self> {
+        let json = serde_json::json!({
+            "model_type": "bert",
+            "vocab_size": shape.vocab_size,
+            "hidden_size": shape.hidden_size,
+            "num_hidden_layers": shape.layers,
+            "num_attention_heads": shape.heads,
+            "intermediate_size": shape.intermediate_size,
+            "max_position_embeddings": shape.tokens,
+        });
+        let config = BertConfig::parse(json.to_string().as_bytes())?;
+        let file = MemorySource::new("model.safetensors", random_checkpoint(&config, 1)?);
+        let checkpoint = Checkpoint::open(vec![file]).await?;
+        let bert = Bert::load(&config, &Loader::new(&checkpoint, "", compute), false).await?;
+        let head = HeadWeights::zeros(LABELS, shape.hidden_size);
+        let mut classifier = Classifier {
+            bert,
+            head: Head::new(HeadKind::Mean, &head, &compute.device),
+        };
+        let lora = LoraConfig {
+            r: shape.r,
+            ..LoraConfig::default()
+        };
+        attach(&mut classifier, &lora, 1)?;
+        train_head(&mut classifier);
+        let count = shape.batch * shape.tokens;
+        let batch = Batch {
+            ids: (0..count).map(|index| ((index * 7919) % shape.vocab_size) as i32).collect(),
+            mask: vec![1; count],
+            types: vec![0; count],
+            rows: shape.batch,
+            width: shape.tokens,
+            tokens: count,
+        };
+        let labels = (0..shape.batch).map(|row| row % LABELS).collect::<Vec<_>>();
+        Ok(Self {
+            batch: LabelledBatch {
+                tokens: upload(&batch, &compute.device),
+                labels: upload_labels(&labels, &compute.device),
+                rows: shape.batch,
+            },
+            optimizer: AdamW::new(AdamWConfig::from(&TrainOptions::default())),
+            classifier,
+            shape,
+        })
+    }
+
+    /// One optimiser step with clipping; the loss before it.
+    pub async fn step(&mut self) -> Result<f32> {
+        let batches = std::slice::from_ref(&self.batch);
+        let (classifier, loss) =
+            train_step(self.classifier.clone(), &mut self.optimizer, batches, 1.0, |_| 1e-3);
+        self.classifier = classifier;
+        let loss = read(loss).await?;
+        loss.first().copied().ok_or_else(|| Error::Device("no loss came back".into()))
+    }
+
+    /// Multiplications and additions of matrix products alone, so that the share of the ceiling is never flattered:
+    /// forward; the gradients of every layer's inputs but the first layer's, below which nothing trains; LoRA's own.
+    pub fn flops(&self) -> f64 {
+        let [layers, h, wide, tokens, r] = [
+            self.shape.layers,
+            self.shape.hidden_size,
+            self.shape.intermediate_size,
+            self.shape.tokens,
+            self.shape.r,
+        ]
+        .map(|n| n as f64);
+        let rows = self.shape.batch as f64 * tokens;
+        let linears = 2.0 * rows * (4.0 * h * h + 2.0 * h * wide);
+        let first_inputs = 2.0 * rows * 3.0 * h * h;
+        // scores and mixture forward, and two products for each backward
+        let attention = 3.0 * 4.0 * rows * tokens * h;
+        // two deltas a layer; forward, input gradients and weight gradients of both factors
+        let lora = 3.0 * 2.0 * 2.0 * rows * 2.0 * h * r;
+        layers * (2.0 * linears + attention + lora) - first_inputs
+    }
+}
+
+/// Products `[m, k] x [k, n]` on fresh random matrices; one value of the last is read, so that all are done.
+pub async fn matmul(compute: &Compute, [m, k, n]: [usize; 3], count: usize) -> Result<()> {
+    let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, &compute.device);
+    let [a, b] = [random([m, k]), random([k, n])];
+    let mut last = None;
+    for _ in 0..count {
+        last = Some(a.clone().matmul(b.clone()));
+    }
+    match last {
+        Some(product) => read(product.narrow(0, 0, 1).narrow(1, 0, 1)).await.map(|_| ()),
+        None => Ok(()),
+    }
+}

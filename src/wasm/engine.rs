@@ -1,0 +1,187 @@
+//! Enters: the worker's calls. Leaves: models, events, predictions and files.
+
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+
+use super::benchmark::Benchmark;
+use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
+use super::source::JsSource;
+use crate::data::Example;
+use crate::device::Compute;
+use crate::pretrained::Pretrained;
+use crate::train::{Session, TrainOptions};
+use crate::tuned::{Tuned, Which};
+use crate::{Error, export};
+
+/// One engine per WebAssembly instance: a device, at most one model, at most one run.
+#[wasm_bindgen]
+pub struct Engine {
+    compute: Compute,
+    model: Option<Pretrained>,
+    session: Option<Session>,
+    tuned: Option<Tuned>,
+    benchmark: Option<Benchmark>,
+}
+
+fn state(words: &str) -> JsValue {
+    error(Error::InvalidState(words.into()))
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens the device. `memory_limit` in bytes.
+    pub async fn create(device: &str, memory_limit: f64) -> Result<Engine, JsValue> {
+        let compute = match device {
+            "cpu" => Compute::cpu(),
+            "webgpu" => Compute::webgpu().await.map_err(error)?,
+            other => {
+                return Err(error(Error::InvalidOption {
+                    option: "device".into(),
+                    reason: format!("expected \"webgpu\" or \"cpu\", got \"{other}\""),
+                }));
+            }
+        };
+        Ok(Self {
+            compute: compute.with_memory_limit(memory_limit as u64),
+            model: None,
+            session: None,
+            tuned: None,
+            benchmark: None,
+        })
+    }
+
+    /// Loads a model; what was loaded and tuned before is dropped once the new one is in.
+    #[wasm_bindgen(js_name = loadModel)]
+    pub async fn load_model(&mut self, name: &str, files: Array) -> Result<JsValue, JsValue> {
+        let files = files.iter().map(JsSource::new).collect();
+        let model = Pretrained::load(name, files, self.compute.clone()).await.map_err(error)?;
+        let info = to_js(&model.info())?;
+        self.session = None;
+        self.tuned = None;
+        self.model = Some(model);
+        Ok(info)
+    }
+
+    fn model(&self) -> Result<&Pretrained, JsValue> {
+        self.model.as_ref().ok_or_else(|| state("load a model first"))
+    }
+
+    /// Checks examples and options and prepares a run.
+    #[wasm_bindgen(js_name = startTraining)]
+    pub fn start_training(&mut self, examples: JsValue, options: JsValue) -> Result<(), JsValue> {
+        let examples: Vec<Example> = from_js(examples, "examples")?;
+        let options: TrainOptions = from_js(options, "options")?;
+        self.session = Some(Session::new(self.model()?, &examples, options).map_err(error)?);
+        Ok(())
+    }
+
+    /// Works until there is something to tell; undefined when no run goes on.
+    #[wasm_bindgen(js_name = nextEvent)]
+    pub async fn next_event(&mut self) -> Result<JsValue, JsValue> {
+        let Some(session) = &mut self.session else {
+            return Ok(JsValue::UNDEFINED);
+        };
+        match session.next_event().await.map_err(error)? {
+            Some(event) => to_js(&event),
+            None => {
+                // a run that found nothing leaves an earlier result in place
+                if let Some(tuned) = self.session.take().and_then(Session::into_tuned) {
+                    self.tuned = Some(tuned);
+                }
+                Ok(JsValue::UNDEFINED)
+            }
+        }
+    }
+
+    /// Ends the run early; `finished` still comes, with the best state so far.
+    #[wasm_bindgen(js_name = stopTraining)]
+    pub fn stop_training(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.stop();
+        }
+    }
+
+    fn tuned(&self) -> Result<&Tuned, JsValue> {
+        self.tuned
+            .as_ref()
+            .ok_or_else(|| state("train a model or import an adapter first"))
+    }
+
+    /// Classifies texts.
+    pub async fn predict(&self, texts: JsValue, which: &str) -> Result<JsValue, JsValue> {
+        let texts: Vec<String> = from_js(texts, "texts")?;
+        let which = match which {
+            "tuned" => Which::Tuned,
+            "baseline" => Which::Baseline,
+            other => {
+                return Err(error(Error::InvalidOption {
+                    option: "which".into(),
+                    reason: format!("expected \"tuned\" or \"baseline\", got \"{other}\""),
+                }));
+            }
+        };
+        let predictions = self.tuned()?.predict(self.model()?, &texts, which).await;
+        to_js(&predictions.map_err(error)?)
+    }
+
+    /// Scores tuned and baseline on labelled rows.
+    pub async fn evaluate(&self, examples: JsValue) -> Result<JsValue, JsValue> {
+        let examples: Vec<Example> = from_js(examples, "examples")?;
+        let evaluation = self.tuned()?.evaluate(self.model()?, &examples).await;
+        to_js(&evaluation.map_err(error)?)
+    }
+
+    /// All files of an export.
+    #[wasm_bindgen(js_name = exportAdapter)]
+    pub async fn export_adapter(&self) -> Result<JsValue, JsValue> {
+        let files = export::export(self.model()?, self.tuned()?).await.map_err(error)?;
+        files_to_js(files)
+    }
+
+    /// Takes an export back.
+    #[wasm_bindgen(js_name = importAdapter)]
+    pub async fn import_adapter(&mut self, files: JsValue) -> Result<(), JsValue> {
+        let files = files_from_js(&files)?;
+        let tuned = export::import(self.model()?, files).await.map_err(error)?;
+        self.tuned = Some(tuned);
+        Ok(())
+    }
+
+    /// Size of the WebAssembly memory, which never shrinks.
+    #[wasm_bindgen(js_name = memoryBytes)]
+    pub fn memory_bytes(&self) -> f64 {
+        core::arch::wasm32::memory_size(0) as f64 * 65536.0
+    }
+
+    /// Builds a random model of a shape with LoRA on query and value.
+    #[wasm_bindgen(js_name = prepareBenchmark)]
+    pub async fn prepare_benchmark(&mut self, shape: JsValue) -> Result<(), JsValue> {
+        let shape = from_js(shape, "shape")?;
+        self.benchmark = Some(Benchmark::new(shape, &self.compute).await.map_err(error)?);
+        Ok(())
+    }
+
+    fn prepared(&mut self) -> Result<&mut Benchmark, JsValue> {
+        self.benchmark
+            .as_mut()
+            .ok_or_else(|| state("call prepareBenchmark first"))
+    }
+
+    /// Floating-point operations of one benchmark step.
+    #[wasm_bindgen(js_name = benchmarkFlops)]
+    pub fn benchmark_flops(&mut self) -> Result<f64, JsValue> {
+        Ok(self.prepared()?.flops())
+    }
+
+    /// One whole optimiser step; the loss.
+    #[wasm_bindgen(js_name = benchmarkStep)]
+    pub async fn benchmark_step(&mut self) -> Result<f32, JsValue> {
+        self.prepared()?.step().await.map_err(error)
+    }
+
+    /// `count` products `[m, k] x [k, n]`, until the last is read back.
+    #[wasm_bindgen(js_name = benchmarkMatmul)]
+    pub async fn benchmark_matmul(&self, m: usize, k: usize, n: usize, count: usize) -> Result<(), JsValue> {
+        super::benchmark::matmul(&self.compute, [m, k, n], count).await.map_err(error)
+    }
+}

@@ -1,0 +1,37 @@
+//! Enters: calls from JavaScript. Leaves: promises. The only room that names js_sys and web_sys; it converts, the
+//! engine decides. `www/lib/protocol.ts` describes the same border from the other side.
+
+mod benchmark;
+mod convert;
+mod engine;
+mod source;
+
+use wasm_bindgen::prelude::*;
+
+pub use engine::Engine;
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Runs once, when the module is instantiated.
+#[wasm_bindgen(start)]
+fn start() {
+    // cubecl registers itself by static constructors. Unless this symbol is referenced, the linker wraps every export
+    // so that all of them run again at each call from JavaScript: seconds per training step on WebGPU.
+    // SAFETY: the linker defines it, and nothing has run before.
+    unsafe { __wasm_call_ctors() };
+    // a trap alone says "unreachable executed"; the worker needs the reason
+    std::panic::set_hook(Box::new(|info| {
+        web_sys::console::error_1(&info.to_string().into());
+        wasm_bindgen::throw_str(&info.to_string());
+    }));
+}
+
+/// Reads a person's table; see [`crate::data::parse()`].
+#[wasm_bindgen(js_name = parseTable)]
+pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Result<JsValue, JsValue> {
+    let options = convert::from_js(options, "options")?;
+    let table = crate::data::parse(name, bytes, &options).map_err(convert::error)?;
+    convert::to_js(&table)
+}

@@ -1,0 +1,240 @@
+/**
+ * Enters: the package with an engine that only pretends. Leaves: proof of the order of calls, events, ends and errors.
+ */
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { FakeEngine, installWorker } from "./fakes.mjs";
+import { load, removeBuild } from "./package-under-test.mjs";
+
+const { EngineHost } = await load("host");
+const { FineTuner, parseExamples, runBenchmark, WebtuneError } = await load("index");
+const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
+const examples = [{ text: "a", label: "b" }];
+let settings;
+const workers = installWorker(EngineHost, () => new FakeEngine(settings));
+const engineOf = () => workers.at(-1).engine;
+
+beforeEach(() => {
+  settings = {};
+});
+after(removeBuild);
+
+async function collect(run) {
+  const events = [];
+  for await (const event of run) events.push(event);
+  return events;
+}
+
+test("loading tells phases and bytes, and what was loaded", async () => {
+  const progress = [];
+  const tuner = await FineTuner.load(source, {
+    device: "auto",
+    onProgress: (step) => progress.push(step),
+    memoryLimitBytes: 7,
+  });
+  assert.equal(tuner.device.device, "cpu");
+  assert.match(tuner.device.reason, /no WebGPU/);
+  assert.equal(tuner.model.name, "toy");
+  assert.deepEqual(workers.at(-1).created, [{ device: "cpu", limit: 7 }]);
+  assert.equal(progress.filter((step) => "phase" in step).length, 4);
+  assert.deepEqual(progress.at(-1), { file: "config.json", loaded: 2, total: 2 });
+});
+
+test("loading fails with the engine's code, and ends its worker", async () => {
+  await assert.rejects(FineTuner.load(source, { device: "webgpu" }), { name: "WebtuneError", code: "noWebgpu" });
+  assert.ok(workers.at(-1).terminated);
+  await assert.rejects(FineTuner.load(source, { memoryLimitBytes: -1 }), { code: "invalidOption" });
+});
+
+test("loading can be aborted, before and on the way", async () => {
+  await assert.rejects(FineTuner.load(source, { signal: AbortSignal.abort() }), { code: "aborted" });
+  const controller = new AbortController();
+  const loading = FineTuner.load(source, { signal: controller.signal, onProgress: () => controller.abort() });
+  await assert.rejects(loading, { code: "aborted" });
+  assert.ok(workers.at(-1).terminated);
+});
+
+test("a slow reader loses no event, and steps carry their time", async () => {
+  settings = { steps: 5 };
+  const tuner = await FineTuner.load(source);
+  const run = tuner.train(examples, { seed: 3 });
+  while (!run.over) await new Promise((resolve) => setTimeout(resolve, 5));
+  const events = await collect(run);
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ["started", "step", "step", "step", "step", "step", "finished"],
+  );
+  assert.ok(events.filter(({ type }) => type === "step").every(({ ms }) => ms > 0));
+  assert.deepEqual(engineOf().given, { examples, options: { seed: 3 } });
+  assert.deepEqual(await run.next(), { done: true, value: undefined });
+});
+
+test("predictions come in between steps, never at the same time", async () => {
+  settings = { steps: 20 };
+  const tuner = await FineTuner.load(source);
+  const run = tuner.train(examples);
+  await run.next();
+  const predictions = await Promise.all([tuner.predict(["x"]), tuner.predict(["y"], { which: "baseline" })]);
+  assert.deepEqual(
+    predictions.flat().map(({ label }) => label),
+    ["tuned:x", "baseline:y"],
+  );
+  assert.equal(run.over, false);
+  await collect(run);
+  assert.equal(engineOf().overlapped, false);
+});
+
+test("only one run at a time", async () => {
+  const tuner = await FineTuner.load(source);
+  const run = tuner.train(examples);
+  assert.throws(() => tuner.train(examples), { code: "invalidState" });
+  await collect(run);
+  assert.equal((await collect(tuner.train(examples))).length, 5);
+});
+
+test("pause holds the steps and lets predictions through; resume goes on", async () => {
+  settings = { steps: 30 };
+  const tuner = await FineTuner.load(source);
+  const run = tuner.train(examples);
+  await run.next();
+  run.pause();
+  await tuner.memoryBytes();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const pulled = engineOf().calls.length;
+  await tuner.predict(["x"]);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(engineOf().calls.length, pulled + 1);
+  assert.equal(run.over, false);
+  run.resume();
+  assert.equal((await collect(run)).at(-1).reason, "completed");
+});
+
+test("stop ends a run, paused or not, with a finished event", async () => {
+  settings = { steps: 1000 };
+  const tuner = await FineTuner.load(source);
+  for (const paused of [false, true]) {
+    const run = tuner.train(examples);
+    await run.next();
+    if (paused) run.pause();
+    run.stop();
+    assert.equal((await collect(run)).at(-1).reason, "stopped");
+  }
+  assert.equal(engineOf().overlapped, false);
+});
+
+test("a stop before the first step, and one after the last, do no harm", async () => {
+  const tuner = await FineTuner.load(source);
+  const early = tuner.train(examples);
+  early.stop();
+  const events = await collect(early);
+  assert.equal(events.at(-1).reason, "stopped");
+  assert.ok(events.every(({ type }) => type !== "step"));
+  const late = tuner.train(examples);
+  await collect(late);
+  late.stop();
+  assert.equal(engineOf().calls.filter((name) => name === "stopTraining").length, 1);
+});
+
+test("leaving the loop ends the run and frees the tuner for the next", async () => {
+  settings = { steps: 1000 };
+  const tuner = await FineTuner.load(source);
+  for await (const event of tuner.train(examples)) if (event.type === "step") break;
+  assert.equal(engineOf().calls.filter((name) => name === "stopTraining").length, 1);
+  const run = tuner.train(examples);
+  run.stop();
+  await collect(run);
+});
+
+test("an abort keeps the best state and throws once", async () => {
+  settings = { steps: 1000 };
+  const tuner = await FineTuner.load(source);
+  const controller = new AbortController();
+  const run = tuner.train(examples, { signal: controller.signal });
+  await run.next();
+  controller.abort();
+  await assert.rejects(collect(run), { name: "WebtuneError", code: "aborted" });
+  assert.ok(engineOf().calls.includes("stopTraining"));
+  assert.deepEqual(await run.next(), { done: true, value: undefined });
+  await tuner.predict(["still here"]);
+  await assert.rejects(collect(tuner.train(examples, { signal: controller.signal })), { code: "aborted" });
+});
+
+test("errors of examples reach the loop with their code", async () => {
+  const tuner = await FineTuner.load(source);
+  await assert.rejects(collect(tuner.train([])), { code: "invalidData", message: /expected some/ });
+  assert.equal((await collect(tuner.train(examples))).length, 5);
+});
+
+test("a trap of the engine rejects everything with the panic's message", async () => {
+  settings = { failAt: 2 };
+  const tuner = await FineTuner.load(source);
+  engineOf().settings.error = new WebAssembly.RuntimeError("unreachable");
+  const run = tuner.train(examples);
+  await run.next();
+  workers.at(-1).host.note("panicked at src/x.rs:1:2:\nindex out of bounds\n\nStack:\n\nError at wasm");
+  await assert.rejects(collect(run), { code: "crashed", message: /index out of bounds$/ });
+  await assert.rejects(tuner.predict(["x"]), { code: "crashed" });
+  assert.throws(() => tuner.train(examples), { code: "crashed" });
+});
+
+test("a worker that can't start is a crash with a reason", async () => {
+  const loading = FineTuner.load(source);
+  workers.at(-1).dispatchEvent(new Event("error"));
+  await assert.rejects(loading, { code: "crashed", message: /could not be loaded/ });
+});
+
+test("dispose rejects what waits", async () => {
+  settings = { steps: 1000 };
+  const tuner = await FineTuner.load(source);
+  const run = tuner.train(examples);
+  await run.next();
+  const waiting = [tuner.predict(["x"]), tuner.evaluate(examples), tuner.exportAdapter(), collect(run)];
+  tuner.dispose();
+  for (const call of await Promise.allSettled(waiting)) assert.equal(call.reason?.code, "aborted");
+  assert.ok(workers.at(-1).terminated);
+  await assert.rejects(tuner.memoryBytes(), { code: "aborted" });
+});
+
+test("adapters go out and come in", async () => {
+  const tuner = await FineTuner.load(source);
+  const files = await tuner.exportAdapter();
+  assert.equal(new TextDecoder().decode(files[0].bytes), "{}");
+  await tuner.importAdapter(files);
+  assert.deepEqual(engineOf().imported, files);
+  // The caller's bytes are copied, not taken.
+  assert.equal(files[0].bytes.length, 2);
+  assert.equal(await tuner.memoryBytes(), 1024);
+});
+
+test("arguments that can't be sent are the caller's mistake", async () => {
+  const tuner = await FineTuner.load(source);
+  await assert.rejects(tuner.predict([() => 1]), { code: "invalidOption", message: /predict/ });
+});
+
+test("tables are parsed in one shared worker, and a crash of it passes", async () => {
+  assert.deepEqual(await parseExamples("a\tb"), { name: "pasted text", text: "a\tb", options: {} });
+  const count = workers.length;
+  const file = new File(["x,y"], "rows.csv");
+  assert.equal((await parseExamples(file, undefined, { format: "csv" })).name, "rows.csv");
+  assert.equal(workers.length, count);
+  workers.at(-1).host.fatal(new Error("gone"));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal((await parseExamples(new TextEncoder().encode("z"), "n")).text, "z");
+  assert.equal(workers.length, count + 1);
+});
+
+test("a benchmark warms up, then takes turns, and ends its worker", async () => {
+  const plan = { steps: 2, rounds: 3, matmul: { m: 1, k: 2, n: 3, count: 4 } };
+  const result = await runBenchmark("cpu", { layers: 1 }, plan);
+  assert.equal(result.stepMs.length, 6);
+  assert.equal(result.matmulMs.length, 3);
+  assert.equal(result.flopsPerStep, 5e9);
+  const round = ["benchmarkMatmul", "benchmarkStep", "benchmarkStep"];
+  assert.deepEqual(engineOf().calls, ["benchmarkStep", "benchmarkMatmul", ...round, ...round, ...round]);
+  assert.ok(engineOf().freed && workers.at(-1).terminated);
+  await assert.rejects(runBenchmark("cpu", {}, { ...plan, rounds: 0 }), { code: "invalidOption", message: /rounds/ });
+});
+
+test("errors are of the class that the package exports", async () => {
+  await assert.rejects(FineTuner.load({}), (error) => error instanceof WebtuneError);
+});

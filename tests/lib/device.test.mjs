@@ -1,0 +1,98 @@
+/**
+ * Enters: adapters as browsers describe them. Leaves: proof of which engine is chosen, and of the reason given.
+ */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { load, removeBuild } from "./package-under-test.mjs";
+
+const { chooseDevice, defaultMemoryLimit } = await load("device");
+const { SerialQueue } = await load("queue");
+const { fromWire, toWebtuneError, toWire } = await load("errors");
+after(removeBuild);
+
+const gpu = (adapter) => ({ requestAdapter: async () => adapter });
+const hardware = { info: { vendor: "nvidia", architecture: "ampere", description: "", isFallbackAdapter: false } };
+const marked = { info: { vendor: "google", architecture: "", description: "", isFallbackAdapter: true } };
+const software = [
+  marked,
+  { isFallbackAdapter: true },
+  { info: { vendor: "google", architecture: "swiftshader" } },
+  { info: { vendor: "mesa", description: "llvmpipe (LLVM 19)" } },
+];
+
+test("a hardware adapter is taken", async () => {
+  for (const choice of ["auto", "webgpu"]) {
+    const report = await chooseDevice(choice, gpu(hardware));
+    assert.equal(report.device, "webgpu");
+    assert.match(report.reason, /hardware adapter \(nvidia ampere\)/);
+    assert.equal(report.adapter.isFallback, false);
+  }
+});
+
+test("a software adapter is passed over, unless WebGPU was asked for", async () => {
+  for (const adapter of software) {
+    const auto = await chooseDevice("auto", gpu(adapter));
+    assert.equal(auto.device, "cpu");
+    assert.match(auto.reason, /software/);
+    assert.equal(auto.adapter.isFallback, true);
+    const asked = await chooseDevice("webgpu", gpu(adapter));
+    assert.equal(asked.device, "webgpu");
+    assert.match(asked.reason, /far slower/);
+  }
+});
+
+test("without an adapter auto explains itself and webgpu says what to do", async () => {
+  const broken = {
+    requestAdapter: async () => {
+      throw new Error("blocked");
+    },
+  };
+  for (const [missing, reason] of [
+    [undefined, /offers no WebGPU/],
+    [gpu(null), /found no WebGPU adapter/],
+    [broken, /blocked/],
+  ]) {
+    const auto = await chooseDevice("auto", missing);
+    assert.equal(auto.device, "cpu");
+    assert.match(auto.reason, reason);
+    await assert.rejects(chooseDevice("webgpu", missing), { code: "noWebgpu", message: /choose the CPU engine/ });
+  }
+  assert.equal((await chooseDevice("cpu", gpu(hardware))).device, "cpu");
+  await assert.rejects(chooseDevice("gpu", undefined), { code: "invalidOption", message: /got gpu/ });
+});
+
+test("the memory limit follows the device and stays inside 32 bits", () => {
+  const gib = 2 ** 30;
+  assert.equal(defaultMemoryLimit(undefined), 3 * gib);
+  assert.equal(defaultMemoryLimit(8), 3 * gib);
+  assert.equal(defaultMemoryLimit(4), 2 * gib);
+  assert.equal(defaultMemoryLimit(0.25), gib / 2);
+});
+
+test("queued jobs never overlap, and a failure holds up none", async () => {
+  const queue = new SerialQueue();
+  const order = [];
+  const job = (name, ms) => async () => {
+    order.push(`${name}+`);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    order.push(`${name}-`);
+    if (name === "b") throw new Error("b failed");
+    return name;
+  };
+  const results = await Promise.allSettled([queue.run(job("a", 9)), queue.run(job("b", 1)), queue.run(job("c", 1))]);
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.deepEqual(order, ["a+", "a-", "b+", "b-", "c+", "c-"]);
+});
+
+test("errors keep code and message across the worker's border", () => {
+  const engine = { code: "wrongShape", message: "w: expected [1], got [2]" };
+  const error = fromWire(structuredClone(toWire(engine)));
+  assert.deepEqual([error.code, error.message, error.name], ["wrongShape", engine.message, "WebtuneError"]);
+  assert.equal(toWebtuneError(new RangeError("WebAssembly.Memory(): could not allocate memory")).code, "outOfMemory");
+  assert.equal(toWebtuneError(new DOMException("stopped", "AbortError")).code, "aborted");
+  assert.equal(toWebtuneError("text").code, "crashed");
+  assert.equal(toWebtuneError(Object.assign(new Error("m"), { code: "toString" })).code, "crashed");
+});

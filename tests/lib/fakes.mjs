@@ -1,0 +1,155 @@
+/**
+ * Enters: the package's `EngineHost`. Leaves: a `Worker` that runs it in this process, with an engine that only pretends.
+ */
+
+/** Tells whether two of its methods ever overlapped, which would break the real engine. */
+export class FakeEngine {
+  overlapped = false;
+  calls = [];
+  freed = false;
+  #busy = false;
+  #events = [];
+  #stopped = false;
+
+  constructor({ steps = 3, stepMs = 2, failAt = undefined } = {}) {
+    this.settings = { steps, stepMs, failAt };
+  }
+
+  async #exclusive(name, ms = 1) {
+    if (this.#busy) this.overlapped = true;
+    this.#busy = true;
+    this.calls.push(name);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#busy = false;
+  }
+
+  async loadModel(name, files) {
+    await this.#exclusive("loadModel");
+    for (const file of files) await file.read(0, file.size);
+    return { name, files: files.map(({ path }) => path) };
+  }
+
+  startTraining(examples, options) {
+    if (this.#busy) this.overlapped = true;
+    this.calls.push("startTraining");
+    this.given = { examples, options };
+    if (examples.length === 0)
+      throw Object.assign(new Error("examples: expected some, got none"), { code: "invalidData" });
+    this.#stopped = false;
+    this.#events = [{ type: "started" }];
+    for (let step = 1; step <= this.settings.steps; step += 1) this.#events.push({ type: "step", step });
+    this.#events.push({ type: "finished", reason: "completed" });
+  }
+
+  async nextEvent() {
+    await this.#exclusive("nextEvent", this.settings.stepMs);
+    const event = this.#events[0];
+    if (event?.step !== undefined && event.step === this.settings.failAt) {
+      throw this.settings.error;
+    }
+    if (event && this.#stopped) {
+      this.#events = [];
+      return { type: "finished", reason: "stopped" };
+    }
+    return this.#events.shift();
+  }
+
+  stopTraining() {
+    if (this.#busy) this.overlapped = true;
+    this.calls.push("stopTraining");
+    this.#stopped = true;
+  }
+
+  async predict(texts, which) {
+    await this.#exclusive("predict");
+    return texts.map((text) => ({ label: `${which}:${text}` }));
+  }
+
+  async evaluate(examples) {
+    await this.#exclusive("evaluate");
+    return { rows: examples };
+  }
+
+  async exportAdapter() {
+    await this.#exclusive("exportAdapter");
+    return [{ path: "adapter_config.json", bytes: new TextEncoder().encode("{}") }];
+  }
+
+  async importAdapter(files) {
+    await this.#exclusive("importAdapter");
+    this.imported = files;
+  }
+
+  memoryBytes() {
+    return 1024;
+  }
+
+  prepareBenchmark(shape) {
+    this.shape = shape;
+  }
+
+  benchmarkFlops() {
+    return 5e9;
+  }
+
+  async benchmarkStep() {
+    await this.#exclusive("benchmarkStep");
+    return 1;
+  }
+
+  async benchmarkMatmul() {
+    await this.#exclusive("benchmarkMatmul");
+  }
+
+  free() {
+    this.freed = true;
+  }
+}
+
+/** Puts a `Worker` in the global scope; every instance gets a host and what `makeEngine` gives. */
+export function installWorker(EngineHost, makeEngine) {
+  const workers = [];
+  globalThis.Worker = class FakeWorker extends EventTarget {
+    terminated = false;
+
+    constructor(url, options) {
+      super();
+      this.url = url;
+      this.options = options;
+      this.engine = makeEngine();
+      this.created = [];
+      this.host = new EngineHost({
+        instantiate: async () => ({
+          Engine: {
+            create: async (device, limit) => {
+              this.created.push({ device, limit });
+              return this.engine;
+            },
+          },
+          parseTable: (name, bytes, options) => ({ name, text: new TextDecoder().decode(bytes), options }),
+        }),
+        post: (message, transfer = []) => {
+          const data = structuredClone(message, { transfer });
+          setTimeout(() => this.#emit(data), 0);
+        },
+      });
+      workers.push(this);
+    }
+
+    #emit(data) {
+      if (!this.terminated) this.dispatchEvent(Object.assign(new Event("message"), { data }));
+    }
+
+    postMessage(message) {
+      const data = structuredClone(message);
+      setTimeout(() => {
+        if (!this.terminated) this.host.receive(data);
+      }, 0);
+    }
+
+    terminate() {
+      this.terminated = true;
+    }
+  };
+  return workers;
+}

@@ -1,0 +1,213 @@
+/**
+ * Enters: model folders behind a stub of the hub. Leaves: proof that files are found and read, or refused with one clear error.
+ */
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { startHubStub } from "../hub-stub.mjs";
+import { load, removeBuild } from "./package-under-test.mjs";
+
+const { openSource } = await load("sources");
+const { settleSource } = await load("settle");
+const weights = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
+let folder;
+let stub;
+
+const FILES = {
+  "mini/config.json": "{}",
+  "mini/tokenizer.json": '{"model":{}}',
+  "mini/modules.json": '[{"path":""},{"path":"1_Pooling"},{"path":"2_Dense"}]',
+  "mini/1_Pooling/config.json": "{}",
+  "mini/2_Dense/config.json": "{}",
+  "mini/README.md": "# mini",
+  "mini/model.safetensors": weights,
+  "sharded/config.json": "{}",
+  "sharded/tokenizer.json": "{}",
+  "sharded/model.safetensors.index.json":
+    '{"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-1.safetensors"}}',
+  "sharded/model-1.safetensors": "one",
+  "sharded/model-2.safetensors": "two",
+  "escaping/config.json": "{}",
+  "escaping/tokenizer.json": "{}",
+  "escaping/model.safetensors.index.json": '{"weight_map":{"a":"../secret.safetensors"}}',
+  "pickled/config.json": "{}",
+  "pickled/tokenizer.json": "{}",
+  "pickled/pytorch_model.bin": "pickle",
+};
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "webtune-sources-"));
+  for (const [path, content] of Object.entries(FILES)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+});
+after(async () => {
+  await rm(folder, { recursive: true });
+  await removeBuild();
+});
+afterEach(async () => {
+  await stub?.close();
+  stub = undefined;
+});
+
+async function start(options = {}) {
+  const names = ["mini", "sharded", "escaping", "pickled"];
+  const repositories = Object.fromEntries(names.map((name) => [`owner/${name}`, join(folder, name)]));
+  stub = await startHubStub({ repositories, ...options });
+}
+
+const quiet = () => undefined;
+const repository = (name, more = {}) => openSource({ repository: `owner/${name}`, hubUrl: stub.url, ...more }, quiet);
+const address = (name, onBytes = quiet) => openSource({ url: `${stub.url}/owner/${name}/resolve/main` }, onBytes);
+const fileOf = ({ files }, path) => files.find((file) => file.path === path);
+const pathsOf = ({ files }) => files.map(({ path }) => path).sort();
+const rejects = (promise, code, message) => assert.rejects(promise, { name: "WebtuneError", code, message });
+
+test("a repository gives nested files, without those of no use, and ranges of their bytes", async () => {
+  await start({ pageSize: 3 });
+  const opened = await repository("mini");
+  assert.equal(opened.name, "owner/mini");
+  assert.deepEqual(pathsOf(opened), [
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "config.json",
+    "model.safetensors",
+    "modules.json",
+    "tokenizer.json",
+  ]);
+  const file = fileOf(opened, "model.safetensors");
+  assert.equal(file.size, weights.length);
+  assert.deepEqual(await file.read(1000, 5000), weights.slice(1000, 6000));
+  assert.deepEqual(await file.read(99_990, 10), weights.slice(99_990));
+  assert.ok(stub.requests.some(({ host, range }) => host === "storage" && range === "bytes=1000-5999"));
+  await rejects(file.read(99_990, 11), "readFailed", /model\.safetensors: bytes 99990 to 100001/);
+});
+
+test("a repository that isn't there, or is private, says what to do", async () => {
+  await start({ privateRepositories: ["owner/mini"] });
+  await rejects(repository("nothing"), "readFailed", /owner\/nothing.*check the spelling.*accessToken.*401/);
+  await rejects(repository("nothing", { accessToken: "hf_stub" }), "missingFile", /no such repository.*spelling.*404/);
+  await rejects(repository("mini"), "readFailed", /private or gated.*accessToken.*401/);
+  await rejects(repository("mini", { accessToken: "hf_wrong" }), "readFailed", /private or gated.*403/);
+  await rejects(repository("mini", { accessToken: "secret" }), "invalidOption", /accessToken/);
+  await rejects(repository("a/b/c"), "invalidOption", /owner\/name/);
+  await rejects(repository("mini", { accessToken: "hf_stub", revision: "v9" }), "missingFile", /revision/);
+});
+
+test("a token opens a private repository and never leaves for another host", async () => {
+  await start({ privateRepositories: ["owner/mini"] });
+  const opened = await repository("mini", { accessToken: "hf_stub" });
+  assert.deepEqual(await fileOf(opened, "model.safetensors").read(0, 100), weights.slice(0, 100));
+  assert.ok(stub.requests.some(({ host }) => host === "storage"));
+  assert.ok(stub.requests.every(({ host, token }) => token === (host === "hub")));
+});
+
+test("a repository with pickled weights only is refused with the way out", async () => {
+  await start();
+  await rejects(repository("pickled"), "missingFile", /pytorch_model\.bin.*safetensors is needed/);
+  await rejects(address("pickled"), "missingFile", /pytorch_model\.bin.*safetensors is needed/);
+});
+
+test("a hub that can't be reached is named after several attempts", async () => {
+  await start();
+  const hubUrl = stub.url;
+  await stub.close();
+  stub = undefined;
+  await rejects(
+    openSource({ repository: "owner/mini", hubUrl }, quiet),
+    "readFailed",
+    new RegExp(`${hubUrl}.*attempts`),
+  );
+});
+
+test("a base address gives the same files", async () => {
+  await start();
+  const opened = await address("mini");
+  assert.equal(opened.name, "main");
+  assert.deepEqual(pathsOf(opened), pathsOf(await repository("mini")));
+  assert.deepEqual(await fileOf(opened, "model.safetensors").read(7, 100), weights.slice(7, 107));
+});
+
+test("pages of HTML in place of files count as missing", async () => {
+  await start({ htmlFallback: true });
+  const opened = await address("sharded");
+  assert.deepEqual(pathsOf(opened), [
+    "config.json",
+    "model-1.safetensors",
+    "model-2.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+  ]);
+  await rejects(address("pickled/resolve/main/nothing"), "missingFile", /config\.json is needed.*HTML page/);
+});
+
+test("a required file that is missing is named with address and status", async () => {
+  await start();
+  const url = `${stub.url}/owner/mini/resolve/main/1_Pooling`;
+  await rejects(openSource({ url }, quiet), "missingFile", new RegExp(`is needed.*${url}/.*answered 404`));
+});
+
+test("an index can't send requests out of its folder", async () => {
+  await start();
+  await rejects(address("escaping"), "invalidFile", /model\.safetensors\.index\.json: a: .*\.\.\/secret/);
+});
+
+test("a cut transfer is taken up where it ended", async () => {
+  await start({ cutFirst: 2, cutPath: "model.safetensors" });
+  const seen = [];
+  const opened = await openSource({ repository: "owner/mini", hubUrl: stub.url }, (...progress) => seen.push(progress));
+  assert.deepEqual(await fileOf(opened, "model.safetensors").read(0, 80_000), weights.slice(0, 80_000));
+  const ranges = stub.requests.filter(({ host, path }) => host === "storage" && path.endsWith("model.safetensors"));
+  assert.deepEqual(
+    ranges.map(({ range }) => range).filter((range) => range !== "bytes=0-0"),
+    ["bytes=0-79999", "bytes=40000-79999", "bytes=60000-79999"],
+  );
+  assert.deepEqual(seen.at(-1), ["model.safetensors", 80_000, 100_000]);
+});
+
+test("a transfer that is always cut ends with the bytes got and expected", async () => {
+  await start({ cutFirst: 100, cutPath: "model.safetensors" });
+  const opened = await address("mini");
+  await rejects(
+    fileOf(opened, "model.safetensors").read(0, 64_000),
+    "readFailed",
+    /model\.safetensors: got 60000 of the 64000 bytes from byte 0 of http.*after 3 more attempts/,
+  );
+});
+
+test("a server without ranges is read once, cut or not", async () => {
+  await start({ ranges: false, cutFirst: 1, cutPath: "model.safetensors" });
+  const opened = await repository("mini");
+  const file = fileOf(opened, "model.safetensors");
+  const [first, second] = await Promise.all([file.read(0, 1000), file.read(50_000, 1000)]);
+  assert.deepEqual(first, weights.slice(0, 1000));
+  assert.deepEqual(second, weights.slice(50_000, 51_000));
+  const before = stub.requests.length;
+  assert.deepEqual(await file.read(99_000, 1000), weights.slice(99_000));
+  assert.equal(stub.requests.length, before);
+  const direct = await address("mini");
+  assert.deepEqual(await fileOf(direct, "model.safetensors").read(5, 5), weights.slice(5, 10));
+});
+
+test("files keep their paths inside the folder", async () => {
+  const config = new File(["{}"], "config.json");
+  Object.defineProperty(config, "webkitRelativePath", { value: "my-model/1_Pooling/config.json" });
+  const settled = settleSource({ files: [config, { path: "./a\\b.json", blob: new Blob(["xyz"]) }] }, undefined);
+  assert.equal(settled.name, "my-model");
+  const opened = await openSource(settled, quiet);
+  assert.deepEqual(pathsOf(opened), ["1_Pooling/config.json", "a/b.json"]);
+  assert.equal(new TextDecoder().decode(await fileOf(opened, "a/b.json").read(1, 2)), "yz");
+  await rejects(fileOf(opened, "a/b.json").read(2, 2), "readFailed", /a\/b\.json: expected 2 bytes from byte 2, got 1/);
+});
+
+test("sources of no use are refused before a worker starts", () => {
+  const twice = { files: [new File([""], "config.json"), new File([""], "config.json")] };
+  assert.throws(() => settleSource(twice, undefined), { code: "invalidFile", message: /config\.json/ });
+  assert.throws(() => settleSource({ url: "models/" }, undefined), { code: "invalidOption" });
+  assert.throws(() => settleSource({ url: "ftp://host/" }, undefined), { code: "invalidOption" });
+  assert.throws(() => settleSource({}, undefined), { code: "invalidOption" });
+  assert.equal(settleSource({ url: "models" }, "http://host/page/").url, "http://host/page/models");
+});
