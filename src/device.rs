@@ -43,12 +43,13 @@ impl Compute {
     /// [`Error::NoWebgpu`] with the platform's words.
     #[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
     pub async fn webgpu() -> Result<Self> {
-        let device = Device::wgpu_options()
-            .init_async()
-            .await
-            .map_err(|error| Error::NoWebgpu {
-                reason: error.to_string(),
-            })?;
+        let device =
+            Device::wgpu_options()
+                .init_async()
+                .await
+                .map_err(|error| Error::NoWebgpu {
+                    reason: error.to_string(),
+                })?;
         Ok(Self {
             device,
             kind: EngineKind::Webgpu,

@@ -66,7 +66,11 @@ impl Pretrained {
         let (default_head, default_head_reason) =
             config.default_head(modules.as_deref(), pooling.as_deref());
         let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
-        for file in ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt"] {
+        for file in [
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "vocab.txt",
+        ] {
             if let Some(bytes) = optional(&files, file).await? {
                 tokenizer_files.push((file.into(), bytes));
             }
@@ -131,11 +135,17 @@ async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>>
 }
 
 async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
-    optional(files, path).await?.ok_or_else(|| Error::MissingFile {
-        file: path.into(),
-        found: match files.is_empty() {
-            true => "none".into(),
-            false => files.iter().map(|file| file.path()).collect::<Vec<_>>().join(", "),
-        },
-    })
+    optional(files, path)
+        .await?
+        .ok_or_else(|| Error::MissingFile {
+            file: path.into(),
+            found: match files.is_empty() {
+                true => "none".into(),
+                false => files
+                    .iter()
+                    .map(|file| file.path())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
+        })
 }

@@ -6,7 +6,7 @@ use crate::data::Example;
 use crate::data::LabelMap;
 use crate::eval::evaluate::{Evaluation, logits};
 use crate::eval::metrics::{largest, softmax};
-use crate::models::heads::{HeadWeights, Head};
+use crate::models::heads::{Head, HeadWeights};
 use crate::models::{Classifier, HeadKind};
 use crate::peft::LoraConfig;
 use crate::pretrained::Pretrained;
@@ -76,7 +76,9 @@ pub fn encode<'a>(
     texts: impl Iterator<Item = &'a str>,
     max_length: usize,
 ) -> Result<Vec<Encoding>> {
-    texts.map(|text| model.tokenizer.encode(text, max_length)).collect()
+    texts
+        .map(|text| model.tokenizer.encode(text, max_length))
+        .collect()
 }
 
 impl Tuned {
@@ -89,7 +91,12 @@ impl Tuned {
     ///
     /// # Errors
     /// Failures of the tokenizer or the device.
-    pub async fn logits(&self, model: &Pretrained, encodings: &[Encoding], which: Which) -> Result<Vec<f32>> {
+    pub async fn logits(
+        &self,
+        model: &Pretrained,
+        encodings: &[Encoding],
+        which: Which,
+    ) -> Result<Vec<f32>> {
         let pad = model.tokenizer.pad_id();
         match which {
             Which::Tuned => logits(&self.classifier, encodings, pad).await,
@@ -107,7 +114,12 @@ impl Tuned {
     ///
     /// # Errors
     /// Failures of the tokenizer or the device.
-    pub async fn predict(&self, model: &Pretrained, texts: &[String], which: Which) -> Result<Vec<Prediction>> {
+    pub async fn predict(
+        &self,
+        model: &Pretrained,
+        texts: &[String],
+        which: Which,
+    ) -> Result<Vec<Prediction>> {
         let encodings = encode(model, texts.iter().map(String::as_str), self.max_length)?;
         let logits = self.logits(model, &encodings, which).await?;
         let names = self.labels.names();
@@ -131,18 +143,23 @@ impl Tuned {
             .iter()
             .enumerate()
             .map(|(index, example)| {
-                self.labels.id(&example.label).ok_or_else(|| Error::InvalidData {
-                    file: "examples".into(),
-                    row: Some(index + 1),
-                    reason: format!(
-                        "the label \"{}\" was not among the trained ones: {}",
-                        example.label,
-                        self.labels.names().join(", ")
-                    ),
-                })
+                self.labels
+                    .id(&example.label)
+                    .ok_or_else(|| Error::InvalidData {
+                        file: "examples".into(),
+                        row: Some(index + 1),
+                        reason: format!(
+                            "the label \"{}\" was not among the trained ones: {}",
+                            example.label,
+                            self.labels.names().join(", ")
+                        ),
+                    })
             })
             .collect::<Result<Vec<_>>>()?;
-        let texts = examples.iter().map(|example| example.text.as_str()).collect::<Vec<_>>();
+        let texts = examples
+            .iter()
+            .map(|example| example.text.as_str())
+            .collect::<Vec<_>>();
         let encodings = encode(model, texts.iter().copied(), self.max_length)?;
         let tuned = self.logits(model, &encodings, Which::Tuned).await?;
         let baseline = self.logits(model, &encodings, Which::Baseline).await?;

@@ -8,11 +8,25 @@ use webtune::device::Compute;
 #[test]
 fn bert_with_the_cls_head() {
     let compute = Compute::cpu();
-    println!("{}", check("bert", "native cpu", &pollster::block_on(errors(&bert_cls(), &compute))));
+    println!(
+        "{}",
+        check(
+            "bert",
+            "native cpu",
+            &pollster::block_on(errors(&bert_cls(), &compute))
+        )
+    );
 }
 
 #[test]
 fn bert_with_the_mean_head() {
     let compute = Compute::cpu();
-    println!("{}", check("bert_mean_head", "native cpu", &pollster::block_on(errors(&bert_mean(), &compute))));
+    println!(
+        "{}",
+        check(
+            "bert_mean_head",
+            "native cpu",
+            &pollster::block_on(errors(&bert_mean(), &compute))
+        )
+    );
 }

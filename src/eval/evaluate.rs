@@ -78,7 +78,10 @@ impl Evaluation {
 /// [`Error::Device`] where the device failed meanwhile.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let failed = |error: &dyn std::fmt::Display| Error::Device(error.to_string());
-    let data = tensor.into_data_async().await.map_err(|error| failed(&error))?;
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| failed(&error))?;
     data.try_into_vec::<f32>().map_err(|error| failed(&error))
 }
 
@@ -105,9 +108,22 @@ async fn forward_rows(
 ///
 /// # Errors
 /// Failures of the device.
-pub async fn logits(classifier: &Classifier, encodings: &[Encoding], pad_id: u32) -> Result<Vec<f32>> {
-    let device = classifier.bert.embeddings.word_embeddings.weight.val().device();
-    let lengths = encodings.iter().map(|encoding| encoding.ids.len()).collect::<Vec<_>>();
+pub async fn logits(
+    classifier: &Classifier,
+    encodings: &[Encoding],
+    pad_id: u32,
+) -> Result<Vec<f32>> {
+    let device = classifier
+        .bert
+        .embeddings
+        .word_embeddings
+        .weight
+        .val()
+        .device();
+    let lengths = encodings
+        .iter()
+        .map(|encoding| encoding.ids.len())
+        .collect::<Vec<_>>();
     let mut out = vec![Vec::new(); encodings.len()];
     for rows in length_sorted(&lengths, EVALUATION_BATCH)? {
         let forward = |batch: &TokenBatch| classifier.forward(batch);
@@ -131,7 +147,10 @@ impl FeaturePass {
     /// # Errors
     /// None for a nonempty list.
     pub fn new(encodings: &[Encoding]) -> Result<Self> {
-        let lengths = encodings.iter().map(|encoding| encoding.ids.len()).collect::<Vec<_>>();
+        let lengths = encodings
+            .iter()
+            .map(|encoding| encoding.ids.len())
+            .collect::<Vec<_>>();
         Ok(Self {
             batches: length_sorted(&lengths, EVALUATION_BATCH)?,
             next: 0,
@@ -156,7 +175,15 @@ impl FeaturePass {
         };
         let device = bert.embeddings.word_embeddings.weight.val().device();
         let forward = |batch: &TokenBatch| features(bert, kind, batch);
-        forward_rows(encodings, rows, pad_id, &mut self.features, &device, &forward).await?;
+        forward_rows(
+            encodings,
+            rows,
+            pad_id,
+            &mut self.features,
+            &device,
+            &forward,
+        )
+        .await?;
         self.done += rows.len();
         self.next += 1;
         Ok(Some(self.done))

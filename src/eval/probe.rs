@@ -44,7 +44,10 @@ impl Problem {
             target[row * labels + label] = 1.0;
         }
         Self {
-            x: Tensor::from_data(TensorData::new(data.features.clone(), [rows, hidden]), &device),
+            x: Tensor::from_data(
+                TensorData::new(data.features.clone(), [rows, hidden]),
+                &device,
+            ),
             target: Tensor::from_data(TensorData::new(target, [rows, labels]), &device),
             shape: [rows, hidden, labels],
             decay: 1.0 / (2.0 * c * rows as f64),
@@ -58,16 +61,23 @@ impl Problem {
         let device = Device::flex();
         let split = hidden * labels;
         let single = theta.iter().map(|value| *value as f32).collect::<Vec<_>>();
-        let weight: Tensor<2> =
-            Tensor::from_data(TensorData::new(single[..split].to_vec(), [hidden, labels]), &device);
-        let bias: Tensor<2> =
-            Tensor::from_data(TensorData::new(single[split..].to_vec(), [1, labels]), &device);
+        let weight: Tensor<2> = Tensor::from_data(
+            TensorData::new(single[..split].to_vec(), [hidden, labels]),
+            &device,
+        );
+        let bias: Tensor<2> = Tensor::from_data(
+            TensorData::new(single[split..].to_vec(), [1, labels]),
+            &device,
+        );
         let log_probability = log_softmax(self.x.clone().matmul(weight) + bias, 1);
         let losses = read((log_probability.clone() * self.target.clone()).sum_dim(1)).await?;
         let error = (log_probability.exp() - self.target.clone()) / rows as f64; // [rows, labels]
         let mut gradient = read(self.x.clone().transpose().matmul(error.clone())).await?;
         gradient.extend(read(error.sum_dim(0)).await?);
-        let squares = theta[..split].iter().map(|value| value * value).sum::<f64>();
+        let squares = theta[..split]
+            .iter()
+            .map(|value| value * value)
+            .sum::<f64>();
         let loss = -losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / rows as f64;
         let gradient = gradient
             .iter()
@@ -85,7 +95,12 @@ impl Problem {
 ///
 /// # Errors
 /// Failures of the device.
-pub async fn fit(data: &ProbeData, labels: usize, c: f64, start: Option<&HeadWeights>) -> Result<HeadWeights> {
+pub async fn fit(
+    data: &ProbeData,
+    labels: usize,
+    c: f64,
+    start: Option<&HeadWeights>,
+) -> Result<HeadWeights> {
     let problem = Problem::new(data, labels, c);
     let hidden = problem.shape[1];
     let theta = match start {
@@ -167,7 +182,9 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn add(to: &mut [f64], factor: f64, of: &[f64]) {
-    to.iter_mut().zip(of).for_each(|(to, of)| *to += factor * of);
+    to.iter_mut()
+        .zip(of)
+        .for_each(|(to, of)| *to += factor * of);
 }
 
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
@@ -190,7 +207,10 @@ fn unflatten(theta: &[f64], hidden: usize, labels: usize) -> HeadWeights {
     }
     HeadWeights {
         weight,
-        bias: theta[hidden * labels..].iter().map(|bias| *bias as f32).collect(),
+        bias: theta[hidden * labels..]
+            .iter()
+            .map(|bias| *bias as f32)
+            .collect(),
     }
 }
 
@@ -200,9 +220,17 @@ pub fn head_logits(head: &HeadWeights, features: &[f32]) -> Vec<f32> {
     features
         .chunks_exact(hidden)
         .flat_map(|row| {
-            head.weight.chunks_exact(hidden).zip(&head.bias).map(move |(weight, bias)| {
-                weight.iter().zip(row).map(|(weight, value)| weight * value).sum::<f32>() + bias
-            })
+            head.weight
+                .chunks_exact(hidden)
+                .zip(&head.bias)
+                .map(move |(weight, bias)| {
+                    weight
+                        .iter()
+                        .zip(row)
+                        .map(|(weight, value)| weight * value)
+                        .sum::<f32>()
+                        + bias
+                })
         })
         .collect()
 }
@@ -212,12 +240,20 @@ pub fn head_logits(head: &HeadWeights, features: &[f32]) -> Vec<f32> {
 ///
 /// # Errors
 /// Failures of the device.
-pub async fn fit_best(train: &ProbeData, validation: &ProbeData, labels: &[String]) -> Result<HeadWeights> {
+pub async fn fit_best(
+    train: &ProbeData,
+    validation: &ProbeData,
+    labels: &[String],
+) -> Result<HeadWeights> {
     let mut best: Option<(HeadWeights, f64, f64)> = None;
     let mut last: Option<HeadWeights> = None;
     for c in PENALTIES {
         let head = fit(train, labels.len(), c, last.as_ref()).await?;
-        let scores = report(&validation.labels, &head_logits(&head, &validation.features), labels)?;
+        let scores = report(
+            &validation.labels,
+            &head_logits(&head, &validation.features),
+            labels,
+        )?;
         let better = best.as_ref().is_none_or(|(_, accuracy, loss)| {
             scores.accuracy > *accuracy || (scores.accuracy == *accuracy && scores.loss < *loss)
         });

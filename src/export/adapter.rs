@@ -88,8 +88,14 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
         }
     }
     let format = [("format", "pt")];
-    files.push(file(ADAPTER_MODEL, safetensors(adapter.iter().map(|(_, values)| values), &format)?));
-    files.push(json_file(ADAPTER_CONFIG, &tuned.lora.adapter_config(&model.name, tuned.head()))?);
+    files.push(file(
+        ADAPTER_MODEL,
+        safetensors(adapter.iter().map(|(_, values)| values), &format)?,
+    ));
+    files.push(json_file(
+        ADAPTER_CONFIG,
+        &tuned.lora.adapter_config(&model.name, tuned.head()),
+    )?);
     let labels = LabelsFile {
         labels: tuned.labels.names().to_vec(),
         head: tuned.head(),
@@ -104,17 +110,25 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
 
 fn head_file(head: &HeadWeights) -> Result<Vec<u8>> {
     let [labels, hidden] = [head.labels(), head.hidden()];
-    let weight = ("weight".to_string(), vec![labels, hidden], head.weight.clone());
+    let weight = (
+        "weight".to_string(),
+        vec![labels, hidden],
+        head.weight.clone(),
+    );
     let bias = ("bias".to_string(), vec![labels], head.bias.clone());
     safetensors([&weight, &bias].into_iter(), &[])
 }
 
-fn safetensors<'a>(tensors: impl Iterator<Item = &'a NamedValues>, metadata: &[(&str, &str)]) -> Result<Vec<u8>> {
+fn safetensors<'a>(
+    tensors: impl Iterator<Item = &'a NamedValues>,
+    metadata: &[(&str, &str)],
+) -> Result<Vec<u8>> {
     let metadata = metadata
         .iter()
         .map(|(key, value)| (key.to_string(), value.to_string()))
         .collect::<BTreeMap<_, _>>();
-    let tensors = tensors.map(|(key, shape, values)| (key.as_str(), shape.as_slice(), values.as_slice()));
+    let tensors =
+        tensors.map(|(key, shape, values)| (key.as_str(), shape.as_slice(), values.as_slice()));
     write(tensors, &metadata)
 }
 
@@ -126,8 +140,8 @@ pub(super) fn file(path: &str, bytes: Vec<u8>) -> ExportedFile {
 }
 
 pub(super) fn json_file(path: &str, value: &serde_json::Value) -> Result<ExportedFile> {
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::InvalidState(format!("{path}: {error}")))?;
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::InvalidState(format!("{path}: {error}")))?;
     text.push('\n');
     Ok(file(path, text.into_bytes()))
 }

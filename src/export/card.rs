@@ -49,8 +49,15 @@ fn write_card(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::
     }
     if let (Some(baseline), Some(scores)) = (run.baseline_scores, run.tuned_scores) {
         writeln!(out, "## Scores on the validation rows\n")?;
-        writeln!(out, "| model | accuracy | macro F1 |\n| --- | ---: | ---: |")?;
-        writeln!(out, "| frozen encoder, fitted head | {:.4} | {:.4} |", baseline.0, baseline.1)?;
+        writeln!(
+            out,
+            "| model | accuracy | macro F1 |\n| --- | ---: | ---: |"
+        )?;
+        writeln!(
+            out,
+            "| frozen encoder, fitted head | {:.4} | {:.4} |",
+            baseline.0, baseline.1
+        )?;
         writeln!(out, "| tuned | {:.4} | {:.4} |\n", scores.0, scores.1)?;
         let kept = match run.kept_epoch {
             0 => "the state before the first epoch".to_string(),

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
-use super::adapter::{ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEAD, ExportedFile, LABELS, LabelsFile};
+use super::adapter::{
+    ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEAD, ExportedFile, LABELS, LabelsFile,
+};
 use crate::data::LabelMap;
 use crate::formats::{Header, MemorySource, read_tensor};
 use crate::models::heads::HeadWeights;
@@ -35,7 +37,10 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     if labels.head != head {
         return Err(Error::InvalidFile {
             file: LABELS.into(),
-            reason: format!("its head is {:?}, but the adapter's task type means {head:?}", labels.head),
+            reason: format!(
+                "its head is {:?}, but the adapter's task type means {head:?}",
+                labels.head
+            ),
         });
     }
     model.check_head(head)?;
@@ -176,7 +181,12 @@ impl Files {
             Some(file) => Ok(&file.bytes),
             None => Err(Error::MissingFile {
                 file: path.into(),
-                found: self.0.iter().map(|file| file.path.as_str()).collect::<Vec<_>>().join(", "),
+                found: self
+                    .0
+                    .iter()
+                    .map(|file| file.path.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             }),
         }
     }

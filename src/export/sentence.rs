@@ -60,6 +60,11 @@ pub fn files(model: &Pretrained, tuned: &Tuned, dense: Vec<u8>) -> Result<Vec<Ex
         // folders cannot be exported empty, and some versions look for the module's folder
         json_file("2_Normalize/config.json", &json!({}))?,
     ];
-    files.extend(model.tokenizer_files.iter().map(|(name, bytes)| file(name, bytes.clone())));
+    files.extend(
+        model
+            .tokenizer_files
+            .iter()
+            .map(|(name, bytes)| file(name, bytes.clone())),
+    );
     Ok(files)
 }

@@ -166,18 +166,28 @@ impl Bert {
             layer.push(Layer {
                 attention: Attention {
                     self_attention: SelfAttention {
-                        query: loader.linear(&at("attention.self.query"), hidden, hidden).await?,
-                        key: loader.linear(&at("attention.self.key"), hidden, hidden).await?,
-                        value: loader.linear(&at("attention.self.value"), hidden, hidden).await?,
+                        query: loader
+                            .linear(&at("attention.self.query"), hidden, hidden)
+                            .await?,
+                        key: loader
+                            .linear(&at("attention.self.key"), hidden, hidden)
+                            .await?,
+                        value: loader
+                            .linear(&at("attention.self.value"), hidden, hidden)
+                            .await?,
                         heads: config.num_attention_heads,
                     },
                     output: Output {
-                        dense: loader.linear(&at("attention.output.dense"), hidden, hidden).await?,
+                        dense: loader
+                            .linear(&at("attention.output.dense"), hidden, hidden)
+                            .await?,
                         layer_norm: norm(&at("attention.output.LayerNorm")).await?,
                     },
                 },
                 intermediate: Intermediate {
-                    dense: loader.linear(&at("intermediate.dense"), hidden, wide).await?,
+                    dense: loader
+                        .linear(&at("intermediate.dense"), hidden, wide)
+                        .await?,
                     activation: Activation::gelu(loader.kind()),
                 },
                 output: Output {

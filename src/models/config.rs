@@ -190,7 +190,11 @@ mod tests {
     #[test]
     fn names_what_it_does_not_support() {
         for (key, value, words) in [
-            ("model_type", serde_json::json!("t5"), "model_type is \"t5\""),
+            (
+                "model_type",
+                serde_json::json!("t5"),
+                "model_type is \"t5\"",
+            ),
             ("hidden_act", serde_json::json!("relu"), "hidden_act"),
             ("num_attention_heads", serde_json::json!(3), "multiple"),
             ("hidden_size", serde_json::json!(0), "hidden_size is 0"),

@@ -70,8 +70,10 @@ impl Head {
     /// A frozen head with these numbers.
     pub fn new(kind: HeadKind, weights: &HeadWeights, device: &Device) -> Self {
         let [labels, hidden] = [weights.labels(), weights.hidden()];
-        let stored =
-            Tensor::<2>::from_data(TensorData::new(weights.weight.clone(), [labels, hidden]), device);
+        let stored = Tensor::<2>::from_data(
+            TensorData::new(weights.weight.clone(), [labels, hidden]),
+            device,
+        );
         let bias = Tensor::<1>::from_data(TensorData::new(weights.bias.clone(), [labels]), device);
         // transpose alone is a view; the copy keeps later products on contiguous memory
         let weight = stored.transpose() + 0.0;

@@ -71,7 +71,9 @@ impl<'a, S: Source> Loader<'a, S> {
 
     /// A table `[rows, width]`.
     pub async fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Embedding> {
-        let values = self.values(&format!("{name}.weight"), &[rows, width]).await?;
+        let values = self
+            .values(&format!("{name}.weight"), &[rows, width])
+            .await?;
         let data = TensorData::new(values, [rows, width]);
         Ok(Embedding {
             weight: frozen(Tensor::from_data(data, &self.compute.device)),
@@ -80,7 +82,9 @@ impl<'a, S: Source> Loader<'a, S> {
 
     /// A linear layer with a bias; the checkpoint stores `[out, in]`, the layer `[in, out]`.
     pub async fn linear(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
-        let values = self.values(&format!("{name}.weight"), &[output, input]).await?;
+        let values = self
+            .values(&format!("{name}.weight"), &[output, input])
+            .await?;
         let data = TensorData::new(transpose(&values, output, input), [input, output]);
         let weight = frozen(Tensor::from_data(data, &self.compute.device));
         let bias = self.vector(&format!("{name}.bias"), output).await?;

@@ -59,6 +59,9 @@ mod tests {
             adapter_key("head.Cls.classifier.bias", HeadKind::Cls),
             "base_model.model.classifier.bias"
         );
-        assert_eq!(adapter_key("head.Mean.linear.weight", HeadKind::Mean), "linear.weight");
+        assert_eq!(
+            adapter_key("head.Mean.linear.weight", HeadKind::Mean),
+            "linear.weight"
+        );
     }
 }

@@ -66,7 +66,11 @@ pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Re
             HeadKind::Mean => bare,
         };
         if matcher.matches(&name) {
-            linear.delta = Some(fresh(linear, config, &mut Rng::stream(seed, &format!("init/{name}"))));
+            linear.delta = Some(fresh(
+                linear,
+                config,
+                &mut Rng::stream(seed, &format!("init/{name}")),
+            ));
             count += 1;
         }
         names.push(name);
@@ -131,9 +135,18 @@ mod tests {
     #[test]
     fn patterns_match_the_whole_name() {
         let targets = || TargetModules::Pattern(r".*layer\.[01]\..*(key|value)".into());
-        assert!(matches(targets(), "bert.encoder.layer.1.attention.self.key"));
-        assert!(!matches(targets(), "bert.encoder.layer.2.attention.self.key"));
-        assert!(!matches(targets(), "bert.encoder.layer.1.attention.self.keys"));
+        assert!(matches(
+            targets(),
+            "bert.encoder.layer.1.attention.self.key"
+        ));
+        assert!(!matches(
+            targets(),
+            "bert.encoder.layer.2.attention.self.key"
+        ));
+        assert!(!matches(
+            targets(),
+            "bert.encoder.layer.1.attention.self.keys"
+        ));
         assert!(Matcher::new(&TargetModules::Pattern("(".into())).is_err());
     }
 }

@@ -6,6 +6,9 @@ use crate::models::HeadKind;
 use crate::peft::LoraConfig;
 use crate::{Error, Result};
 
+/// Tokens kept of a text where nothing is asked for; enough for most single messages.
+pub const DEFAULT_MAX_LENGTH: usize = 128;
+
 /// What is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -78,8 +81,9 @@ pub struct TrainOptions {
     pub max_grad_norm: f64,
     /// Share of the steps in which the rate rises from 0.
     pub warmup_ratio: f64,
-    /// Tokens kept of a text, special tokens included.
-    pub max_length: usize,
+    /// Tokens kept of a text, special tokens included; without it [`DEFAULT_MAX_LENGTH`], or the model's positions
+    /// where those are fewer.
+    pub max_length: Option<usize>,
     /// Share of every label's rows that judges and never trains.
     pub validation_split: f64,
     /// Epochs without improvement before training stops; 0 for never.
@@ -105,7 +109,7 @@ impl Default for TrainOptions {
             adam_epsilon: 1e-8,
             max_grad_norm: 1.0,
             warmup_ratio: 0.1,
-            max_length: 128,
+            max_length: None,
             validation_split: 0.15,
             early_stopping_patience: 3,
             seed: 42,
@@ -136,20 +140,36 @@ impl TrainOptions {
                 return Err(out_of_range(option, &range, value));
             }
         }
-        for (option, value) in [("adamBeta1", self.adam_beta1), ("adamBeta2", self.adam_beta2)] {
+        for (option, value) in [
+            ("adamBeta1", self.adam_beta1),
+            ("adamBeta2", self.adam_beta2),
+        ] {
             if !(0.0..1.0).contains(&value) {
                 return Err(out_of_range(option, "0 or more and below 1", value));
             }
         }
         if !(self.validation_split > 0.0 && self.validation_split <= 0.9) {
             let range = "above 0 and at most 0.9";
-            return Err(out_of_range("validationSplit", range, self.validation_split));
+            return Err(out_of_range(
+                "validationSplit",
+                range,
+                self.validation_split,
+            ));
+        }
+        if let Some(length) = self.max_length
+            && !(3..=1 << 16).contains(&length)
+        {
+            return Err(out_of_range("maxLength", "3 to 65536", length));
         }
         for (option, value, low, high) in [
             ("numTrainEpochs", self.num_train_epochs, 1, 1000),
             ("trainBatchSize", self.train_batch_size, 1, 1024),
-            ("gradientAccumulationSteps", self.gradient_accumulation_steps, 1, 1024),
-            ("maxLength", self.max_length, 3, 1 << 16),
+            (
+                "gradientAccumulationSteps",
+                self.gradient_accumulation_steps,
+                1,
+                1024,
+            ),
         ] {
             if !(low..=high).contains(&value) {
                 return Err(out_of_range(option, &format!("{low} to {high}"), value));
@@ -173,7 +193,8 @@ mod tests {
     #[test]
     fn reads_javascript_names_and_refuses_unknown_ones() {
         let options: TrainOptions =
-            serde_json::from_str(r#"{"numTrainEpochs": 2, "method": {"type": "lora", "r": 4}}"#).unwrap();
+            serde_json::from_str(r#"{"numTrainEpochs": 2, "method": {"type": "lora", "r": 4}}"#)
+                .unwrap();
         assert_eq!(options.num_train_epochs, 2);
         let Method::Lora(lora) = options.method;
         assert_eq!((lora.r, lora.lora_alpha), (4, 16.0));
@@ -190,7 +211,10 @@ mod tests {
             (r#"{"maxLength": 2}"#, "maxLength"),
             (r#"{"adamBeta2": 1}"#, "adamBeta2"),
             (r#"{"method": {"type": "lora", "r": 0}}"#, "r"),
-            (r#"{"method": {"type": "lora", "loraDropout": 1}}"#, "loraDropout"),
+            (
+                r#"{"method": {"type": "lora", "loraDropout": 1}}"#,
+                "loraDropout",
+            ),
         ] {
             let options: TrainOptions = serde_json::from_str(json).unwrap();
             let error = options.check().unwrap_err();

@@ -22,7 +22,11 @@ pub enum FinishReason {
 
 /// What happens while a run goes on, in order: started, features*, probe, (step | evaluation)*, finished.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum TrainEvent {
     /// Data and options are accepted; nothing is computed yet.
     Started {

@@ -67,7 +67,13 @@ impl AdamW {
         })
     }
 
-    fn update(&mut self, path: &str, value: Tensor<1>, gradient: Tensor<1>, rate: f64) -> Tensor<1> {
+    fn update(
+        &mut self,
+        path: &str,
+        value: Tensor<1>,
+        gradient: Tensor<1>,
+        rate: f64,
+    ) -> Tensor<1> {
         let AdamWConfig {
             beta1,
             beta2,
@@ -98,7 +104,10 @@ impl AdamW {
 
 /// Scales all gradients so that their global L2 norm is at most `max_norm`; `torch.nn.utils.clip_grad_norm_`.
 /// The norm stays on the device, so that nothing waits for it.
-pub fn clip_gradients(gradients: Vec<(String, Tensor<1>)>, max_norm: f64) -> Vec<(String, Tensor<1>)> {
+pub fn clip_gradients(
+    gradients: Vec<(String, Tensor<1>)>,
+    max_norm: f64,
+) -> Vec<(String, Tensor<1>)> {
     if max_norm <= 0.0 {
         return gradients;
     }
@@ -109,7 +118,10 @@ pub fn clip_gradients(gradients: Vec<(String, Tensor<1>)>, max_norm: f64) -> Vec
     let Some(squares) = squares else {
         return gradients;
     };
-    let scale = (squares.sqrt() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0); // [1]
+    let scale = (squares.sqrt() + 1e-6)
+        .recip()
+        .mul_scalar(max_norm)
+        .clamp_max(1.0); // [1]
     gradients
         .into_iter()
         .map(|(path, gradient)| (path, gradient * scale.clone()))

@@ -1,12 +1,12 @@
 //! Enters: a model, a person's examples and options. Leaves: a checked plan: encoded rows, their split, steps, memory.
 
 use super::TrainOptions;
-use super::config::Method;
+use super::config::{DEFAULT_MAX_LENGTH, Method};
 use super::schedule::warmup_steps;
 use crate::data::{Example, LabelMap, check, stratified};
 use crate::eval::evaluate::EVALUATION_BATCH;
-use crate::models::bert::Bert;
 use crate::models::HeadKind;
+use crate::models::bert::Bert;
 use crate::peft::LoraConfig;
 use crate::pretrained::Pretrained;
 use crate::text::Encoding;
@@ -17,6 +17,8 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub options: TrainOptions,
+    /// Tokens kept of a text.
+    pub max_length: usize,
     pub lora: LoraConfig,
     pub head: HeadKind,
     pub labels: LabelMap,
@@ -62,7 +64,10 @@ impl Rows {
 
     /// Tokens of each row.
     pub fn lengths(&self) -> Vec<usize> {
-        self.encodings.iter().map(|encoding| encoding.ids.len()).collect()
+        self.encodings
+            .iter()
+            .map(|encoding| encoding.ids.len())
+            .collect()
     }
 }
 
@@ -73,12 +78,15 @@ impl Plan {
     /// [`Error::InvalidOption`], [`Error::InvalidData`], or [`Error::OutOfMemory`] before anything is allocated.
     pub fn new(model: &Pretrained, examples: &[Example], options: TrainOptions) -> Result<Self> {
         options.check()?;
-        if options.max_length > model.config.max_position_embeddings {
+        let positions = model.config.max_position_embeddings;
+        let max_length = options
+            .max_length
+            .unwrap_or(DEFAULT_MAX_LENGTH.min(positions));
+        if max_length > positions {
             return Err(Error::InvalidOption {
                 option: "maxLength".into(),
                 reason: format!(
-                    "expected at most {}, the positions that this model knows, got {}",
-                    model.config.max_position_embeddings, options.max_length
+                    "expected at most {positions}, the positions that this model knows, got {max_length}"
                 ),
             });
         }
@@ -86,7 +94,11 @@ impl Plan {
         let head = options.head.resolve(model.default_head);
         model.check_head(head)?;
         let Method::Lora(lora) = options.method.clone();
-        let encodings = encode(model, examples.iter().map(|example| example.text.as_str()), options.max_length)?;
+        let encodings = encode(
+            model,
+            examples.iter().map(|example| example.text.as_str()),
+            max_length,
+        )?;
         let ids = examples
             .iter()
             .filter_map(|example| labels.id(&example.label))
@@ -97,16 +109,28 @@ impl Plan {
         let batches = train.len().div_ceil(options.train_batch_size);
         let steps_per_epoch = batches.div_ceil(options.gradient_accumulation_steps);
         let total_steps = steps_per_epoch * options.num_train_epochs;
-        let longest = encodings.iter().map(|encoding| encoding.ids.len()).max().unwrap_or(1);
-        let memory = estimate(model, &options, &lora, longest, labels.len(), examples.len());
+        let longest = encodings
+            .iter()
+            .map(|encoding| encoding.ids.len())
+            .max()
+            .unwrap_or(1);
+        let memory = estimate(
+            model,
+            &options,
+            &lora,
+            longest,
+            labels.len(),
+            examples.len(),
+        );
         model.compute.check_memory(
             "This run",
             memory,
             "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength",
         )?;
         Ok(Self {
+            max_length,
             warmup_steps: warmup_steps(options.warmup_ratio, total_steps)?,
-            warnings: warnings(examples, &encodings, options.max_length),
+            warnings: warnings(examples, &encodings, max_length),
             label_counts: count(&labels, &ids),
             lora,
             head,
@@ -123,7 +147,13 @@ impl Plan {
 
 fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
     let of = |id| ids.iter().filter(|other| **other == id).count();
-    labels.names().iter().cloned().enumerate().map(|(id, name)| (name, of(id))).collect()
+    labels
+        .names()
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(id, name)| (name, of(id)))
+        .collect()
 }
 
 /// Bytes at the peak: weights, one batch's kept activations or one evaluation batch's, and what trains five times over
@@ -147,8 +177,12 @@ fn estimate(
     let trained = deltas + (hidden + 1) * labels as u64;
     let kind = model.compute.kind;
     let training = Bert::activation_bytes(&model.config, options.train_batch_size, longest, kind);
-    let evaluation = Bert::activation_bytes(&model.config, EVALUATION_BATCH, longest, kind) / (layers + 1);
-    4 * model.config.parameters() + training.max(evaluation) + 4 * 5 * trained + 4 * rows as u64 * hidden
+    let evaluation =
+        Bert::activation_bytes(&model.config, EVALUATION_BATCH, longest, kind) / (layers + 1);
+    4 * model.config.parameters()
+        + training.max(evaluation)
+        + 4 * 5 * trained
+        + 4 * rows as u64 * hidden
 }
 
 fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> Vec<String> {
@@ -159,7 +193,11 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         .filter_map(|(row, encoding)| encoding.truncated_from.map(|tokens| (row + 1, tokens)))
         .collect::<Vec<_>>();
     if let Some((row, tokens)) = cut.iter().max_by_key(|(_, tokens)| *tokens) {
-        let (texts, are) = if cut.len() == 1 { ("text is", "it is") } else { ("texts are", "they are") };
+        let (texts, are) = if cut.len() == 1 {
+            ("text is", "it is")
+        } else {
+            ("texts are", "they are")
+        };
         warnings.push(format!(
             "{} {texts} longer than {max_length} tokens; {are} cut there. The longest, example {row}, has {tokens}. \
              A larger maxLength keeps more",
@@ -171,7 +209,9 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         .iter()
         .enumerate()
         .filter(|(_, example)| {
-            let first = labels_of.entry(example.text.as_str()).or_insert(example.label.as_str());
+            let first = labels_of
+                .entry(example.text.as_str())
+                .or_insert(example.label.as_str());
             *first != example.label
         })
         .map(|(row, _)| row + 1)
@@ -180,7 +220,11 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         warnings.push(format!(
             "{} example{} the text of an earlier one under another label (first: example {first})",
             conflicts.len(),
-            if conflicts.len() == 1 { " repeats" } else { "s repeat" },
+            if conflicts.len() == 1 {
+                " repeats"
+            } else {
+                "s repeat"
+            },
         ));
     }
     warnings

@@ -95,7 +95,10 @@ impl Session {
         };
         let blank = HeadWeights::zeros(session.plan.labels.len(), session.model.config.hidden_size);
         let classifier = session.classifier(&blank)?;
-        let counts = [trained_parameters(&classifier), total_parameters(&classifier)];
+        let counts = [
+            trained_parameters(&classifier),
+            total_parameters(&classifier),
+        ];
         Ok(Self { counts, ..session })
     }
 
@@ -143,13 +146,20 @@ impl Session {
     /// Training rows first, then validation rows.
     fn all_encodings(&self) -> Vec<Encoding> {
         let plan = &self.plan;
-        plan.train.encodings.iter().chain(&plan.validation.encodings).cloned().collect()
+        plan.train
+            .encodings
+            .iter()
+            .chain(&plan.validation.encodings)
+            .cloned()
+            .collect()
     }
 
     async fn features(&mut self, mut pass: FeaturePass) -> Result<TrainEvent> {
         let all = self.all_encodings();
         let pad = self.model.tokenizer.pad_id();
-        let done = pass.advance(&self.model.bert, self.plan.head, &all, pad).await?;
+        let done = pass
+            .advance(&self.model.bert, self.plan.head, &all, pad)
+            .await?;
         match done {
             Some(done) => {
                 self.phase = Phase::Features(pass);
@@ -165,7 +175,10 @@ impl Session {
     async fn probe(&mut self, pass: &FeaturePass) -> Result<TrainEvent> {
         let plan = &self.plan;
         let data = |rows: &Rows, offset: usize| ProbeData {
-            features: (0..rows.len()).flat_map(|row| pass.row(offset + row)).copied().collect(),
+            features: (0..rows.len())
+                .flat_map(|row| pass.row(offset + row))
+                .copied()
+                .collect(),
             labels: rows.labels.clone(),
         };
         let train = data(&plan.train, 0);
@@ -175,7 +188,11 @@ impl Session {
         let scores = report(&validation.labels, &logits, plan.labels.names())?;
         let start = match plan.options.recipe {
             Recipe::ProbeThenLora => probe.clone(),
-            Recipe::Lora => fresh_head(plan, self.model.config.hidden_size, self.model.config.initializer_range),
+            Recipe::Lora => fresh_head(
+                plan,
+                self.model.config.hidden_size,
+                self.model.config.initializer_range,
+            ),
         };
         let classifier = self.classifier(&start)?;
         let best = Best {
@@ -251,9 +268,15 @@ impl Session {
         let mut tokens = 0;
         let mut uploaded = Vec::new();
         for rows in &training.steps[training.next] {
-            let picked = rows.iter().map(|row| &train.encodings[*row]).collect::<Vec<_>>();
+            let picked = rows
+                .iter()
+                .map(|row| &train.encodings[*row])
+                .collect::<Vec<_>>();
             let batch = Batch::pad(&picked, self.model.tokenizer.pad_id())?;
-            let labels = rows.iter().map(|row| train.labels[*row]).collect::<Vec<_>>();
+            let labels = rows
+                .iter()
+                .map(|row| train.labels[*row])
+                .collect::<Vec<_>>();
             tokens += batch.tokens;
             uploaded.push(LabelledBatch {
                 tokens: upload(&batch, device),
@@ -262,7 +285,10 @@ impl Session {
             });
         }
         let factor = linear(training.done, self.plan.warmup_steps, self.plan.total_steps);
-        let [rate, head_rate] = [options.learning_rate * factor, options.head_learning_rate * factor];
+        let [rate, head_rate] = [
+            options.learning_rate * factor,
+            options.head_learning_rate * factor,
+        ];
         if self.plan.lora.lora_dropout > 0.0 {
             let name = format!("dropout/{}", training.done);
             device.seed(Rng::stream(options.seed, &name).next_u64());
@@ -335,7 +361,7 @@ impl Session {
             baseline: training.probe,
             labels: plan.labels.clone(),
             lora: plan.lora.clone(),
-            max_length: plan.options.max_length,
+            max_length: plan.max_length,
             card: RunCard::default(),
         };
         let names = plan.labels.names();
@@ -384,7 +410,9 @@ fn fresh_head(plan: &Plan, hidden: usize, range: f64) -> HeadWeights {
     let mut rng = Rng::stream(plan.options.seed, "init/head");
     let labels = plan.labels.len();
     HeadWeights {
-        weight: (0..labels * hidden).map(|_| (rng.normal() * range) as f32).collect(),
+        weight: (0..labels * hidden)
+            .map(|_| (rng.normal() * range) as f32)
+            .collect(),
         bias: vec![0.0; labels],
     }
 }
@@ -404,7 +432,9 @@ fn message(reason: FinishReason, kept: usize, steps: usize, options: &TrainOptio
         ),
     };
     let what = match (kept, options.recipe) {
-        (0, Recipe::ProbeThenLora) => "the fitted head on the untuned model, which no epoch beat".into(),
+        (0, Recipe::ProbeThenLora) => {
+            "the fitted head on the untuned model, which no epoch beat".into()
+        }
         (0, Recipe::Lora) => "the state before training, because no epoch was completed".into(),
         (epoch, _) => format!("the state after epoch {epoch}, the best on the validation rows"),
     };

@@ -41,7 +41,10 @@ pub fn upload_labels(labels: &[usize], device: &Device) -> Tensor<1, Int> {
 }
 
 /// Gradients of the mean loss over all rows of all batches, flat and by path, and that loss, `[1]`.
-pub fn gradients(classifier: &Classifier, batches: &[LabelledBatch]) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
+pub fn gradients(
+    classifier: &Classifier,
+    batches: &[LabelledBatch],
+) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
     let rows = batches.iter().map(|batch| batch.rows).sum::<usize>() as f64;
     let mut sum: Vec<(String, Tensor<1>)> = Vec::new();
     let mut total: Option<Tensor<1>> = None;

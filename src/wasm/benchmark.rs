@@ -70,7 +70,9 @@ impl Benchmark {
         train_head(&mut classifier);
         let count = shape.batch * shape.tokens;
         let batch = Batch {
-            ids: (0..count).map(|index| ((index * 7919) % shape.vocab_size) as i32).collect(),
+            ids: (0..count)
+                .map(|index| ((index * 7919) % shape.vocab_size) as i32)
+                .collect(),
             mask: vec![1; count],
             types: vec![0; count],
             rows: shape.batch,
@@ -93,11 +95,18 @@ impl Benchmark {
     /// One optimiser step with clipping; the loss before it.
     pub async fn step(&mut self) -> Result<f32> {
         let batches = std::slice::from_ref(&self.batch);
-        let (classifier, loss) =
-            train_step(self.classifier.clone(), &mut self.optimizer, batches, 1.0, |_| 1e-3);
+        let (classifier, loss) = train_step(
+            self.classifier.clone(),
+            &mut self.optimizer,
+            batches,
+            1.0,
+            |_| 1e-3,
+        );
         self.classifier = classifier;
         let loss = read(loss).await?;
-        loss.first().copied().ok_or_else(|| Error::Device("no loss came back".into()))
+        loss.first()
+            .copied()
+            .ok_or_else(|| Error::Device("no loss came back".into()))
     }
 
     /// Multiplications and additions of matrix products alone, so that the share of the ceiling is never flattered:
@@ -124,14 +133,17 @@ impl Benchmark {
 
 /// Products `[m, k] x [k, n]` on fresh random matrices; one value of the last is read, so that all are done.
 pub async fn matmul(compute: &Compute, [m, k, n]: [usize; 3], count: usize) -> Result<()> {
-    let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, &compute.device);
+    let random =
+        |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, &compute.device);
     let [a, b] = [random([m, k]), random([k, n])];
     let mut last = None;
     for _ in 0..count {
         last = Some(a.clone().matmul(b.clone()));
     }
     match last {
-        Some(product) => read(product.narrow(0, 0, 1).narrow(1, 0, 1)).await.map(|_| ()),
+        Some(product) => read(product.narrow(0, 0, 1).narrow(1, 0, 1))
+            .await
+            .map(|_| ()),
         None => Ok(()),
     }
 }

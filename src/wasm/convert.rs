@@ -43,7 +43,11 @@ pub fn files_to_js(files: Vec<ExportedFile>) -> Result<JsValue, JsValue> {
     for file in files {
         let entry = js_sys::Object::new();
         Reflect::set(&entry, &"path".into(), &file.path.into())?;
-        Reflect::set(&entry, &"bytes".into(), &Uint8Array::from(file.bytes.as_slice()))?;
+        Reflect::set(
+            &entry,
+            &"bytes".into(),
+            &Uint8Array::from(file.bytes.as_slice()),
+        )?;
         list.push(&entry);
     }
     Ok(list.into())
@@ -63,7 +67,9 @@ pub fn files_from_js(files: &JsValue) -> Result<Vec<ExportedFile>, JsValue> {
     list.iter()
         .map(|entry| {
             let path = Reflect::get(&entry, &"path".into())?.as_string();
-            let bytes = Reflect::get(&entry, &"bytes".into())?.dyn_into::<Uint8Array>().ok();
+            let bytes = Reflect::get(&entry, &"bytes".into())?
+                .dyn_into::<Uint8Array>()
+                .ok();
             match (path, bytes) {
                 (Some(path), Some(bytes)) => Ok(ExportedFile {
                     path,

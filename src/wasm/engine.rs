@@ -54,7 +54,9 @@ impl Engine {
     #[wasm_bindgen(js_name = loadModel)]
     pub async fn load_model(&mut self, name: &str, files: Array) -> Result<JsValue, JsValue> {
         let files = files.iter().map(JsSource::new).collect();
-        let model = Pretrained::load(name, files, self.compute.clone()).await.map_err(error)?;
+        let model = Pretrained::load(name, files, self.compute.clone())
+            .await
+            .map_err(error)?;
         let info = to_js(&model.info())?;
         self.session = None;
         self.tuned = None;
@@ -63,7 +65,9 @@ impl Engine {
     }
 
     fn model(&self) -> Result<&Pretrained, JsValue> {
-        self.model.as_ref().ok_or_else(|| state("load a model first"))
+        self.model
+            .as_ref()
+            .ok_or_else(|| state("load a model first"))
     }
 
     /// Checks examples and options and prepares a run.
@@ -134,7 +138,9 @@ impl Engine {
     /// All files of an export.
     #[wasm_bindgen(js_name = exportAdapter)]
     pub async fn export_adapter(&self) -> Result<JsValue, JsValue> {
-        let files = export::export(self.model()?, self.tuned()?).await.map_err(error)?;
+        let files = export::export(self.model()?, self.tuned()?)
+            .await
+            .map_err(error)?;
         files_to_js(files)
     }
 
@@ -181,7 +187,15 @@ impl Engine {
 
     /// `count` products `[m, k] x [k, n]`, until the last is read back.
     #[wasm_bindgen(js_name = benchmarkMatmul)]
-    pub async fn benchmark_matmul(&self, m: usize, k: usize, n: usize, count: usize) -> Result<(), JsValue> {
-        super::benchmark::matmul(&self.compute, [m, k, n], count).await.map_err(error)
+    pub async fn benchmark_matmul(
+        &self,
+        m: usize,
+        k: usize,
+        n: usize,
+        count: usize,
+    ) -> Result<(), JsValue> {
+        super::benchmark::matmul(&self.compute, [m, k, n], count)
+            .await
+            .map_err(error)
     }
 }

@@ -18,7 +18,11 @@ extern "C" {
     fn size(this: &SourceFile) -> f64;
 
     #[wasm_bindgen(method, catch)]
-    async fn read(this: &SourceFile, offset: f64, length: f64) -> std::result::Result<JsValue, JsValue>;
+    async fn read(
+        this: &SourceFile,
+        offset: f64,
+        length: f64,
+    ) -> std::result::Result<JsValue, JsValue>;
 }
 
 /// A file on the other side of the border.

@@ -26,7 +26,9 @@ impl Golden {
                     .chunks_exact(8)
                     .map(|chunk| i64::from_le_bytes(chunk.try_into().unwrap()))
                     .collect();
-                golden.ints.insert(info.name.clone(), (info.shape.clone(), values));
+                golden
+                    .ints
+                    .insert(info.name.clone(), (info.shape.clone(), values));
             } else {
                 let tensor = read_tensor(&source, &header, &info.name).await.unwrap();
                 golden.floats.insert(info.name.clone(), tensor);
@@ -36,7 +38,11 @@ impl Golden {
     }
 
     pub fn float(&self, name: &str) -> &[f32] {
-        &self.floats.get(name).unwrap_or_else(|| panic!("golden {name}")).1
+        &self
+            .floats
+            .get(name)
+            .unwrap_or_else(|| panic!("golden {name}"))
+            .1
     }
 }
 
@@ -44,12 +50,20 @@ impl Golden {
 /// turn rounding into a failure.
 pub fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len());
-    let scale = expected.iter().fold(1e-12_f64, |max, value| max.max(f64::from(value.abs())));
+    let scale = expected
+        .iter()
+        .fold(1e-12_f64, |max, value| max.max(f64::from(value.abs())));
     let difference = found
         .iter()
         .zip(expected)
         .map(|(a, b)| f64::from((a - b).abs()))
         // a NaN must not vanish in a maximum
-        .fold(0.0_f64, |max, value| if value.is_nan() { f64::INFINITY } else { max.max(value) });
+        .fold(0.0_f64, |max, value| {
+            if value.is_nan() {
+                f64::INFINITY
+            } else {
+                max.max(value)
+            }
+        });
     difference / scale
 }

@@ -46,8 +46,16 @@ macro_rules! fixture {
             config: include_bytes!(concat!("../fixtures/", $name, "/config.json")),
             model: include_bytes!(concat!("../fixtures/", $name, "/model.safetensors")),
             golden: include_bytes!(concat!("../fixtures/", $name, "/golden.safetensors")),
-            adapter_config: include_bytes!(concat!("../fixtures/", $name, "/adapter/adapter_config.json")),
-            adapter: include_bytes!(concat!("../fixtures/", $name, "/adapter/adapter_model.safetensors")),
+            adapter_config: include_bytes!(concat!(
+                "../fixtures/",
+                $name,
+                "/adapter/adapter_config.json"
+            )),
+            adapter: include_bytes!(concat!(
+                "../fixtures/",
+                $name,
+                "/adapter/adapter_model.safetensors"
+            )),
             head: $head,
             kind: $kind,
         }
@@ -83,7 +91,9 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let loader = Loader::new(&checkpoint, "bert.", compute);
     let bert = Bert::load(&config, &loader, true).await.unwrap();
     let (lora, _) = LoraConfig::from_adapter_config(fixture.adapter_config).unwrap();
-    let mut tensors = Tensors::read("adapter_model.safetensors", fixture.adapter.to_vec()).await.unwrap();
+    let mut tensors = Tensors::read("adapter_model.safetensors", fixture.adapter.to_vec())
+        .await
+        .unwrap();
     if let Some(head) = fixture.head {
         tensors.extend(Tensors::read("head", head.to_vec()).await.unwrap());
     }
@@ -102,8 +112,16 @@ fn upload(golden: &Golden, compute: &Compute) -> LabelledBatch {
     let (shape, ids) = &golden.ints["input_ids"];
     let shape = [shape[0], shape[1]];
     let ids = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
-    let mask = golden.ints["attention_mask"].1.iter().map(|one| *one as f32).collect::<Vec<_>>();
-    let labels = golden.ints["labels"].1.iter().map(|label| *label as i32).collect::<Vec<_>>();
+    let mask = golden.ints["attention_mask"]
+        .1
+        .iter()
+        .map(|one| *one as f32)
+        .collect::<Vec<_>>();
+    let labels = golden.ints["labels"]
+        .1
+        .iter()
+        .map(|label| *label as i32)
+        .collect::<Vec<_>>();
     LabelledBatch {
         rows: shape[0],
         tokens: TokenBatch {
@@ -131,13 +149,21 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     };
 
     let tuned = classifier.valid();
-    note("logits", &read(tuned.forward(&batch.tokens)).await.unwrap(), "logits.adapter");
+    note(
+        "logits",
+        &read(tuned.forward(&batch.tokens)).await.unwrap(),
+        "logits.adapter",
+    );
     if golden.floats.contains_key("pooled.base") {
         let pooled = masked_mean(bert.forward(&batch.tokens), batch.tokens.mask.clone());
         note("features", &read(pooled).await.unwrap(), "pooled.base");
         let normal = features(&bert, fixture.kind, &batch.tokens);
         note("features", &read(normal).await.unwrap(), "embedding.base");
-        note("features", &read(tuned.features(&batch.tokens)).await.unwrap(), "embedding.adapter");
+        note(
+            "features",
+            &read(tuned.features(&batch.tokens)).await.unwrap(),
+            "embedding.adapter",
+        );
     }
     let loss = cross_entropy_sum(tuned.forward(&batch.tokens), batch.labels.clone()) / 3.0;
     note("loss", &read(loss).await.unwrap(), "loss.adapter");
@@ -148,14 +174,22 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         .into_iter()
         .map(|tensor| (tensor.path, tensor.shape))
         .collect::<BTreeMap<_, _>>();
-    assert_eq!(found.len(), shapes.len(), "every trained tensor has a gradient");
+    assert_eq!(
+        found.len(),
+        shapes.len(),
+        "every trained tensor has a gradient"
+    );
     for (path, gradient) in found {
         let values = read(gradient).await.unwrap();
         let stored = match shapes[&path][..] {
             [rows, columns] => transpose(&values, rows, columns),
             _ => values,
         };
-        note("gradients", &stored, &format!("grad.{}", adapter_key(&path, fixture.kind)));
+        note(
+            "gradients",
+            &stored,
+            &format!("grad.{}", adapter_key(&path, fixture.kind)),
+        );
     }
 
     let mut optimizer = AdamW::new(AdamWConfig {
@@ -167,12 +201,22 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let mut moving = classifier;
     let mut losses = Vec::new();
     for step in 1..=5 {
-        let (next, loss) = train_step(moving, &mut optimizer, std::slice::from_ref(&batch), 0.0, |_| 1e-3);
+        let (next, loss) = train_step(
+            moving,
+            &mut optimizer,
+            std::slice::from_ref(&batch),
+            0.0,
+            |_| 1e-3,
+        );
         moving = next;
         losses.extend(read(loss).await.unwrap());
         if step == 1 || step == 5 {
             for (_, (key, _, values)) in named_values(&moving).await.unwrap() {
-                note(&format!("AdamW step {step}"), &values, &format!("adam{step}.{key}"));
+                note(
+                    &format!("AdamW step {step}"),
+                    &values,
+                    &format!("adam{step}.{key}"),
+                );
             }
         }
     }
@@ -189,6 +233,9 @@ pub fn check(name: &str, engine: &str, errors: &Errors) -> String {
         .map(|(group, error)| format!("parity {name} | {engine} | {group} | {error:.1e}"))
         .collect::<Vec<_>>()
         .join("\n");
-    assert!(errors.values().all(|error| *error <= TOLERANCE), "\n{lines}");
+    assert!(
+        errors.values().all(|error| *error <= TOLERANCE),
+        "\n{lines}"
+    );
     lines
 }

@@ -25,18 +25,27 @@ pub fn files(seed: u64) -> Vec<MemorySource> {
     vec![
         MemorySource::new("config.json", json),
         MemorySource::new("tokenizer.json", TOKENIZER.to_vec()),
-        MemorySource::new("model.safetensors", random_checkpoint(&config, seed).unwrap()),
+        MemorySource::new(
+            "model.safetensors",
+            random_checkpoint(&config, seed).unwrap(),
+        ),
     ]
 }
 
 /// The tiny model.
 pub async fn model(compute: &Compute) -> Pretrained {
-    Pretrained::load("tiny", files(7), compute.clone()).await.unwrap()
+    Pretrained::load("tiny", files(7), compute.clone())
+        .await
+        .unwrap()
 }
 
 /// Texts whose label follows from one of their words.
 pub fn examples(count: usize) -> Vec<Example> {
-    let words = [["river", "water", "boat"], ["bread", "kitchen", "oven"], ["train", "ticket", "station"]];
+    let words = [
+        ["river", "water", "boat"],
+        ["bread", "kitchen", "oven"],
+        ["train", "ticket", "station"],
+    ];
     let labels = ["nature", "food", "travel"];
     (0..count)
         .map(|index| {

@@ -59,11 +59,11 @@ export const optionGroups: OptionGroup[] = [
           { value: "cls", label: "Pooler (sequence classification)" },
         ],
       },
-      number("numTrainEpochs", "Epochs", "5", "Passes over all training rows.", "passes"),
+      number("numTrainEpochs", "Epochs", "5", "Passes over all training rows."),
       number("trainBatchSize", "Batch size", "16", "Rows per forward pass. Fewer rows need less memory.", "rows"),
       number("gradientAccumulationSteps", "Accumulation", "1", "Forward passes per update.", "passes"),
       number("maxLength", "Longest text", "128", "Tokens kept of each text; the rest is cut off.", "tokens"),
-      number("validationSplit", "Validation share", "0.15", "Share of each label's rows that only judges.", "of 1"),
+      number("validationSplit", "Validation share", "0.15", "Share of each label's rows that only judges.", "0 to 1"),
       number(
         "earlyStoppingPatience",
         "Patience",
@@ -79,7 +79,7 @@ export const optionGroups: OptionGroup[] = [
     fields: [
       number("learningRate", "Learning rate", "0.001", "Peak rate of the adapter.", "per step"),
       number("headLearningRate", "Head learning rate", "0.01", "Peak rate of the head.", "per step"),
-      number("warmupRatio", "Warm-up", "0.1", "Share of the steps in which the rate rises from 0.", "of 1"),
+      number("warmupRatio", "Warm-up", "0.1", "Share of the steps in which the rate rises from 0.", "0 to 1"),
       number("weightDecay", "Weight decay", "0.01", "Pull of the weights towards 0."),
       number("maxGradNorm", "Gradient limit", "1", "Largest norm of a gradient; 0 for no limit."),
       number("adamBeta1", "Adam beta 1", "0.9", "Memory of the gradient's mean."),
@@ -93,7 +93,7 @@ export const optionGroups: OptionGroup[] = [
       { ...number("r", "Rank r", "8", "Width of the adapter. More learns more and weighs more."), method: true },
       { ...number("loraAlpha", "Alpha", "16", "The adapter is scaled by alpha / r."), method: true },
       {
-        ...number("loraDropout", "Dropout", "0", "Chance that an input is left out in training.", "of 1"),
+        ...number("loraDropout", "Dropout", "0", "Chance that an input is left out in training.", "0 to 1"),
         method: true,
       },
       {

@@ -94,7 +94,7 @@ export interface TrainOptions {
   maxGradNorm?: number;
   /** Share of the steps in which the rate rises from 0; default 0.1. */
   warmupRatio?: number;
-  /** Tokens kept of a text, special tokens included; default 128. */
+  /** Tokens kept of a text, special tokens included; default 128, or the model's positions where those are fewer. */
   maxLength?: number;
   /** Share of every label's rows that judges and never trains; default 0.15. */
   validationSplit?: number;

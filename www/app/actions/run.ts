@@ -25,7 +25,10 @@ export class RunActions {
     if (!tuner) return;
     const { options, errors } = readOptions(store.state.run.options);
     if (Object.keys(errors).length > 0) {
-      store.patch("run", { fieldErrors: errors, error: "Some options cannot be read. They are marked below." });
+      store.patch("run", {
+        fieldErrors: errors,
+        error: "Some options cannot be read; they are marked in the options.",
+      });
       return;
     }
     store.patch("run", { ...emptyRun(store.state.run.options), ...blank, status: "starting" });

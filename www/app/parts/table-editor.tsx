@@ -5,7 +5,8 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Checked, Mark, Row } from "../checks";
 import { count, counted } from "../format";
 
-const PAGE = 25;
+/** Rows on a page; on a phone each row is two lines high. */
+const PAGE = window.matchMedia("(max-width: 560px)").matches ? 10 : 25;
 const markWords: Record<Mark, string> = {
   empty: "not used: empty",
   duplicate: "repeated",

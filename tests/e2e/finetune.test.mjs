@@ -1,0 +1,121 @@
+/**
+ * Enters: files on disk and a command line. Leaves: proof that `npm run finetune` writes what it promises, or says why not.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { root } from "../../scripts/cache.mjs";
+import { csv } from "./support/rows.mjs";
+import { changed, tinyModel } from "./support/tiny-model.mjs";
+
+/** @type {string} */
+let folder;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "webtune finetune "));
+  mkdirSync(join(folder, "tiny"));
+  for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "tiny", name), buffer);
+  writeFileSync(join(folder, "train.csv"), csv(20));
+  writeFileSync(join(folder, "test.csv"), csv(6));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** @param {string[]} args */
+function finetune(args) {
+  const script = join(root, "scripts/finetune.mjs");
+  const { INIT_CWD: _, ...env } = process.env;
+  return spawnSync(process.execPath, [script, ...args], { cwd: folder, env, encoding: "utf8" });
+}
+
+const common = ["--model", "tiny", "--device", "cpu", "--train", "train.csv"];
+
+test("the adapter, the predictions and the measures are written", () => {
+  const settings = JSON.stringify({ numTrainEpochs: 2, trainBatchSize: 8 });
+  const { status, stdout, stderr } = finetune([
+    ...common,
+    ...["--test", "test.csv", "--seed", "7", "--options", settings, "--out", "out"],
+  ]);
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, "", "progress belongs to standard error");
+  assert.match(stderr, /accuracy .* before tuning/);
+
+  const metrics = JSON.parse(readFileSync(join(folder, "out/metrics.json"), "utf8"));
+  assert.deepEqual(Object.keys(metrics), [
+    "device",
+    "baseline",
+    "tuned",
+    "labels",
+    "trainLoss",
+    "steps",
+    "seconds",
+    "msPerStep",
+    "trainedParameters",
+    "totalParameters",
+    "peakWasmBytes",
+  ]);
+  assert.equal(metrics.device, "cpu");
+  assert.deepEqual(metrics.labels, ["label", "story"]);
+  assert.equal(metrics.trainLoss.length, metrics.steps);
+  for (const scores of [metrics.baseline, metrics.tuned]) {
+    assert.deepEqual(Object.keys(scores), ["accuracy", "macroF1"]);
+    assert.ok(scores.accuracy >= 0 && scores.accuracy <= 1);
+  }
+  for (const key of ["seconds", "msPerStep", "trainedParameters", "totalParameters", "peakWasmBytes"]) {
+    assert.ok(metrics[key] > 0, key);
+  }
+
+  const rows = readFileSync(join(folder, "out/predictions.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(rows.length, 12);
+  for (const row of rows) {
+    assert.deepEqual(Object.keys(row), ["text", "label", "predicted", "logits"]);
+    assert.equal(row.logits.length, 2);
+    assert.ok(metrics.labels.includes(row.predicted));
+  }
+  for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {
+    assert.ok(readFileSync(join(folder, "out/adapter", name)).length > 0, name);
+  }
+});
+
+test("the same seed gives the same numbers", () => {
+  const losses = ["first", "second"].map((out) => {
+    const { status, stderr } = finetune([...common, "--seed", "11", "--options", '{"numTrainEpochs":1}', "--out", out]);
+    assert.equal(status, 0, stderr);
+    return JSON.parse(readFileSync(join(folder, out, "metrics.json"), "utf8")).trainLoss;
+  });
+  assert.deepEqual(losses[0], losses[1]);
+});
+
+test("mistakes end with code 1 and one line that names them", () => {
+  writeFileSync(join(folder, "empty.csv"), "");
+  writeFileSync(join(folder, "one.csv"), "text,label\na,b\nc,b\n");
+  writeFileSync(join(folder, "options.json"), '{"learningRate": "fast"}');
+  mkdirSync(join(folder, "broken"));
+  const broken = tinyModel({ weights: changed((all) => all.delete("encoder.layer.0.output.dense.weight")) });
+  for (const { name, buffer } of broken) writeFileSync(join(folder, "broken", name), buffer);
+  /** @type {[string[], RegExp][]} */
+  const cases = [
+    [common, /--out is missing/],
+    [[...common, "--out", "x", "--device", "gpu"], /--device: expected one of auto, cpu, webgpu, found gpu/],
+    [[...common, "--out", "x", "--seed", "one"], /--seed/],
+    [["--train", "nowhere.csv", "--out", "x"], /--train: there is no file nowhere\.csv/],
+    [["--model", "./no/such/folder", "--out", "x"], /--model/],
+    [[...common, "--out", "x", "--options", "{bad"], /--options/],
+    [[...common, "--out", "x", "--bogus"], /--bogus/],
+    [[...common, "--out", "x", "--options", "options.json"], /learningRate/],
+    [["--model", "tiny", "--device", "cpu", "--train", "empty.csv", "--out", "x"], /empty\.csv/],
+    [["--model", "tiny", "--device", "cpu", "--train", "one.csv", "--out", "x"], /label/],
+    [["--model", "broken", "--device", "cpu", "--train", "train.csv", "--out", "x"], /layer\.0\.output\.dense\.weight/],
+  ];
+  for (const [args, message] of cases) {
+    const { status, stderr } = finetune(args);
+    assert.equal(status, 1, `${args.join(" ")}\n${stderr}`);
+    const last = stderr.trim().split("\n").pop() ?? "";
+    assert.match(last, message);
+    assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
+  }
+});
