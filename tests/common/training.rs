@@ -38,12 +38,12 @@ pub fn options(json: serde_json::Value) -> TrainOptions {
 /// From a fresh head, the mean loss of the last epoch is well below the first's, and the labels are learnt.
 pub async fn learns(compute: &Compute) {
     let settings = serde_json::json!({
-        "recipe": "lora", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 8,
+        "recipe": "lora", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 16,
         "earlyStoppingPatience": 0, "head": "mean"
     });
     let (events, tuned) = run(compute, 60, options(settings)).await;
     let losses = losses(&events);
-    let epoch = losses.len() / 8;
+    let epoch = losses.len() / 16;
     let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
     let [first, last] = [
         mean(&losses[..epoch]),
