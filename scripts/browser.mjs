@@ -44,6 +44,7 @@ async function ensureHarness() {
 /**
  * @typedef {object} Harness
  * @property {string} modelUrl address of the default model's folder
+ * @property {string} modelName the repository that it is a copy of
  * @property {(job: string, argument: unknown, onEvent?: (event: any) => void) => Promise<any>} run in a fresh page
  * @property {() => Promise<void>} close
  */
@@ -59,6 +60,7 @@ export async function openHarness(mounts = {}) {
   const browser = await launch();
   return {
     modelUrl: "models/all-MiniLM-L6-v2/",
+    modelName: "sentence-transformers/all-MiniLM-L6-v2",
     async run(job, argument, onEvent = () => {}) {
       const page = await browser.newPage();
       try {

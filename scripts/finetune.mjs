@@ -183,7 +183,7 @@ script(import.meta.url, async () => {
       {
         model: folder
           ? { url: `model/${encodeURIComponent(basename(folder))}/` }
-          : (model ?? { url: harness.modelUrl }),
+          : (model ?? { url: harness.modelUrl, name: harness.modelName }),
         device,
         options,
         train: { url: "train", name: basename(train) },

@@ -1,5 +1,7 @@
 //! Enters: files as people have them. Leaves: proof that each is read, or refused with a message that helps.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use proptest::prelude::*;
 use webtune::Error;
 use webtune::data::{

@@ -1,5 +1,7 @@
 //! What leaves: keys and shapes as PEFT has them, settings it reads, and an import with the same predictions.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod common;
 
 use std::collections::BTreeMap;

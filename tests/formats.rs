@@ -1,5 +1,7 @@
 //! Enters: valid, damaged and random weight files. Leaves: the proof that each is read exactly or refused by name.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Analytic gradients of every trained tensor against finite differences, on the CPU engine natively.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod common;
 
 use burn::tensor::{Tensor, TensorData};

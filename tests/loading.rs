@@ -1,5 +1,7 @@
 //! Model folders that cannot be loaded, and runs that cannot start: each with one clear message, before anything is lost.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod common;
 
 use common::tiny;

@@ -1,5 +1,7 @@
 //! BERT with both heads and LoRA against transformers and PEFT, on the CPU engine natively.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod common;
 
 use common::parity::{bert_cls, bert_mean, check, errors};

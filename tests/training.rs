@@ -1,5 +1,7 @@
 //! Whole runs natively: learning, sameness, stopping, divergence, and never worse than the probe.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod common;
 
 use burn::module::Module;

@@ -14,13 +14,20 @@ unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
+/// Runs the static constructors, by which cubecl registers itself; only the first call does anything.
+///
+/// Unless their symbol is referenced, the linker wraps every export so that all of them run again at each call from
+/// JavaScript: seconds per training step on WebGPU. Once it is, somebody must call them.
+pub fn run_constructors() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the linker defines the function; it takes and gives nothing.
+    ONCE.call_once(|| unsafe { __wasm_call_ctors() });
+}
+
 /// Runs once, when the module is instantiated.
 #[wasm_bindgen(start)]
 fn start() {
-    // cubecl registers itself by static constructors. Unless this symbol is referenced, the linker wraps every export
-    // so that all of them run again at each call from JavaScript: seconds per training step on WebGPU.
-    // SAFETY: the linker defines it, and nothing has run before.
-    unsafe { __wasm_call_ctors() };
+    run_constructors();
     // a trap alone says "unreachable executed"; the worker needs the reason
     std::panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());

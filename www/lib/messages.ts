@@ -20,7 +20,7 @@ import type {
 /** A `ModelSource` in a form that survives structured cloning: paths settled, addresses absolute. */
 export type SettledSource =
   | { files: { path: string; blob: Blob }[]; name: string }
-  | { url: string }
+  | { url: string; name?: string }
   | { repository: string; revision?: string; hubUrl?: string; accessToken?: string };
 
 /** What loading tells on the way: bytes of one file, or the name of the phase that begins. */

@@ -33,8 +33,11 @@ export interface SourceFile {
 export type ModelSource =
   /** Files of one folder. A `File`'s path is `webkitRelativePath` without its first folder, or its name. */
   | { files: Iterable<File> | Iterable<{ path: string; blob: Blob }>; name?: string }
-  /** A folder on any web server: `url + "config.json"` and so on. */
-  | { url: string }
+  /**
+   * A folder on any web server: `url + "config.json"` and so on. `name` becomes PEFT's `base_model_name_or_path`:
+   * give the repository's id where the folder is a copy of one. Default: the folder's name.
+   */
+  | { url: string; name?: string }
   /** A Hugging Face repository, `sentence-transformers/all-MiniLM-L6-v2`. */
   | { repository: string; revision?: string; hubUrl?: string; accessToken?: string };
 

@@ -12,7 +12,7 @@ import { type ModelSource, WebtuneError } from "./protocol.js";
  */
 export function settleSource(source: ModelSource, base: string | undefined): SettledSource {
   if ("files" in source) return settleFiles(source.files, source.name);
-  if ("url" in source) return { url: absolute(source.url, base, "url") };
+  if ("url" in source) return { ...source, url: absolute(source.url, base, "url") };
   if ("repository" in source) {
     if (source.hubUrl === undefined) return { ...source };
     return { ...source, hubUrl: absolute(source.hubUrl, base, "hubUrl") };

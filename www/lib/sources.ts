@@ -30,7 +30,10 @@ export async function openSource(source: SettledSource, onBytes: OnBytes): Promi
     );
     return { name: source.name, files: source.files.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
   }
-  if ("url" in source) return openFolder(source.url, onBytes);
+  if ("url" in source) {
+    const { name, files } = await openFolder(source.url, onBytes);
+    return { name: source.name ?? name, files };
+  }
   const opened = await openRepository(source, onBytes);
   requireSafetensors(
     opened.files.map(({ path }) => path),

@@ -8,7 +8,7 @@ const fixtures = new URL("../../fixtures/", import.meta.url);
 const HIDDEN = 32;
 const LAYERS = 2;
 const FEED_FORWARD = 64;
-const POSITIONS = 64;
+const POSITIONS = 128;
 
 const tokenizer = readFileSync(new URL("tokenizer_wordpiece/tokenizer.json", fixtures));
 const VOCABULARY = Object.keys(JSON.parse(tokenizer.toString()).model.vocab).length;

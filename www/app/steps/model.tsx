@@ -14,7 +14,8 @@ import { ProgressLine } from "../parts/progress-line";
 import { StepCard } from "../parts/step-card";
 import { type State, type Store, wouldLose } from "../state";
 
-const DEFAULT_MODEL = "models/all-MiniLM-L6-v2/";
+/** The folder beside the page, and the repository that it is a copy of. */
+const DEFAULT_MODEL = { folder: "models/all-MiniLM-L6-v2/", name: "sentence-transformers/all-MiniLM-L6-v2" };
 
 const devices: { value: DeviceChoice; label: string; help: string }[] = [
   {
@@ -27,7 +28,9 @@ const devices: { value: DeviceChoice; label: string; help: string }[] = [
 ];
 
 function sourceOf(form: SourceForm): ModelSource | string {
-  if (form.kind === "default") return { url: new URL(DEFAULT_MODEL, document.baseURI).href };
+  if (form.kind === "default") {
+    return { url: new URL(DEFAULT_MODEL.folder, document.baseURI).href, name: DEFAULT_MODEL.name };
+  }
   if (form.kind === "files") {
     if (!form.folder) return "Choose the model's folder or its files first.";
     return { files: form.folder.files, ...(form.folder.name ? { name: form.folder.name } : {}) };
