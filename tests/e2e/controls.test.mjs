@@ -48,7 +48,7 @@ test("pause holds the run where it is, resume carries it to its end", async () =
 });
 
 test("stop keeps the best state so far, and another run can follow", async () => {
-  const { page, close } = await startLongRun({ numTrainEpochs: "5000" });
+  const { page, close } = await startLongRun({ numTrainEpochs: "1000" });
   await page.at("stop").click();
   assert.equal((await page.finished()).reason, "stopped");
   await page.at("results").waitFor();
@@ -64,7 +64,7 @@ test("stop keeps the best state so far, and another run can follow", async () =>
 });
 
 test("a paused run can be stopped", async () => {
-  const { page, close } = await startLongRun({ numTrainEpochs: "5000" });
+  const { page, close } = await startLongRun({ numTrainEpochs: "1000" });
   await page.at("pause").click();
   await page.progress(/Paused/);
   await page.at("stop").click();

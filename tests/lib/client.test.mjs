@@ -40,6 +40,14 @@ test("loading tells phases and bytes, and what was loaded", async () => {
   assert.deepEqual(progress.at(-1), { file: "config.json", loaded: 2, total: 2 });
 });
 
+test("a hardware adapter that fails leaves auto with the CPU engine, and webgpu with its error", async () => {
+  settings = { gpu: { requestAdapter: async () => ({ info: { vendor: "acme" } }) }, refuses: "webgpu" };
+  const tuner = await FineTuner.load(source, { device: "auto" });
+  assert.equal(tuner.device.device, "cpu");
+  assert.match(tuner.device.reason, /could not be used \(no webgpu today\)/);
+  await assert.rejects(FineTuner.load(source, { device: "webgpu" }), /no webgpu today/);
+});
+
 test("loading fails with the engine's code, and ends its worker", async () => {
   await assert.rejects(FineTuner.load(source, { device: "webgpu" }), { name: "WebtuneError", code: "noWebgpu" });
   assert.ok(workers.at(-1).terminated);

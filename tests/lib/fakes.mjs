@@ -11,8 +11,8 @@ export class FakeEngine {
   #events = [];
   #stopped = false;
 
-  constructor({ steps = 3, stepMs = 2, failAt = undefined } = {}) {
-    this.settings = { steps, stepMs, failAt };
+  constructor({ steps = 3, stepMs = 2, failAt = undefined, gpu = undefined, refuses = undefined } = {}) {
+    this.settings = { steps, stepMs, failAt, gpu, refuses };
   }
 
   async #exclusive(name, ms = 1) {
@@ -123,11 +123,13 @@ export function installWorker(EngineHost, makeEngine) {
           Engine: {
             create: async (device, limit) => {
               this.created.push({ device, limit });
+              if (this.engine.settings.refuses === device) throw new Error(`no ${device} today`);
               return this.engine;
             },
           },
           parseTable: (name, bytes, options) => ({ name, text: new TextDecoder().decode(bytes), options }),
         }),
+        gpu: this.engine.settings.gpu,
         post: (message, transfer = []) => {
           const data = structuredClone(message, { transfer });
           setTimeout(() => this.#emit(data), 0);

@@ -144,7 +144,14 @@ export class EngineHost {
     const device = await chooseDevice(choice, this.#parts.gpu);
     report({ phase: "Starting the engine" });
     const { Engine: engine } = await this.#start();
-    return [await engine.create(device.device, limit ?? defaultMemoryLimit(this.#parts.deviceMemory)), device];
+    const bytes = limit ?? defaultMemoryLimit(this.#parts.deviceMemory);
+    try {
+      return [await engine.create(device.device, bytes), device];
+    } catch (error) {
+      if (choice !== "auto" || device.device === "cpu") throw error;
+      const reason = `The CPU engine runs, because the WebGPU adapter was found but could not be used (${messageOf(error)}).`;
+      return [await engine.create("cpu", bytes), { ...device, device: "cpu", reason }];
+    }
   }
 
   async #load(report: Report, ...[source, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {

@@ -136,9 +136,13 @@ export class WebtunePage {
     await this.at("start").click();
   }
 
-  /** @param {RegExp} pattern @param {number} [timeout] */
-  progress(pattern, timeout = RUN_MS) {
-    return this.reads("train-progress-text", pattern, timeout);
+  /** Fails at once where the run does. @param {RegExp} pattern */
+  async progress(pattern) {
+    const words = this.at("train-progress-text").filter({ hasText: pattern });
+    const seen = words.waitFor({ timeout: RUN_MS }).then(() => undefined);
+    const failed = this.at("train-error").filter({ hasText: /./ }).waitFor({ timeout: RUN_MS });
+    const error = await Promise.race([seen, failed.then(() => this.at("train-error").innerText())]);
+    assert.equal(error, undefined, `the run failed: ${error}`);
   }
 
   /** @param {RegExp} pattern */
