@@ -75,7 +75,9 @@ function packagesAreInstalled() {
 async function ensurePackages() {
   if (packagesAreInstalled()) return;
   say("installing the JavaScript packages");
-  await show("npm", ["ci", "--no-audit", "--no-fund"]);
+  // Not `npm ci`, which refuses the lock file where a registry lacks other platforms' optional packages.
+  // The versions are the lock file's all the same, and --no-save leaves that file alone.
+  await show("npm", ["install", "--no-save", "--no-audit", "--no-fund"]);
 }
 
 /**

@@ -154,7 +154,7 @@ fn a_foreign_adapter_is_refused_with_its_name() {
         if file.path == "adapter_config.json" {
             file.bytes = String::from_utf8(file.bytes.clone())
                 .unwrap()
-                .replace("\"r\": 8", "\"r\": 4")
+                .replace("\"r\": 4", "\"r\": 8")
                 .into_bytes();
         }
     }
@@ -162,7 +162,25 @@ fn a_foreign_adapter_is_refused_with_its_name() {
     assert!(
         error
             .to_string()
-            .contains("lora_A.weight: expected [4, 32], got [8, 32]"),
+            .contains("lora_A.weight: expected [8, 32], got [4, 32]"),
         "{error}"
     );
+}
+
+#[test]
+fn all_linear_leaves_written_out_and_without_the_unread_pooler() {
+    let model = block_on(tiny::model(&Compute::cpu()));
+    for (head, count) in [("mean", 12), ("cls", 13)] {
+        let method = json!({"type": "lora", "targetModules": "all-linear"});
+        let settings = options(json!({"head": head, "numTrainEpochs": 1, "method": method}));
+        let (_, tuned) = block_on(run(&Compute::cpu(), 24, settings));
+        let files = block_on(export(&model, &tuned)).unwrap();
+        let config: Value = serde_json::from_slice(find(&files, "adapter_config.json")).unwrap();
+        let targets = config["target_modules"].as_array().unwrap();
+        assert_eq!(targets.len(), count, "{targets:?}");
+        let pooler = targets
+            .iter()
+            .any(|name| name.as_str().unwrap().contains("pooler"));
+        assert_eq!(pooler, head == "cls");
+    }
 }

@@ -68,8 +68,8 @@ fn only_deltas_and_head_train() {
         panic!("{events:?}");
     };
     let classifier = tuned.classifier.train();
-    // two layers, query and value, [32, 8] and [8, 32]; a head of 3 labels
-    assert_eq!(*told, 2 * 2 * 2 * 32 * 8 + 3 * 32 + 3);
+    // two layers of four linear layers [32, 32], one [32, 64] and one [64, 32], rank 4; a head of 3 labels
+    assert_eq!(*told, 2 * 4 * (4 * (32 + 32) + 2 * (32 + 64)) + 3 * 32 + 3);
     assert_eq!(*told, trained_parameters(&classifier));
     assert_eq!(*all, total_parameters(&classifier));
     for tensor in trained(&classifier) {

@@ -135,6 +135,7 @@ pub async fn logits(
 /// The frozen encoder's features of texts, computed batch by batch so that progress can be told.
 #[derive(Debug)]
 pub struct FeaturePass {
+    encodings: Vec<Encoding>,
     batches: Vec<Vec<usize>>,
     next: usize,
     done: usize,
@@ -146,7 +147,7 @@ impl FeaturePass {
     ///
     /// # Errors
     /// None for a nonempty list.
-    pub fn new(encodings: &[Encoding]) -> Result<Self> {
+    pub fn new(encodings: Vec<Encoding>) -> Result<Self> {
         let lengths = encodings
             .iter()
             .map(|encoding| encoding.ids.len())
@@ -156,6 +157,7 @@ impl FeaturePass {
             next: 0,
             done: 0,
             features: vec![Vec::new(); encodings.len()],
+            encodings,
         })
     }
 
@@ -167,7 +169,6 @@ impl FeaturePass {
         &mut self,
         bert: &Bert,
         kind: HeadKind,
-        encodings: &[Encoding],
         pad_id: u32,
     ) -> Result<Option<usize>> {
         let Some(rows) = self.batches.get(self.next) else {
@@ -176,7 +177,7 @@ impl FeaturePass {
         let device = bert.embeddings.word_embeddings.weight.val().device();
         let forward = |batch: &TokenBatch| features(bert, kind, batch);
         forward_rows(
-            encodings,
+            &self.encodings,
             rows,
             pad_id,
             &mut self.features,
@@ -187,6 +188,11 @@ impl FeaturePass {
         self.done += rows.len();
         self.next += 1;
         Ok(Some(self.done))
+    }
+
+    /// Number of rows.
+    pub fn total(&self) -> usize {
+        self.encodings.len()
     }
 
     /// One row's features, `[hidden]`; empty before its batch was computed.

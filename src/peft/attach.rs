@@ -6,9 +6,12 @@ use regex::Regex;
 
 use super::{LoraConfig, TargetModules};
 use crate::layers::{Linear, Lora};
-use crate::models::{Classifier, HeadKind};
+use crate::models::{Bert, Classifier, HeadKind};
 use crate::rng::Rng;
 use crate::{Error, Result};
+
+/// PEFT's word for every linear layer below the head.
+const ALL_LINEAR: &str = "all-linear";
 
 /// Decides by PEFT's rules whether a module's name is a target.
 struct Matcher<'a> {
@@ -18,14 +21,12 @@ struct Matcher<'a> {
 enum Rule<'a> {
     Suffixes(&'a [String]),
     Whole(Regex),
-    AllLinear,
 }
 
 impl<'a> Matcher<'a> {
     fn new(targets: &'a TargetModules) -> Result<Self> {
         let rule = match targets {
             TargetModules::Suffixes(names) => Rule::Suffixes(names),
-            TargetModules::Pattern(word) if word == "all-linear" => Rule::AllLinear,
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
                 Rule::Whole(Regex::new(&whole).map_err(|error| Error::InvalidOption {
@@ -44,8 +45,35 @@ impl<'a> Matcher<'a> {
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }),
             Rule::Whole(regex) => regex.is_match(name),
-            Rule::AllLinear => true,
         }
+    }
+}
+
+/// The name that PEFT gives a linear layer of the encoder: a `mean` head is put on the bare encoder.
+fn peft_name(bare: &str, head: HeadKind) -> String {
+    match head {
+        HeadKind::Cls => format!("bert.{bare}"),
+        HeadKind::Mean => bare.into(),
+    }
+}
+
+/// The settings with `all-linear` written out, as PEFT writes it into its file. A `mean` head does not read the pooler,
+/// so that a delta there would never have a gradient.
+pub fn resolve(bert: &Bert, head: HeadKind, config: &LoraConfig) -> LoraConfig {
+    let target_modules = match &config.target_modules {
+        TargetModules::Pattern(word) if word == ALL_LINEAR => TargetModules::Suffixes(
+            bert.clone()
+                .linears_mut()
+                .into_iter()
+                .filter(|(bare, _)| head == HeadKind::Cls || !bare.starts_with("pooler."))
+                .map(|(bare, _)| peft_name(&bare, head))
+                .collect(),
+        ),
+        given => given.clone(),
+    };
+    LoraConfig {
+        target_modules,
+        ..config.clone()
     }
 }
 
@@ -61,10 +89,7 @@ pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Re
     let mut names = Vec::new();
     let mut count = 0;
     for (bare, linear) in classifier.bert.linears_mut() {
-        let name = match kind {
-            HeadKind::Cls => format!("bert.{bare}"),
-            HeadKind::Mean => bare,
-        };
+        let name = peft_name(&bare, kind);
         if matcher.matches(&name) {
             linear.delta = Some(fresh(
                 linear,

@@ -16,6 +16,16 @@ pub enum TargetModules {
     Pattern(String),
 }
 
+/// Every linear layer of a BERT layer, but not the pooler, which a `mean` head does not read. At rank 4 that trains 0.7% of
+/// MiniLM; query and value alone at rank 8 (0.3%) end one to two points lower on TREC-6.
+pub const DEFAULT_TARGETS: [&str; 5] = [
+    "query",
+    "key",
+    "value",
+    "intermediate.dense",
+    "output.dense",
+];
+
 /// LoRA's settings, by PEFT's names in camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -33,10 +43,10 @@ pub struct LoraConfig {
 impl Default for LoraConfig {
     fn default() -> Self {
         Self {
-            r: 8,
+            r: 4,
             lora_alpha: 16.0,
             lora_dropout: 0.0,
-            target_modules: TargetModules::Suffixes(vec!["query".into(), "value".into()]),
+            target_modules: TargetModules::Suffixes(DEFAULT_TARGETS.map(String::from).into()),
         }
     }
 }

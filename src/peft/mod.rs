@@ -4,5 +4,5 @@ pub mod attach;
 pub mod config;
 pub mod freeze;
 
-pub use attach::attach;
+pub use attach::{attach, resolve};
 pub use config::{LoraConfig, TargetModules};

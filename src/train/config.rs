@@ -193,11 +193,11 @@ mod tests {
     #[test]
     fn reads_javascript_names_and_refuses_unknown_ones() {
         let options: TrainOptions =
-            serde_json::from_str(r#"{"numTrainEpochs": 2, "method": {"type": "lora", "r": 4}}"#)
+            serde_json::from_str(r#"{"numTrainEpochs": 2, "method": {"type": "lora", "r": 2}}"#)
                 .unwrap();
         assert_eq!(options.num_train_epochs, 2);
         let Method::Lora(lora) = options.method;
-        assert_eq!((lora.r, lora.lora_alpha), (4, 16.0));
+        assert_eq!((lora.r, lora.lora_alpha), (2, 16.0));
         assert!(serde_json::from_str::<TrainOptions>(r#"{"epochs": 2}"#).is_err());
     }
 

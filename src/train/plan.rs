@@ -7,7 +7,7 @@ use crate::data::{Example, LabelMap, check, stratified};
 use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::models::HeadKind;
 use crate::models::bert::Bert;
-use crate::peft::LoraConfig;
+use crate::peft::{LoraConfig, resolve};
 use crate::pretrained::Pretrained;
 use crate::text::Encoding;
 use crate::tuned::encode;
@@ -93,7 +93,8 @@ impl Plan {
         let labels = check(examples)?;
         let head = options.head.resolve(model.default_head);
         model.check_head(head)?;
-        let Method::Lora(lora) = options.method.clone();
+        let Method::Lora(lora) = &options.method;
+        let lora = resolve(&model.bert, head, lora);
         let encodings = encode(
             model,
             examples.iter().map(|example| example.text.as_str()),

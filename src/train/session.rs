@@ -17,7 +17,6 @@ use crate::peft::attach;
 use crate::peft::freeze::{total_parameters, train_head, trained_parameters};
 use crate::pretrained::Pretrained;
 use crate::rng::Rng;
-use crate::text::Encoding;
 use crate::tuned::{RunCard, Tuned};
 use crate::{Error, Result};
 use burn::module::Module;
@@ -127,8 +126,13 @@ impl Session {
 
     fn start(&mut self) -> Result<TrainEvent> {
         let plan = &self.plan;
-        let all = self.all_encodings();
-        self.phase = Phase::Features(FeaturePass::new(&all)?);
+        // training rows first: `probe` counts on it
+        let all = plan
+            .train
+            .encodings
+            .iter()
+            .chain(&plan.validation.encodings);
+        self.phase = Phase::Features(FeaturePass::new(all.cloned().collect())?);
         Ok(TrainEvent::Started {
             labels: plan.labels.names().to_vec(),
             train_rows: plan.train.len(),
@@ -143,32 +147,15 @@ impl Session {
         })
     }
 
-    /// Training rows first, then validation rows.
-    fn all_encodings(&self) -> Vec<Encoding> {
-        let plan = &self.plan;
-        plan.train
-            .encodings
-            .iter()
-            .chain(&plan.validation.encodings)
-            .cloned()
-            .collect()
-    }
-
     async fn features(&mut self, mut pass: FeaturePass) -> Result<TrainEvent> {
-        let all = self.all_encodings();
         let pad = self.model.tokenizer.pad_id();
-        let done = pass
-            .advance(&self.model.bert, self.plan.head, &all, pad)
-            .await?;
-        match done {
-            Some(done) => {
-                self.phase = Phase::Features(pass);
-                Ok(TrainEvent::Features {
-                    done,
-                    total: all.len(),
-                })
-            }
+        match pass.advance(&self.model.bert, self.plan.head, pad).await? {
             None => self.probe(&pass).await,
+            Some(done) => {
+                let total = pass.total();
+                self.phase = Phase::Features(pass);
+                Ok(TrainEvent::Features { done, total })
+            }
         }
     }
 

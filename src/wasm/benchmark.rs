@@ -11,7 +11,7 @@ use crate::models::heads::HeadWeights;
 use crate::models::random::random_checkpoint;
 use crate::models::{Bert, BertConfig, Classifier, Head, HeadKind, Loader};
 use crate::peft::freeze::train_head;
-use crate::peft::{LoraConfig, attach};
+use crate::peft::{LoraConfig, TargetModules, attach};
 use crate::train::TrainOptions;
 use crate::train::optimizer::{AdamW, AdamWConfig};
 use crate::train::step::{LabelledBatch, train_step, upload, upload_labels};
@@ -64,6 +64,7 @@ impl Benchmark {
         };
         let lora = LoraConfig {
             r: shape.r,
+            target_modules: TargetModules::Suffixes(vec!["query".into(), "value".into()]),
             ..LoraConfig::default()
         };
         attach(&mut classifier, &lora, 1)?;

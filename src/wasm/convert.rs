@@ -29,12 +29,23 @@ pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsV
         true => js_sys::Object::new().into(),
         false => value,
     };
-    serde_wasm_bindgen::from_value(value).map_err(|failure| {
-        error(Error::InvalidOption {
-            option: what.into(),
-            reason: failure.to_string(),
-        })
-    })
+    serde_path_to_error::deserialize(serde_wasm_bindgen::Deserializer::from(value)).map_err(
+        |failure| {
+            let path = failure.path().to_string();
+            error(Error::InvalidOption {
+                option: match path.as_str() {
+                    "." => what.into(),
+                    _ => path,
+                },
+                // serde-wasm-bindgen puts JavaScript's own prefix before its words
+                reason: failure
+                    .inner()
+                    .to_string()
+                    .trim_start_matches("Error: ")
+                    .into(),
+            })
+        },
+    )
 }
 
 /// `{ path, bytes: Uint8Array }[]`

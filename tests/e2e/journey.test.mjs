@@ -23,7 +23,8 @@ test("from a model to a downloaded adapter that beats the untuned baseline, and 
 
   const counted = await page.useBuiltInExamples();
   assert.ok(Number.parseInt(counted, 10) >= 200, `built-in examples: ${counted}`);
-  await page.setOptions({ numTrainEpochs: "4", validationSplit: "0.3" });
+  // The defaults, as a person meets them. The gain here is a single row of 35, and these rows also chose the epoch:
+  // this shows that the page reports a gain, not how large one is. Held-out figures come from `npm run finetune -- --test`.
   await page.start();
   await page.progress(/step \d+ of \d+/);
   for (const plot of ["plot-loss", "plot-accuracy", "plot-rate"]) await page.at(plot).waitFor();

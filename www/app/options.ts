@@ -90,7 +90,7 @@ export const optionGroups: OptionGroup[] = [
   {
     title: "LoRA",
     fields: [
-      { ...number("r", "Rank r", "8", "Width of the adapter. More learns more and weighs more."), method: true },
+      { ...number("r", "Rank r", "4", "Width of the adapter. More learns more and weighs more."), method: true },
       { ...number("loraAlpha", "Alpha", "16", "The adapter is scaled by alpha / r."), method: true },
       {
         ...number("loraDropout", "Dropout", "0", "Chance that an input is left out in training.", "0 to 1"),
@@ -99,7 +99,7 @@ export const optionGroups: OptionGroup[] = [
       {
         name: "targetModules",
         label: "Target modules",
-        placeholder: "query, value",
+        placeholder: "query, key, value, intermediate.dense, output.dense",
         help: "Names of the layers that get an adapter, with commas between; or one regular expression between slashes.",
         kind: "text",
         method: true,

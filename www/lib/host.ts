@@ -209,7 +209,7 @@ export class EngineHost {
     const [engine, device] = await this.#createEngine(report, choice, limit);
     try {
       report({ phase: "Building a random model" });
-      engine.prepareBenchmark(shape);
+      await engine.prepareBenchmark(shape);
       report({ phase: "Warming up" });
       const firstStepMs = await timed(() => engine.benchmarkStep());
       await engine.benchmarkMatmul(m, k, n, count);

@@ -61,13 +61,14 @@ export interface ModelInfo {
 /** PEFT's LoRA settings, by PEFT's names. */
 export interface LoraMethod {
   type: "lora";
-  /** Rank; default 8. */
+  /** Rank; default 4. */
   r?: number;
   /** The product B A is scaled by loraAlpha / r; default 16. */
   loraAlpha?: number;
   /** Probability of zeroing an input of A while training; default 0. */
   loraDropout?: number;
-  /** Name suffixes, or one regular expression that matches a whole module name; default ["query", "value"]. */
+  /** Name suffixes, or one regular expression that matches a whole module name; default: all of a BERT layer but not the pooler,
+   * ["query", "key", "value", "intermediate.dense", "output.dense"]; "all-linear" adds the pooler where the head reads it. */
   targetModules?: string[] | string;
 }
 
