@@ -69,7 +69,7 @@ const stages = [
       "warnings",
     ],
   },
-  { name: "native", command: () => ["cargo", "test"], counts: true },
+  { name: "native", command: () => ["cargo", "test", "--", "--nocapture"], counts: true },
   {
     name: "browser",
     command: () => [
@@ -83,6 +83,8 @@ const stages = [
       "--",
       "--test",
       "browser",
+      "--",
+      "--nocapture",
     ],
     counts: true,
     // Seconds: WebGPU's shaders are compiled in software, which takes long on a busy machine.
@@ -160,6 +162,8 @@ async function run({ name, command, counts = false, env = () => ({}) }) {
     process.stdout.write(`FAILED ${name} after ${seconds()}: ${why}; all of its output: ${logFile}\n`);
     return { passed: result.passed, failed: Math.max(1, result.failed) };
   }
+  // Largest relative errors against other implementations, which the README quotes.
+  for (const [, line] of output.matchAll(/(parity .*\|.*)$/gm)) process.stdout.write(`  ${line}\n`);
   process.stdout.write(`ok ${name}: ${counts ? `${result.passed} tests, ` : ""}${seconds()}\n`);
   return result;
 }

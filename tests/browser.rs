@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
 use common::parity::{bert_cls, bert_mean, check, errors};
 use common::training::{falls, learns};
@@ -17,18 +17,18 @@ use webtune::device::Compute;
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 thread_local! {
-    static WEBGPU: OnceCell<Compute> = const { OnceCell::new() };
+    static WEBGPU: RefCell<Option<Compute>> = const { RefCell::new(None) };
 }
 
 /// The GPU may be opened once per instance, and tests run one after the other.
 async fn webgpu() -> Compute {
-    if let Some(compute) = WEBGPU.with(|cell| cell.get().cloned()) {
+    if let Some(compute) = WEBGPU.with_borrow(Clone::clone) {
         return compute;
     }
     // a test binary has no start function of ours
     webtune::wasm::run_constructors();
     let compute = Compute::webgpu().await.unwrap();
-    WEBGPU.with(|cell| cell.set(compute.clone())).unwrap();
+    WEBGPU.set(Some(compute.clone()));
     compute
 }
 
