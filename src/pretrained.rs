@@ -64,7 +64,7 @@ impl Pretrained {
         let modules = optional(&files, "modules.json").await?;
         let pooling = optional(&files, "1_Pooling/config.json").await?;
         let (default_head, default_head_reason) =
-            config.default_head(modules.as_deref(), pooling.as_deref());
+            config.default_head(modules.as_deref(), pooling.as_deref())?;
         let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
         for file in [
             "tokenizer_config.json",
@@ -76,8 +76,9 @@ impl Pretrained {
             }
         }
         // the largest tensor exists three times while it is widened, transposed and handed to the device
-        let table = config.vocab_size.max(config.intermediate_size) * config.hidden_size;
-        let needed = 4 * config.parameters() + 8 * table as u64;
+        let table =
+            config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
+        let needed = 4 * config.parameters() + 8 * table;
         compute.check_memory("Loading this model", needed, "choose a smaller model")?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, "bert.", &compute);
@@ -123,12 +124,22 @@ impl Pretrained {
     }
 }
 
+/// Tokenizers of the largest vocabularies stay below a tenth of it.
+const MAX_SMALL_FILE: u64 = 256 << 20;
+
 fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
     files.iter().find(|file| file.path() == path)
 }
 
 async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
     match find(files, path) {
+        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::InvalidFile {
+            file: path.into(),
+            reason: format!(
+                "{} bytes are too many for it; at most {MAX_SMALL_FILE} are read",
+                file.size()
+            ),
+        }),
         Some(file) => read_all(file).await.map(Some),
         None => Ok(None),
     }

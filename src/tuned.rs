@@ -36,11 +36,20 @@ pub struct Tuned {
     /// Tokens kept of a text.
     pub max_length: usize,
     /// What the model card tells of the run.
-    pub card: RunCard,
+    pub card: Card,
+}
+
+/// Where the model card comes from.
+#[derive(Debug, Clone)]
+pub enum Card {
+    /// Written from what a run of this session found.
+    Run(Box<RunCard>),
+    /// The text that came with an imported adapter.
+    Imported(String),
 }
 
 /// A run's settings, counts and scores; never its data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RunCard {
     /// The options as JSON.
     pub options: serde_json::Value,
@@ -51,8 +60,8 @@ pub struct RunCard {
     pub steps: usize,
     pub kept_epoch: usize,
     /// Accuracy and macro F1 on the validation rows.
-    pub baseline_scores: Option<(f64, f64)>,
-    pub tuned_scores: Option<(f64, f64)>,
+    pub baseline_scores: (f64, f64),
+    pub tuned_scores: (f64, f64),
     pub trained_parameters: u64,
     pub total_parameters: u64,
 }

@@ -87,8 +87,15 @@ fn an_import_gives_the_same_predictions() {
                 path: format!("adapter/{}", file.path),
                 ..file
             })
-            .collect();
+            .collect::<Vec<_>>();
+        let card = find(&nested, "adapter/README.md").to_vec();
         let back = block_on(import(&model, nested)).unwrap();
+        let again = block_on(export(&model, &back)).unwrap();
+        assert_eq!(
+            find(&again, "README.md"),
+            card,
+            "the card goes on with the adapter"
+        );
         for which in [Which::Tuned, Which::Baseline] {
             let before = block_on(tuned.predict(&model, &texts, which)).unwrap();
             let after = block_on(back.predict(&model, &texts, which)).unwrap();

@@ -34,6 +34,7 @@ fn same_seed_same_run_bit_for_bit() {
     assert_eq!(once(1, 0.0), once(1, 0.0));
     assert_ne!(once(1, 0.0), once(2, 0.0));
     assert_ne!(once(1, 0.0), once(1, 0.3), "dropout changes the losses");
+    assert_eq!(once(1, 0.3), once(1, 0.3), "dropout follows from the seed");
 }
 
 #[test]
@@ -165,4 +166,36 @@ fn early_stopping_ends_the_run() {
         panic!("the last event is not finished");
     };
     assert_eq!((*reason, *kept_epoch), (FinishReason::EarlyStopping, 0));
+}
+
+#[test]
+fn a_last_step_that_diverges_is_noticed() {
+    let settings = options(json!({
+        "learningRate": 1e30, "headLearningRate": 1e30, "maxGradNorm": 0, "warmupRatio": 0,
+        "trainBatchSize": 64, "numTrainEpochs": 1
+    }));
+    let (events, _) = block_on(run(&Compute::cpu(), 24, settings));
+    assert!(losses(&events).iter().all(|loss| loss.is_finite()));
+    let Some(TrainEvent::Finished {
+        reason, kept_epoch, ..
+    }) = events.last()
+    else {
+        panic!("the last event is not finished");
+    };
+    assert_eq!((*reason, *kept_epoch), (FinishReason::Diverged, 0));
+}
+
+#[test]
+fn a_stop_before_the_probe_keeps_the_probe() {
+    let model = block_on(tiny::model(&Compute::cpu()));
+    let mut session = Session::new(&model, &tiny::examples(60), TrainOptions::default()).unwrap();
+    session.stop();
+    let mut last = None;
+    while let Some(event) = block_on(session.next_event()).unwrap() {
+        last = Some(event);
+    }
+    let Some(TrainEvent::Finished { reason, steps, .. }) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!((reason, steps), (FinishReason::Stopped, 0));
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// More labels than people tell apart; beyond it the wrong column was picked, and tables of labels by labels grow huge.
+pub const MAX_LABELS: usize = 1000;
+
 /// What errors call examples that came as a list rather than a file.
 const EXAMPLES: &str = "examples";
 
@@ -111,6 +114,15 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         return Err(invalid(
             None,
             format!("all have the label \"{only}\"; at least two different labels are needed"),
+        ));
+    }
+    if labels.len() > MAX_LABELS {
+        return Err(invalid(
+            None,
+            format!(
+                "they have {} different labels, and at most {MAX_LABELS} are supported; is the label column the right one?",
+                labels.len()
+            ),
         ));
     }
     let mut counts = vec![0usize; labels.len()];

@@ -26,6 +26,9 @@ pub const LABELS: &str = "labels.json";
 /// The head that was fitted on the untuned model, so that an import can show both.
 pub const BASELINE_HEAD: &str = "baseline_head.safetensors";
 
+/// The model card.
+pub const CARD: &str = "README.md";
+
 /// A file of an export; the path uses forward slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
@@ -103,7 +106,7 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     };
     files.push(json_file(LABELS, &json!(labels))?);
     files.push(file(BASELINE_HEAD, head_file(&tuned.baseline)?));
-    files.push(file("README.md", card::card(model, tuned).into_bytes()));
+    files.push(file(CARD, card::card(model, tuned).into_bytes()));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }

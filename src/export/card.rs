@@ -4,18 +4,26 @@ use std::fmt::Write;
 
 use crate::models::HeadKind;
 use crate::pretrained::Pretrained;
-use crate::tuned::Tuned;
+use crate::tuned::{Card, RunCard, Tuned};
 
 /// README.md as Hugging Face reads it: a YAML head, then text.
 pub fn card(model: &Pretrained, tuned: &Tuned) -> String {
+    let run = match &tuned.card {
+        Card::Imported(text) => return text.clone(),
+        Card::Run(run) => run,
+    };
     let mut text = String::new();
     // writing to a String cannot fail
-    let _ = write_card(&mut text, model, tuned);
+    let _ = write_card(&mut text, model, tuned, run);
     text
 }
 
-fn write_card(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::Result {
-    let run = &tuned.card;
+fn write_card(
+    out: &mut String,
+    model: &Pretrained,
+    tuned: &Tuned,
+    run: &RunCard,
+) -> std::fmt::Result {
     let library = match tuned.head() {
         HeadKind::Cls => "peft",
         HeadKind::Mean => "sentence-transformers",
@@ -33,42 +41,35 @@ fn write_card(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::
         tuned.labels.len()
     )?;
     writeln!(out, "## Data\n")?;
-    if run.label_counts.is_empty() {
-        writeln!(out, "Labels: {}\n", tuned.labels.names().join(", "))?;
-    } else {
-        writeln!(
-            out,
-            "{} rows trained, {} rows validated.\n",
-            run.train_rows, run.validation_rows
-        )?;
-        writeln!(out, "| label | rows |\n| --- | ---: |")?;
-        for (label, count) in &run.label_counts {
-            writeln!(out, "| {} | {count} |", cell(label))?;
-        }
-        writeln!(out)?;
+    writeln!(
+        out,
+        "{} rows trained, {} rows validated.\n\n| label | rows |\n| --- | ---: |",
+        run.train_rows, run.validation_rows
+    )?;
+    for (label, count) in &run.label_counts {
+        writeln!(out, "| {} | {count} |", cell(label))?;
     }
-    if let (Some(baseline), Some(scores)) = (run.baseline_scores, run.tuned_scores) {
-        writeln!(out, "## Scores on the validation rows\n")?;
-        writeln!(
-            out,
-            "| model | accuracy | macro F1 |\n| --- | ---: | ---: |"
-        )?;
-        writeln!(
-            out,
-            "| frozen encoder, fitted head | {:.4} | {:.4} |",
-            baseline.0, baseline.1
-        )?;
-        writeln!(out, "| tuned | {:.4} | {:.4} |\n", scores.0, scores.1)?;
-        let kept = match run.kept_epoch {
-            0 => "the state before the first epoch".to_string(),
-            epoch => format!("the state after epoch {epoch}"),
-        };
-        writeln!(
-            out,
-            "Kept after {} steps: {kept}. Trained parameters: {} of {}.\n",
-            run.steps, run.trained_parameters, run.total_parameters
-        )?;
-    }
+    writeln!(out, "\n## Scores on the validation rows\n")?;
+    writeln!(
+        out,
+        "| model | accuracy | macro F1 |\n| --- | ---: | ---: |"
+    )?;
+    let (accuracy, f1) = run.baseline_scores;
+    writeln!(
+        out,
+        "| frozen encoder, fitted head | {accuracy:.4} | {f1:.4} |"
+    )?;
+    let (accuracy, f1) = run.tuned_scores;
+    writeln!(out, "| tuned | {accuracy:.4} | {f1:.4} |\n")?;
+    let kept = match run.kept_epoch {
+        0 => "the state before the first epoch".to_string(),
+        epoch => format!("the state after epoch {epoch}"),
+    };
+    writeln!(
+        out,
+        "Kept after {} steps: {kept}. Trained parameters: {} of {}.\n",
+        run.steps, run.trained_parameters, run.total_parameters
+    )?;
     writeln!(out, "## Settings\n\n```json")?;
     writeln!(out, "{:#}", run.options)?;
     writeln!(out, "```\n\n## Use\n\n```python")?;

@@ -1,12 +1,12 @@
 //! Enters: the files of an export. Leaves: the tuned classifier they describe, with the same predictions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
 use super::adapter::{
-    ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEAD, ExportedFile, LABELS, LabelsFile,
+    ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEAD, CARD, ExportedFile, LABELS, LabelsFile,
 };
 use crate::data::LabelMap;
 use crate::formats::{Header, MemorySource, read_tensor};
@@ -17,7 +17,7 @@ use crate::models::{Bert, Classifier, Head, HeadKind};
 use crate::peft::freeze::{replace_trained, train_head, trained};
 use crate::peft::{LoraConfig, attach};
 use crate::pretrained::Pretrained;
-use crate::tuned::{RunCard, Tuned};
+use crate::tuned::{Card, Tuned};
 use crate::{Error, Result};
 
 const DENSE: &str = "3_Dense/model.safetensors";
@@ -44,6 +44,16 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
         });
     }
     model.check_head(head)?;
+    let positions = model.config.max_position_embeddings;
+    if !(3..=positions).contains(&labels.max_length) {
+        return Err(Error::InvalidFile {
+            file: LABELS.into(),
+            reason: format!(
+                "maxLength: expected 3 to {positions}, got {}",
+                labels.max_length
+            ),
+        });
+    }
     let map = LabelMap::from_names(labels.labels)?;
     let hidden = model.config.hidden_size;
     let mut tensors = files.tensors(ADAPTER_MODEL).await?;
@@ -57,8 +67,12 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
         baseline,
         labels: map,
         lora,
-        max_length: labels.max_length.min(model.config.max_position_embeddings),
-        card: RunCard::default(),
+        max_length: labels.max_length,
+        // the run is over and known only by its card, which goes on with the adapter
+        card: Card::Imported(match files.bytes(CARD) {
+            Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Err(_) => format!("# LoRA adapter for {}\n", model.name),
+        }),
     })
 }
 
@@ -83,6 +97,7 @@ pub fn restore(
     attach(&mut classifier, lora, 0)?;
     train_head(&mut classifier);
     let mut values = HashMap::new();
+    let mut known = HashSet::new();
     for tensor in trained(&classifier) {
         let key = adapter_key(&tensor.path, head);
         let stored = match tensor.shape[..] {
@@ -92,6 +107,13 @@ pub fn restore(
             _ => tensors.get(&key, &tensor.shape)?.to_vec(),
         };
         values.insert(tensor.path, stored);
+        known.insert(key);
+    }
+    if let Some(stranger) = tensors.values.keys().find(|key| !known.contains(*key)) {
+        return Err(Error::InvalidFile {
+            file: tensors.file.clone(),
+            reason: format!("tensor {stranger} belongs to no layer that the settings name"),
+        });
     }
     Ok(replace_trained(classifier, |path, _| {
         let values = values.remove(path)?;

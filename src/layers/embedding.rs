@@ -15,9 +15,4 @@ impl Embedding {
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         embedding(self.weight.val(), ids)
     }
-
-    /// Rows in the table.
-    pub fn rows(&self) -> usize {
-        self.weight.val().dims()[0]
-    }
 }

@@ -32,12 +32,15 @@ pub struct BertConfig {
     #[serde(default = "default_act")]
     hidden_act: String,
     #[serde(default)]
-    architectures: Vec<String>,
+    architectures: Option<Vec<String>>,
     #[serde(default)]
     position_embedding_type: Option<String>,
     #[serde(default)]
     is_decoder: bool,
 }
+
+/// No known encoder comes near it; it keeps the products of sizes below 2^64.
+const MAX_LAYERS: usize = 1000;
 
 fn two() -> usize {
     2
@@ -94,6 +97,12 @@ impl BertConfig {
                 return Err(unsupported(format!("{name} is {size}")));
             }
         }
+        if self.num_hidden_layers > MAX_LAYERS {
+            return Err(unsupported(format!(
+                "num_hidden_layers is {}, more than {MAX_LAYERS}",
+                self.num_hidden_layers
+            )));
+        }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(unsupported(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
@@ -134,39 +143,50 @@ impl BertConfig {
     ///
     /// `modules_json` is a Sentence-Transformers folder's `modules.json`, `pooling_json` its pooling module's
     /// `config.json`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFile`] for a pooling configuration that is not JSON.
     pub fn default_head(
         &self,
         modules_json: Option<&[u8]>,
         pooling_json: Option<&[u8]>,
-    ) -> (HeadKind, String) {
-        if modules_json.is_some() {
-            let pooling: serde_json::Value = pooling_json
-                .and_then(|json| serde_json::from_slice(json).ok())
-                .unwrap_or_default();
-            let cls_only = pooling
-                .get("pooling_mode_cls_token")
-                .and_then(|mode| mode.as_bool())
-                == Some(true);
-            return if cls_only {
-                (
-                    HeadKind::Cls,
-                    "its pooling module takes the [CLS] token".into(),
-                )
-            } else {
-                (
-                    HeadKind::Mean,
-                    "modules.json makes it a sentence-transformers model with mean pooling".into(),
-                )
-            };
+    ) -> Result<(HeadKind, String)> {
+        if modules_json.is_none() {
+            let named = self.architectures.iter().flatten().next();
+            let named = named.map_or("no architecture", String::as_str);
+            let reason =
+                format!("config.json names {named}, without a sentence-transformers modules.json");
+            return Ok((HeadKind::Cls, reason));
         }
-        let named = self
-            .architectures
-            .first()
-            .map_or("no architecture", String::as_str);
-        (
-            HeadKind::Cls,
-            format!("config.json names {named}, without a sentence-transformers modules.json"),
-        )
+        let Some(json) = pooling_json else {
+            let reason = "modules.json makes it a sentence-transformers model, whose usual pooling is the mean";
+            return Ok((HeadKind::Mean, reason.into()));
+        };
+        let pooling: serde_json::Value =
+            serde_json::from_slice(json).map_err(|error| Error::InvalidFile {
+                file: "1_Pooling/config.json".into(),
+                reason: error.to_string(),
+            })?;
+        // older files have a switch per mode, newer ones a word
+        let is = |mode: &str| {
+            let switch = format!("pooling_mode_{mode}_tokens");
+            let single = format!("pooling_mode_{mode}_token");
+            [switch, single]
+                .iter()
+                .any(|key| pooling[key.as_str()] == true)
+                || pooling["pooling_mode"] == mode
+        };
+        Ok(match (is("mean"), is("cls")) {
+            (true, _) => (
+                HeadKind::Mean,
+                "its pooling module takes the mean of the tokens".into(),
+            ),
+            (_, true) => (HeadKind::Cls, "its pooling module takes the [CLS] token".into()),
+            _ => (
+                HeadKind::Mean,
+                "its pooling module takes neither the mean nor the [CLS] token; the mean is the nearest".into(),
+            ),
+        })
     }
 }
 
@@ -215,9 +235,35 @@ mod tests {
     #[test]
     fn head_follows_the_files() {
         let config = config(|_| ()).unwrap();
-        assert_eq!(config.default_head(None, None).0, HeadKind::Cls);
-        assert_eq!(config.default_head(Some(b"[]"), None).0, HeadKind::Mean);
-        let cls = br#"{"pooling_mode_cls_token": true}"#;
-        assert_eq!(config.default_head(Some(b"[]"), Some(cls)).0, HeadKind::Cls);
+        let head =
+            |modules: Option<&[u8]>, pooling: Option<&[u8]>| config.default_head(modules, pooling);
+        assert_eq!(head(None, None).unwrap().0, HeadKind::Cls);
+        assert_eq!(head(Some(b"[]"), None).unwrap().0, HeadKind::Mean);
+        for (pooling, kind, words) in [
+            (
+                r#"{"pooling_mode_cls_token": true}"#,
+                HeadKind::Cls,
+                "[CLS]",
+            ),
+            (r#"{"pooling_mode": "cls"}"#, HeadKind::Cls, "[CLS]"),
+            (
+                r#"{"pooling_mode_mean_tokens": true}"#,
+                HeadKind::Mean,
+                "takes the mean",
+            ),
+            (
+                r#"{"pooling_mode_max_tokens": true}"#,
+                HeadKind::Mean,
+                "neither",
+            ),
+        ] {
+            let (found, reason) = head(Some(b"[]"), Some(pooling.as_bytes())).unwrap();
+            assert_eq!(found, kind, "{pooling}");
+            assert!(reason.contains(words), "{pooling}: {reason}");
+        }
+        assert_eq!(
+            head(Some(b"[]"), Some(b"{")).unwrap_err().code(),
+            "invalidFile"
+        );
     }
 }

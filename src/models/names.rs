@@ -1,4 +1,4 @@
-//! Enters: a parameter's path in the Rust modules. Leaves: its name in a file, and back; the only place that maps them.
+//! Enters: a parameter's path in the Rust modules. Leaves: its name in a file. The only place that maps them.
 
 use super::HeadKind;
 

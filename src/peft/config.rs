@@ -143,6 +143,14 @@ impl LoraConfig {
             ("rank_pattern", is_filled(&file.rank_pattern)),
             ("alpha_pattern", is_filled(&file.alpha_pattern)),
             ("layers_to_transform", is_filled(&file.layers_to_transform)),
+            ("exclude_modules", is_filled(&file.exclude_modules)),
+            ("layer_replication", is_filled(&file.layer_replication)),
+            ("target_parameters", is_filled(&file.target_parameters)),
+            ("fan_in_fan_out", file.fan_in_fan_out == Some(true)),
+            (
+                "bias",
+                file.bias.as_deref().is_some_and(|bias| bias != "none"),
+            ),
         ] {
             if used {
                 return Err(invalid(format!("{key} is set, which is not supported")));
@@ -183,6 +191,11 @@ struct AdapterFile {
     rank_pattern: Option<Value>,
     alpha_pattern: Option<Value>,
     layers_to_transform: Option<Value>,
+    exclude_modules: Option<Value>,
+    layer_replication: Option<Value>,
+    target_parameters: Option<Value>,
+    fan_in_fan_out: Option<bool>,
+    bias: Option<String>,
 }
 
 fn is_filled(value: &Option<Value>) -> bool {

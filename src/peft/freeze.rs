@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::models::{Classifier, Head};
+use crate::models::Classifier;
 
 /// A trained tensor: its path in the modules, its shape as stored here, and its value flattened in row order.
 #[derive(Debug, Clone)]
@@ -48,11 +48,6 @@ pub fn trained_parameters(classifier: &Classifier) -> u64 {
 /// All numbers, frozen ones too.
 pub fn total_parameters(classifier: &Classifier) -> u64 {
     classifier.num_params() as u64
-}
-
-/// Numbers of the head alone.
-pub fn head_parameters(head: &Head) -> u64 {
-    head.num_params() as u64
 }
 
 fn visit_trained(classifier: &Classifier, visit: impl FnMut(&str, Flat)) {

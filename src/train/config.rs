@@ -128,7 +128,6 @@ impl TrainOptions {
             ("headLearningRate", self.head_learning_rate, 0.0, f64::MAX),
             ("weightDecay", self.weight_decay, 0.0, f64::MAX),
             ("maxGradNorm", self.max_grad_norm, 0.0, f64::MAX),
-            ("adamEpsilon", self.adam_epsilon, 0.0, 1.0),
             ("warmupRatio", self.warmup_ratio, 0.0, 1.0),
         ] {
             // a NaN is in no range
@@ -139,6 +138,14 @@ impl TrainOptions {
                 };
                 return Err(out_of_range(option, &range, value));
             }
+        }
+        // B starts at zero, and so does the gradient of A: without an epsilon its first update would be 0 / 0
+        if !(self.adam_epsilon > 0.0 && self.adam_epsilon <= 1.0) {
+            return Err(out_of_range(
+                "adamEpsilon",
+                "above 0 and at most 1",
+                self.adam_epsilon,
+            ));
         }
         for (option, value) in [
             ("adamBeta1", self.adam_beta1),
@@ -209,6 +216,7 @@ mod tests {
             (r#"{"validationSplit": 0}"#, "validationSplit"),
             (r#"{"numTrainEpochs": 0}"#, "numTrainEpochs"),
             (r#"{"maxLength": 2}"#, "maxLength"),
+            (r#"{"adamEpsilon": 0}"#, "adamEpsilon"),
             (r#"{"adamBeta2": 1}"#, "adamBeta2"),
             (r#"{"method": {"type": "lora", "r": 0}}"#, "r"),
             (

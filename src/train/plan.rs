@@ -157,8 +157,9 @@ fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
         .collect()
 }
 
-/// Bytes at the peak: weights, one batch's kept activations or one evaluation batch's, and what trains five times over
-/// (value, gradient, two moments, best epoch's copy), plus the features of all rows.
+/// Bytes at the peak: the weights; what one training batch keeps, or one evaluation batch holds; what trains five times
+/// over (value, gradient, two moments, best epoch's copy); the probe's features (as computed, gathered, and as its
+/// tensor), its products of rows and labels, and its solver's memory; the confusion matrices.
 fn estimate(
     model: &Pretrained,
     options: &TrainOptions,
@@ -167,23 +168,37 @@ fn estimate(
     labels: usize,
     rows: usize,
 ) -> u64 {
-    let [hidden, wide, layers] = [
-        model.config.hidden_size,
-        model.config.intermediate_size,
-        model.config.num_hidden_layers,
+    let config = &model.config;
+    let [hidden, wide, layers, labels, rows, r] = [
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_hidden_layers,
+        labels,
+        rows,
+        lora.r,
     ]
     .map(|n| n as u64);
     // as if every linear layer were a target
-    let deltas = layers * lora.r as u64 * (8 * hidden + 2 * (hidden + wide));
-    let trained = deltas + (hidden + 1) * labels as u64;
+    let deltas = layers * r * (8 * hidden + 2 * (hidden + wide));
+    let head = (hidden + 1) * labels;
     let kind = model.compute.kind;
-    let training = Bert::activation_bytes(&model.config, options.train_batch_size, longest, kind);
-    let evaluation =
-        Bert::activation_bytes(&model.config, EVALUATION_BATCH, longest, kind) / (layers + 1);
-    4 * model.config.parameters()
+    let batch = options.train_batch_size;
+    let tokens = (batch * longest) as u64;
+    // each of six deltas keeps its product with A twice, and its masked input and the mask where it drops any
+    let dropped = if lora.lora_dropout > 0.0 {
+        2 * (5 * hidden + wide)
+    } else {
+        0
+    };
+    let adapters = 4 * layers * tokens * (12 * r + dropped);
+    let training = Bert::activation_bytes(config, batch, longest, kind) + adapters;
+    let evaluation = Bert::activation_bytes(config, EVALUATION_BATCH, longest, kind) / (layers + 1);
+    let probe = 12 * rows * hidden + 20 * rows * labels + 200 * head;
+    4 * config.parameters()
         + training.max(evaluation)
-        + 4 * 5 * trained
-        + 4 * rows as u64 * hidden
+        + 20 * (deltas + head)
+        + probe
+        + 16 * labels * labels
 }
 
 fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> Vec<String> {
@@ -205,13 +220,25 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
             cut.len()
         ));
     }
+    let mut seen = std::collections::HashSet::new();
+    let repeated = examples
+        .iter()
+        .filter(|example| !seen.insert((example.text.trim(), example.label.as_str())))
+        .count();
+    if repeated > 0 {
+        warnings.push(format!(
+            "{repeated} example{} an earlier one; where one of the two trains and the other checks, the scores look better \
+             than they are",
+            if repeated == 1 { " repeats" } else { "s repeat" },
+        ));
+    }
     let mut labels_of = std::collections::HashMap::new();
     let conflicts = examples
         .iter()
         .enumerate()
         .filter(|(_, example)| {
             let first = labels_of
-                .entry(example.text.as_str())
+                .entry(example.text.trim())
                 .or_insert(example.label.as_str());
             *first != example.label
         })

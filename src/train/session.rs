@@ -7,7 +7,7 @@ use super::plan::{Plan, Rows};
 use super::schedule::linear;
 use super::step::{LabelledBatch, train_step, upload, upload_labels};
 use crate::data::{Batch, Example, batches};
-use crate::eval::evaluate::{FeaturePass, logits, read};
+use crate::eval::evaluate::{Evaluation, FeaturePass, logits, read};
 use crate::eval::metrics::{Report, report};
 use crate::eval::probe::{ProbeData, fit_best, head_logits};
 use crate::models::heads::HeadWeights;
@@ -17,7 +17,7 @@ use crate::peft::attach;
 use crate::peft::freeze::{total_parameters, train_head, trained_parameters};
 use crate::pretrained::Pretrained;
 use crate::rng::Rng;
-use crate::tuned::{RunCard, Tuned};
+use crate::tuned::{Card, RunCard, Tuned};
 use crate::{Error, Result};
 use burn::module::Module;
 
@@ -101,7 +101,8 @@ impl Session {
         Ok(Self { counts, ..session })
     }
 
-    /// Asks for an early end; the events that follow lead to `finished`, with the best state so far.
+    /// Asks for an early end; the events that follow lead to `finished`, with the best state so far. Before the probe is
+    /// fitted there is no state to keep, so a stop takes effect after it.
     pub fn stop(&mut self) {
         self.stop = true;
     }
@@ -312,6 +313,7 @@ impl Session {
         let rows = &self.plan.validation;
         let logits = logits(&classifier, &rows.encodings, self.model.tokenizer.pad_id()).await?;
         let scores = report(&rows.labels, &logits, self.plan.labels.names())?;
+        let loss = scores.loss;
         let best = training.best.loses_to(&scores);
         if best {
             training.best = Best {
@@ -331,7 +333,10 @@ impl Session {
         };
         let options = &self.plan.options;
         let patience = options.early_stopping_patience;
-        if training.epoch == options.num_train_epochs {
+        if !loss.is_finite() {
+            // the update of the epoch's last step made it: no later step would show it
+            training.finish = Some(FinishReason::Diverged);
+        } else if training.epoch == options.num_train_epochs {
             training.finish = Some(FinishReason::Completed);
         } else if patience > 0 && training.epochs_without_gain >= patience {
             training.finish = Some(FinishReason::EarlyStopping);
@@ -343,46 +348,52 @@ impl Session {
 
     async fn finish(&mut self, training: Training, reason: FinishReason) -> Result<TrainEvent> {
         let plan = &self.plan;
-        let mut tuned = Tuned {
-            classifier: training.best.classifier,
-            baseline: training.probe,
-            labels: plan.labels.clone(),
-            lora: plan.lora.clone(),
-            max_length: plan.max_length,
-            card: RunCard::default(),
-        };
         let names = plan.labels.names();
-        let examples = plan
+        let truth = &plan.validation.labels;
+        let texts = plan
             .validation
             .texts
             .iter()
-            .zip(&plan.validation.labels)
-            .map(|(text, label)| Example {
-                text: text.clone(),
-                label: names[*label].clone(),
-            })
+            .map(String::as_str)
             .collect::<Vec<_>>();
-        let evaluation = tuned.evaluate(&self.model, &examples).await?;
-        let score = |report: &Report| Some((report.accuracy, report.macro_f1));
-        tuned.card = RunCard {
+        let encodings = &plan.validation.encodings;
+        let best = training.best;
+        let probe = Classifier {
+            bert: self.model.bert.clone(),
+            head: Head::new(plan.head, &training.probe, &self.model.compute.device),
+        };
+        let pad = self.model.tokenizer.pad_id();
+        let after = logits(&best.classifier, encodings, pad).await?;
+        let before = logits(&probe, encodings, pad).await?;
+        let evaluation = Evaluation::new(names, &texts, truth, &after, &before)?;
+        let score = |report: &Report| (report.accuracy, report.macro_f1);
+        let card = RunCard {
             options: serde_json::to_value(&plan.options)
                 .map_err(|error| Error::InvalidState(error.to_string()))?,
             train_rows: plan.train.len(),
             validation_rows: plan.validation.len(),
             label_counts: plan.label_counts.clone(),
             steps: training.done,
-            kept_epoch: training.best.epoch,
+            kept_epoch: best.epoch,
             baseline_scores: score(&evaluation.baseline),
             tuned_scores: score(&evaluation.tuned),
             trained_parameters: self.counts[0],
             total_parameters: self.counts[1],
         };
-        let message = message(reason, training.best.epoch, training.done, &plan.options);
+        let tuned = Tuned {
+            classifier: best.classifier,
+            baseline: training.probe,
+            labels: plan.labels.clone(),
+            lora: plan.lora.clone(),
+            max_length: plan.max_length,
+            card: Card::Run(Box::new(card)),
+        };
+        let message = message(reason, best.epoch, training.done, &plan.options);
         self.tuned = Some(tuned);
         Ok(TrainEvent::Finished {
             reason,
             message,
-            kept_epoch: training.best.epoch,
+            kept_epoch: best.epoch,
             steps: training.done,
             train_loss: self.train_loss.clone(),
             evaluation,
@@ -413,7 +424,7 @@ fn message(reason: FinishReason, kept: usize, steps: usize, options: &TrainOptio
         ),
         FinishReason::Stopped => "Training was stopped".into(),
         FinishReason::Diverged => format!(
-            "Training diverged: the loss of step {steps} is not a number. Try a lower learningRate than {} and a \
+            "Training diverged: after step {steps} the loss is not a number. Try a lower learningRate than {} and a \
              lower headLearningRate than {}",
             options.learning_rate, options.head_learning_rate
         ),
@@ -422,7 +433,7 @@ fn message(reason: FinishReason, kept: usize, steps: usize, options: &TrainOptio
         (0, Recipe::ProbeThenLora) => {
             "the fitted head on the untuned model, which no epoch beat".into()
         }
-        (0, Recipe::Lora) => "the state before training, because no epoch was completed".into(),
+        (0, Recipe::Lora) => "the state before training, because no epoch ended well".into(),
         (epoch, _) => format!("the state after epoch {epoch}, the best on the validation rows"),
     };
     format!("{why}. Kept: {what}.")

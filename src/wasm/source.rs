@@ -69,12 +69,6 @@ impl Source for JsSource {
         let bytes = value
             .dyn_into::<Uint8Array>()
             .map_err(|_| self.failed("reading gave something else than a Uint8Array".into()))?;
-        if bytes.length() as usize != length {
-            return Err(self.failed(format!(
-                "expected {length} bytes at {offset}, got {}",
-                bytes.length()
-            )));
-        }
         Ok(bytes.to_vec())
     }
 }
