@@ -1,7 +1,7 @@
 /**
  * Enters: the machine. Leaves: the path of a Chromium and of its driver, installed by apt where a Debian allows it.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { ask, Failure, say, show, which } from "./run.mjs";
 
 /** WebGPU then runs without a GPU too, and the browser makes no calls of its own. */
@@ -57,15 +57,23 @@ async function install(driver) {
   const isRoot = process.getuid?.() === 0;
   // -n: a password prompt would hang a run that nobody watches.
   const sudo = !isRoot && ask("sudo", ["-n", "true"]) !== undefined;
-  if (!which(["apt-get"]) || (!isRoot && !sudo)) {
-    throw new Failure(
-      `Chromium${driver ? " or its driver" : ""} was not found: install Chromium or Chrome${driver ? " and the chromedriver of the same version" : ""}, ` +
-        `then set CHROME_PATH${driver ? " and CHROMEDRIVER" : ""} if they are not in the search path (Debian: apt-get install chromium chromium-driver)`,
-    );
-  }
+  const advice =
+    `Chromium${driver ? " or its driver" : ""} was not found: install Chromium or Chrome${driver ? " and the chromedriver of the same version" : ""}, ` +
+    `then set CHROME_PATH${driver ? " and CHROMEDRIVER" : ""} if they are not in the search path (Debian: apt-get install chromium chromium-driver)`;
+  // Elsewhere apt's package of that name is another one, or only points to a store.
+  if (!isDebian() || !which(["apt-get"]) || (!isRoot && !sudo)) throw new Failure(advice);
   say("installing Chromium and its driver with apt-get");
   const apt = (/** @type {string[]} */ args) =>
     isRoot ? show("apt-get", args) : show("sudo", ["-n", "apt-get", ...args]);
-  await apt(["update"]);
-  await apt(["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"]);
+  try {
+    await apt(["update"]);
+    await apt(["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"]);
+  } catch (error) {
+    throw new Failure(`${/** @type {Error} */ (error).message}. ${advice}`);
+  }
+}
+
+function isDebian() {
+  const file = "/etc/os-release";
+  return existsSync(file) && /^ID="?debian"?$/m.test(readFileSync(file, "utf8"));
 }

@@ -2,7 +2,7 @@
  * Enters: labelled examples on disk. Leaves: a folder with the adapter, the predictions and the measures of one run.
  * The published package does the work, in a headless Chromium: there is no second way of training.
  */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./cache.mjs";
@@ -82,6 +82,9 @@ export function readArguments(args) {
   if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
     throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
   }
+  if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
+    throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
+  }
   const options = values.options === undefined ? {} : readOptions(values.options);
   return {
     train: values.train === undefined ? BUILT_IN : readable("train", values.train),
@@ -129,8 +132,10 @@ export function median(values) {
 
 /** @param {string} out @param {any} result */
 function write(out, { device, seconds, stepMs, finished, evaluation, files, peakWasmBytes }) {
+  const folder = join(out, "adapter");
+  // Another head leaves other files: what an earlier run left would be taken for this one's.
+  if (existsSync(join(folder, "adapter_config.json"))) rmSync(folder, { recursive: true });
   for (const { path, base64 } of files) {
-    const folder = join(out, "adapter");
     const file = join(folder, path);
     if (!file.startsWith(folder + sep)) throw new Failure(`adapter: the path ${path} leads out of its folder`);
     mkdirSync(dirname(file), { recursive: true });

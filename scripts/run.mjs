@@ -88,8 +88,11 @@ export function showPackage(path, args) {
 export function script(url, main) {
   if (!process.argv[1] || pathToFileURL(process.argv[1]).href !== url) return;
   main().catch((error) => {
-    // A stack helps where the script itself is wrong; a person's mistake needs only the line.
-    process.stderr.write(`webtune: ${error instanceof Failure ? error.message : (error?.stack ?? error)}\n`);
+    // One line, so that scripts can read it; the stack is for whoever looks into the script itself.
+    const words = process.env.WEBTUNE_DEBUG
+      ? (error?.stack ?? error)
+      : String(error?.message ?? error).replace(/\s+/g, " ");
+    process.stderr.write(`webtune: ${words}\n`);
     process.exitCode = 1;
   });
 }

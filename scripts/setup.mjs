@@ -11,7 +11,11 @@ import { ask, Failure, say, script, show } from "./run.mjs";
 const WASM_TARGET = "wasm32-unknown-unknown";
 const WASM_PACK = "0.15.1";
 const OLDEST_RUST = [1, 95];
-const OLDEST_NODE = [20, 0];
+// What Vite runs on.
+const NODES = [
+  [20, 19],
+  [22, 12],
+];
 
 /** @param {string} text @param {number[]} oldest */
 function isAtLeast(text, oldest) {
@@ -22,9 +26,12 @@ function isAtLeast(text, oldest) {
 }
 
 function checkNode() {
-  if (!isAtLeast(process.versions.node, OLDEST_NODE)) {
-    throw new Failure(`Node: expected ${OLDEST_NODE[0]} or newer, found ${process.versions.node}`);
-  }
+  const { node } = process.versions;
+  const [first = [], second = []] = NODES;
+  if ((isAtLeast(node, first) && node.startsWith(`${first[0]}.`)) || isAtLeast(node, second)) return;
+  throw new Failure(
+    `Node: expected ${first.join(".")} or a later ${first[0]}, or ${second.join(".")} or newer, found ${node}`,
+  );
 }
 
 async function ensureRust() {
@@ -37,6 +44,15 @@ async function ensureRust() {
   if (library && existsSync(library)) return;
   say(`adding Rust's ${WASM_TARGET} target`);
   await show("rustup", ["target", "add", WASM_TARGET]);
+}
+
+async function ensureRustTools() {
+  const missing = ["rustfmt", "clippy"].filter(
+    (tool) => !ask("cargo", [tool === "rustfmt" ? "fmt" : tool, "--version"]),
+  );
+  if (missing.length === 0) return;
+  say(`adding ${missing.join(" and ")}`);
+  await show("rustup", ["component", "add", ...missing]);
 }
 
 /** The command-line tool must be of the very version that Cargo.lock holds: the two share a private format. */
@@ -86,6 +102,7 @@ async function ensurePackages() {
 export async function setup({ browser = false, tests = false } = {}) {
   checkNode();
   await ensureRust();
+  if (tests) await ensureRustTools();
   await ensurePackages();
   await ensureTool("wasm-bindgen", "wasm-bindgen-cli", wasmBindgenVersion());
   if (tests) await ensureTool("wasm-pack", "wasm-pack", WASM_PACK);

@@ -7,7 +7,7 @@ import { createWriteStream, mkdirSync, readdirSync, readFileSync } from "node:fs
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildEnv, cache, root } from "./cache.mjs";
-import { findChromedriver, findChromium } from "./chromium.mjs";
+import { findChromedriver } from "./chromium.mjs";
 import { Failure, say, script } from "./run.mjs";
 
 const HEARTBEAT_MS = 60_000;
@@ -88,19 +88,13 @@ const stages = [
     ],
     counts: true,
     // Seconds: WebGPU's shaders are compiled in software, which takes long on a busy machine.
-    env: () => ({ WASM_BINDGEN_TEST_TIMEOUT: "1200", CHROMEDRIVER: findChromedriver() ?? "", ...chromeForDriver() }),
+    env: () => ({ WASM_BINDGEN_TEST_TIMEOUT: "1200", CHROMEDRIVER: findChromedriver() ?? "" }),
   },
   { name: "build-page", command: () => [node, "scripts/build-page.mjs"] },
   { name: "build-package", command: () => [node, "scripts/build-package.mjs"] },
   { name: "e2e", command: () => nodeTests("tests/e2e"), counts: true },
   { name: "consumer", command: () => nodeTests("tests/consumer"), counts: true },
 ];
-
-/** chromedriver finds a Chromium by itself in the usual places only. @returns {Record<string, string>} */
-function chromeForDriver() {
-  const chromium = findChromium();
-  return chromium ? { CHROME_PATH: chromium } : {};
-}
 
 /** What the runners' closing lines say: cargo's and wasm-bindgen's `test result:`, node's `pass N`. @param {string} text */
 export function countTests(text) {

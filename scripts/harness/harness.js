@@ -37,6 +37,13 @@ function toBase64(bytes) {
 async function finetune({ model, device, options, train, test }) {
   const trainRows = await examplesOf(train);
   const testRows = test ? await examplesOf(test) : undefined;
+  const known = new Set(trainRows.map(({ label }) => label));
+  const stranger = testRows?.findIndex(({ label }) => !known.has(label)) ?? -1;
+  if (stranger >= 0) {
+    throw new Error(
+      `test example ${stranger + 1}: the label "${testRows?.[stranger]?.label}" is not among the training labels`,
+    );
+  }
   const tuner = await FineTuner.load(model, { device });
   try {
     await report({ type: "loaded", model: tuner.model, device: tuner.device });

@@ -88,7 +88,13 @@ test("a fresh Vite project installs the package, type-checks, builds and trains"
     for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "public/model", name), buffer);
 
     run(folder, "npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel", "error"]);
-    for (const file of ["pkg/index.js", "pkg/index.d.ts", "pkg/wasm/webtune_bg.wasm"]) {
+    for (const file of [
+      "LICENSE-MIT",
+      "LICENSE-APACHE",
+      "pkg/index.js",
+      "pkg/index.d.ts",
+      "pkg/wasm/webtune_bg.wasm",
+    ]) {
       assert.ok(existsSync(join(folder, "node_modules/webtune", file)), `${file} is in the package`);
     }
     run(folder, process.execPath, ["node_modules/typescript/bin/tsc"]);

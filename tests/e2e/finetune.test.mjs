@@ -94,6 +94,7 @@ test("mistakes end with code 1 and one line that names them", () => {
   writeFileSync(join(folder, "empty.csv"), "");
   writeFileSync(join(folder, "one.csv"), "text,label\na,b\nc,b\n");
   writeFileSync(join(folder, "options.json"), '{"learningRate": "fast"}');
+  writeFileSync(join(folder, "strange.csv"), "text,label\na,unheard\n");
   mkdirSync(join(folder, "broken"));
   const broken = tinyModel({ weights: changed((all) => all.delete("encoder.layer.0.output.dense.weight")) });
   for (const { name, buffer } of broken) writeFileSync(join(folder, "broken", name), buffer);
@@ -109,6 +110,11 @@ test("mistakes end with code 1 and one line that names them", () => {
     [[...common, "--out", "x", "--options", "options.json"], /learningRate/],
     [["--model", "tiny", "--device", "cpu", "--train", "empty.csv", "--out", "x"], /empty\.csv/],
     [["--model", "tiny", "--device", "cpu", "--train", "one.csv", "--out", "x"], /label/],
+    [
+      ["--model", "tiny", "--train", "train.csv", "--test", "strange.csv", "--out", "x"],
+      /test example 1: the label "unheard" is not among/,
+    ],
+    [["--model", "tiny", "--hub-url", "http://localhost:1", "--out", "x"], /--hub-url/],
     [["--model", "broken", "--device", "cpu", "--train", "train.csv", "--out", "x"], /layer\.0\.output\.dense\.weight/],
   ];
   for (const [args, message] of cases) {

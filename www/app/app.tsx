@@ -10,7 +10,7 @@ import { check } from "./checks";
 import { counted, percent } from "./format";
 import { deviceName } from "./parts/model-card";
 import { type NavItem, StepNav } from "./parts/step-nav";
-import { isBusy, type State, Store, useStore, wouldLose } from "./state";
+import { isBusy, leavingWouldLose, type State, Store, useStore } from "./state";
 import { ExamplesStep } from "./steps/examples";
 import { ModelStep } from "./steps/model";
 import { ResultsStep } from "./steps/results";
@@ -25,7 +25,7 @@ function create() {
     store,
     model,
     examples: new ExampleActions(store),
-    run: new RunActions(store, tuner),
+    run: new RunActions(store, tuner, () => model.drop()),
     use: new UseActions(store, tuner),
   };
 }
@@ -39,7 +39,7 @@ export function App() {
   useEffect(() => void actions.examples.recall(), [actions]);
   useEffect(() => {
     const warn = (event: BeforeUnloadEvent) => {
-      if (wouldLose(store.state)) event.preventDefault();
+      if (leavingWouldLose(store.state)) event.preventDefault();
     };
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);

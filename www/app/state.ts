@@ -45,6 +45,8 @@ export interface ExamplesState {
   reading: boolean;
   undo?: { what: string; rows: Row[] } | undefined;
   remember: boolean;
+  /** Rows were typed or changed by hand since they were last saved. */
+  unsaved: boolean;
 }
 
 export interface RunState {
@@ -102,7 +104,7 @@ export const emptyRun = (options: FieldValues): RunState => ({
 
 export const initialState: State = {
   model: { status: "empty", device: "auto" },
-  examples: { rows: [], reading: false, remember: false },
+  examples: { rows: [], reading: false, remember: false, unsaved: false },
   run: emptyRun({}),
   result: { version: 0, exported: true, busy: false },
   announcement: "",
@@ -113,6 +115,9 @@ export const isBusy = (run: RunState): boolean => run.status !== "idle";
 /** Leaving the page now would lose a run or an adapter that was never saved. */
 export const wouldLose = (state: State): boolean =>
   isBusy(state.run) || (state.result.origin === "trained" && !state.result.exported);
+
+/** The same, and rows typed by hand that stand in no file. */
+export const leavingWouldLose = (state: State): boolean => wouldLose(state) || state.examples.unsaved;
 
 type Slice = "model" | "examples" | "run" | "result";
 

@@ -57,20 +57,20 @@ export class ExampleActions {
   }
 
   edit(id: number, change: Partial<Pick<Row, "text" | "label">>): void {
-    this.#setRows(this.store.state.examples.rows.map((row) => (row.id === id ? { ...row, ...change } : row)));
+    this.#typed(this.store.state.examples.rows.map((row) => (row.id === id ? { ...row, ...change } : row)));
   }
 
   add(): number {
     const id = this.#nextId++;
-    this.#setRows([...this.store.state.examples.rows, { id, text: "", label: "" }]);
+    this.#typed([...this.store.state.examples.rows, { id, text: "", label: "" }]);
     return id;
   }
 
   remove(ids: ReadonlySet<number>): void {
     const { rows } = this.store.state.examples;
     const what = ids.size === 1 ? "the deleted row" : counted(ids.size, "deleted row");
+    this.#typed(rows.filter((row) => !ids.has(row.id)));
     this.store.patch("examples", { undo: { what, rows } });
-    this.#setRows(rows.filter((row) => !ids.has(row.id)));
   }
 
   clear(): void {
@@ -82,6 +82,7 @@ export class ExampleActions {
       table: undefined,
       note: undefined,
       error: undefined,
+      unsaved: false,
     });
     this.#setRows([]);
     this.store.announce("All examples were cleared. Undo brings them back.");
@@ -122,6 +123,17 @@ export class ExampleActions {
     }
   }
 
+  /** The rows are in a file of the person's now. */
+  saved(): void {
+    this.store.patch("examples", { unsaved: false });
+  }
+
+  /** What a person typed exists nowhere else, and an older undo would take it away. */
+  #typed(rows: Row[]): void {
+    this.store.patch("examples", { undo: undefined, unsaved: true });
+    this.#setRows(rows);
+  }
+
   #setRows(rows: Row[]): void {
     this.store.patch("examples", { rows });
     if (!this.store.state.examples.remember) return;
@@ -135,7 +147,9 @@ export class ExampleActions {
 
   async #save(): Promise<void> {
     if (!this.store.state.examples.remember) return;
-    await remember(this.store.state.examples.rows.map(({ text, label }) => ({ text, label })));
+    const { rows } = this.store.state.examples;
+    await remember(rows.map(({ text, label }) => ({ text, label })));
+    if (this.store.state.examples.rows === rows) this.saved();
   }
 }
 

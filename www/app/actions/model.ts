@@ -60,6 +60,13 @@ export class ModelActions {
     }
   }
 
+  /** After a crash of the engine: nothing can be asked of it any more. */
+  drop(): void {
+    this.tuner?.dispose();
+    this.tuner = undefined;
+    this.store.patch("model", { status: "empty", error: "The engine crashed. Load the model again." });
+  }
+
   cancel(): void {
     this.#loading?.abort();
   }

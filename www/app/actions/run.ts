@@ -17,6 +17,8 @@ export class RunActions {
   constructor(
     private readonly store: Store,
     private readonly tuner: () => FineTuner | undefined,
+    /** The engine is gone, and with it the model; exported files stay. */
+    private readonly crashed: () => void,
   ) {}
 
   async start(examples: Example[]): Promise<void> {
@@ -34,6 +36,7 @@ export class RunActions {
     store.patch("run", { ...emptyRun(store.state.run.options), ...blank, status: "starting" });
     store.announce("Training starts.");
     this.#times = [];
+    this.#featuresSince = 0;
     const before = store.state.result.files;
     try {
       const run = tuner.train(examples, options);
@@ -138,6 +141,13 @@ export class RunActions {
   async #fail(error: unknown, tuner: FineTuner, before: ExportedFile[] | undefined): Promise<void> {
     const { store } = this;
     const message = messageOf(error);
+    if (codeOf(error) === "crashed") {
+      this.crashed();
+      store.patch("run", {
+        error: `${message} Load the model again to go on; what was tuned before can still be exported.`,
+      });
+      return;
+    }
     const field = codeOf(error) === "invalidOption" ? fieldOfMessage(message) : undefined;
     store.patch("run", { error: message, fieldErrors: field ? { [field.name]: field.reason } : {} });
     // Nothing has started where options or rows were refused: the engine still holds what it held.

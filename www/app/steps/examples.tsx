@@ -47,6 +47,7 @@ export function ExamplesStep({ state, store, checked, actions }: Props) {
   const save = () => {
     const lines = checked.usable.map(({ text, label }) => JSON.stringify({ text, label }));
     download("examples.jsonl", `${lines.join("\n")}\n`, "application/jsonl");
+    actions.saved();
   };
   const uncertain = (examples.table?.columns.length ?? 0) > 2 || examples.failed !== undefined;
   const picked = examples.failed ?? examples.source;

@@ -1,15 +1,17 @@
 /**
  * Enters: the run's state. Leaves: the third step, with the drawer, the controls and the live plots.
  */
+import { useEffect, useRef } from "preact/hooks";
 import { type RunActions, splitWords } from "../actions/run";
 import type { Checked } from "../checks";
 import { bytes, count, counted, duration, percent } from "../format";
 import { Alert } from "../parts/alert";
+import { useConfirm } from "../parts/confirm";
 import { OptionDrawer } from "../parts/option-drawer";
 import { Plots } from "../parts/plots";
 import { ProgressLine } from "../parts/progress-line";
 import { StepCard } from "../parts/step-card";
-import type { RunState, State } from "../state";
+import { type RunState, type State, wouldLose } from "../state";
 
 interface Props {
   state: State;
@@ -49,9 +51,29 @@ export function TrainStep({ state, checked, actions }: Props) {
   const busy = run.status !== "idle";
   const usable = checked.usable.length;
   const needs = [model.status === "ready" ? "" : "load a model", usable > 0 ? "" : "bring in examples"].filter(Boolean);
-  const start = () =>
-    void actions.start(checked.usable.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })));
+  const { ask, dialog } = useConfirm();
+  const start = () => {
+    const act = () =>
+      void actions.start(checked.usable.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })));
+    if (!wouldLose(state)) return act();
+    ask({
+      title: "Train again?",
+      text: "The tuned adapter has not been exported. A new run takes its place.",
+      yes: "Drop it and train",
+      act,
+    });
+  };
   const progress = progressOf(run);
+  // The pressed button goes as a run starts and ends: the keyboard's place must not go with it.
+  const buttons = useRef<HTMLDivElement>(null);
+  const wasBusy = useRef(busy);
+  useEffect(() => {
+    if (wasBusy.current === busy) return;
+    wasBusy.current = busy;
+    const lost = document.activeElement === document.body || document.activeElement === null;
+    const row = buttons.current;
+    if (lost) (row?.querySelector<HTMLElement>("button:not(:disabled)") ?? row)?.focus();
+  }, [busy]);
 
   return (
     <StepCard
@@ -71,7 +93,7 @@ export function TrainStep({ state, checked, actions }: Props) {
         onChange={(name, value) => actions.setOption(name, value)}
         onReset={() => actions.resetOptions()}
       />
-      <div class="row">
+      <div class="row" ref={buttons} tabIndex={-1}>
         {busy ? (
           <>
             {run.status === "paused" ? (
@@ -109,6 +131,7 @@ export function TrainStep({ state, checked, actions }: Props) {
           </button>
         )}
       </div>
+      {dialog}
       <Alert message={run.error} testId="train-error" />
       {busy ? (
         <ProgressLine testId="train-progress" label="Training" text={progress.text} share={progress.share} />
