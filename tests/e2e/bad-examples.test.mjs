@@ -112,12 +112,7 @@ describe("runs that cannot end well", () => {
     assert.ok((await page.tryText("a short story")).tuned);
     await page.setOptions({ headLearningRate: "", maxGradNorm: "", warmupRatio: "" });
     await page.setOptions({ learningRate: "", numTrainEpochs: "1" });
-    await page.start();
-    await page.raw.waitForFunction(
-      () => document.querySelector('[data-testid="train-finished"]')?.getAttribute("data-reason") === "completed",
-      undefined,
-      { timeout: 60_000 },
-    );
+    await page.trainAgain();
     await close();
   });
 

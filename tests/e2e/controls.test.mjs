@@ -58,13 +58,7 @@ test("stop keeps the best state so far, and another run can follow", async () =>
   await page.start();
   await page.at("confirm-no").click();
   assert.equal((await page.finished()).reason, "stopped");
-  await page.start();
-  await page.at("confirm-yes").click();
-  await page.raw.waitForFunction(
-    () => document.querySelector('[data-testid="train-finished"]')?.getAttribute("data-reason") === "completed",
-    undefined,
-    { timeout: 60_000 },
-  );
+  await page.trainAgain();
   await close();
 });
 

@@ -136,6 +136,17 @@ export class WebtunePage {
     await this.at("start").click();
   }
 
+  /** A short second run to its end; what the first one found was not exported, which the page asks about. */
+  async trainAgain() {
+    await this.start();
+    await this.at("confirm-yes").click();
+    await this.raw.waitForFunction(
+      () => document.querySelector('[data-testid="train-finished"]')?.getAttribute("data-reason") === "completed",
+      undefined,
+      { timeout: 60_000 },
+    );
+  }
+
   /** Fails at once where the run does. @param {RegExp} pattern */
   async progress(pattern) {
     const words = this.at("train-progress-text").filter({ hasText: pattern });
