@@ -150,7 +150,7 @@ fn stopping_keeps_the_best_so_far() {
         panic!("{last:?}");
     };
     assert_eq!((reason, done, steps), (FinishReason::Stopped, 3, 3));
-    assert!(session.into_tuned().is_some());
+    assert!(session.take_tuned().is_some());
 }
 
 #[test]

@@ -23,7 +23,7 @@ use burn::module::Module;
 
 use super::TrainOptions;
 
-/// One run. Call [`Session::next_event`] until it gives `None`; then [`Session::into_tuned`].
+/// One run. Call [`Session::next_event`] until it gives `None`; then [`Session::take_tuned`].
 pub struct Session {
     model: Pretrained,
     plan: Plan,
@@ -107,9 +107,9 @@ impl Session {
         self.stop = true;
     }
 
-    /// What the run found, once `finished` was told.
-    pub fn into_tuned(self) -> Option<Tuned> {
-        self.tuned
+    /// What the run found, once `finished` was told; only the first call has it.
+    pub fn take_tuned(&mut self) -> Option<Tuned> {
+        self.tuned.take()
     }
 
     /// Works until there is something to tell; `None` after `finished`.

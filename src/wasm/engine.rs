@@ -85,13 +85,15 @@ impl Engine {
         let Some(session) = &mut self.session else {
             return Ok(JsValue::UNDEFINED);
         };
-        match session.next_event().await.map_err(error)? {
+        let event = session.next_event().await.map_err(error)?;
+        // with the last event in hand a caller may predict and export at once
+        if let Some(tuned) = session.take_tuned() {
+            self.tuned = Some(tuned);
+        }
+        match event {
             Some(event) => to_js(&event),
             None => {
-                // a run that found nothing leaves an earlier result in place
-                if let Some(tuned) = self.session.take().and_then(Session::into_tuned) {
-                    self.tuned = Some(tuned);
-                }
+                self.session = None;
                 Ok(JsValue::UNDEFINED)
             }
         }

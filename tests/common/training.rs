@@ -18,7 +18,7 @@ pub async fn run(
     while let Some(event) = session.next_event().await.unwrap() {
         events.push(event);
     }
-    (events, session.into_tuned().unwrap())
+    (events, session.take_tuned().unwrap())
 }
 
 pub fn losses(events: &[TrainEvent]) -> Vec<f32> {

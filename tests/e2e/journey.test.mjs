@@ -35,6 +35,9 @@ test("from a model to a downloaded adapter that beats the untuned baseline, and 
   assert.ok(tuned > baseline, `tuned ${tuned}% against ${baseline}%`);
   for (const table of ["class-table", "confusion"]) await page.at(table).waitFor();
 
+  // The files are taken as soon as the run has ended.
+  assert.equal(await page.at("export-error").filter({ hasText: /./ }).count(), 0, "an export right after the run");
+
   const text = "I was charged twice for the same order, please give the money back.";
   const tried = await page.tryText(text);
   assert.ok(tried.tuned && tried.baseline);
