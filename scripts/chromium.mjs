@@ -1,5 +1,5 @@
 /**
- * Enters: the machine. Leaves: the path of a Chromium and of its driver, installed by apt where a Debian allows it.
+ * Enters: the machine. Leaves: the path of a Chromium and of its driver, installed by apt on Debian.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { ask, Failure, say, show, which } from "./run.mjs";
@@ -38,7 +38,7 @@ export function findChromedriver() {
 }
 
 /**
- * Finds Chromium, or installs it on Debian and its descendants.
+ * Finds Chromium, or installs it on Debian.
  * @param {{ driver?: boolean }} [wanted] `driver` for tests that go through WebDriver
  */
 export async function ensureChromium({ driver = false } = {}) {

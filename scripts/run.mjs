@@ -91,7 +91,7 @@ export function script(url, main) {
     // One line, so that scripts can read it; the stack is for whoever looks into the script itself.
     const words = process.env.WEBTUNE_DEBUG
       ? (error?.stack ?? error)
-      : String(error?.message ?? error).replace(/\s+/g, " ");
+      : String(error?.message || error).replace(/\s+/g, " ");
     process.stderr.write(`webtune: ${words}\n`);
     process.exitCode = 1;
   });
