@@ -58,7 +58,7 @@ export interface ModelInfo {
   defaultHeadReason: string;
 }
 
-/** PEFT's LoRA settings, by PEFT's names. */
+/** PEFT's LoRA settings, by PEFT's names (Hu et al. 2022). Leaves as PEFT files. */
 export interface LoraMethod {
   type: "lora";
   /** Rank; default 4. */
@@ -70,20 +70,96 @@ export interface LoraMethod {
   /** Name suffixes, or one regular expression that matches a whole module name; default: all of a BERT layer but not the pooler,
    * ["query", "key", "value", "intermediate.dense", "output.dense"]; "all-linear" adds the pooler where the head reads it. */
   targetModules?: string[] | string;
+  /** Only these encoder layers, counted from 0 at the bottom; default: all. */
+  layersToTransform?: number[];
+  /** Scale by loraAlpha / sqrt(r) (Kalajdzievski 2023); default false. */
+  useRslora?: boolean;
+  /** Train a magnitude per output beside the direction (DoRA, Liu et al. 2024); default false. */
+  useDora?: boolean;
+  /** How A and B start: true is Kaiming-uniform A and B = 0, "gaussian" is a normal A and B = 0, "pissa" takes the principal
+   * singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank. Default true. */
+  initLoraWeights?: true | "gaussian" | "pissa";
+  /** Rank of the modules whose name ends in the key (a regular expression, as in PEFT). */
+  rankPattern?: Record<string, number>;
+  /** The same for loraAlpha. */
+  alphaPattern?: Record<string, number>;
+  /** Which biases of the frozen model train too; default "none". */
+  bias?: "none" | "all" | "lora_only";
 }
 
-/** Settings of a run, by the names of Hugging Face's TrainingArguments where it has one. */
+/** Every weight that the head reads, end to end. Leaves as a Transformers folder. */
+export interface FullMethod {
+  type: "full";
+}
+
+/** Only the head, on features that are computed once. Leaves as the head's tensors and labels.json. */
+export interface ProbeMethod {
+  type: "probe";
+}
+
+/** Bottlenecks after attention and after the feed-forward (Houlsby et al. 2019). Leaves as an AdapterHub folder. */
+export interface HoulsbyMethod {
+  type: "houlsby";
+  /** The bottleneck is the hidden size divided by this; default 16. */
+  reductionFactor?: number;
+  /** Default "swish". */
+  nonLinearity?: "swish" | "gelu" | "relu" | "tanh";
+}
+
+/** Learned keys and values before every layer's own (Li & Liang 2021). Leaves as PEFT files. */
+export interface PrefixMethod {
+  type: "prefix";
+  /** Keys and values a layer; default 10. */
+  numVirtualTokens?: number;
+}
+
+export type Method = LoraMethod | FullMethod | ProbeMethod | HoulsbyMethod | PrefixMethod;
+export type MethodType = Method["type"];
+
+/** A stage before the head's: the encoder learns to put texts of one class together and others apart (Tunstall et al. 2022). */
+export interface ContrastiveOptions {
+  /** Optimiser steps. */
+  steps?: number;
+  /** Texts a step, drawn evenly from the classes. */
+  batchSize?: number;
+  /** Peak rate of this stage. */
+  learningRate?: number;
+  /** What similarities are divided by (Khosla et al. 2020). */
+  temperature?: number;
+}
+
+export type RecipeName = "fast" | "balanced" | "best";
+
+/**
+ * Settings of a run, by the names of Hugging Face's TrainingArguments where it has one. What is left out follows from `recipe`,
+ * the method and the data; `started` tells what was chosen.
+ */
 export interface TrainOptions {
-  method?: LoraMethod;
+  /** Chooses method, rates, epochs and safeguards from data and device; explicit options win. Default "balanced". */
+  recipe?: RecipeName;
+  method?: Method;
   /** Default: what the model's files ask for. */
   head?: HeadKind | "auto";
-  /** `probeThenLora` (default) fits the head on frozen features first; `lora` starts from a fresh head, as PEFT does. */
-  recipe?: "probeThenLora" | "lora";
-  /** Peak rate of the adapter; default 1e-3. */
+  /** `probe` (default) starts from the head that is fitted on frozen features; `random` from a fresh one, as PEFT's examples do. */
+  headInit?: "probe" | "random";
+  /** A contrastive stage before the head's; `false` for none. Default: by recipe. Not with method `probe`. */
+  contrastive?: ContrastiveOptions | false;
+  /** Peak rate of what trains below the head; default by method. */
   learningRate?: number;
-  /** Peak rate of the head; default 1e-2. */
+  /** Peak rate of the head; default by method. */
   headLearningRate?: number;
-  /** Default 5. */
+  lrSchedulerType?: "linear" | "cosine" | "constant" | "slantedTriangular";
+  /** Share of the steps in which the rate rises from 0; default 0.1. */
+  warmupRatio?: number;
+  /** The same as a number of steps; not together with `warmupRatio`. */
+  warmupSteps?: number;
+  /** Each layer's rate is the one above it times this; 1 (default) for the same everywhere. */
+  layerLrDecay?: number;
+  /** Gradual unfreezing, from the head down: one group more every so many optimiser steps; 0 (default) for all at once. */
+  unfreezeEverySteps?: number;
+  /** The same in epochs; not together with `unfreezeEverySteps`. */
+  unfreezeEveryEpochs?: number;
+  /** Passes over the training rows. 0 is possible where a contrastive stage comes first. */
   numTrainEpochs?: number;
   /** Rows per forward pass; default 16. */
   trainBatchSize?: number;
@@ -91,22 +167,42 @@ export interface TrainOptions {
   gradientAccumulationSteps?: number;
   /** Decoupled decay; default 0.01. */
   weightDecay?: number;
+  /** Decay biases and norms too; default false. */
+  decayBiasAndNorm?: boolean;
+  /** Of hidden states, attention weights and the head's input, while training; default 0. */
+  dropout?: number;
+  /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); only with method `full`; default 0. */
+  mixout?: number;
+  /** Adds l2Sp * ||theta - theta_start||^2 over all that trains (L2-SP, Li et al. 2018); default 0. */
+  l2Sp?: number;
   adamBeta1?: number;
   adamBeta2?: number;
   adamEpsilon?: number;
   /** Largest global gradient norm, 0 for no clipping; default 1. */
   maxGradNorm?: number;
-  /** Share of the steps in which the rate rises from 0; default 0.1. */
-  warmupRatio?: number;
   /** Tokens kept of a text, special tokens included; default 128, or the model's positions where those are fewer. */
   maxLength?: number;
   /** Share of every label's rows that judges and never trains; default 0.15. */
   validationSplit?: number;
   /** Epochs without improvement before training stops, 0 for never; default 3. */
   earlyStoppingPatience?: number;
-  /** Default 42. */
+  /** Every random choice follows from it; default 42. */
   seed?: number;
+  /** Head and adapter start; default `seed`. */
+  headSeed?: number;
+  /** Order of the rows, and what dropout and mixout drop; default `seed`. */
+  dataSeed?: number;
+  /** Trains this many runs on one split with headSeed and dataSeed counted up, ends the unpromising early and keeps the best
+   * (Dodge et al. 2020); default 1. */
+  seeds?: number;
+  /** What zero-shot compares a text with, by label; default: the label's name. */
+  labelDescriptions?: Record<string, string>;
+  /** Compute the frozen lower part once and reuse it; default true. */
+  frozenCache?: boolean;
 }
+
+/** All options of a run as they were used, none left out; a run with these repeats it. */
+export type ResolvedOptions = Record<string, unknown> & { method: Method; numTrainEpochs: number; learningRate: number };
 
 export interface ClassReport {
   label: string;
@@ -119,6 +215,8 @@ export interface ClassReport {
 
 export interface Report {
   accuracy: number;
+  /** 95% Wilson score interval of the accuracy. */
+  interval: [number, number];
   macroF1: number;
   /** Mean cross-entropy, in nats. */
   loss: number;
@@ -137,23 +235,91 @@ export interface EvaluatedRow {
   baselinePredicted: string;
 }
 
-/** The frozen model with a fitted head (`baseline`) beside the tuned one, on the same rows. */
+/** What no fine-tuning reaches, on the same rows. */
+export interface Baselines {
+  /** Similarity of the text to each label's name or description; nothing is learnt. */
+  zeroShot: Report;
+  /** Similarity to the mean of each label's training texts. */
+  centroid: Report;
+  /** A linear head fitted on the frozen model's features. */
+  probe: Report;
+}
+
+/** B against A on the same rows. Accuracies are shares. */
+export interface Comparison {
+  /** Accuracy of B minus that of A. */
+  difference: number;
+  /** 95% interval of the difference, from a paired bootstrap. */
+  low: number;
+  high: number;
+  /** Two-sided. */
+  pValue: number;
+  /** The interval contains 0. */
+  withinNoise: boolean;
+  /** Rows. */
+  count: number;
+}
+
+/** The tuned model beside the baselines, on the same rows. */
 export interface Evaluation {
   labels: string[];
-  baseline: Report;
+  baselines: Baselines;
   tuned: Report;
+  /** Tuned against the best baseline (by accuracy) and its name. */
+  bestBaseline: keyof Baselines;
+  comparison: Comparison;
   rows: EvaluatedRow[];
 }
 
-/** What happens while a run goes on, in order: started, features*, probe, (step | evaluation)*, finished. */
+/** How far tuning has moved the encoder on 200 general sentences: cosine of sentence vectors before and after. */
+export interface Forgetting {
+  meanCosine: number;
+  lowest: number;
+  sentences: number;
+}
+
+/** A group of layers in one step: its rate, and whether it is frozen then. */
+export interface GroupRate {
+  /** "embeddings", "layer 0", ..., "head". Groups in which the method trains nothing are left out. */
+  name: string;
+  learningRate: number;
+  frozen: boolean;
+}
+
+export type FinishReason = "completed" | "earlyStopping" | "stopped" | "diverged" | "unpromising";
+
+/** One of several runs that differ in their seeds. */
+export interface SeedRun {
+  headSeed: number;
+  dataSeed: number;
+  reason: FinishReason;
+  /** Best on the validation rows. */
+  accuracy: number;
+  loss: number;
+  keptEpoch: number;
+  steps: number;
+}
+
+export interface SeedSummary {
+  runs: SeedRun[];
+  /** Over the runs that were not ended as unpromising. */
+  mean: number;
+  /** Sample standard deviation; 0 for one run. */
+  deviation: number;
+  /** Index into `runs`; what is kept. */
+  best: number;
+}
+
+/**
+ * What happens while a run goes on, in order: started, features*, baselines, recipe?, then per seed: seed? (step | evaluation)*
+ * seedFinished?, and in the end finished.
+ */
 export type TrainEvent =
   | {
       type: "started";
       labels: string[];
       trainRows: number;
       validationRows: number;
-      totalSteps: number;
-      epochs: number;
       head: HeadKind;
       trainedParameters: number;
       totalParameters: number;
@@ -161,35 +327,72 @@ export type TrainEvent =
       memoryEstimate: number;
       /** What a person should know of their data: truncated texts, conflicting duplicates. */
       warnings: string[];
+      /** Names the validation rows without telling them: runs with the same value judged the same rows. */
+      itemsKey: string;
+      /** Layers whose output is computed once and reused, out of those there are; 0 where that is off or does not fit. */
+      cachedLayers: number;
     }
   | { type: "features"; done: number; total: number }
-  | { type: "probe"; validation: Report }
+  | { type: "baselines"; validation: Baselines }
+  | {
+      /** What the recipe chose, now that the speed of this device is known. */
+      type: "recipe";
+      recipe: RecipeName;
+      /** One sentence per choice. */
+      reasons: string[];
+      options: ResolvedOptions;
+      totalSteps: number;
+      epochs: number;
+    }
+  | { type: "seed"; index: number; count: number; headSeed: number; dataSeed: number }
   | {
       type: "step";
-      /** Optimiser steps done, from 1. */
+      stage: "contrastive" | "classify";
+      /** Optimiser steps done, from 1, both stages together. */
       step: number;
       totalSteps: number;
+      /** 0 in the contrastive stage. */
       epoch: number;
       loss: number;
       learningRate: number;
       headLearningRate: number;
+      /** Bottom to top. */
+      groups: GroupRate[];
       /** Tokens in this step, padding left out. */
       tokens: number;
       /** Added by the worker: time this step took. */
       ms: number;
     }
-  | { type: "evaluation"; step: number; epoch: number; validation: Report; best: boolean }
+  | {
+      type: "evaluation";
+      stage: "contrastive" | "classify";
+      step: number;
+      epoch: number;
+      validation: Report;
+      best: boolean;
+    }
+  | ({ type: "seedFinished"; index: number } & SeedRun)
   | {
       type: "finished";
-      reason: "completed" | "earlyStopping" | "stopped" | "diverged";
+      reason: FinishReason;
       /** For a person: what was kept and why. */
       message: string;
-      /** 0 when the probe was kept, else the epoch, from 1. */
+      /** 0 when no epoch beat the fitted head (or the contrastive stage's), else the epoch, from 1. */
       keptEpoch: number;
+      /** The stage whose state was kept; "probe" for the fitted head on the untuned model. */
+      keptStage: "probe" | "contrastive" | "classify";
       steps: number;
       trainLoss: number[];
       /** On the validation rows. */
       evaluation: Evaluation;
+      forgetting: Forgetting;
+      /** Whether tuning beat the best baseline, in words that stay within what was measured. */
+      verdict: string;
+      /** Of several seeds. */
+      seeds?: SeedSummary;
+      options: ResolvedOptions;
+      /** Of the method's weights in the export, the head's included. */
+      exportBytes: number;
       trainedParameters: number;
       totalParameters: number;
     };
@@ -289,6 +492,8 @@ export interface EngineExports {
     create(device: "webgpu" | "cpu", memoryLimit: number): Promise<Engine>;
   };
   parseTable(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
+  /** B against A by a paired bootstrap; one entry per row, whether it was labelled rightly. */
+  compareRuns(a: boolean[], b: boolean[]): Comparison;
 }
 
 export interface Engine {
@@ -301,6 +506,7 @@ export interface Engine {
   stopTraining(): void;
   predict(texts: string[], which: "tuned" | "baseline"): Promise<Prediction[]>;
   evaluate(examples: Example[]): Promise<Evaluation>;
+  /** The method's own files: PEFT, a Transformers folder, an AdapterHub folder, or the head's tensors. */
   exportAdapter(): Promise<ExportedFile[]>;
   importAdapter(files: ExportedFile[]): Promise<void>;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
