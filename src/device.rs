@@ -1,6 +1,6 @@
-//! Enters: which engine is wanted. Leaves: a burn device that knows its kind, and estimates of what will be allocated.
+//! Enters: which engine is wanted. Leaves: a burn device that knows its kind, estimates of what will be allocated, and values read back.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::{Error, Result};
 
@@ -78,4 +78,17 @@ impl Compute {
             advice: advice.into(),
         })
     }
+}
+
+/// Waits for a tensor's values, in row order.
+///
+/// # Errors
+/// [`Error::Device`] where the device failed meanwhile.
+pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let failed = |error: &dyn std::fmt::Display| Error::Device(error.to_string());
+    let data = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| failed(&error))?;
+    data.try_into_vec::<f32>().map_err(|error| failed(&error))
 }

@@ -1,13 +1,16 @@
 //! Enters: the files of a model folder. Leaves: a checked, frozen model with its tokenizer, ready to be tuned.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::Serialize;
 
 use crate::device::Compute;
+use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
 use crate::models::bert::Bert;
 use crate::models::config::BertConfig;
 use crate::models::{HeadKind, Loader};
-use crate::text::Tokenizer;
+use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
 /// Everything that is known of a loaded model. Cloning shares the weights.
@@ -25,6 +28,10 @@ pub struct Pretrained {
     pub default_head: HeadKind,
     /// Why that one.
     pub default_head_reason: String,
+    /// `config.json` as it was read; an export of all weights carries it along.
+    pub config_json: serde_json::Value,
+    /// Vectors of the general sentences, once somebody asked for them.
+    general: Arc<OnceLock<Vec<f32>>>,
     /// Files that an export carries along unchanged: name and bytes.
     pub tokenizer_files: Vec<(String, Vec<u8>)>,
     /// Where it runs.
@@ -52,7 +59,13 @@ impl Pretrained {
     /// # Errors
     /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, or too little memory.
     pub async fn load<S: Source>(name: &str, files: Vec<S>, compute: Compute) -> Result<Self> {
-        let config = BertConfig::parse(&required(&files, "config.json").await?)?;
+        let config_bytes = required(&files, "config.json").await?;
+        let config = BertConfig::parse(&config_bytes)?;
+        let config_json =
+            serde_json::from_slice(&config_bytes).map_err(|error| Error::InvalidFile {
+                file: "config.json".into(),
+                reason: error.to_string(),
+            })?;
         let tokenizer_json = required(&files, "tokenizer.json").await?;
         let tokenizer = Tokenizer::from_bytes("tokenizer.json", &tokenizer_json)?;
         if tokenizer.largest_id() as usize >= config.vocab_size {
@@ -91,6 +104,8 @@ impl Pretrained {
             bert,
             default_head,
             default_head_reason,
+            config_json,
+            general: Arc::default(),
             tokenizer_files,
             compute,
         })
@@ -109,6 +124,18 @@ impl Pretrained {
             default_head: self.default_head,
             default_head_reason: self.default_head_reason.clone(),
         }
+    }
+
+    /// The untuned encoder's mean vectors of the sentences by which forgetting is measured, `[sentences, hidden]`; computed once a model.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub async fn general_vectors(&self, encodings: &[Encoding]) -> Result<Vec<f32>> {
+        if let Some(vectors) = self.general.get() {
+            return Ok(vectors.clone());
+        }
+        let vectors = sentence_vectors(&self.bert, encodings, self.tokenizer.pad_id()).await?;
+        Ok(self.general.get_or_init(|| vectors).clone())
     }
 
     /// # Errors

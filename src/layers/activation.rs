@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 use crate::device::EngineKind;
 
-/// The non-linearity between the two feed-forward layers.
+/// The non-linearity between two linear layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// Exact GELU, `x / 2 (1 + erf(x / sqrt 2))`, in burn's fused kernel.
@@ -12,6 +12,12 @@ pub enum Activation {
     /// The same function from primitive operations. burn's GPU backends differentiate the fused kernel by the tanh
     /// approximation, which is wrong in the third digit.
     ComposedGelu,
+    /// `x sigmoid(x)`, also called SiLU.
+    Swish,
+    /// `max(x, 0)`
+    Relu,
+    /// Hyperbolic tangent.
+    Tanh,
 }
 
 impl Activation {
@@ -31,6 +37,9 @@ impl Activation {
                 let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
                 x * cdf * 0.5
             }
+            Self::Swish => x.clone() * activation::sigmoid(x),
+            Self::Relu => activation::relu(x),
+            Self::Tanh => x.tanh(),
         }
     }
 }

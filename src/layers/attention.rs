@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, activation::softmax};
 
+use super::Dropout;
+
 /// What a masked score is lowered by: finite, because a row of minus infinities alone would give NaN.
 const MASKED: f64 = -1e9;
 
@@ -13,22 +15,26 @@ pub fn padding_bias(mask: Tensor<2>) -> Tensor<4> {
 
 /// Scaled dot-product attention of `heads` heads.
 ///
-/// `query`, `key`, `value`: `[batch, tokens, heads * width]`; `bias` is added to the scores and broadcasts to
-/// `[batch, heads, tokens, tokens]`. Returns `[batch, tokens, heads * width]`.
+/// `query`: `[batch, tokens, heads * width]`; `key`, `value`: `[batch, keys, heads * width]`; `bias` is added to the scores
+/// and broadcasts to `[batch, heads, tokens, keys]`; `dropout` is of the weights. Returns `[batch, tokens, heads * width]`.
 pub fn attend(
     query: Tensor<3>,
     key: Tensor<3>,
     value: Tensor<3>,
     bias: Tensor<4>,
     heads: usize,
+    dropout: &Dropout,
 ) -> Tensor<3> {
     let [batch, tokens, hidden] = query.dims();
+    let keys = key.dims()[1];
     let width = hidden / heads;
-    let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width]).swap_dims(1, 2); // [batch, heads, tokens, width]
-    // scaled before the product: [tokens, width] is smaller than [tokens, tokens]
-    let query = split(query * (width as f64).powf(-0.5));
-    let scores = query.matmul(split(key).swap_dims(2, 3)); // [batch, heads, query, key]
-    let weights = softmax(scores + bias, 3);
-    let mixed = weights.matmul(split(value)); // [batch, heads, tokens, width]
+    let split = |x: Tensor<3>, length: usize| {
+        x.reshape([batch, length, heads, width]).swap_dims(1, 2) // [batch, heads, length, width]
+    };
+    // scaled before the product: [tokens, width] is smaller than [tokens, keys]
+    let query = split(query * (width as f64).powf(-0.5), tokens);
+    let scores = query.matmul(split(key, keys).swap_dims(2, 3)); // [batch, heads, query, key]
+    let weights = dropout.forward(softmax(scores + bias, 3));
+    let mixed = weights.matmul(split(value, keys)); // [batch, heads, tokens, width]
     mixed.swap_dims(1, 2).reshape([batch, tokens, hidden])
 }

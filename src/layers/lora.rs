@@ -1,7 +1,10 @@
-//! Enters: a linear layer's input. Leaves: `s (x A) B`, the low-rank change of its output (Hu et al. 2022).
+//! Enters: a linear layer's input and weight. Leaves: its output with a low-rank change (Hu et al. 2022), whose outputs may
+//! have a trained magnitude (DoRA, Liu et al. 2024).
 
 use burn::module::{Module, Param};
-use burn::tensor::{Distribution, Tensor, module::linear};
+use burn::tensor::{Tensor, module::linear};
+
+use super::Dropout;
 
 /// A low-rank delta. Both factors are stored transposed, as [`super::Linear`] stores its weight.
 ///
@@ -12,25 +15,65 @@ pub struct Lora {
     pub lora_a: Param<Tensor<2>>,
     /// `[r, out]`; PEFT's `lora_B.weight` transposed.
     pub lora_b: Param<Tensor<2>>,
-    /// `loraAlpha / r`
+    /// DoRA's length of each output's weights, `[out]`; PEFT's `lora_magnitude_vector`.
+    pub magnitude: Option<Param<Tensor<1>>>,
+    /// What the product is multiplied by: `alpha / r`, or `alpha / sqrt(r)`.
     pub scaling: f64,
-    /// Probability of zeroing an element of the input, while training only.
-    pub dropout: f64,
+    /// Of the delta's input.
+    pub dropout: Dropout,
 }
 
 impl Lora {
-    /// `x`: `[.., in]`. Returns `[.., out]`.
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let lora_a = self.lora_a.val();
-        // a validation snapshot has no autodiff, and must not drop anything
-        let x = if self.dropout > 0.0 && lora_a.is_autodiff() {
-            let keep = 1.0 - self.dropout;
-            let mask = x.clone().inner().random_like(Distribution::Bernoulli(keep));
-            x * mask / keep
-        } else {
-            x
+    /// The layer's output. `x`: `[.., in]`, `weight`: `[in, out]`, `bias`: `[out]`. Returns `[.., out]`.
+    pub fn forward<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        weight: Tensor<2>,
+        bias: Option<Tensor<1>>,
+    ) -> Tensor<D> {
+        let dropped = self.dropout.forward(x.clone());
+        let down = linear(dropped.clone(), self.lora_a.val(), None); // [.., r]
+        let delta = linear(down * self.scaling, self.lora_b.val(), None); // [.., out]
+        let Some(magnitude) = &self.magnitude else {
+            return linear(x, weight, bias) + delta;
         };
-        let down = linear(x, lora_a, None); // [.., r]
-        linear(down * self.scaling, self.lora_b.val(), None)
+        // the norm is a constant to the gradient, as the paper's section 4.3 proposes and PEFT does
+        let norm = self.norm(&weight); // [out]
+        let scale = magnitude.val() / norm; // [out]
+        let scale_row = scale.clone().reshape(last_axis::<D>(scale.dims()[0]));
+        if !self.dropout.is_active() {
+            let changed = (linear(x, weight, None) + delta) * scale_row;
+            return match bias {
+                Some(bias) => changed + bias.clone().reshape(last_axis::<D>(bias.dims()[0])),
+                None => changed,
+            };
+        }
+        // with dropout PEFT leaves the frozen part's own output whole and drops only in what is added to it
+        let plain = linear(dropped, weight.clone(), None);
+        linear(x, weight, bias) + plain * (scale_row.clone() - 1.0) + delta * scale_row
     }
+
+    /// Lengths of the columns of `W + s A B`, `[out]`, without that matrix:
+    /// `|w|^2 + 2 s (W^T A) . B + s^2 B . (A^T A B)`, column by column.
+    pub fn norm(&self, weight: &Tensor<2>) -> Tensor<1> {
+        let (a, b) = (self.lora_a.val().inner(), self.lora_b.val().inner());
+        let weight = weight.clone().inner();
+        let s = self.scaling;
+        let crossed = a.clone().transpose().matmul(weight.clone()) * b.clone(); // [r, out]
+        let squared = a.clone().transpose().matmul(a).matmul(b.clone()) * b; // [r, out]
+        let sum = |tensor: Tensor<2>| {
+            let out = tensor.dims()[1];
+            tensor.sum_dim(0).reshape([out])
+        };
+        let square = sum(weight.square()) + sum(crossed) * (2.0 * s) + sum(squared) * (s * s);
+        // rounding may leave a tiny negative where the delta cancels a column
+        square.clamp_min(0.0).sqrt()
+    }
+}
+
+/// `[1, .., 1, width]`
+fn last_axis<const D: usize>(width: usize) -> [usize; D] {
+    let mut shape = [1; D];
+    shape[D - 1] = width;
+    shape
 }

@@ -2,14 +2,22 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bottleneck;
+pub mod dropout;
 pub mod embedding;
 pub mod linear;
 pub mod lora;
+pub mod mixout;
 pub mod norm;
+pub mod prefix;
 
 pub use activation::Activation;
 pub use attention::{attend, padding_bias};
+pub use bottleneck::Bottleneck;
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use linear::Linear;
 pub use lora::Lora;
+pub use mixout::Mixout;
 pub use norm::LayerNorm;
+pub use prefix::Prefix;

@@ -2,14 +2,16 @@
 //! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::config::BertConfig;
 use super::load::Loader;
 use crate::Result;
 use crate::device::EngineKind;
 use crate::formats::Source;
-use crate::layers::{Activation, Embedding, LayerNorm, Linear, attend, padding_bias};
+use crate::layers::{
+    Activation, Bottleneck, Dropout, Embedding, LayerNorm, Linear, Prefix, attend, padding_bias,
+};
 
 /// A padded batch on the device.
 #[derive(Debug, Clone)]
@@ -29,6 +31,7 @@ pub struct Embeddings {
     pub position_embeddings: Embedding,
     pub token_type_embeddings: Embedding,
     pub layer_norm: LayerNorm,
+    pub dropout: Dropout,
 }
 
 /// The projections of self-attention.
@@ -38,12 +41,19 @@ pub struct SelfAttention {
     pub key: Linear,
     pub value: Linear,
     pub heads: usize,
+    /// Of the attention weights.
+    pub dropout: Dropout,
+    /// Filled by `peft`.
+    pub prefix: Option<Prefix>,
 }
 
 /// A linear layer whose result is added to a residual and normalised.
 #[derive(Module, Debug)]
 pub struct Output {
     pub dense: Linear,
+    pub dropout: Dropout,
+    /// Filled by `peft`.
+    pub adapter: Option<Bottleneck>,
     pub layer_norm: LayerNorm,
 }
 
@@ -92,34 +102,52 @@ pub struct Bert {
 }
 
 impl Embeddings {
-    fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
+    /// `first` is the position of each text's first token. Returns `[batch, tokens, hidden]`.
+    fn forward(&self, batch: &TokenBatch, first: usize) -> Tensor<3> {
         let [rows, tokens] = batch.ids.dims();
-        let positions = Tensor::<1, Int>::arange(0..tokens as i64, &batch.ids.device())
+        let range = first as i64..(first + tokens) as i64;
+        let positions = Tensor::<1, Int>::arange(range, &batch.ids.device())
             .reshape([1, tokens])
             .expand([rows, tokens]);
         let sum = self.word_embeddings.forward(batch.ids.clone())
             + self.token_type_embeddings.forward(batch.types.clone())
             + self.position_embeddings.forward(positions); // [batch, tokens, hidden]
-        self.layer_norm.forward(sum)
+        self.dropout.forward(self.layer_norm.forward(sum))
     }
 }
 
 impl Output {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(self.dense.forward(x) + residual)
+        let x = self.dropout.forward(self.dense.forward(x));
+        let x = match &self.adapter {
+            Some(adapter) => adapter.forward(x),
+            None => x,
+        };
+        self.layer_norm.forward(x + residual)
+    }
+}
+
+impl SelfAttention {
+    fn forward(&self, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
+        let query = self.query.forward(x.clone());
+        let key = self.key.forward(x.clone());
+        let value = self.value.forward(x);
+        let (key, value, bias) = match &self.prefix {
+            None => (key, value, bias),
+            Some(prefix) => {
+                let (key, value) = prefix.prepend(key, value);
+                let batch = bias.dims()[0];
+                let open = Tensor::zeros([batch, 1, 1, prefix.tokens()], &bias.device());
+                (key, value, Tensor::cat(vec![open, bias], 3)) // [batch, 1, 1, virtual + tokens]
+            }
+        };
+        attend(query, key, value, bias, self.heads, &self.dropout)
     }
 }
 
 impl Layer {
     fn forward(&self, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
-        let heads = &self.attention.self_attention;
-        let mixed = attend(
-            heads.query.forward(x.clone()),
-            heads.key.forward(x.clone()),
-            heads.value.forward(x.clone()),
-            bias,
-            heads.heads,
-        );
+        let mixed = self.attention.self_attention.forward(x.clone(), bias);
         let x = self.attention.output.forward(mixed, x); // [batch, tokens, hidden]
         let wide = self.intermediate.dense.forward(x.clone()); // [batch, tokens, intermediate]
         let wide = self.intermediate.activation.forward(wide);
@@ -130,12 +158,64 @@ impl Layer {
 impl Bert {
     /// Returns the last layer's vectors, `[batch, tokens, hidden]`.
     pub fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
-        let bias = padding_bias(batch.mask.clone());
-        let mut x = self.embeddings.forward(batch);
-        for layer in &self.encoder.layer {
+        self.upper(0, self.lower(0, batch), batch.mask.clone())
+    }
+
+    /// What enters layer `depth`: the embeddings, passed through the layers below it. `[batch, tokens, hidden]`.
+    pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
+        let x = self.embeddings.forward(batch, self.prefix_tokens());
+        self.run(0..depth, x, batch.mask.clone())
+    }
+
+    /// The layers from `depth` on. `x`: what [`Self::lower`] gave, `mask`: `[batch, tokens]`. Returns the last layer's vectors,
+    /// `[batch, tokens, hidden]`.
+    pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        self.run(depth..self.encoder.layer.len(), x, mask)
+    }
+
+    fn run(&self, layers: std::ops::Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let bias = padding_bias(mask);
+        for layer in &self.encoder.layer[layers] {
             x = layer.forward(x, bias.clone());
         }
         x
+    }
+
+    /// Virtual tokens before each text. Real tokens take the positions behind them, as PEFT's prefix tuning has it.
+    pub fn prefix_tokens(&self) -> usize {
+        let first = self.encoder.layer.first();
+        first
+            .and_then(|layer| layer.attention.self_attention.prefix.as_ref())
+            .map_or(0, Prefix::tokens)
+    }
+
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.embeddings.word_embeddings.weight.val().device()
+    }
+
+    /// Sets the dropout of hidden states and attention weights, as `hidden_dropout_prob` and `attention_probs_dropout_prob`.
+    pub fn set_dropout(&mut self, p: f64) {
+        self.embeddings.dropout = Dropout::new(p);
+        for layer in &mut self.encoder.layer {
+            layer.attention.self_attention.dropout = Dropout::new(p);
+            layer.attention.output.dropout = Dropout::new(p);
+            layer.output.dropout = Dropout::new(p);
+        }
+    }
+
+    /// The two sublayer outputs of every layer with their checkpoint names, bottom to top.
+    pub fn outputs_mut(&mut self) -> Vec<(String, &mut Output)> {
+        let layers = self.encoder.layer.iter_mut().enumerate();
+        layers
+            .flat_map(|(index, layer)| {
+                let at = |name: &str| format!("encoder.layer.{index}.{name}");
+                [
+                    (at("attention.output"), &mut layer.attention.output),
+                    (at("output"), &mut layer.output),
+                ]
+            })
+            .collect()
     }
 
     /// Reads the encoder, one tensor at a time; the pooler too where `pooler` is set.
@@ -159,6 +239,7 @@ impl Bert {
                 .await?,
             token_type_embeddings: table("token_type_embeddings", config.type_vocab_size).await?,
             layer_norm: norm("embeddings.LayerNorm").await?,
+            dropout: Dropout::off(),
         };
         let mut layer = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
@@ -176,11 +257,15 @@ impl Bert {
                             .linear(&at("attention.self.value"), hidden, hidden)
                             .await?,
                         heads: config.num_attention_heads,
+                        dropout: Dropout::off(),
+                        prefix: None,
                     },
                     output: Output {
                         dense: loader
                             .linear(&at("attention.output.dense"), hidden, hidden)
                             .await?,
+                        dropout: Dropout::off(),
+                        adapter: None,
                         layer_norm: norm(&at("attention.output.LayerNorm")).await?,
                     },
                 },
@@ -192,6 +277,8 @@ impl Bert {
                 },
                 output: Output {
                     dense: loader.linear(&at("output.dense"), wide, hidden).await?,
+                    dropout: Dropout::off(),
+                    adapter: None,
                     layer_norm: norm(&at("output.LayerNorm")).await?,
                 },
             });

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bert::{Bert, TokenBatch};
 use super::load::frozen;
-use crate::layers::Linear;
+use crate::layers::{Dropout, Linear};
 
 /// Which head classifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,36 @@ pub enum HeadKind {
     Cls,
     /// Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models.
     Mean,
+}
+
+impl HeadKind {
+    /// PEFT's task type of an adapter under such a head.
+    pub fn task_type(self) -> &'static str {
+        match self {
+            Self::Cls => "SEQ_CLS",
+            Self::Mean => "FEATURE_EXTRACTION",
+        }
+    }
+
+    /// What PEFT saves whole beside such an adapter.
+    pub fn modules_to_save(self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Cls => Some(["classifier", "score"]),
+            Self::Mean => None,
+        }
+    }
+
+    /// The head that an adapter of that task type belongs to; otherwise what was expected.
+    pub fn from_task_type(word: Option<&str>) -> Result<Self, String> {
+        match word {
+            Some("SEQ_CLS") => Ok(Self::Cls),
+            Some("FEATURE_EXTRACTION") => Ok(Self::Mean),
+            other => Err(format!(
+                "task_type is {}, expected SEQ_CLS or FEATURE_EXTRACTION",
+                other.unwrap_or("missing")
+            )),
+        }
+    }
 }
 
 /// The trained top, by the names of the files it is stored in.
@@ -101,28 +131,80 @@ impl Head {
     }
 }
 
+/// What a classifier starts from: a batch of texts at some depth of the network.
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    /// Token ids.
+    Tokens(TokenBatch),
+    /// What enters a layer, computed before.
+    States(States),
+    /// What the head reads, computed before: `[batch, hidden]`.
+    Features(Tensor<2>),
+}
+
+/// The output of the layers below `depth`.
+#[derive(Debug, Clone)]
+pub struct States {
+    /// `[batch, tokens, hidden]`
+    pub x: Tensor<3>,
+    /// 1 for tokens, 0 for padding; `[batch, tokens]`
+    pub mask: Tensor<2>,
+    /// The layer that `x` enters.
+    pub depth: usize,
+}
+
 /// An encoder with a head: text in, logits out.
 #[derive(Module, Debug)]
 pub struct Classifier {
     pub bert: Bert,
     pub head: Head,
+    /// Of the head's input.
+    pub dropout: Dropout,
 }
 
 impl Classifier {
+    /// Without dropout.
+    pub fn new(bert: Bert, head: Head) -> Self {
+        Self {
+            bert,
+            head,
+            dropout: Dropout::off(),
+        }
+    }
+
     /// What the head's linear layer reads: `[batch, hidden]`.
-    pub fn features(&self, batch: &TokenBatch) -> Tensor<2> {
-        features(&self.bert, self.head.kind(), batch)
+    pub fn features(&self, inputs: &Inputs) -> Tensor<2> {
+        let kind = self.head.kind();
+        match inputs {
+            Inputs::Tokens(batch) => features(&self.bert, kind, batch),
+            Inputs::States(States { x, mask, depth }) => {
+                let hidden = self.bert.upper(*depth, x.clone(), mask.clone());
+                head_input(&self.bert, kind, hidden, mask.clone())
+            }
+            Inputs::Features(features) => features.clone(),
+        }
     }
 
     /// Returns logits, `[batch, labels]`.
-    pub fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
-        self.head.linear().forward(self.features(batch))
+    pub fn forward(&self, inputs: &Inputs) -> Tensor<2> {
+        let features = self.dropout.forward(self.features(inputs));
+        self.head.linear().forward(features)
+    }
+
+    /// Sets all of the network's dropout, the head's input included.
+    pub fn set_dropout(&mut self, p: f64) {
+        self.bert.set_dropout(p);
+        self.dropout = Dropout::new(p);
     }
 }
 
 /// The vector of each text that a head of that kind classifies, `[batch, hidden]`.
 pub fn features(bert: &Bert, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
-    let hidden = bert.forward(batch); // [batch, tokens, hidden]
+    head_input(bert, kind, bert.forward(batch), batch.mask.clone())
+}
+
+/// The same of the encoder's vectors. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`.
+pub fn head_input(bert: &Bert, kind: HeadKind, hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
     match (kind, &bert.pooler) {
         (HeadKind::Cls, Some(pooler)) => {
             let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
@@ -130,7 +212,7 @@ pub fn features(bert: &Bert, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
         }
         // a cls head is only built beside a pooler
         (HeadKind::Cls, None) => hidden.narrow(1, 0, 1).squeeze_dim::<2>(1),
-        (HeadKind::Mean, _) => normalize(masked_mean(hidden, batch.mask.clone())),
+        (HeadKind::Mean, _) => normalize(masked_mean(hidden, mask)),
     }
 }
 

@@ -9,5 +9,5 @@ pub mod random;
 
 pub use bert::Bert;
 pub use config::BertConfig;
-pub use heads::{Classifier, Head, HeadKind};
+pub use heads::{Classifier, Head, HeadKind, Inputs};
 pub use load::Loader;

@@ -1,4 +1,4 @@
-//! Enters: a parameter's path in the Rust modules. Leaves: its name in a file. The only place that maps them.
+//! Enters: a parameter's path in the Rust modules. Leaves: its name in a file. Methods' own words: `peft::keys`.
 
 use super::HeadKind;
 
@@ -17,51 +17,32 @@ pub fn module_name(path: &str, head: HeadKind) -> String {
     }
 }
 
-/// The key in `adapter_model.safetensors` of a trained parameter's path: PEFT puts `base_model.model.` before the
-/// module's name, and writes `lora_A.weight` for what is `delta.lora_a` here. A `mean` head is not PEFT's: its keys
-/// are those of the Sentence-Transformers Dense module.
-pub fn adapter_key(path: &str, head: HeadKind) -> String {
-    let name = module_name(path, head)
-        .replace(".delta.lora_a", ".lora_A.weight")
-        .replace(".delta.lora_b", ".lora_B.weight");
-    match path.starts_with("head.Mean.") {
-        true => name,
-        false => format!("base_model.model.{name}"),
-    }
-}
-
 /// Whether a parameter is stored as the transpose of what files hold: all matrices of linear layers and deltas.
 pub fn is_transposed(path: &str, dims: usize) -> bool {
-    dims == 2 && !path.contains("embeddings.")
+    dims == 2 && !path.contains("embeddings.") && !is_prefix(path)
+}
+
+/// Whether a path belongs to a LoRA delta.
+pub fn is_delta(path: &str) -> bool {
+    path.contains(".delta.")
+}
+
+/// Whether a path belongs to a bottleneck.
+pub fn is_bottleneck(path: &str) -> bool {
+    path.contains(".adapter.adapter_")
+}
+
+/// Whether a path belongs to a learned prefix.
+pub fn is_prefix(path: &str) -> bool {
+    path.contains(".prefix.")
+}
+
+/// Whether a path is a bias or belongs to a norm, which weight decay usually spares.
+pub fn is_bias_or_norm(path: &str) -> bool {
+    path.ends_with(".bias") || path.contains("layer_norm.")
 }
 
 /// Whether a path belongs to the head and not to the encoder.
 pub fn is_head(path: &str) -> bool {
     path.starts_with("head.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_become_pefts_keys() {
-        let path = "bert.encoder.layer.0.attention.self_attention.query.delta.lora_a";
-        assert_eq!(
-            adapter_key(path, HeadKind::Cls),
-            "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight"
-        );
-        assert_eq!(
-            adapter_key(path, HeadKind::Mean),
-            "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight"
-        );
-        assert_eq!(
-            adapter_key("head.Cls.classifier.bias", HeadKind::Cls),
-            "base_model.model.classifier.bias"
-        );
-        assert_eq!(
-            adapter_key("head.Mean.linear.weight", HeadKind::Mean),
-            "linear.weight"
-        );
-    }
 }

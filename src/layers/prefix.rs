@@ -1,0 +1,32 @@
+//! Enters: a layer's keys and values. Leaves: the same behind learned ones that every text attends to (Li & Liang 2021).
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// Learned keys and values of one layer.
+#[derive(Module, Debug)]
+pub struct Prefix {
+    /// `[virtual tokens, hidden]`
+    pub key: Param<Tensor<2>>,
+    /// `[virtual tokens, hidden]`
+    pub value: Param<Tensor<2>>,
+}
+
+impl Prefix {
+    /// Number of virtual tokens.
+    pub fn tokens(&self) -> usize {
+        self.key.val().dims()[0]
+    }
+
+    /// Puts the prefix before each text's own. `key`, `value`: `[batch, tokens, hidden]`; returns
+    /// `[batch, virtual + tokens, hidden]`.
+    pub fn prepend(&self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let before = |prefix: &Param<Tensor<2>>, own: Tensor<3>| {
+            let [batch, _, hidden] = own.dims();
+            let prefix = prefix.val().unsqueeze_dim::<3>(0); // [1, virtual, hidden]
+            let tokens = prefix.dims()[1];
+            Tensor::cat(vec![prefix.expand([batch, tokens, hidden]), own], 1)
+        };
+        (before(&self.key, key), before(&self.value, value))
+    }
+}
