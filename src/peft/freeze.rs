@@ -1,9 +1,38 @@
-//! Enters: a classifier. Leaves: what of it trains, by path, and how much that is.
+//! Enters: a classifier. Leaves: its parameters by path: which train, their values and gradients, and how many there are.
+
+use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 
 use crate::models::Classifier;
+
+/// The paths of all parameters that a method trains, whether or not they are frozen at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trainable(BTreeSet<String>);
+
+impl Trainable {
+    /// All paths of `classifier` that `rule` names.
+    pub fn of(classifier: &Classifier, rule: impl Fn(&str) -> bool) -> Self {
+        let mut paths = BTreeSet::new();
+        visit(classifier, |path, _, _| {
+            if rule(path) {
+                paths.insert(path.to_string());
+            }
+        });
+        Self(paths)
+    }
+
+    /// Whether a path trains.
+    pub fn contains(&self, path: &str) -> bool {
+        self.0.contains(path)
+    }
+
+    /// All paths, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
 
 /// A trained tensor: its path in the modules, its shape as stored here, and its value flattened in row order.
 #[derive(Debug, Clone)]
@@ -13,33 +42,53 @@ pub struct TrainedTensor {
     pub value: Tensor<1>,
 }
 
-/// Makes the whole head trainable.
-pub fn train_head(classifier: &mut Classifier) {
-    struct Unfreeze;
-    impl ModuleMapper for Unfreeze {
+/// Turns gradients on for the paths that `trains` names, and off for all others.
+pub fn activate(classifier: Classifier, trains: impl Fn(&str) -> bool) -> Classifier {
+    struct Activate<F> {
+        path: Path,
+        trains: F,
+    }
+    impl<F: Fn(&str) -> bool> ModuleMapper for Activate<F> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            Param::from_tensor(param.val().autodiff())
+            let (id, tensor, mapper) = param.consume();
+            let plain = tensor.inner();
+            let tensor = match (self.trains)(&self.path.name()) {
+                true => plain.autodiff().require_grad(),
+                false => plain,
+            };
+            Param::from_mapped_value(id, tensor, mapper)
         }
     }
-    classifier.head = classifier.head.clone().map(&mut Unfreeze);
+    classifier.map(&mut Activate {
+        path: Path::default(),
+        trains,
+    })
 }
 
-/// All trained tensors, in the order of the modules; their values without autodiff.
-pub fn trained(classifier: &Classifier) -> Vec<TrainedTensor> {
+/// The tensors of `trainable`, in the order of the modules; their values without autodiff.
+pub fn trained(classifier: &Classifier, trainable: &Trainable) -> Vec<TrainedTensor> {
     let mut out = Vec::new();
-    visit_trained(classifier, |path, tensor| {
-        out.push(TrainedTensor {
-            path: path.into(),
-            shape: tensor.shape,
-            value: tensor.value.inner(),
-        });
+    visit(classifier, |path, shape, value| {
+        if trainable.contains(path) {
+            out.push(TrainedTensor {
+                path: path.into(),
+                shape: shape.to_vec(),
+                value,
+            });
+        }
     });
     out
 }
 
 /// Numbers that train.
-pub fn trained_parameters(classifier: &Classifier) -> u64 {
-    trained(classifier)
+pub fn trained_parameters(classifier: &Classifier, trainable: &Trainable) -> u64 {
+    trained(classifier, trainable)
         .iter()
         .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
         .sum()
@@ -50,108 +99,121 @@ pub fn total_parameters(classifier: &Classifier) -> u64 {
     classifier.num_params() as u64
 }
 
-fn visit_trained(classifier: &Classifier, visit: impl FnMut(&str, Flat)) {
-    struct Flatten<F> {
-        path: Vec<String>,
-        visit: F,
+/// Shows every float parameter: path, shape, value flattened and without autodiff.
+pub fn visit(classifier: &Classifier, see: impl FnMut(&str, &[usize], Tensor<1>)) {
+    struct Visit<F> {
+        path: Path,
+        see: F,
     }
-    impl<F: FnMut(&str, Flat)> ModuleVisitor for Flatten<F> {
+    impl<F: FnMut(&str, &[usize], Tensor<1>)> ModuleVisitor for Visit<F> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.into());
+            self.path.push(name);
         }
         fn exit_module(&mut self, _name: &str, _container: &str) {
             self.path.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let tensor = param.val();
-            if tensor.is_require_grad() {
-                let shape = tensor.dims().to_vec();
-                let value = tensor.reshape([shape.iter().product::<usize>()]);
-                (self.visit)(&self.path.join("."), Flat { shape, value });
-            }
+            let tensor = param.val().inner();
+            let shape = tensor.dims();
+            let flat = tensor.reshape([shape.iter().product::<usize>()]);
+            (self.see)(&self.path.name(), &shape, flat);
         }
     }
-    let mut visitor = Flatten {
-        path: Vec::new(),
-        visit,
-    };
-    classifier.visit(&mut visitor);
+    classifier.visit(&mut Visit {
+        path: Path::default(),
+        see,
+    });
 }
 
-struct Flat {
-    shape: Vec<usize>,
-    value: Tensor<1>,
-}
-
-/// Replaces trained tensors by what `replace(path, flat value)` gives; `None` leaves one as it is.
-pub fn replace_trained(
+/// Replaces parameters by what `replace(path, flat value)` gives; `None` leaves one as it is. One that has a gradient keeps having one.
+pub fn replace(
     classifier: Classifier,
     replace: impl FnMut(&str, Tensor<1>) -> Option<Tensor<1>>,
 ) -> Classifier {
     struct Replace<F> {
-        path: Vec<String>,
+        path: Path,
         replace: F,
     }
     impl<F: FnMut(&str, Tensor<1>) -> Option<Tensor<1>>> ModuleMapper for Replace<F> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.into());
+            self.path.push(name);
         }
         fn exit_module(&mut self, _name: &str, _container: &str) {
             self.path.pop();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let tensor = param.val();
-            if !tensor.is_require_grad() {
-                return param;
-            }
             let shape = tensor.dims();
+            let trains = tensor.is_require_grad();
             let flat = tensor.inner().reshape([shape.iter().product::<usize>()]);
-            match (self.replace)(&self.path.join("."), flat) {
-                None => param,
-                Some(new) => {
-                    let (id, _, mapper) = param.consume();
-                    let leaf = new.reshape(shape).autodiff().require_grad();
-                    Param::from_mapped_value(id, leaf, mapper)
-                }
-            }
+            let Some(new) = (self.replace)(&self.path.name(), flat) else {
+                return param;
+            };
+            let (id, _, mapper) = param.consume();
+            let new = new.reshape(shape);
+            let new = match trains {
+                true => new.autodiff().require_grad(),
+                false => new,
+            };
+            Param::from_mapped_value(id, new, mapper)
         }
     }
     classifier.map(&mut Replace {
-        path: Vec::new(),
+        path: Path::default(),
         replace,
     })
 }
 
-/// The gradients of all trained tensors by path, flattened, taken out of `gradients`.
+/// The gradients of all parameters that have one, by path, flattened, taken out of `gradients`.
 pub fn take_gradients(
     classifier: &Classifier,
-    gradients: &mut burn::tensor::Gradients,
+    gradients: &mut Gradients,
 ) -> Vec<(String, Tensor<1>)> {
     struct Take<'a> {
-        path: Vec<String>,
-        gradients: &'a mut burn::tensor::Gradients,
+        path: Path,
+        gradients: &'a mut Gradients,
         out: Vec<(String, Tensor<1>)>,
     }
     impl ModuleVisitor for Take<'_> {
         fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.into());
+            self.path.push(name);
         }
         fn exit_module(&mut self, _name: &str, _container: &str) {
             self.path.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad_remove(self.gradients) {
+            let tensor = param.val();
+            if tensor.is_require_grad()
+                && let Some(gradient) = tensor.grad_remove(self.gradients)
+            {
                 let count = gradient.dims().iter().product::<usize>();
-                self.out
-                    .push((self.path.join("."), gradient.reshape([count])));
+                self.out.push((self.path.name(), gradient.reshape([count])));
             }
         }
     }
     let mut visitor = Take {
-        path: Vec::new(),
+        path: Path::default(),
         gradients,
         out: Vec::new(),
     };
     classifier.visit(&mut visitor);
     visitor.out
+}
+
+/// Where a walk through the modules stands.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    fn push(&mut self, name: &str) {
+        self.0.push(name.into());
+    }
+
+    fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    fn name(&self) -> String {
+        self.0.join(".")
+    }
 }

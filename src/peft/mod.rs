@@ -1,8 +1,18 @@
-//! Enters: a frozen model and a method's settings. Leaves: the same model with its delta slots filled, and what trains.
+//! Enters: a frozen model and a method's settings. Leaves: the same model with the method's parts attached, and what trains.
 
-pub mod attach;
 pub mod config;
 pub mod freeze;
+pub mod full;
+pub mod houlsby;
+pub mod keys;
+pub mod lora;
+pub mod merge;
+pub mod method;
+pub mod pissa;
+pub mod prefix;
 
-pub use attach::{attach, resolve};
-pub use config::{LoraConfig, TargetModules};
+pub use config::{Bias, InitLoraWeights, LoraConfig, Patterns, TargetModules};
+pub use freeze::Trainable;
+pub use houlsby::HoulsbyConfig;
+pub use method::{Method, MethodType, attach};
+pub use prefix::PrefixConfig;

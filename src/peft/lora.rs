@@ -1,17 +1,22 @@
 //! Enters: a classifier and LoRA settings. Leaves: the classifier with a delta in every layer that the settings name.
 
-use burn::module::Param;
+use std::collections::BTreeSet;
+
 use burn::tensor::{Tensor, TensorData};
 use regex::Regex;
 
-use super::{LoraConfig, TargetModules};
-use crate::layers::{Linear, Lora};
-use crate::models::{Bert, Classifier, HeadKind};
+use super::freeze::Trainable;
+use super::method::invalid;
+use super::{Bias, InitLoraWeights, LoraConfig, TargetModules};
+use crate::layers::{Dropout, Linear, Lora};
+use crate::models::load::frozen;
+use crate::models::names::{is_delta, is_head, module_name};
+use crate::models::{Classifier, HeadKind};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
 /// PEFT's word for every linear layer below the head.
-const ALL_LINEAR: &str = "all-linear";
+pub const ALL_LINEAR: &str = "all-linear";
 
 /// Decides by PEFT's rules whether a module's name is a target.
 struct Matcher<'a> {
@@ -50,7 +55,7 @@ impl<'a> Matcher<'a> {
 }
 
 /// The name that PEFT gives a linear layer of the encoder: a `mean` head is put on the bare encoder.
-fn peft_name(bare: &str, head: HeadKind) -> String {
+pub fn peft_name(bare: &str, head: HeadKind) -> String {
     match head {
         HeadKind::Cls => format!("bert.{bare}"),
         HeadKind::Mean => bare.into(),
@@ -59,85 +64,122 @@ fn peft_name(bare: &str, head: HeadKind) -> String {
 
 /// The settings with `all-linear` written out, as PEFT writes it into its file. A `mean` head does not read the pooler,
 /// so that a delta there would never have a gradient.
-pub fn resolve(bert: &Bert, head: HeadKind, config: &LoraConfig) -> LoraConfig {
+pub fn resolve(classifier: &Classifier, config: &LoraConfig) -> LoraConfig {
+    let head = classifier.head.kind();
     let target_modules = match &config.target_modules {
         TargetModules::Pattern(word) if word == ALL_LINEAR => TargetModules::Suffixes(
-            bert.clone()
+            classifier
+                .bert
+                .clone()
                 .linears_mut()
                 .into_iter()
                 .filter(|(bare, _)| head == HeadKind::Cls || !bare.starts_with("pooler."))
+                .filter(|(bare, _)| config.in_layers(layer_of(bare)))
                 .map(|(bare, _)| peft_name(&bare, head))
                 .collect(),
         ),
         given => given.clone(),
     };
+    let written_out = target_modules != config.target_modules;
     LoraConfig {
         target_modules,
+        // names written out name their layers, and PEFT does not look at layers where a whole name is given
+        layers_to_transform: match written_out {
+            true => None,
+            false => config.layers_to_transform.clone(),
+        },
         ..config.clone()
     }
 }
 
-/// Fills the delta slots of all targeted layers: A uniform in `±1 / sqrt(in)` (PyTorch's Kaiming-uniform with
-/// `a = sqrt 5`), B zero, so that the model's output does not change. The head is never a target: it trains whole.
+/// Fills the delta slots of all targeted layers, so that the model's output does not change. The head is never a target: it
+/// trains whole. PiSSA's start needs the weights' values: [`super::pissa::start`] puts it in place afterwards.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for settings out of range, a bad pattern, or targets that match no layer.
-pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Result<()> {
+pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let matcher = Matcher::new(&config.target_modules)?;
     let kind = classifier.head.kind();
+    let layers = classifier.bert.encoder.layer.len();
+    if let Some(layer) = config
+        .layers_to_transform
+        .iter()
+        .flatten()
+        .find(|layer| **layer >= layers)
+    {
+        let reason = format!("this model has layers 0 to {}, got {layer}", layers - 1);
+        return Err(invalid("layersToTransform", reason));
+    }
     let mut names = Vec::new();
-    let mut count = 0;
+    let mut targets = BTreeSet::new();
     for (bare, linear) in classifier.bert.linears_mut() {
         let name = peft_name(&bare, kind);
-        if matcher.matches(&name) {
-            linear.delta = Some(fresh(
-                linear,
-                config,
-                &mut Rng::stream(seed, &format!("init/{name}")),
-            ));
-            count += 1;
+        let whole = matches!(&config.target_modules, TargetModules::Suffixes(names) if names.contains(&name));
+        if (whole || config.in_layers(layer_of(&bare))) && matcher.matches(&name) {
+            linear.delta = Some(fresh(linear, config, &name, seed));
+            targets.insert(bare);
+        } else {
+            names.push(name);
         }
-        names.push(name);
     }
-    if count == 0 {
-        let examples = names.iter().take(6).cloned().collect::<Vec<_>>();
+    if targets.is_empty() {
         return Err(Error::InvalidOption {
             option: "targetModules".into(),
             reason: format!(
-                "{} matches none of the model's linear layers; they are {}, ...",
-                serde_json::to_string(&config.target_modules).unwrap_or_default(),
-                examples.join(", ")
+                "no linear layer matches; the layers are: {}",
+                names.join(", ")
             ),
         });
     }
-    Ok(())
-}
-
-fn fresh(linear: &Linear, config: &LoraConfig, rng: &mut Rng) -> Lora {
-    let [input, output] = linear.shape();
-    let bound = 1.0 / (input as f64).sqrt();
-    let a = (0..input * config.r)
-        .map(|_| ((2.0 * rng.uniform() - 1.0) * bound) as f32)
-        .collect::<Vec<_>>();
-    let b = vec![0.0_f32; config.r * output];
-    lora(linear, config, a, b)
-}
-
-/// A trainable delta for that layer. `a`: `[in, r]`, `b`: `[r, out]`, in row order.
-pub fn lora(linear: &Linear, config: &LoraConfig, a: Vec<f32>, b: Vec<f32>) -> Lora {
-    let [input, output] = linear.shape();
-    let device = linear.weight.val().device();
-    let parameter = |values, shape: [usize; 2]| {
-        let tensor = Tensor::<2>::from_data(TensorData::new(values, shape), &device);
-        Param::from_tensor(tensor.autodiff())
+    let biases = |path: &str| match config.bias {
+        Bias::None => false,
+        Bias::All => {
+            path.ends_with(".bias") && (kind == HeadKind::Cls || !path.contains(".pooler."))
+        }
+        Bias::LoraOnly => path
+            .strip_suffix(".bias")
+            .is_some_and(|module| targets.contains(&module_name(module, HeadKind::Mean))),
     };
-    Lora {
-        lora_a: parameter(a, [input, config.r]),
-        lora_b: parameter(b, [config.r, output]),
-        scaling: config.scaling(),
-        dropout: config.lora_dropout,
+    Ok(Trainable::of(classifier, |path| {
+        is_head(path) || is_delta(path) || biases(path)
+    }))
+}
+
+/// The layer's number in a name such as `encoder.layer.3.output.dense`.
+fn layer_of(bare: &str) -> Option<usize> {
+    bare.strip_prefix("encoder.layer.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// A delta that changes nothing yet.
+fn fresh(linear: &Linear, config: &LoraConfig, name: &str, seed: u64) -> Lora {
+    let [input, output] = linear.shape();
+    let r = config.rank_of(name);
+    let mut rng = Rng::stream(seed, &format!("init/{name}"));
+    let mut draw = || match config.init_lora_weights {
+        InitLoraWeights::Gaussian => rng.normal() / r as f64,
+        InitLoraWeights::Kaiming | InitLoraWeights::Pissa => {
+            let bound = 1.0 / (input as f64).sqrt();
+            (2.0 * rng.uniform() - 1.0) * bound
+        }
+    };
+    let a = (0..input * r).map(|_| draw() as f32).collect::<Vec<_>>();
+    let device = linear.weight.val().device();
+    let mut delta = Lora {
+        lora_a: frozen(Tensor::from_data(TensorData::new(a, [input, r]), &device)),
+        lora_b: frozen(Tensor::zeros([r, output], &device)),
+        magnitude: None,
+        scaling: config.scaling_of(name),
+        dropout: Dropout::new(config.lora_dropout),
+    };
+    if config.use_dora {
+        delta.magnitude = Some(frozen(delta.norm(&linear.weight.val())));
     }
+    delta
 }
 
 #[cfg(test)]

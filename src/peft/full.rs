@@ -1,0 +1,20 @@
+//! Enters: a classifier. Leaves: which of its weights full fine-tuning trains, with mixout on them where asked.
+
+use super::freeze::Trainable;
+use crate::layers::Mixout;
+use crate::models::{Classifier, HeadKind};
+
+/// Everything that the head reads: embeddings, layers, and the pooler under a `cls` head.
+pub fn trainable(classifier: &Classifier) -> Trainable {
+    let pooled = classifier.head.kind() == HeadKind::Cls;
+    Trainable::of(classifier, |path| {
+        pooled || !path.starts_with("bert.pooler.")
+    })
+}
+
+/// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.
+pub fn mix(classifier: &mut Classifier, p: f64) {
+    for (_, linear) in classifier.bert.linears_mut() {
+        linear.mixout = Some(Mixout::new(p, linear.weight.val().inner()));
+    }
+}

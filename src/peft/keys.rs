@@ -1,0 +1,163 @@
+//! Enters: a trained parameter's path in the Rust modules. Leaves: its key in the method's weight file.
+
+use super::MethodType;
+use super::houlsby::ADAPTER_NAME;
+use crate::models::HeadKind;
+use crate::models::names::module_name;
+
+/// PEFT's own name of DoRA's magnitudes.
+const MAGNITUDE: &str = ".lora_magnitude_vector";
+
+/// The other name under which a file may hold the tensor of that key.
+pub fn other_key(key: &str) -> Option<String> {
+    match key.strip_suffix(".weight") {
+        Some(module) if module.ends_with(MAGNITUDE) => Some(module.into()),
+        None if key.ends_with(MAGNITUDE) => Some(format!("{key}.weight")),
+        _ => None,
+    }
+}
+
+/// The key that a trained parameter has in the method's weight file.
+///
+/// PEFT puts `base_model.model.` before the module's name, writes `lora_A.weight` for what is `delta.lora_a` here, and puts a layer
+/// with a delta below `base_layer`. AdapterHub and Transformers use the module's name, AdapterHub with the adapter's own in it.
+/// A `mean` head is nobody's: its keys are those of the Sentence-Transformers Dense module. PEFT's prefix is one tensor that no path
+/// names alone; see [`super::prefix::prompt_embeddings`].
+pub fn file_key(path: &str, method: MethodType, head: HeadKind, has_delta: bool) -> String {
+    let name = module_name(path, head);
+    if path.starts_with("head.Mean.") {
+        return name;
+    }
+    match method {
+        MethodType::Full | MethodType::Probe => name,
+        MethodType::Houlsby => name
+            .replace(
+                ".adapter.adapter_down.",
+                &format!(".adapters.{ADAPTER_NAME}.adapter_down.0."),
+            )
+            .replace(
+                ".adapter.adapter_up.",
+                &format!(".adapters.{ADAPTER_NAME}.adapter_up."),
+            ),
+        MethodType::Prefix => format!("base_model.{name}"),
+        MethodType::Lora => {
+            // Sentence-Transformers reads adapters through transformers, which knows the vector by this name alone; PEFT reads both
+            let magnitude = match head {
+                HeadKind::Cls => MAGNITUDE.to_string(),
+                HeadKind::Mean => format!("{MAGNITUDE}.weight"),
+            };
+            let name = name
+                .replace(".delta.lora_a", ".lora_A.weight")
+                .replace(".delta.lora_b", ".lora_B.weight")
+                .replace(".delta.magnitude", &magnitude);
+            match name.strip_suffix(".bias") {
+                Some(module) if has_delta => format!("base_model.model.{module}.base_layer.bias"),
+                _ => format!("base_model.model.{name}"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_the_keys_of_each_format() {
+        use HeadKind::{Cls, Mean};
+        use MethodType::{Full, Houlsby, Lora, Prefix};
+        let query = "bert.encoder.layer.0.attention.self_attention.query";
+        let output = "bert.encoder.layer.0.attention.output";
+        for (path, method, head, delta, expected) in [
+            (
+                format!("{query}.delta.lora_a"),
+                Lora,
+                Cls,
+                true,
+                "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight",
+            ),
+            (
+                format!("{query}.delta.lora_a"),
+                Lora,
+                Mean,
+                true,
+                "base_model.model.encoder.layer.0.attention.self.query.lora_A.weight",
+            ),
+            (
+                format!("{query}.delta.magnitude"),
+                Lora,
+                Cls,
+                true,
+                "base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector",
+            ),
+            (
+                format!("{query}.delta.magnitude"),
+                Lora,
+                Mean,
+                true,
+                "base_model.model.encoder.layer.0.attention.self.query.lora_magnitude_vector.weight",
+            ),
+            (
+                format!("{query}.bias"),
+                Lora,
+                Cls,
+                true,
+                "base_model.model.bert.encoder.layer.0.attention.self.query.base_layer.bias",
+            ),
+            (
+                format!("{query}.bias"),
+                Lora,
+                Cls,
+                false,
+                "base_model.model.bert.encoder.layer.0.attention.self.query.bias",
+            ),
+            (
+                "head.Cls.classifier.bias".into(),
+                Lora,
+                Cls,
+                false,
+                "base_model.model.classifier.bias",
+            ),
+            (
+                "head.Cls.classifier.bias".into(),
+                Prefix,
+                Cls,
+                false,
+                "base_model.classifier.bias",
+            ),
+            (
+                "head.Mean.linear.weight".into(),
+                Lora,
+                Mean,
+                false,
+                "linear.weight",
+            ),
+            (
+                format!("{output}.adapter.adapter_down.weight"),
+                Houlsby,
+                Cls,
+                false,
+                "bert.encoder.layer.0.attention.output.adapters.tune.adapter_down.0.weight",
+            ),
+            (
+                format!("{output}.layer_norm.weight"),
+                Full,
+                Mean,
+                false,
+                "encoder.layer.0.attention.output.LayerNorm.weight",
+            ),
+        ] {
+            assert_eq!(file_key(&path, method, head, delta), expected);
+        }
+    }
+    #[test]
+    fn a_magnitude_has_two_names_and_nothing_else_has() {
+        let [short, long] = [
+            "query.lora_magnitude_vector",
+            "query.lora_magnitude_vector.weight",
+        ];
+        assert_eq!(other_key(short).as_deref(), Some(long));
+        assert_eq!(other_key(long).as_deref(), Some(short));
+        assert_eq!(other_key("query.lora_A.weight"), None);
+    }
+}
