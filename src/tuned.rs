@@ -4,13 +4,16 @@ use serde::Serialize;
 
 use crate::data::Example;
 use crate::data::LabelMap;
-use crate::eval::evaluate::{Evaluation, logits};
-use crate::eval::metrics::{largest, softmax};
-use crate::models::heads::{Head, HeadWeights};
+use crate::eval::evaluate::{BaseFeatures, FeaturePass, logits};
+use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
+use crate::eval::forgetting::Forgetting;
+use crate::eval::metrics::{Report, largest, softmax};
 use crate::models::{Classifier, HeadKind};
-use crate::peft::LoraConfig;
+use crate::peft::freeze::trained_parameters;
+use crate::peft::{Method, MethodType, Trainable};
 use crate::pretrained::Pretrained;
 use crate::text::Encoding;
+use crate::train::event::KeptStage;
 use crate::{Error, Result};
 
 /// Which of the two classifiers answers.
@@ -22,17 +25,19 @@ pub enum Which {
     Baseline,
 }
 
-/// A tuned classifier beside the baseline it started from.
+/// A tuned classifier beside the baselines that it has to beat.
 #[derive(Debug, Clone)]
 pub struct Tuned {
-    /// Without autodiff.
+    /// Without gradients.
     pub classifier: Classifier,
-    /// The head that was fitted on frozen features.
-    pub baseline: HeadWeights,
+    /// What it was tuned with, in the form that its files have.
+    pub method: Method,
+    /// What the method trained.
+    pub trainable: Trainable,
+    /// The heads on the untuned model.
+    pub baselines: BaselineHeads,
     /// Label names in the order of the logits.
     pub labels: LabelMap,
-    /// The adapter's settings.
-    pub lora: LoraConfig,
     /// Tokens kept of a text.
     pub max_length: usize,
     /// What the model card tells of the run.
@@ -59,9 +64,13 @@ pub struct RunCard {
     pub label_counts: Vec<(String, usize)>,
     pub steps: usize,
     pub kept_epoch: usize,
-    /// Accuracy and macro F1 on the validation rows.
-    pub baseline_scores: (f64, f64),
-    pub tuned_scores: (f64, f64),
+    pub kept_stage: KeptStage,
+    /// On the validation rows.
+    pub baselines: Baselines,
+    /// On the validation rows.
+    pub tuned: Report,
+    pub verdict: String,
+    pub forgetting: Forgetting,
     pub trained_parameters: u64,
     pub total_parameters: u64,
 }
@@ -96,27 +105,25 @@ impl Tuned {
         self.classifier.head.kind()
     }
 
-    /// Logits of texts, `[texts, labels]` in row order.
-    ///
-    /// # Errors
-    /// Failures of the tokenizer or the device.
-    pub async fn logits(
+    /// Bytes of the method's weights in an export; all of the network's where all of it was trained.
+    pub fn export_bytes(&self) -> u64 {
+        let count = match self.method.kind() {
+            MethodType::Full => burn::module::Module::num_params(&self.classifier) as u64,
+            _ => trained_parameters(&self.classifier, &self.trainable),
+        };
+        4 * count
+    }
+
+    /// What the untuned encoder gives for texts.
+    async fn base_features(
         &self,
         model: &Pretrained,
         encodings: &[Encoding],
-        which: Which,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<BaseFeatures> {
+        let mut pass = FeaturePass::new(encodings.to_vec(), None)?;
         let pad = model.tokenizer.pad_id();
-        match which {
-            Which::Tuned => logits(&self.classifier, encodings, pad).await,
-            Which::Baseline => {
-                let classifier = Classifier {
-                    bert: model.bert.clone(),
-                    head: Head::new(self.head(), &self.baseline, &model.compute.device),
-                };
-                logits(&classifier, encodings, pad).await
-            }
-        }
+        while pass.advance(&model.bert, self.head(), pad).await? {}
+        Ok(pass.finish())
     }
 
     /// Classifies texts.
@@ -130,7 +137,13 @@ impl Tuned {
         which: Which,
     ) -> Result<Vec<Prediction>> {
         let encodings = encode(model, texts.iter().map(String::as_str), self.max_length)?;
-        let logits = self.logits(model, &encodings, which).await?;
+        let logits = match which {
+            Which::Tuned => logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?,
+            Which::Baseline => {
+                let features = self.base_features(model, &encodings).await?;
+                self.baselines.logits(&features).probe
+            }
+        };
         let names = self.labels.names();
         Ok(logits
             .chunks(names.len())
@@ -143,7 +156,7 @@ impl Tuned {
             .collect())
     }
 
-    /// Scores both classifiers on labelled rows.
+    /// Scores it beside the baselines on labelled rows.
     ///
     /// # Errors
     /// [`Error::InvalidData`] for a label that was not trained; failures of the tokenizer or the device.
@@ -170,8 +183,9 @@ impl Tuned {
             .map(|example| example.text.as_str())
             .collect::<Vec<_>>();
         let encodings = encode(model, texts.iter().copied(), self.max_length)?;
-        let tuned = self.logits(model, &encodings, Which::Tuned).await?;
-        let baseline = self.logits(model, &encodings, Which::Baseline).await?;
-        Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baseline)
+        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?;
+        let features = self.base_features(model, &encodings).await?;
+        let baselines = self.baselines.logits(&features);
+        Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
     }
 }

@@ -1,107 +1,66 @@
-//! Enters: a classifier and encoded texts. Leaves: logits, and the tuned model's scores beside the baseline's.
+//! Enters: models and encoded texts. Leaves: logits, and the vectors that heads read.
 
-use burn::tensor::Tensor;
-use serde::Serialize;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::metrics::{Report, largest, report};
+use crate::Result;
 use crate::data::{Batch, length_sorted};
+use crate::device::read;
 use crate::models::bert::TokenBatch;
-use crate::models::heads::features;
-use crate::models::{Bert, Classifier, HeadKind};
+use crate::models::heads::{features, head_input};
+use crate::models::{Bert, Classifier, HeadKind, Inputs};
 use crate::text::Encoding;
-use crate::train::step::upload;
-use crate::{Error, Result};
 
 /// Rows per forward pass where nothing is kept for a backward pass.
 pub const EVALUATION_BATCH: usize = 32;
 
-/// One scored row.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EvaluatedRow {
-    pub text: String,
-    pub label: String,
-    pub predicted: String,
-    /// Of the tuned model, in the order of the labels.
-    pub logits: Vec<f32>,
-    pub baseline_predicted: String,
-}
-
-/// The frozen model with a fitted head beside the tuned one, on the same rows.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evaluation {
-    pub labels: Vec<String>,
-    pub baseline: Report,
-    pub tuned: Report,
-    pub rows: Vec<EvaluatedRow>,
-}
-
-impl Evaluation {
-    /// `tuned` and `baseline`: logits `[rows, labels]` in row order; `truth`: label ids.
-    ///
-    /// # Errors
-    /// [`Error::InvalidState`] where there is nothing to score.
-    pub fn new(
-        labels: &[String],
-        texts: &[&str],
-        truth: &[usize],
-        tuned: &[f32],
-        baseline: &[f32],
-    ) -> Result<Self> {
-        let count = labels.len();
-        let name = |logits: &[f32]| labels.get(largest(logits)).cloned().unwrap_or_default();
-        let rows = texts
-            .iter()
-            .zip(truth)
-            .zip(tuned.chunks(count).zip(baseline.chunks(count)))
-            .map(|((text, truth), (tuned, baseline))| EvaluatedRow {
-                text: text.to_string(),
-                label: labels.get(*truth).cloned().unwrap_or_default(),
-                predicted: name(tuned),
-                logits: tuned.to_vec(),
-                baseline_predicted: name(baseline),
-            })
-            .collect();
-        Ok(Self {
-            labels: labels.to_vec(),
-            baseline: report(truth, baseline, labels)?,
-            tuned: report(truth, tuned, labels)?,
-            rows,
-        })
+/// Puts a padded batch on the device.
+pub fn upload(batch: &Batch, device: &Device) -> TokenBatch {
+    let shape = [batch.rows, batch.width];
+    let ints = |values: &[i32]| {
+        Tensor::<2, Int>::from_data(TensorData::new(values.to_vec(), shape), device)
+    };
+    let mask = batch.mask.iter().map(|one| *one as f32).collect::<Vec<_>>();
+    TokenBatch {
+        ids: ints(&batch.ids),
+        types: ints(&batch.types),
+        mask: Tensor::from_data(TensorData::new(mask, shape), device),
     }
 }
 
-/// Waits for a tensor's values.
+/// Batches for scoring.
 ///
 /// # Errors
-/// [`Error::Device`] where the device failed meanwhile.
-pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let failed = |error: &dyn std::fmt::Display| Error::Device(error.to_string());
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|error| failed(&error))?;
-    data.try_into_vec::<f32>().map_err(|error| failed(&error))
+/// None in practice: the batch size is fixed.
+pub fn scoring_batches(encodings: &[Encoding]) -> Result<Vec<Vec<usize>>> {
+    let lengths = encodings
+        .iter()
+        .map(|encoding| encoding.ids.len())
+        .collect::<Vec<_>>();
+    length_sorted(&lengths, EVALUATION_BATCH)
 }
 
-/// One forward pass over padded rows: values per row, `[rows, columns]`.
-async fn forward_rows(
+/// One vector per row, `[rows, columns]` in the order of `encodings`, from padded batches.
+///
+/// # Errors
+/// Failures of the device.
+async fn vectors(
+    bert: &Bert,
     encodings: &[Encoding],
-    rows: &[usize],
     pad_id: u32,
-    out: &mut [Vec<f32>],
-    device: &burn::tensor::Device,
-    forward: &impl Fn(&TokenBatch) -> Tensor<2>,
-) -> Result<()> {
-    let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
-    let batch = Batch::pad(&picked, pad_id)?;
-    let values = read(forward(&upload(&batch, device))).await?;
-    let columns = values.len() / rows.len();
-    for (row, values) in rows.iter().zip(values.chunks(columns)) {
-        out[*row] = values.to_vec();
+    forward: impl Fn(TokenBatch) -> Tensor<2>,
+) -> Result<Vec<f32>> {
+    let device = bert.device();
+    let mut out = vec![Vec::new(); encodings.len()];
+    for rows in scoring_batches(encodings)? {
+        let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
+        let batch = upload(&Batch::pad(&picked, pad_id)?, &device);
+        let values = read(forward(batch)).await?;
+        let columns = values.len() / rows.len();
+        for (row, values) in rows.iter().zip(values.chunks(columns)) {
+            out[*row] = values.to_vec();
+        }
     }
-    Ok(())
+    Ok(out.concat())
 }
 
 /// Logits of all rows, `[rows, labels]` in the order of `encodings`.
@@ -113,81 +72,108 @@ pub async fn logits(
     encodings: &[Encoding],
     pad_id: u32,
 ) -> Result<Vec<f32>> {
-    let device = classifier
-        .bert
-        .embeddings
-        .word_embeddings
-        .weight
-        .val()
-        .device();
-    let lengths = encodings
-        .iter()
-        .map(|encoding| encoding.ids.len())
-        .collect::<Vec<_>>();
-    let mut out = vec![Vec::new(); encodings.len()];
-    for rows in length_sorted(&lengths, EVALUATION_BATCH)? {
-        let forward = |batch: &TokenBatch| classifier.forward(batch);
-        forward_rows(encodings, &rows, pad_id, &mut out, &device, &forward).await?;
-    }
-    Ok(out.concat())
+    let forward = |batch| classifier.forward(&Inputs::Tokens(batch));
+    vectors(&classifier.bert, encodings, pad_id, forward).await
 }
 
-/// The frozen encoder's features of texts, computed batch by batch so that progress can be told.
+/// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`.
+///
+/// # Errors
+/// Failures of the device.
+pub async fn sentence_vectors(
+    bert: &Bert,
+    encodings: &[Encoding],
+    pad_id: u32,
+) -> Result<Vec<f32>> {
+    let forward = |batch: TokenBatch| features(bert, HeadKind::Mean, &batch);
+    vectors(bert, encodings, pad_id, forward).await
+}
+
+/// What the frozen encoder gives for a list of texts, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct BaseFeatures {
+    /// What the head reads, `[rows, hidden]`.
+    pub head: Vec<f32>,
+    /// Mean of the token vectors, of length 1, `[rows, hidden]`.
+    pub mean: Vec<f32>,
+    /// What enters the layer at the tap, `[tokens, hidden]` for each row; empty without a tap.
+    pub states: Vec<Vec<f32>>,
+}
+
+/// Computes [`BaseFeatures`] batch by batch, so that progress can be told.
 #[derive(Debug)]
 pub struct FeaturePass {
     encodings: Vec<Encoding>,
     batches: Vec<Vec<usize>>,
+    /// Keep what enters this layer.
+    tap: Option<usize>,
     next: usize,
-    done: usize,
-    features: Vec<Vec<f32>>,
+    /// Rows computed.
+    pub done: usize,
+    /// Positions computed, padding included.
+    pub positions: usize,
+    rows: Vec<[Vec<f32>; 3]>,
 }
 
 impl FeaturePass {
     /// Plans the batches.
     ///
     /// # Errors
-    /// None for a nonempty list.
-    pub fn new(encodings: Vec<Encoding>) -> Result<Self> {
-        let lengths = encodings
-            .iter()
-            .map(|encoding| encoding.ids.len())
-            .collect::<Vec<_>>();
+    /// None in practice.
+    pub fn new(encodings: Vec<Encoding>, tap: Option<usize>) -> Result<Self> {
         Ok(Self {
-            batches: length_sorted(&lengths, EVALUATION_BATCH)?,
+            batches: scoring_batches(&encodings)?,
+            tap,
             next: 0,
             done: 0,
-            features: vec![Vec::new(); encodings.len()],
+            positions: 0,
+            rows: vec![Default::default(); encodings.len()],
             encodings,
         })
     }
 
-    /// Computes one batch; returns how many rows are done, or `None` after the last.
+    /// Computes one batch; false where there is none left.
     ///
     /// # Errors
     /// Failures of the device.
-    pub async fn advance(
-        &mut self,
-        bert: &Bert,
-        kind: HeadKind,
-        pad_id: u32,
-    ) -> Result<Option<usize>> {
+    pub async fn advance(&mut self, bert: &Bert, kind: HeadKind, pad_id: u32) -> Result<bool> {
         let Some(rows) = self.batches.get(self.next) else {
-            return Ok(None);
+            return Ok(false);
         };
-        let device = bert.embeddings.word_embeddings.weight.val().device();
-        let forward = |batch: &TokenBatch| features(bert, kind, batch);
-        forward_rows(
-            &self.encodings,
-            rows,
-            pad_id,
-            &mut self.features,
-            &device,
-            &forward,
-        )
-        .await?;
+        let picked = rows
+            .iter()
+            .map(|row| &self.encodings[*row])
+            .collect::<Vec<_>>();
+        let padded = Batch::pad(&picked, pad_id)?;
+        let batch = upload(&padded, &bert.device());
+        let depth = self.tap.unwrap_or(0);
+        let lower = bert.lower(depth, &batch);
+        let hidden = bert.upper(depth, lower.clone(), batch.mask.clone());
+        let width = hidden.dims()[2];
+        let mean = head_input(bert, HeadKind::Mean, hidden.clone(), batch.mask.clone());
+        let mean = read(mean).await?;
+        let head = match kind {
+            HeadKind::Mean => mean.clone(),
+            HeadKind::Cls => read(head_input(bert, kind, hidden, batch.mask)).await?,
+        };
+        let states = match self.tap {
+            Some(_) => read(lower).await?,
+            None => Vec::new(),
+        };
+        for (index, row) in rows.iter().enumerate() {
+            let vector = index * width..(index + 1) * width;
+            let start = index * padded.width * width;
+            let kept = start..start + self.encodings[*row].ids.len() * width;
+            self.rows[*row] = [
+                head[vector.clone()].to_vec(),
+                mean[vector].to_vec(),
+                states.get(kept).unwrap_or_default().to_vec(),
+            ];
+        }
+        self.positions += padded.rows * padded.width;
         self.done += rows.len();
         self.next += 1;
-        Ok(Some(self.done))
+        Ok(true)
     }
 
     /// Number of rows.
@@ -195,8 +181,16 @@ impl FeaturePass {
         self.encodings.len()
     }
 
-    /// One row's features, `[hidden]`; empty before its batch was computed.
-    pub fn row(&self, index: usize) -> &[f32] {
-        &self.features[index]
+    /// All that was computed.
+    pub fn finish(self) -> BaseFeatures {
+        let mut out = BaseFeatures::default();
+        for [head, mean, states] in self.rows {
+            out.head.extend(head);
+            out.mean.extend(mean);
+            if self.tap.is_some() {
+                out.states.push(states);
+            }
+        }
+        out
     }
 }

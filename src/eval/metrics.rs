@@ -1,8 +1,11 @@
-//! Enters: true label ids and logits. Leaves: accuracy, F1, loss and the confusion matrix, as scikit-learn counts them.
+//! Enters: true label ids and logits. Leaves: accuracy and its interval, F1, loss, confusion matrix: as scikit-learn counts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+/// The standard normal's 97.5% quantile: 95% of its mass lies between this and its negative.
+const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// How one label fared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub struct ClassReport {
 pub struct Report {
     /// Share of rows whose largest logit is the true label's.
     pub accuracy: f64,
+    /// Where the accuracy on unlimited rows of the same kind may lie: its 95% interval, see [`wilson`].
+    pub interval: [f64; 2],
     /// Mean F1 over the labels that are true or predicted for at least one row, as scikit-learn's
     /// `f1_score(average="macro", zero_division=0)`.
     pub macro_f1: f64,
@@ -79,12 +84,36 @@ pub fn report(truth: &[usize], logits: &[f32], labels: &[String]) -> Result<Repo
     let correct: usize = (0..classes).map(|id| confusion[id][id]).sum();
     Ok(Report {
         accuracy: ratio(correct, count),
+        interval: wilson(correct, count),
         macro_f1: macro_f1(&confusion, &per_class),
         loss: loss / count as f64,
         count,
         per_class,
         confusion,
     })
+}
+
+/// The 95% score interval of a share, `correct` of `count`, as `[low, high]` within [0, 1] (Wilson 1927), without a
+/// continuity correction. Unlike the share plus and minus two standard errors it stays honest for few rows and for
+/// shares near 0 and 1. [0, 1] where `count` is 0: nothing is known then.
+pub fn wilson(correct: usize, count: usize) -> [f64; 2] {
+    if count == 0 {
+        return [0.0, 1.0];
+    }
+    let n = count as f64;
+    let share = correct.min(count) as f64 / n;
+    let squared = NORMAL_975 * NORMAL_975;
+    let centre = (share + squared / (2.0 * n)) / (1.0 + squared / n);
+    let spread = (share * (1.0 - share) / n + squared / (4.0 * n * n)).sqrt();
+    let reach = NORMAL_975 * spread / (1.0 + squared / n);
+    // 0 and 1 are reached exactly; rounding would miss them
+    let low = if correct == 0 { 0.0 } else { centre - reach };
+    let high = if correct >= count {
+        1.0
+    } else {
+        centre + reach
+    };
+    [low, high]
 }
 
 /// The index of the largest logit; the first one of equals, and never a NaN unless all are. 0 for an empty row.
@@ -183,6 +212,9 @@ mod tests {
             assert_eq!(found.confusion, expected.confusion, "{name}");
             assert_eq!(found.count, expected.count, "{name}");
             assert!(close(found.accuracy, expected.accuracy), "{name}: accuracy");
+            for (end, expected) in found.interval.iter().zip(expected.interval) {
+                assert!(close(*end, expected), "{name}: interval");
+            }
             assert!(close(found.macro_f1, expected.macro_f1), "{name}: macroF1");
             assert!(close(found.loss, expected.loss), "{name}: loss");
             assert_eq!(found.per_class.len(), expected.per_class.len());
@@ -193,6 +225,19 @@ mod tests {
                 assert!(close(a.f1, b.f1), "{name}: f1");
             }
         }
+    }
+
+    #[test]
+    fn an_interval_is_known_at_its_ends() {
+        // scikit-learn's cases hold the values between; these are exact by definition
+        assert_eq!(wilson(0, 0), [0.0, 1.0]);
+        for count in 1..500 {
+            assert_eq!(wilson(0, count)[0], 0.0);
+            assert_eq!(wilson(count, count)[1], 1.0);
+        }
+        let [low, high] = wilson(13, 40);
+        let [other_low, other_high] = wilson(27, 40);
+        assert!((low + other_high - 1.0).abs() < 1e-15 && (high + other_low - 1.0).abs() < 1e-15);
     }
 
     #[test]
@@ -227,6 +272,7 @@ mod tests {
             keys,
             [
                 "accuracy",
+                "interval",
                 "macroF1",
                 "loss",
                 "count",

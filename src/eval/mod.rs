@@ -1,5 +1,10 @@
 //! Enters: a classifier and labelled texts. Leaves: scores, and the baseline they are compared with.
 
+pub mod baseline;
+pub mod bootstrap;
 pub mod evaluate;
+pub mod evaluation;
+pub mod forgetting;
 pub mod metrics;
 pub mod probe;
+pub mod summary;

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-use super::evaluate::read;
 use super::metrics::report;
 use crate::Result;
+use crate::device::read;
 use crate::models::heads::HeadWeights;
 
 /// Inverse strengths of the L2 penalty that are tried, from strong to weak; scikit-learn's `C`.
