@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::TrainOptions;
 use crate::models::Classifier;
-use crate::peft::freeze::replace_trained;
+use crate::models::names::is_bias_or_norm;
+use crate::peft::freeze::replace;
 
 /// AdamW's constants; `torch.optim.AdamW`'s names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +16,8 @@ pub struct AdamWConfig {
     pub beta2: f64,
     pub eps: f64,
     pub weight_decay: f64,
+    /// PyTorch decays whatever it is given; Hugging Face's Trainer gives it no biases and norms.
+    pub decay_bias_and_norm: bool,
 }
 
 impl From<&TrainOptions> for AdamWConfig {
@@ -24,6 +27,7 @@ impl From<&TrainOptions> for AdamWConfig {
             beta2: options.adam_beta2,
             eps: options.adam_epsilon,
             weight_decay: options.weight_decay,
+            decay_bias_and_norm: options.decay_bias_and_norm,
         }
     }
 }
@@ -31,9 +35,29 @@ impl From<&TrainOptions> for AdamWConfig {
 /// Running means of one parameter's gradient and of its square, flattened.
 #[derive(Debug, Clone)]
 struct Moments {
-    mean: Tensor<1>,
-    square: Tensor<1>,
+    means: Means,
     steps: i32,
+}
+
+/// Where the running means are.
+#[derive(Debug, Clone)]
+enum Means {
+    /// On a GPU: the mean and the mean square.
+    Device(Box<[Tensor<1>; 2]>),
+    /// In memory, for the CPU engine.
+    Host { mean: Vec<f32>, square: Vec<f32> },
+}
+
+/// One parameter's factors in one step.
+#[derive(Debug, Clone, Copy)]
+struct Factors {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    rate: f64,
+    decay: f64,
+    /// Of the mean and of the root of the mean square, for their start at zero.
+    corrections: [f64; 2],
 }
 
 /// The optimiser's state over all parameters it has seen.
@@ -61,7 +85,7 @@ impl AdamW {
         rate: impl Fn(&str) -> f64,
     ) -> Classifier {
         let mut gradients: HashMap<_, _> = gradients.into_iter().collect();
-        replace_trained(classifier, |path, value| {
+        replace(classifier, |path, value| {
             let gradient = gradients.remove(path)?;
             Some(self.update(path, value, gradient, rate(path)))
         })
@@ -74,32 +98,107 @@ impl AdamW {
         gradient: Tensor<1>,
         rate: f64,
     ) -> Tensor<1> {
-        let AdamWConfig {
-            beta1,
-            beta2,
-            eps,
-            weight_decay,
-        } = self.config;
-        let moments = match self.moments.remove(path) {
-            None => Moments {
-                mean: gradient.clone() * (1.0 - beta1),
-                square: gradient.square() * (1.0 - beta2),
-                steps: 1,
-            },
-            Some(old) => Moments {
-                mean: old.mean * beta1 + gradient.clone() * (1.0 - beta1),
-                square: old.square * beta2 + gradient.square() * (1.0 - beta2),
-                steps: old.steps + 1,
-            },
+        let config = self.config;
+        let decay = match is_bias_or_norm(path) && !config.decay_bias_and_norm {
+            true => 0.0,
+            false => config.weight_decay,
         };
-        let correction1 = 1.0 - beta1.powi(moments.steps);
-        let correction2 = (1.0 - beta2.powi(moments.steps)).sqrt();
-        let denominator = moments.square.clone().sqrt() / correction2 + eps;
-        let update = moments.mean.clone() / denominator * (rate / correction1);
-        self.moments.insert(path.into(), moments);
-        // decay before the update, as PyTorch does
-        value * (1.0 - rate * weight_decay) - update
+        let old = self.moments.remove(path);
+        let steps = old.as_ref().map_or(0, |old| old.steps) + 1;
+        let factors = Factors {
+            beta1: config.beta1,
+            beta2: config.beta2,
+            eps: config.eps,
+            rate,
+            decay,
+            corrections: [
+                1.0 - config.beta1.powi(steps),
+                (1.0 - config.beta2.powi(steps)).sqrt(),
+            ],
+        };
+        let old = old.map(|old| old.means);
+        let (value, means) = match value.device() == Device::flex() {
+            true => update_in_memory(value, gradient, old, factors),
+            false => update_on_device(value, gradient, old, factors),
+        };
+        self.moments.insert(path.into(), Moments { means, steps });
+        value
     }
+}
+
+/// From primitive operations, so that nothing waits for the device.
+fn update_on_device(
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    old: Option<Means>,
+    factors: Factors,
+) -> (Tensor<1>, Means) {
+    let Factors {
+        beta1,
+        beta2,
+        eps,
+        rate,
+        decay,
+        corrections,
+    } = factors;
+    let (mean, square) = match old {
+        Some(Means::Device(old)) => {
+            let [mean, square] = *old;
+            (
+                mean * beta1 + gradient.clone() * (1.0 - beta1),
+                square * beta2 + gradient.square() * (1.0 - beta2),
+            )
+        }
+        _ => (
+            gradient.clone() * (1.0 - beta1),
+            gradient.square() * (1.0 - beta2),
+        ),
+    };
+    let denominator = square.clone().sqrt() / corrections[1] + eps;
+    let update = mean.clone() / denominator * (rate / corrections[0]);
+    // decay before the update, as PyTorch does
+    let value = value * (1.0 - rate * decay) - update;
+    (value, Means::Device(Box::new([mean, square])))
+}
+
+/// One walk over memory instead of some fifteen: with all weights trained, the CPU engine would otherwise spend as long here as on the
+/// network. The order of operations is that of [`update_on_device`], and so are the results.
+fn update_in_memory(
+    value: Tensor<1>,
+    gradient: Tensor<1>,
+    old: Option<Means>,
+    factors: Factors,
+) -> (Tensor<1>, Means) {
+    let device = value.device();
+    let read = |tensor: &Tensor<1>| tensor.to_data().try_into_vec::<f32>().ok();
+    let (Some(mut values), Some(gradients)) = (read(&value), read(&gradient)) else {
+        return update_on_device(value, gradient, old, factors);
+    };
+    let count = values.len();
+    let (mut mean, mut square) = match old {
+        Some(Means::Host { mean, square }) => (mean, square),
+        _ => (vec![0.0; count], vec![0.0; count]),
+    };
+    let Factors {
+        beta1,
+        beta2,
+        eps,
+        rate,
+        decay,
+        corrections,
+    } = factors;
+    let [kept1, kept2] = [beta1 as f32, beta2 as f32];
+    let [new1, new2] = [(1.0 - beta1) as f32, (1.0 - beta2) as f32];
+    let [root, eps] = [corrections[1] as f32, eps as f32];
+    let [step, shrink] = [(rate / corrections[0]) as f32, (1.0 - rate * decay) as f32];
+    let moments = mean.iter_mut().zip(&mut square);
+    for ((value, gradient), (mean, square)) in values.iter_mut().zip(&gradients).zip(moments) {
+        *mean = *mean * kept1 + gradient * new1;
+        *square = *square * kept2 + gradient * gradient * new2;
+        *value = *value * shrink - *mean / (square.sqrt() / root + eps) * step;
+    }
+    let value = Tensor::from_data(TensorData::new(values, [count]), &device);
+    (value, Means::Host { mean, square })
 }
 
 /// Scales all gradients so that their global L2 norm is at most `max_norm`; `torch.nn.utils.clip_grad_norm_`.
@@ -126,4 +225,45 @@ pub fn clip_gradients(
         .into_iter()
         .map(|(path, gradient)| (path, gradient * scale.clone()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_walks_give_the_same_numbers() {
+        let device = Device::flex();
+        let tensor = |seed: usize| {
+            let values = (0..50).map(|index| (((index + 1) * (seed + 3)) as f32).sin());
+            let values = values.collect::<Vec<_>>();
+            Tensor::<1>::from_data(TensorData::new(values, [50]), &device)
+        };
+        let bits = |tensor: &Tensor<1>| {
+            let values = tensor.to_data().try_into_vec::<f32>().unwrap();
+            values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let (mut a, mut b) = (tensor(0), tensor(0));
+        let (mut old_a, mut old_b) = (None, None);
+        for step in 1..=4 {
+            let factors = Factors {
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+                rate: 1e-3 * f64::from(step),
+                decay: 0.01,
+                corrections: [
+                    1.0 - 0.9_f64.powi(step),
+                    (1.0 - 0.999_f64.powi(step)).sqrt(),
+                ],
+            };
+            let gradient = tensor(step as usize);
+            let (next, means) = update_on_device(a, gradient.clone(), old_a, factors);
+            (a, old_a) = (next, Some(means));
+            let (next, means) = update_in_memory(b, gradient, old_b, factors);
+            (b, old_b) = (next, Some(means));
+            assert!(matches!(old_b, Some(Means::Host { .. })));
+            assert_eq!(bits(&a), bits(&b), "step {step}");
+        }
+    }
 }

@@ -1,14 +1,19 @@
-//! Enters: a model, a person's examples and options. Leaves: a checked plan: encoded rows, their split, steps, memory.
+//! Enters: a model, a person's examples and options. Leaves: a checked plan: encoded rows, their split, the method, memory.
 
 use super::TrainOptions;
-use super::config::{DEFAULT_MAX_LENGTH, Method};
-use super::schedule::warmup_steps;
+use super::cache::{Frozen, FrozenCache, frozen_part};
+use super::config::DEFAULT_MAX_LENGTH;
+use super::recipe::{Chosen, Facts, Given, choose};
+use super::unfreeze::Groups;
 use crate::data::{Example, LabelMap, check, stratified};
 use crate::eval::evaluate::EVALUATION_BATCH;
-use crate::models::HeadKind;
 use crate::models::bert::Bert;
-use crate::peft::{LoraConfig, resolve};
+use crate::models::heads::HeadWeights;
+use crate::models::{Classifier, Head, HeadKind};
+use crate::peft::freeze::{total_parameters, trained_parameters};
+use crate::peft::{Method, MethodType, attach};
 use crate::pretrained::Pretrained;
+use crate::rng::fnv1a;
 use crate::text::Encoding;
 use crate::tuned::encode;
 use crate::{Error, Result};
@@ -16,17 +21,24 @@ use crate::{Error, Result};
 /// Everything about a run that is known before anything is computed.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub options: TrainOptions,
+    /// What was given, for later choices.
+    pub given: Given,
+    /// What follows from it, until the device's speed is known.
+    pub chosen: Chosen,
+    /// With short forms written out.
+    pub method: Method,
     /// Tokens kept of a text.
     pub max_length: usize,
-    pub lora: LoraConfig,
     pub head: HeadKind,
     pub labels: LabelMap,
+    /// Training rows first, validation rows behind them.
+    pub encodings: Vec<Encoding>,
     pub train: Rows,
     pub validation: Rows,
-    pub steps_per_epoch: usize,
-    pub total_steps: usize,
-    pub warmup_steps: usize,
+    /// How much stays frozen throughout, and may be kept.
+    pub frozen: Frozen,
+    pub trained_parameters: u64,
+    pub total_parameters: u64,
     /// Estimated peak, bytes.
     pub memory: u64,
     /// What a person should know of their data.
@@ -35,18 +47,17 @@ pub struct Plan {
     pub label_counts: Vec<(String, usize)>,
 }
 
-/// Encoded rows with their label ids.
+/// Labelled rows; their encodings stand in the plan.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    pub encodings: Vec<Encoding>,
+    /// Label ids.
     pub labels: Vec<usize>,
     pub texts: Vec<String>,
 }
 
 impl Rows {
-    fn pick(examples: &[Example], encodings: &[Encoding], ids: &[usize], rows: &[usize]) -> Self {
+    fn pick(examples: &[Example], ids: &[usize], rows: &[usize]) -> Self {
         Self {
-            encodings: rows.iter().map(|row| encodings[*row].clone()).collect(),
             labels: rows.iter().map(|row| ids[*row]).collect(),
             texts: rows.iter().map(|row| examples[*row].text.clone()).collect(),
         }
@@ -61,14 +72,6 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
-
-    /// Tokens of each row.
-    pub fn lengths(&self) -> Vec<usize> {
-        self.encodings
-            .iter()
-            .map(|encoding| encoding.ids.len())
-            .collect()
-    }
 }
 
 impl Plan {
@@ -76,74 +79,187 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::InvalidOption`], [`Error::InvalidData`], or [`Error::OutOfMemory`] before anything is allocated.
-    pub fn new(model: &Pretrained, examples: &[Example], options: TrainOptions) -> Result<Self> {
-        options.check()?;
-        let positions = model.config.max_position_embeddings;
-        let max_length = options
-            .max_length
-            .unwrap_or(DEFAULT_MAX_LENGTH.min(positions));
-        if max_length > positions {
-            return Err(Error::InvalidOption {
-                option: "maxLength".into(),
-                reason: format!(
-                    "expected at most {positions}, the positions that this model knows, got {max_length}"
-                ),
-            });
-        }
+    pub fn new(model: &Pretrained, examples: &[Example], given: Given) -> Result<Self> {
+        // options first: a mistake there is told whatever the examples are
+        let facts = Facts {
+            rows: examples.len(),
+            labels: 1,
+            tokens: 0.0,
+            layers: model.config.num_hidden_layers,
+        };
+        let early = choose(&given, &facts)?.options;
+        let max_length = max_length(model, &early)?;
         let labels = check(examples)?;
-        let head = options.head.resolve(model.default_head);
+        let head = early.head.resolve(model.default_head);
         model.check_head(head)?;
-        let Method::Lora(lora) = &options.method;
-        let lora = resolve(&model.bert, head, lora);
-        let encodings = encode(
-            model,
-            examples.iter().map(|example| example.text.as_str()),
-            max_length,
-        )?;
+        check_descriptions(&early, &labels)?;
+        let texts = examples.iter().map(|example| example.text.as_str());
+        let encodings = encode(model, texts, max_length)?;
         let ids = examples
             .iter()
             .filter_map(|example| labels.id(&example.label))
             .collect::<Vec<_>>();
-        let split = stratified(&ids, options.validation_split, options.seed)?;
-        let train = Rows::pick(examples, &encodings, &ids, &split.train);
-        let validation = Rows::pick(examples, &encodings, &ids, &split.validation);
-        let batches = train.len().div_ceil(options.train_batch_size);
-        let steps_per_epoch = batches.div_ceil(options.gradient_accumulation_steps);
-        let total_steps = steps_per_epoch * options.num_train_epochs;
-        let longest = encodings
-            .iter()
-            .map(|encoding| encoding.ids.len())
-            .max()
-            .unwrap_or(1);
-        let memory = estimate(
-            model,
-            &options,
-            &lora,
+        let split = stratified(&ids, early.validation_split, early.seed)?;
+        let tokens = encodings.iter().map(|encoding| encoding.ids.len());
+        let facts = Facts {
+            rows: split.train.len(),
+            labels: labels.len(),
+            tokens: tokens.clone().sum::<usize>() as f64 / encodings.len() as f64,
+            ..facts
+        };
+        let chosen = choose(&given, &facts)?;
+        let options = &chosen.options;
+
+        let blank = HeadWeights::zeros(labels.len(), model.config.hidden_size);
+        let head_module = Head::new(head, &blank, &model.compute.device);
+        let mut classifier = Classifier::new(model.bert.clone(), head_module);
+        let method = options.method.resolve(&classifier);
+        let trainable = attach(&mut classifier, &method, options.head_seed())?;
+        let trained_parameters = trained_parameters(&classifier, &trainable);
+        let groups = Groups::new(&trainable, model.config.num_hidden_layers);
+        let pooler_trains = trainable.paths().any(|path| path.contains(".pooler."));
+        let mut frozen = match options.frozen_cache && options.dropout == 0.0 {
+            true => frozen_part(
+                groups.frozen_layers(groups.len()),
+                model.config.num_hidden_layers,
+                head,
+                pooler_trains,
+            ),
+            false => Frozen::Nothing,
+        };
+        let longest = tokens.max().unwrap_or(1);
+        let work = Work {
             longest,
-            labels.len(),
-            examples.len(),
-        );
+            labels: labels.len(),
+            rows: examples.len(),
+            trained: trained_parameters,
+        };
+        let mut memory = estimate(model, options, &method, &work);
+        let cache = FrozenCache::bytes(frozen, &encodings, model.config.hidden_size);
+        if model.compute.check_memory("", memory + cache, "").is_ok() {
+            memory += cache;
+        } else {
+            frozen = Frozen::Nothing;
+        }
         model.compute.check_memory(
             "This run",
             memory,
-            "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength",
+            "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength, or choose a method that trains less",
         )?;
+        let order = split.train.iter().chain(&split.validation);
         Ok(Self {
-            max_length,
-            warmup_steps: warmup_steps(options.warmup_ratio, total_steps)?,
             warnings: warnings(examples, &encodings, max_length),
             label_counts: count(&labels, &ids),
-            lora,
+            train: Rows::pick(examples, &ids, &split.train),
+            validation: Rows::pick(examples, &ids, &split.validation),
+            encodings: order.map(|row| encodings[*row].clone()).collect(),
+            total_parameters: total_parameters(&classifier),
+            given,
+            chosen,
+            method,
+            max_length,
             head,
             labels,
-            train,
-            validation,
-            steps_per_epoch,
-            total_steps,
+            frozen,
+            trained_parameters,
             memory,
-            options,
         })
     }
+
+    /// Tokens of each training row.
+    pub fn train_lengths(&self) -> Vec<usize> {
+        self.encodings[..self.train.len()]
+            .iter()
+            .map(|encoding| encoding.ids.len())
+            .collect()
+    }
+
+    /// The validation rows' encodings.
+    pub fn validation_encodings(&self) -> &[Encoding] {
+        &self.encodings[self.train.len()..]
+    }
+
+    /// The same value for the same validation rows in the same order, and for no others that anybody will meet.
+    pub fn items_key(&self) -> String {
+        let mut bytes = Vec::new();
+        for (text, label) in self.validation.texts.iter().zip(&self.validation.labels) {
+            for part in [text, &self.labels.names()[*label]] {
+                bytes.extend((part.len() as u64).to_le_bytes());
+                bytes.extend(part.as_bytes());
+            }
+        }
+        format!("{:016x}", fnv1a(&bytes))
+    }
+
+    /// Optimiser steps in one epoch of the classifying stage.
+    pub fn steps_per_epoch(&self, options: &TrainOptions) -> usize {
+        self.train
+            .len()
+            .div_ceil(options.train_batch_size)
+            .div_ceil(options.gradient_accumulation_steps)
+    }
+
+    /// Optimiser steps of both stages.
+    pub fn total_steps(&self, options: &TrainOptions) -> usize {
+        let contrastive = options
+            .contrastive
+            .settings()
+            .map_or(0, |stage| stage.steps);
+        contrastive + self.steps_per_epoch(options) * options.num_train_epochs
+    }
+}
+
+fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
+    let virtual_tokens = match &options.method {
+        Method::Prefix(config) => config.num_virtual_tokens,
+        _ => 0,
+    };
+    let positions = model.config.max_position_embeddings;
+    let free = positions.saturating_sub(virtual_tokens);
+    if free < 3 {
+        return Err(Error::InvalidOption {
+            option: "numVirtualTokens".into(),
+            reason: format!(
+                "expected at most {}, because this model knows {positions} positions and a text needs 3, got {virtual_tokens}",
+                positions.saturating_sub(3)
+            ),
+        });
+    }
+    let max_length = options.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(free));
+    if max_length > free {
+        let besides = match virtual_tokens {
+            0 => "the positions that this model knows".to_string(),
+            some => format!(
+                "the {positions} positions that this model knows without {some} virtual tokens"
+            ),
+        };
+        return Err(Error::InvalidOption {
+            option: "maxLength".into(),
+            reason: format!("expected at most {free}, {besides}, got {max_length}"),
+        });
+    }
+    Ok(max_length)
+}
+
+fn check_descriptions(options: &TrainOptions, labels: &LabelMap) -> Result<()> {
+    let invalid = |reason: String| {
+        Err(Error::InvalidOption {
+            option: "labelDescriptions".into(),
+            reason,
+        })
+    };
+    for (label, description) in &options.label_descriptions {
+        if labels.id(label).is_none() {
+            return invalid(format!(
+                "\"{label}\" is no label of the examples: {}",
+                labels.names().join(", ")
+            ));
+        }
+        if description.trim().is_empty() {
+            return invalid(format!("the description of \"{label}\" is blank"));
+        }
+    }
+    Ok(())
 }
 
 fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
@@ -157,47 +273,83 @@ fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
         .collect()
 }
 
-/// Bytes at the peak: the weights; what one training batch keeps, or one evaluation batch holds; what trains five times
-/// over (value, gradient, two moments, best epoch's copy); the probe's features (as computed, gathered, and as its
-/// tensor), its products of rows and labels, and its solver's memory; the confusion matrices.
-fn estimate(
-    model: &Pretrained,
-    options: &TrainOptions,
-    lora: &LoraConfig,
+/// What an estimate depends on besides model and options.
+struct Work {
     longest: usize,
     labels: usize,
     rows: usize,
-) -> u64 {
+    trained: u64,
+}
+
+/// Bytes at the peak: the weights; what one training batch keeps, or one evaluation batch holds; what trains five times
+/// over (value, gradient, two moments, best epoch's copy); the baselines' features (as computed, gathered, and as a
+/// tensor), their products of rows and labels, and the probe's solver's memory; the confusion matrices.
+fn estimate(model: &Pretrained, options: &TrainOptions, method: &Method, work: &Work) -> u64 {
     let config = &model.config;
-    let [hidden, wide, layers, labels, rows, r] = [
+    let [hidden, wide, layers, labels, rows] = [
         config.hidden_size,
         config.intermediate_size,
         config.num_hidden_layers,
-        labels,
-        rows,
-        lora.r,
+        work.labels,
+        work.rows,
     ]
     .map(|n| n as u64);
-    // as if every linear layer were a target
-    let deltas = layers * r * (8 * hidden + 2 * (hidden + wide));
     let head = (hidden + 1) * labels;
     let kind = model.compute.kind;
-    let batch = options.train_batch_size;
-    let tokens = (batch * longest) as u64;
-    // each of six deltas keeps its product with A twice, and its masked input and the mask where it drops any
-    let dropped = if lora.lora_dropout > 0.0 {
-        2 * (5 * hidden + wide)
+    let contrastive = options
+        .contrastive
+        .settings()
+        .map_or(0, |stage| stage.batch_size);
+    let batch = options.train_batch_size.max(contrastive);
+    let prefix = match method {
+        Method::Prefix(config) => config.num_virtual_tokens,
+        _ => 0,
+    };
+    let tokens = (batch * work.longest) as u64;
+    // what a method keeps for each token of a layer, beside the network's own
+    let kept = match method {
+        // each of six deltas keeps its product with A twice, and its masked input and the mask where it drops any; a magnitude keeps
+        // the output before it
+        Method::Lora(lora) => {
+            let dropped = if lora.lora_dropout > 0.0 {
+                2 * (5 * hidden + wide)
+            } else {
+                0
+            };
+            let scaled = if lora.use_dora {
+                2 * (5 * hidden + wide)
+            } else {
+                0
+            };
+            12 * lora.largest_rank() as u64 + dropped + scaled
+        }
+        Method::Houlsby(houlsby) => 2 * (2 * hidden + 4 * houlsby.width(config.hidden_size) as u64),
+        _ => 0,
+    };
+    // masks of hidden states, twice a layer, and the masked values
+    let dropped = if options.dropout > 0.0 { 4 * hidden } else { 0 };
+    // a mixture and its mask for each weight
+    let mixed = if options.mixout > 0.0 {
+        8 * work.trained
     } else {
         0
     };
-    let adapters = 4 * layers * tokens * (12 * r + dropped);
-    let training = Bert::activation_bytes(config, batch, longest, kind) + adapters;
+    let start = if options.l2_sp > 0.0 && method.kind() != MethodType::Full {
+        4 * work.trained
+    } else {
+        0
+    };
+    let longest = work.longest + prefix;
+    let training = Bert::activation_bytes(config, batch, longest, kind)
+        + 4 * layers * tokens * (kept + dropped)
+        + mixed
+        + start;
     let evaluation = Bert::activation_bytes(config, EVALUATION_BATCH, longest, kind) / (layers + 1);
-    let probe = 12 * rows * hidden + 20 * rows * labels + 200 * head;
+    let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
     4 * config.parameters()
         + training.max(evaluation)
-        + 20 * (deltas + head)
-        + probe
+        + 20 * work.trained
+        + baselines
         + 16 * labels * labels
 }
 

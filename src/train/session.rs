@@ -1,79 +1,67 @@
 //! Enters: a plan. Leaves: one event per call, and in the end the best classifier found. Pausing is not calling.
 
-use super::config::Recipe;
-use super::event::{FinishReason, TrainEvent};
-use super::optimizer::{AdamW, AdamWConfig};
-use super::plan::{Plan, Rows};
-use super::schedule::linear;
-use super::step::{LabelledBatch, train_step, upload, upload_labels};
-use crate::data::{Batch, Example, batches};
-use crate::eval::evaluate::{Evaluation, FeaturePass, logits, read};
-use crate::eval::metrics::{Report, report};
-use crate::eval::probe::{ProbeData, fit_best, head_logits};
-use crate::models::heads::HeadWeights;
-use crate::models::names::is_head;
-use crate::models::{Classifier, Head};
-use crate::peft::attach;
-use crate::peft::freeze::{total_parameters, train_head, trained_parameters};
-use crate::pretrained::Pretrained;
-use crate::rng::Rng;
-use crate::tuned::{Card, RunCard, Tuned};
-use crate::{Error, Result};
-use burn::module::Module;
+use web_time::Instant;
 
 use super::TrainOptions;
+use super::cache::{Frozen, FrozenCache};
+use super::event::{FinishReason, Finished, KeptStage, TrainEvent};
+use super::plan::Plan;
+use super::recipe::{Given, Speed, fit_to_time};
+use super::seeds::{SeedRun, SeedSummary, Seeds};
+use super::training::{Ground, Training};
+use crate::data::Example;
+use crate::eval::baseline::{centroids, zero_shot};
+use crate::eval::evaluate::{BaseFeatures, FeaturePass, logits, sentence_vectors};
+use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation, OfBaselines};
+use crate::eval::forgetting::{Forgetting, sentences};
+use crate::eval::probe::{ProbeData, fit_best};
+use crate::peft::MethodType;
+use crate::pretrained::Pretrained;
+use crate::tuned::{Card, RunCard, Tuned, encode};
+use crate::{Error, Result};
 
-/// One run. Call [`Session::next_event`] until it gives `None`; then [`Session::take_tuned`].
+/// One run, or several that differ in their seeds. Call [`Session::next_event`] until it gives `None`; then [`Session::take_tuned`].
 pub struct Session {
     model: Pretrained,
     plan: Plan,
+    options: TrainOptions,
     phase: Phase,
     stop: bool,
-    train_loss: Vec<f32>,
-    counts: [u64; 2],
     tuned: Option<Tuned>,
 }
 
 enum Phase {
     Start,
-    Features(FeaturePass),
-    Train(Box<Training>),
+    Features(FeaturePass, Instant),
+    Recipe(Box<Prepared>, Speed),
+    Begin(Box<Prepared>, Seeds, Option<Box<Candidate>>),
+    Train(Box<Running>),
+    Finish(Box<Prepared>, Box<Candidate>, Option<SeedSummary>),
     Done,
 }
 
-/// What exists only while deltas train.
-struct Training {
-    classifier: Classifier,
-    optimizer: AdamW,
-    probe: HeadWeights,
-    best: Best,
-    epoch: usize,
-    /// This epoch's batches of training rows, one list per optimiser step.
-    steps: Vec<Vec<Vec<usize>>>,
-    next: usize,
-    done: usize,
-    epochs_without_gain: usize,
-    finish: Option<FinishReason>,
+/// What every run of the session shares.
+struct Prepared {
+    heads: BaselineHeads,
+    scores: Baselines,
+    /// Of the validation rows.
+    logits: OfBaselines<Vec<f32>>,
+    cache: FrozenCache,
 }
 
-/// The best state so far, judged on the validation rows.
-struct Best {
-    classifier: Classifier,
-    epoch: usize,
-    /// `None` before anything of the tuned classifier was scored.
-    scores: Option<(f64, f64)>,
+struct Running {
+    prepared: Box<Prepared>,
+    options: TrainOptions,
+    training: Training,
+    seeds: Seeds,
+    candidate: Option<Box<Candidate>>,
 }
 
-impl Best {
-    /// Higher accuracy, or the same with a lower loss. A score that is not a number never wins.
-    fn loses_to(&self, report: &Report) -> bool {
-        if !report.loss.is_finite() {
-            return false;
-        }
-        self.scores.is_none_or(|(accuracy, loss)| {
-            report.accuracy > accuracy || (report.accuracy == accuracy && report.loss < loss)
-        })
-    }
+/// The best of the runs that have ended.
+struct Candidate {
+    training: Training,
+    options: TrainOptions,
+    reason: FinishReason,
 }
 
 impl Session {
@@ -81,28 +69,20 @@ impl Session {
     ///
     /// # Errors
     /// As [`Plan::new`], and targets that match no layer.
-    pub fn new(model: &Pretrained, examples: &[Example], options: TrainOptions) -> Result<Self> {
-        let plan = Plan::new(model, examples, options)?;
-        let session = Self {
-            counts: [0, 0],
+    pub fn new(model: &Pretrained, examples: &[Example], given: Given) -> Result<Self> {
+        let plan = Plan::new(model, examples, given)?;
+        Ok(Self {
+            options: plan.chosen.options.clone(),
             model: model.clone(),
             phase: Phase::Start,
             stop: false,
-            train_loss: Vec::new(),
             tuned: None,
             plan,
-        };
-        let blank = HeadWeights::zeros(session.plan.labels.len(), session.model.config.hidden_size);
-        let classifier = session.classifier(&blank)?;
-        let counts = [
-            trained_parameters(&classifier),
-            total_parameters(&classifier),
-        ];
-        Ok(Self { counts, ..session })
+        })
     }
 
-    /// Asks for an early end; the events that follow lead to `finished`, with the best state so far. Before the probe is
-    /// fitted there is no state to keep, so a stop takes effect after it.
+    /// Asks for an early end; the events that follow lead to `finished`, with the best state so far. Before the baselines are
+    /// fitted there is no state to keep, so a stop takes effect after them.
     pub fn stop(&mut self) {
         self.stop = true;
     }
@@ -117,324 +97,382 @@ impl Session {
     /// # Errors
     /// Failures of the device.
     pub async fn next_event(&mut self) -> Result<Option<TrainEvent>> {
-        match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Start => self.start().map(Some),
-            Phase::Features(pass) => self.features(pass).await.map(Some),
-            Phase::Train(training) => self.train(training).await.map(Some),
-            Phase::Done => Ok(None),
+        loop {
+            let event = match std::mem::replace(&mut self.phase, Phase::Done) {
+                Phase::Start => Some(self.start()?),
+                Phase::Features(pass, begun) => Some(self.features(pass, begun).await?),
+                Phase::Recipe(prepared, speed) => Some(self.recipe(prepared, &speed)),
+                Phase::Begin(prepared, seeds, candidate) => {
+                    self.begin(prepared, seeds, candidate).await?
+                }
+                Phase::Train(running) => Some(self.train(running).await?),
+                Phase::Finish(prepared, candidate, seeds) => {
+                    Some(self.finish(*prepared, *candidate, seeds).await?)
+                }
+                Phase::Done => return Ok(None),
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
         }
     }
 
     fn start(&mut self) -> Result<TrainEvent> {
         let plan = &self.plan;
-        // training rows first: `probe` counts on it
-        let all = plan
-            .train
-            .encodings
-            .iter()
-            .chain(&plan.validation.encodings);
-        self.phase = Phase::Features(FeaturePass::new(all.cloned().collect())?);
+        let (tap, cached_layers) = match plan.frozen {
+            Frozen::Nothing => (None, 0),
+            Frozen::Layers(layers) => (Some(layers), layers),
+            Frozen::Encoder => (None, self.model.config.num_hidden_layers),
+        };
+        let pass = FeaturePass::new(plan.encodings.clone(), tap)?;
+        self.phase = Phase::Features(pass, Instant::now());
         Ok(TrainEvent::Started {
             labels: plan.labels.names().to_vec(),
             train_rows: plan.train.len(),
             validation_rows: plan.validation.len(),
-            total_steps: plan.total_steps,
-            epochs: plan.options.num_train_epochs,
             head: plan.head,
-            trained_parameters: self.counts[0],
-            total_parameters: self.counts[1],
+            trained_parameters: plan.trained_parameters,
+            total_parameters: plan.total_parameters,
             memory_estimate: plan.memory,
             warnings: plan.warnings.clone(),
+            items_key: plan.items_key(),
+            cached_layers,
         })
     }
 
-    async fn features(&mut self, mut pass: FeaturePass) -> Result<TrainEvent> {
+    async fn features(&mut self, mut pass: FeaturePass, begun: Instant) -> Result<TrainEvent> {
         let pad = self.model.tokenizer.pad_id();
-        match pass.advance(&self.model.bert, self.plan.head, pad).await? {
-            None => self.probe(&pass).await,
-            Some(done) => {
-                let total = pass.total();
-                self.phase = Phase::Features(pass);
-                Ok(TrainEvent::Features { done, total })
+        if pass.advance(&self.model.bert, self.plan.head, pad).await? {
+            let (done, total) = (pass.done, pass.total());
+            self.phase = Phase::Features(pass, begun);
+            return Ok(TrainEvent::Features { done, total });
+        }
+        let positions = pass.positions as f64;
+        let share = self.plan.train.len() as f64 / pass.total() as f64;
+        let speed = Speed {
+            seconds_per_position: begun.elapsed().as_secs_f64() / positions.max(1.0),
+            positions: positions * share,
+        };
+        let prepared = self.baselines(pass.finish()).await?;
+        let validation = prepared.scores.clone();
+        self.phase = Phase::Recipe(Box::new(prepared), speed);
+        Ok(TrainEvent::Baselines { validation })
+    }
+
+    async fn baselines(&self, features: BaseFeatures) -> Result<Prepared> {
+        let plan = &self.plan;
+        let hidden = self.model.config.hidden_size;
+        let names = plan.labels.names();
+        let split = plan.train.len() * hidden;
+        let data = |features: &[f32], labels: &[usize]| ProbeData {
+            features: features.to_vec(),
+            labels: labels.to_vec(),
+        };
+        let train = data(&features.head[..split], &plan.train.labels);
+        let validation = data(&features.head[split..], &plan.validation.labels);
+        let descriptions = names.iter().map(|name| {
+            let given = self.options.label_descriptions.get(name);
+            given.unwrap_or(name).as_str()
+        });
+        let descriptions = encode(&self.model, descriptions, plan.max_length)?;
+        let pad = self.model.tokenizer.pad_id();
+        let described = sentence_vectors(&self.model.bert, &descriptions, pad).await?;
+        let heads = BaselineHeads {
+            zero_shot: zero_shot(&described, hidden)?,
+            centroid: centroids(
+                &features.mean[..split],
+                &plan.train.labels,
+                names.len(),
+                hidden,
+            )?,
+            probe: fit_best(&train, &validation, names).await?,
+        };
+        let mut cache = FrozenCache::new(
+            plan.encodings.len(),
+            hidden,
+            pad,
+            self.model.compute.device.clone(),
+        );
+        cache.set_frozen(plan.frozen);
+        match plan.frozen {
+            Frozen::Nothing => {}
+            Frozen::Layers(_) => {
+                for (row, states) in features.states.into_iter().enumerate() {
+                    cache.put(row, states);
+                }
+            }
+            Frozen::Encoder => {
+                for (row, vector) in features.head.chunks(hidden).enumerate() {
+                    cache.put(row, vector.to_vec());
+                }
             }
         }
-    }
-
-    async fn probe(&mut self, pass: &FeaturePass) -> Result<TrainEvent> {
-        let plan = &self.plan;
-        let data = |rows: &Rows, offset: usize| ProbeData {
-            features: (0..rows.len())
-                .flat_map(|row| pass.row(offset + row))
-                .copied()
-                .collect(),
-            labels: rows.labels.clone(),
+        let of_validation = BaseFeatures {
+            head: features.head[split..].to_vec(),
+            mean: features.mean[split..].to_vec(),
+            states: Vec::new(),
         };
-        let train = data(&plan.train, 0);
-        let validation = data(&plan.validation, plan.train.len());
-        let probe = fit_best(&train, &validation, plan.labels.names()).await?;
-        let logits = head_logits(&probe, &validation.features);
-        let scores = report(&validation.labels, &logits, plan.labels.names())?;
-        let start = match plan.options.recipe {
-            Recipe::ProbeThenLora => probe.clone(),
-            Recipe::Lora => fresh_head(
-                plan,
-                self.model.config.hidden_size,
-                self.model.config.initializer_range,
-            ),
-        };
-        let classifier = self.classifier(&start)?;
-        let best = Best {
-            classifier: classifier.valid(),
-            epoch: 0,
-            scores: match plan.options.recipe {
-                Recipe::ProbeThenLora => Some((scores.accuracy, scores.loss)),
-                Recipe::Lora => None,
-            },
-        };
-        let mut training = Box::new(Training {
-            classifier,
-            optimizer: AdamW::new(AdamWConfig::from(&plan.options)),
-            probe,
-            best,
-            epoch: 0,
-            steps: Vec::new(),
-            next: 0,
-            done: 0,
-            epochs_without_gain: 0,
-            finish: None,
-        });
-        self.next_epoch(&mut training)?;
-        self.phase = Phase::Train(training);
-        Ok(TrainEvent::Probe { validation: scores })
-    }
-
-    /// The frozen encoder with deltas attached and a head that trains.
-    fn classifier(&self, head: &HeadWeights) -> Result<Classifier> {
-        let mut classifier = Classifier {
-            bert: self.model.bert.clone(),
-            head: Head::new(self.plan.head, head, &self.model.compute.device),
-        };
-        attach(&mut classifier, &self.plan.lora, self.plan.options.seed)?;
-        train_head(&mut classifier);
-        Ok(classifier)
-    }
-
-    fn next_epoch(&self, training: &mut Training) -> Result<()> {
-        let options = &self.plan.options;
-        training.epoch += 1;
-        training.next = 0;
-        training.steps = batches(
-            &self.plan.train.lengths(),
-            options.train_batch_size,
-            options.seed,
-            training.epoch,
-        )?
-        .chunks(options.gradient_accumulation_steps)
-        .map(<[Vec<usize>]>::to_vec)
-        .collect();
-        Ok(())
-    }
-
-    async fn train(&mut self, mut training: Box<Training>) -> Result<TrainEvent> {
-        if self.stop && training.finish.is_none() {
-            training.finish = Some(FinishReason::Stopped);
-        }
-        if let Some(reason) = training.finish {
-            return self.finish(*training, reason).await;
-        }
-        let event = match training.next < training.steps.len() {
-            true => self.step(&mut training).await?,
-            false => self.end_epoch(&mut training).await?,
-        };
-        self.phase = Phase::Train(training);
-        Ok(event)
-    }
-
-    async fn step(&mut self, training: &mut Training) -> Result<TrainEvent> {
-        let Plan { options, train, .. } = &self.plan;
-        let device = &self.model.compute.device;
-        let mut tokens = 0;
-        let mut uploaded = Vec::new();
-        for rows in &training.steps[training.next] {
-            let picked = rows
-                .iter()
-                .map(|row| &train.encodings[*row])
-                .collect::<Vec<_>>();
-            let batch = Batch::pad(&picked, self.model.tokenizer.pad_id())?;
-            let labels = rows
-                .iter()
-                .map(|row| train.labels[*row])
-                .collect::<Vec<_>>();
-            tokens += batch.tokens;
-            uploaded.push(LabelledBatch {
-                tokens: upload(&batch, device),
-                labels: upload_labels(&labels, device),
-                rows: rows.len(),
-            });
-        }
-        let factor = linear(training.done, self.plan.warmup_steps, self.plan.total_steps);
-        let [rate, head_rate] = [
-            options.learning_rate * factor,
-            options.head_learning_rate * factor,
-        ];
-        if self.plan.lora.lora_dropout > 0.0 {
-            let name = format!("dropout/{}", training.done);
-            device.seed(Rng::stream(options.seed, &name).next_u64());
-        }
-        let by_path = |path: &str| if is_head(path) { head_rate } else { rate };
-        let (classifier, loss) = train_step(
-            training.classifier.clone(),
-            &mut training.optimizer,
-            &uploaded,
-            options.max_grad_norm,
-            by_path,
-        );
-        training.classifier = classifier;
-        training.next += 1;
-        training.done += 1;
-        let loss = read(loss).await?.first().copied().unwrap_or(f32::NAN);
-        self.train_loss.push(loss);
-        if !loss.is_finite() {
-            training.finish = Some(FinishReason::Diverged);
-        }
-        Ok(TrainEvent::Step {
-            step: training.done,
-            total_steps: self.plan.total_steps,
-            epoch: training.epoch,
-            loss,
-            learning_rate: rate,
-            head_learning_rate: head_rate,
-            tokens,
+        let logits = heads.logits(&of_validation);
+        Ok(Prepared {
+            scores: logits.report(&plan.validation.labels, names)?,
+            heads,
+            logits,
+            cache,
         })
     }
 
-    async fn end_epoch(&mut self, training: &mut Training) -> Result<TrainEvent> {
-        let classifier = training.classifier.valid();
-        let rows = &self.plan.validation;
-        let logits = logits(&classifier, &rows.encodings, self.model.tokenizer.pad_id()).await?;
-        let scores = report(&rows.labels, &logits, self.plan.labels.names())?;
-        let loss = scores.loss;
-        let best = training.best.loses_to(&scores);
-        if best {
-            training.best = Best {
-                classifier,
-                epoch: training.epoch,
-                scores: Some((scores.accuracy, scores.loss)),
-            };
-            training.epochs_without_gain = 0;
-        } else {
-            training.epochs_without_gain += 1;
-        }
-        let event = TrainEvent::Evaluation {
-            step: training.done,
-            epoch: training.epoch,
-            validation: scores,
-            best,
+    fn recipe(&mut self, prepared: Box<Prepared>, speed: &Speed) -> TrainEvent {
+        let chosen = fit_to_time(&self.plan.given, self.plan.chosen.clone(), speed);
+        self.options = TrainOptions {
+            method: self.plan.method.clone(),
+            max_length: Some(self.plan.max_length),
+            head_seed: Some(chosen.options.head_seed()),
+            data_seed: Some(chosen.options.data_seed()),
+            ..chosen.options
         };
-        let options = &self.plan.options;
-        let patience = options.early_stopping_patience;
-        if !loss.is_finite() {
-            // the update of the epoch's last step made it: no later step would show it
-            training.finish = Some(FinishReason::Diverged);
-        } else if training.epoch == options.num_train_epochs {
-            training.finish = Some(FinishReason::Completed);
-        } else if patience > 0 && training.epochs_without_gain >= patience {
-            training.finish = Some(FinishReason::EarlyStopping);
-        } else {
-            self.next_epoch(training)?;
+        self.phase = Phase::Begin(prepared, Seeds::default(), None);
+        TrainEvent::Recipe {
+            recipe: self.options.recipe,
+            reasons: chosen.reasons,
+            options: Box::new(self.options.clone()),
+            total_steps: self.plan.total_steps(&self.options),
+            epochs: self.options.num_train_epochs,
         }
+    }
+
+    async fn begin(
+        &mut self,
+        prepared: Box<Prepared>,
+        seeds: Seeds,
+        candidate: Option<Box<Candidate>>,
+    ) -> Result<Option<TrainEvent>> {
+        let index = seeds.len();
+        let options = Seeds::options(&self.options, index);
+        let ground = ground(&self.model, &self.plan, &options, &prepared);
+        let training = Training::new(&ground, prepared.cache.clone()).await?;
+        let event = (self.options.seeds > 1).then(|| TrainEvent::Seed {
+            index,
+            count: self.options.seeds,
+            head_seed: options.head_seed(),
+            data_seed: options.data_seed(),
+        });
+        self.phase = Phase::Train(Box::new(Running {
+            prepared,
+            options,
+            training,
+            seeds,
+            candidate,
+        }));
         Ok(event)
     }
 
-    async fn finish(&mut self, training: Training, reason: FinishReason) -> Result<TrainEvent> {
+    async fn train(&mut self, mut running: Box<Running>) -> Result<TrainEvent> {
+        if self.stop && running.training.finish.is_none() {
+            running.training.finish = Some(FinishReason::Stopped);
+        }
+        if let Some(reason) = running.training.finish {
+            return self.end_run(*running, reason).await;
+        }
+        let Running {
+            prepared,
+            options,
+            training,
+            seeds,
+            ..
+        } = &mut *running;
+        let ground = ground(&self.model, &self.plan, options, prepared);
+        let event = training.advance(&ground).await?;
+        let judged = matches!(event, TrainEvent::Evaluation { .. }) && training.finish.is_none();
+        let (epochs, rows) = (options.num_train_epochs, self.plan.validation.len());
+        if judged && seeds.unpromising(&training.curve, epochs, rows) {
+            training.finish = Some(FinishReason::Unpromising);
+        }
+        self.phase = Phase::Train(running);
+        Ok(event)
+    }
+
+    async fn end_run(&mut self, running: Running, reason: FinishReason) -> Result<TrainEvent> {
+        let Running {
+            prepared,
+            options,
+            training,
+            mut seeds,
+            candidate,
+        } = running;
+        // a run without any score has none to be judged by
+        let (accuracy, loss) = training.best.scores.unwrap_or((0.0, f64::MAX));
+        let run = SeedRun {
+            head_seed: options.head_seed(),
+            data_seed: options.data_seed(),
+            reason,
+            accuracy,
+            loss,
+            kept_epoch: training.best.epoch,
+            steps: training.done,
+        };
+        let index = seeds.len();
+        let best = seeds.add(run.clone(), training.curve.clone());
+        let candidate = match candidate {
+            Some(other) if !best => other,
+            _ => Box::new(Candidate {
+                training,
+                options,
+                reason,
+            }),
+        };
+        if self.options.seeds == 1 {
+            return self.finish(*prepared, *candidate, None).await;
+        }
+        self.phase = match seeds.len() < self.options.seeds && !self.stop {
+            true => Phase::Begin(prepared, seeds, Some(candidate)),
+            false => Phase::Finish(prepared, candidate, Some(seeds.summary()?)),
+        };
+        Ok(TrainEvent::SeedFinished { index, run })
+    }
+
+    async fn finish(
+        &mut self,
+        prepared: Prepared,
+        candidate: Candidate,
+        seeds: Option<SeedSummary>,
+    ) -> Result<TrainEvent> {
+        let Candidate {
+            training,
+            options,
+            reason,
+        } = candidate;
         let plan = &self.plan;
+        let (kept_epoch, kept_stage) = (training.best.epoch, training.best.stage);
+        let (steps, train_loss) = (training.done, training.train_loss.clone());
+        let ground = ground(&self.model, plan, &options, &prepared);
+        let (classifier, method, trainable) = training.result(&ground);
         let names = plan.labels.names();
-        let truth = &plan.validation.labels;
         let texts = plan
             .validation
             .texts
             .iter()
             .map(String::as_str)
             .collect::<Vec<_>>();
-        let encodings = &plan.validation.encodings;
-        let best = training.best;
-        let probe = Classifier {
-            bert: self.model.bert.clone(),
-            head: Head::new(plan.head, &training.probe, &self.model.compute.device),
-        };
         let pad = self.model.tokenizer.pad_id();
-        let after = logits(&best.classifier, encodings, pad).await?;
-        let before = logits(&probe, encodings, pad).await?;
-        let evaluation = Evaluation::new(names, &texts, truth, &after, &before)?;
-        let score = |report: &Report| (report.accuracy, report.macro_f1);
-        let card = RunCard {
-            options: serde_json::to_value(&plan.options)
-                .map_err(|error| Error::InvalidState(error.to_string()))?,
-            train_rows: plan.train.len(),
-            validation_rows: plan.validation.len(),
-            label_counts: plan.label_counts.clone(),
-            steps: training.done,
-            kept_epoch: best.epoch,
-            baseline_scores: score(&evaluation.baseline),
-            tuned_scores: score(&evaluation.tuned),
-            trained_parameters: self.counts[0],
-            total_parameters: self.counts[1],
-        };
+        let tuned_logits = logits(&classifier, plan.validation_encodings(), pad).await?;
+        let evaluation = Evaluation::new(
+            names,
+            &texts,
+            &plan.validation.labels,
+            &tuned_logits,
+            &prepared.logits,
+        )?;
+        let untouched = method.kind() == MethodType::Probe;
+        let forgetting = self.forgetting(&classifier.bert, untouched).await?;
         let tuned = Tuned {
-            classifier: best.classifier,
-            baseline: training.probe,
+            classifier,
+            method,
+            trainable,
+            baselines: prepared.heads,
             labels: plan.labels.clone(),
-            lora: plan.lora.clone(),
             max_length: plan.max_length,
-            card: Card::Run(Box::new(card)),
+            card: Card::Run(Box::new(RunCard {
+                options: serde_json::to_value(&options)
+                    .map_err(|error| Error::InvalidState(error.to_string()))?,
+                train_rows: plan.train.len(),
+                validation_rows: plan.validation.len(),
+                label_counts: plan.label_counts.clone(),
+                steps,
+                kept_epoch,
+                kept_stage,
+                baselines: evaluation.baselines.clone(),
+                tuned: evaluation.tuned.clone(),
+                verdict: evaluation.verdict(),
+                forgetting: forgetting.clone(),
+                trained_parameters: plan.trained_parameters,
+                total_parameters: plan.total_parameters,
+            })),
         };
-        let message = message(reason, best.epoch, training.done, &plan.options);
-        self.tuned = Some(tuned);
-        Ok(TrainEvent::Finished {
+        let finished = Finished {
             reason,
-            message,
-            kept_epoch: best.epoch,
-            steps: training.done,
-            train_loss: self.train_loss.clone(),
+            message: message(reason, kept_stage, kept_epoch, steps, &options),
+            kept_epoch,
+            kept_stage,
+            steps,
+            train_loss,
+            verdict: evaluation.verdict(),
             evaluation,
-            trained_parameters: self.counts[0],
-            total_parameters: self.counts[1],
-        })
+            forgetting,
+            seeds,
+            export_bytes: tuned.export_bytes(),
+            options,
+            trained_parameters: plan.trained_parameters,
+            total_parameters: plan.total_parameters,
+        };
+        self.tuned = Some(tuned);
+        Ok(TrainEvent::Finished(Box::new(finished)))
+    }
+
+    async fn forgetting(&self, tuned: &crate::models::Bert, untouched: bool) -> Result<Forgetting> {
+        let model = &self.model;
+        let pad = model.tokenizer.pad_id();
+        let encodings = encode(model, sentences(), self.plan.max_length)?;
+        let before = model.general_vectors(&encodings).await?;
+        let after = match untouched {
+            true => before.to_vec(),
+            false => sentence_vectors(tuned, &encodings, pad).await?,
+        };
+        Forgetting::new(&before, &after, model.config.hidden_size)
     }
 }
 
-/// Hugging Face's fresh head: normal with the model's `initializer_range`, biases zero. `[labels, hidden]`.
-fn fresh_head(plan: &Plan, hidden: usize, range: f64) -> HeadWeights {
-    let mut rng = Rng::stream(plan.options.seed, "init/head");
-    let labels = plan.labels.len();
-    HeadWeights {
-        weight: (0..labels * hidden)
-            .map(|_| (rng.normal() * range) as f32)
-            .collect(),
-        bias: vec![0.0; labels],
+fn ground<'a>(
+    model: &'a Pretrained,
+    plan: &'a Plan,
+    options: &'a TrainOptions,
+    prepared: &'a Prepared,
+) -> Ground<'a> {
+    Ground {
+        model,
+        plan,
+        options,
+        probe: &prepared.heads.probe,
+        probe_scores: &prepared.scores.probe,
     }
 }
 
-fn message(reason: FinishReason, kept: usize, steps: usize, options: &TrainOptions) -> String {
+fn message(
+    reason: FinishReason,
+    stage: KeptStage,
+    kept: usize,
+    steps: usize,
+    options: &TrainOptions,
+) -> String {
     let why = match reason {
-        FinishReason::Completed => format!("All {} epochs are trained", options.num_train_epochs),
+        FinishReason::Completed => match options.num_train_epochs {
+            0 => "The contrastive stage is trained".to_string(),
+            epochs => format!("All {epochs} epochs are trained"),
+        },
         FinishReason::EarlyStopping => format!(
             "Training ended early: {} epochs brought no gain on the validation rows",
             options.early_stopping_patience
         ),
         FinishReason::Stopped => "Training was stopped".into(),
+        FinishReason::Unpromising => "Other seeds did clearly better".into(),
         FinishReason::Diverged => format!(
             "Training diverged: after step {steps} the loss is not a number. Try a lower learningRate than {} and a \
              lower headLearningRate than {}",
             options.learning_rate, options.head_learning_rate
         ),
     };
-    let what = match (kept, options.recipe) {
-        (0, Recipe::ProbeThenLora) => {
+    let what = match (stage, options.head_init) {
+        (KeptStage::Classify, _) => {
+            format!("the state after epoch {kept}, the best on the validation rows")
+        }
+        (KeptStage::Contrastive, _) => {
+            "the state after the contrastive stage, with the head that was fitted then".into()
+        }
+        (KeptStage::Probe, super::config::HeadInit::Probe) => {
             "the fitted head on the untuned model, which no epoch beat".into()
         }
-        (0, Recipe::Lora) => "the state before training, because no epoch ended well".into(),
-        (epoch, _) => format!("the state after epoch {epoch}, the best on the validation rows"),
+        (KeptStage::Probe, super::config::HeadInit::Random) => {
+            "the state before training, because no epoch ended well".into()
+        }
     };
     format!("{why}. Kept: {what}.")
 }

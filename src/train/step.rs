@@ -2,34 +2,41 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::contrast::Pairs;
 use super::loss::cross_entropy_sum;
 use super::optimizer::{AdamW, clip_gradients};
-use crate::data::batch::Batch;
-use crate::models::Classifier;
-use crate::models::bert::TokenBatch;
+use super::penalty::Penalty;
+use crate::models::{Classifier, Inputs};
+use crate::peft::Trainable;
 use crate::peft::freeze::take_gradients;
 
-/// A batch with its labels, on the device.
+/// What a batch is to teach. Boxed, because a burn tensor is some hundred bytes large.
 #[derive(Debug, Clone)]
-pub struct LabelledBatch {
-    pub tokens: TokenBatch,
-    /// `[batch]`
-    pub labels: Tensor<1, Int>,
-    /// Number of rows.
+pub enum Target {
+    /// The label of each row, `[batch]`.
+    Labels(Box<Tensor<1, Int>>),
+    /// Which rows belong together.
+    Pairs(Box<Pairs>),
+}
+
+/// A batch with its target, on the device.
+#[derive(Debug, Clone)]
+pub struct TrainBatch {
+    pub inputs: Inputs,
+    pub target: Target,
+    /// Rows that the loss is a sum over.
     pub rows: usize,
 }
 
-/// Puts a padded batch on the device.
-pub fn upload(batch: &Batch, device: &Device) -> TokenBatch {
-    let shape = [batch.rows, batch.width];
-    let ints = |values: &[i32]| {
-        Tensor::<2, Int>::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
-    let mask = batch.mask.iter().map(|one| *one as f32).collect::<Vec<_>>();
-    TokenBatch {
-        ids: ints(&batch.ids),
-        types: ints(&batch.types),
-        mask: Tensor::from_data(TensorData::new(mask, shape), device),
+impl TrainBatch {
+    /// Sum of the rows' losses, `[1]`.
+    pub fn loss_sum(&self, classifier: &Classifier) -> Tensor<1> {
+        match &self.target {
+            Target::Labels(labels) => {
+                cross_entropy_sum(classifier.forward(&self.inputs), *labels.clone())
+            }
+            Target::Pairs(pairs) => pairs.loss_sum(classifier.features(&self.inputs)),
+        }
     }
 }
 
@@ -43,14 +50,14 @@ pub fn upload_labels(labels: &[usize], device: &Device) -> Tensor<1, Int> {
 /// Gradients of the mean loss over all rows of all batches, flat and by path, and that loss, `[1]`.
 pub fn gradients(
     classifier: &Classifier,
-    batches: &[LabelledBatch],
+    batches: &[TrainBatch],
 ) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
-    let rows = batches.iter().map(|batch| batch.rows).sum::<usize>() as f64;
+    // rows without a partner have no contrastive loss, and a batch may hold none that has
+    let rows = batches.iter().map(|batch| batch.rows).sum::<usize>().max(1) as f64;
     let mut sum: Vec<(String, Tensor<1>)> = Vec::new();
     let mut total: Option<Tensor<1>> = None;
     for batch in batches {
-        let logits = classifier.forward(&batch.tokens);
-        let loss = cross_entropy_sum(logits, batch.labels.clone()) / rows;
+        let loss = batch.loss_sum(classifier) / rows;
         let mut tape = loss.backward();
         let gradients = take_gradients(classifier, &mut tape);
         sum = match sum.is_empty() {
@@ -71,15 +78,32 @@ pub fn gradients(
     (sum, total)
 }
 
-/// One optimiser step over `batches`; returns the loss before it, `[1]`, without waiting for the device.
+/// What an optimiser step follows besides its batches.
+pub struct Rules<'a> {
+    /// Everything that the method trains.
+    pub trainable: &'a Trainable,
+    /// A pull towards the start.
+    pub penalty: Option<&'a Penalty>,
+    /// 0 for no clipping.
+    pub max_grad_norm: f64,
+}
+
+/// One optimiser step over `batches`; `rate(path)` is a parameter's learning rate. Returns the loss before it, penalty included, `[1]`,
+/// without waiting for the device.
 pub fn train_step(
     classifier: Classifier,
     optimizer: &mut AdamW,
-    batches: &[LabelledBatch],
-    max_grad_norm: f64,
+    batches: &[TrainBatch],
+    rules: &Rules<'_>,
     rate: impl Fn(&str) -> f64,
 ) -> (Classifier, Tensor<1>) {
-    let (gradients, loss) = gradients(&classifier, batches);
-    let gradients = clip_gradients(gradients, max_grad_norm);
+    let (mut gradients, mut loss) = gradients(&classifier, batches);
+    if let Some(penalty) = rules.penalty {
+        gradients = penalty.add_to(&classifier, rules.trainable, gradients);
+        if let Some(value) = penalty.value(&classifier, rules.trainable) {
+            loss = loss + value;
+        }
+    }
+    let gradients = clip_gradients(gradients, rules.max_grad_norm);
     (optimizer.step(classifier, gradients, rate), loss)
 }

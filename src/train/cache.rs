@@ -1,0 +1,153 @@
+//! Enters: rows of texts. Leaves: batches that start above the frozen part of the network, whose output is computed once a row.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::Result;
+use crate::data::Batch;
+use crate::device::read;
+use crate::eval::evaluate::upload;
+use crate::models::heads::{Inputs, States};
+use crate::models::{Classifier, HeadKind};
+use crate::text::Encoding;
+
+/// How far up the network nothing trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frozen {
+    /// Nothing is worth keeping: batches start from ids.
+    Nothing,
+    /// The embeddings and so many layers.
+    Layers(usize),
+    /// Everything but the head.
+    Encoder,
+}
+
+/// The frozen part's output for every row that was asked for.
+#[derive(Debug, Clone)]
+pub struct FrozenCache {
+    frozen: Frozen,
+    /// `[tokens, hidden]` in row order, or `[hidden]` where the whole encoder is frozen.
+    rows: Vec<Option<Vec<f32>>>,
+    hidden: usize,
+    pad_id: u32,
+    device: Device,
+}
+
+impl FrozenCache {
+    /// Empty, for so many rows.
+    pub fn new(rows: usize, hidden: usize, pad_id: u32, device: Device) -> Self {
+        Self {
+            frozen: Frozen::Nothing,
+            rows: vec![None; rows],
+            hidden,
+            pad_id,
+            device,
+        }
+    }
+
+    /// Bytes that all rows would take.
+    pub fn bytes(frozen: Frozen, encodings: &[Encoding], hidden: usize) -> u64 {
+        let vectors = match frozen {
+            Frozen::Nothing => 0,
+            Frozen::Layers(_) => encodings.iter().map(|encoding| encoding.ids.len()).sum(),
+            Frozen::Encoder => encodings.len(),
+        };
+        4 * vectors as u64 * hidden as u64
+    }
+
+    /// Sets how much is frozen; what was kept for another depth is dropped.
+    pub fn set_frozen(&mut self, frozen: Frozen) {
+        if self.frozen != frozen {
+            self.frozen = frozen;
+            self.rows.fill(None);
+        }
+    }
+
+    /// How much is frozen.
+    pub fn frozen(&self) -> Frozen {
+        self.frozen
+    }
+
+    /// Keeps what was computed elsewhere.
+    pub fn put(&mut self, row: usize, values: Vec<f32>) {
+        self.rows[row] = Some(values);
+    }
+
+    /// A batch of these rows, padded to the longest. `encodings` are all rows that the cache was made for. Rows that are not kept yet
+    /// are computed by `classifier`, together.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub async fn inputs(
+        &mut self,
+        classifier: &Classifier,
+        encodings: &[Encoding],
+        rows: &[usize],
+    ) -> Result<Inputs> {
+        let pad = |rows: &[usize]| {
+            let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
+            Batch::pad(&picked, self.pad_id)
+        };
+        let depth = match self.frozen {
+            Frozen::Nothing => return Ok(Inputs::Tokens(upload(&pad(rows)?, &self.device))),
+            Frozen::Layers(depth) => Some(depth),
+            Frozen::Encoder => None,
+        };
+        let missing = rows
+            .iter()
+            .copied()
+            .filter(|row| self.rows[*row].is_none())
+            .collect::<Vec<_>>();
+        if !missing.is_empty() {
+            let batch = pad(&missing)?;
+            let tokens = upload(&batch, &self.device);
+            let values = match depth {
+                Some(depth) => read(classifier.bert.lower(depth, &tokens).inner()).await?,
+                None => read(classifier.features(&Inputs::Tokens(tokens)).inner()).await?,
+            };
+            let width = values.len() / missing.len();
+            for (row, values) in missing.iter().zip(values.chunks(width)) {
+                let kept = match depth {
+                    Some(_) => encodings[*row].ids.len() * self.hidden,
+                    None => self.hidden,
+                };
+                self.rows[*row] = Some(values[..kept].to_vec());
+            }
+        }
+        let Some(depth) = depth else {
+            let values = self.gather(rows, 1);
+            let shape = [rows.len(), self.hidden];
+            let features = Tensor::from_data(TensorData::new(values, shape), &self.device);
+            return Ok(Inputs::Features(features));
+        };
+        let batch = pad(rows)?;
+        let shape = [batch.rows, batch.width, self.hidden];
+        let values = self.gather(rows, batch.width);
+        Ok(Inputs::States(States {
+            x: Tensor::from_data(TensorData::new(values, shape), &self.device),
+            mask: upload(&batch, &self.device).mask,
+            depth,
+        }))
+    }
+
+    /// Rows behind each other, each filled up with zeros to `width` vectors: no attention reaches padding, and no mean counts it.
+    fn gather(&self, rows: &[usize], width: usize) -> Vec<f32> {
+        let size = width * self.hidden;
+        let mut values = Vec::with_capacity(rows.len() * size);
+        for (index, row) in rows.iter().enumerate() {
+            values.extend_from_slice(self.rows[*row].as_deref().unwrap_or_default());
+            values.resize((index + 1) * size, 0.0);
+        }
+        values
+    }
+}
+
+/// How much of the network is frozen where the lowest `layers` of `all` layers are, and `head` says what is read on top.
+pub fn frozen_part(layers: usize, all: usize, head: HeadKind, pooler_trains: bool) -> Frozen {
+    // the embeddings alone are cheaper to compute than to carry
+    match layers {
+        0 => Frozen::Nothing,
+        layers if layers < all => Frozen::Layers(layers),
+        layers if head == HeadKind::Cls && pooler_trains => Frozen::Layers(layers),
+        _ => Frozen::Encoder,
+    }
+}

@@ -1,0 +1,81 @@
+//! Enters: trained tensors and what they started from. Leaves: the pull back to the start, as a loss and as gradients.
+
+use std::collections::HashMap;
+
+use burn::tensor::Tensor;
+
+use crate::models::Classifier;
+use crate::peft::Trainable;
+use crate::peft::freeze::trained;
+
+/// L2-SP: `lambda * |theta - theta_start|^2` over all trained tensors, the head's too (Li et al. 2018). The start is the pretrained
+/// value, or where there is none (head, adapter) the first one.
+#[derive(Debug, Clone)]
+pub struct Penalty {
+    lambda: f64,
+    start: HashMap<String, Tensor<1>>,
+}
+
+impl Penalty {
+    /// Remembers the values that `classifier` has now; `None` where `lambda` is 0.
+    pub fn new(classifier: &Classifier, trainable: &Trainable, lambda: f64) -> Option<Self> {
+        (lambda > 0.0).then(|| Self {
+            lambda,
+            start: trained(classifier, trainable)
+                .into_iter()
+                .map(|tensor| (tensor.path, tensor.value))
+                .collect(),
+        })
+    }
+
+    /// Takes the values of now as the start of the paths that `which` names.
+    pub fn restart(
+        &mut self,
+        classifier: &Classifier,
+        trainable: &Trainable,
+        which: impl Fn(&str) -> bool,
+    ) {
+        for tensor in trained(classifier, trainable) {
+            if which(&tensor.path) {
+                self.start.insert(tensor.path, tensor.value);
+            }
+        }
+    }
+
+    /// Adds the penalty's gradient, `2 lambda (theta - theta_start)`, to those of the same paths. Adding it before clipping and Adam is
+    /// the same as adding the penalty to the loss.
+    pub fn add_to(
+        &self,
+        classifier: &Classifier,
+        trainable: &Trainable,
+        gradients: Vec<(String, Tensor<1>)>,
+    ) -> Vec<(String, Tensor<1>)> {
+        let mut values = trained(classifier, trainable)
+            .into_iter()
+            .map(|tensor| (tensor.path, tensor.value))
+            .collect::<HashMap<_, _>>();
+        gradients
+            .into_iter()
+            .map(|(path, gradient)| {
+                let pulled = match (values.remove(&path), self.start.get(&path)) {
+                    (Some(value), Some(start)) => {
+                        gradient + (value - start.clone()) * (2.0 * self.lambda)
+                    }
+                    _ => gradient,
+                };
+                (path, pulled)
+            })
+            .collect()
+    }
+
+    /// The penalty itself, `[1]`.
+    pub fn value(&self, classifier: &Classifier, trainable: &Trainable) -> Option<Tensor<1>> {
+        trained(classifier, trainable)
+            .into_iter()
+            .filter_map(|tensor| {
+                let start = self.start.get(&tensor.path)?.clone();
+                Some((tensor.value - start).square().sum() * self.lambda)
+            })
+            .reduce(|sum, part| sum + part)
+    }
+}
