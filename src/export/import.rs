@@ -5,46 +5,45 @@ use std::collections::{HashMap, HashSet};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
-use super::adapter::{
-    ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEAD, CARD, ExportedFile, LABELS, LabelsFile,
+use super::files::{
+    ADAPTER, ADAPTER_CONFIG, ADAPTER_MODEL, BASELINE_HEADS, CARD, DENSE, ExportedFile, HEAD,
+    LABELS, LabelsFile, MODEL, MODEL_HEAD, Tensors, key,
 };
 use crate::data::LabelMap;
-use crate::formats::{Header, MemorySource, read_tensor};
+use crate::eval::evaluation::BaselineHeads;
 use crate::models::heads::HeadWeights;
 use crate::models::load::transpose;
-use crate::models::names::{adapter_key, is_transposed};
+use crate::models::names::{is_prefix, is_transposed};
 use crate::models::{Bert, Classifier, Head, HeadKind};
-use crate::peft::freeze::{replace_trained, train_head, trained};
-use crate::peft::{LoraConfig, attach};
+use crate::peft::freeze::{replace, trained};
+use crate::peft::keys::other_key;
+use crate::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
 use crate::pretrained::Pretrained;
 use crate::tuned::{Card, Tuned};
 use crate::{Error, Result};
 
-const DENSE: &str = "3_Dense/model.safetensors";
+/// PEFT's name of a whole prefix.
+const PROMPTS: &str = "prompt_embeddings";
 
-/// Reads an exported adapter back onto the model that is loaded.
+/// Reads an export back onto the model that is loaded.
 ///
 /// # Errors
 /// Missing or broken files, tensors of other shapes than the loaded model has, labels that do not fit.
 pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tuned> {
     let files = Files::new(files);
-    let (lora, head) = LoraConfig::from_adapter_config(files.bytes(ADAPTER_CONFIG)?)?;
     let labels: LabelsFile =
         serde_json::from_slice(files.bytes(LABELS)?).map_err(|error| Error::InvalidFile {
             file: LABELS.into(),
             reason: error.to_string(),
         })?;
-    if labels.head != head {
-        return Err(Error::InvalidFile {
-            file: LABELS.into(),
-            reason: format!(
-                "its head is {:?}, but the adapter's task type means {head:?}",
-                labels.head
-            ),
-        });
-    }
+    let head = labels.head;
+    let method = read_method(&files, labels.method, head)?;
     model.check_head(head)?;
-    let positions = model.config.max_position_embeddings;
+    let prefix = match &method {
+        Method::Prefix(config) => config.num_virtual_tokens,
+        _ => 0,
+    };
+    let positions = model.config.max_position_embeddings.saturating_sub(prefix);
     if !(3..=positions).contains(&labels.max_length) {
         return Err(Error::InvalidFile {
             file: LABELS.into(),
@@ -56,127 +55,154 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     }
     let map = LabelMap::from_names(labels.labels)?;
     let hidden = model.config.hidden_size;
-    let mut tensors = files.tensors(ADAPTER_MODEL).await?;
-    if head == HeadKind::Mean {
-        tensors.extend(files.tensors(DENSE).await?);
+    let mut tensors = files.tensors(weights(labels.method)).await?;
+    match (labels.method, head) {
+        (MethodType::Probe, _) => tensors = tensors.renamed(head),
+        (_, HeadKind::Mean) => tensors.extend(files.tensors(DENSE).await?),
+        (MethodType::Houlsby, HeadKind::Cls) => tensors.extend(files.tensors(MODEL_HEAD).await?),
+        _ => {}
     }
-    let baseline = baseline(&files.tensors(BASELINE_HEAD).await?, map.len(), hidden)?;
-    let classifier = restore(&model.bert, &lora, head, &tensors, map.len())?;
+    let baselines = baselines(&files.tensors(BASELINE_HEADS).await?, map.len(), hidden)?;
+    let (classifier, trainable) = restore(&model.bert, &method, head, &tensors, map.len())?;
     Ok(Tuned {
         classifier: classifier.valid(),
-        baseline,
+        method,
+        trainable,
+        baselines,
         labels: map,
-        lora,
         max_length: labels.max_length,
         // the run is over and known only by its card, which goes on with the adapter
         card: Card::Imported(match files.bytes(CARD) {
             Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Err(_) => format!("# LoRA adapter for {}\n", model.name),
+            Err(_) => format!("# Text classifier for {}\n", model.name),
         }),
     })
 }
 
-/// A trainable classifier with an adapter file's values.
+/// The file that holds a method's weights.
+fn weights(method: MethodType) -> &'static str {
+    match method {
+        MethodType::Lora | MethodType::Prefix => ADAPTER_MODEL,
+        MethodType::Houlsby => ADAPTER,
+        MethodType::Full => MODEL,
+        MethodType::Probe => HEAD,
+    }
+}
+
+fn read_method(files: &Files, method: MethodType, head: HeadKind) -> Result<Method> {
+    let settings = || files.bytes(ADAPTER_CONFIG);
+    let same_head = |found: HeadKind| match found == head {
+        true => Ok(()),
+        false => Err(Error::InvalidFile {
+            file: LABELS.into(),
+            reason: format!("its head is {head:?}, but the adapter's task type means {found:?}"),
+        }),
+    };
+    match method {
+        MethodType::Full => Ok(Method::Full(Default::default())),
+        MethodType::Probe => Ok(Method::Probe(Default::default())),
+        MethodType::Houlsby => Ok(Method::Houlsby(HoulsbyConfig::from_adapter_config(
+            settings()?,
+        )?)),
+        MethodType::Lora => {
+            let (config, found) = LoraConfig::from_adapter_config(settings()?)?;
+            same_head(found)?;
+            Ok(Method::Lora(config))
+        }
+        MethodType::Prefix => {
+            let (config, found) = PrefixConfig::from_adapter_config(settings()?)?;
+            same_head(found)?;
+            Ok(Method::Prefix(config))
+        }
+    }
+}
+
+/// A classifier with a method's values from its files, without gradients, and what of it the method trains.
 ///
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::WrongShape`], or settings that do not fit the model.
 pub fn restore(
     bert: &Bert,
-    lora: &LoraConfig,
+    method: &Method,
     head: HeadKind,
     tensors: &Tensors,
     labels: usize,
-) -> Result<Classifier> {
-    let table = bert.embeddings.word_embeddings.weight.val();
-    let device = table.device();
-    let blank = HeadWeights::zeros(labels, table.dims()[1]);
-    let mut classifier = Classifier {
-        bert: bert.clone(),
-        head: Head::new(head, &blank, &device),
-    };
-    attach(&mut classifier, lora, 0)?;
-    train_head(&mut classifier);
+) -> Result<(Classifier, Trainable)> {
+    let device = bert.device();
+    let hidden = bert.embeddings.word_embeddings.weight.val().dims()[1];
+    let blank = HeadWeights::zeros(labels, hidden);
+    let mut classifier = Classifier::new(bert.clone(), Head::new(head, &blank, &device));
+    let trainable = attach(&mut classifier, method, 0)?;
+    let kind = method.kind();
     let mut values = HashMap::new();
     let mut known = HashSet::new();
-    for tensor in trained(&classifier) {
-        let key = adapter_key(&tensor.path, head);
-        let stored = match tensor.shape[..] {
-            [rows, columns] if is_transposed(&tensor.path, 2) => {
-                transpose(tensors.get(&key, &[columns, rows])?, columns, rows)
+    let prompts = match method {
+        Method::Prefix(config) => {
+            let layers = bert.encoder.layer.len();
+            let shape = [config.num_virtual_tokens, 2 * layers * hidden];
+            known.insert(PROMPTS.to_string());
+            Some(tensors.get(PROMPTS, &shape)?)
+        }
+        _ => None,
+    };
+    let mut part = 0;
+    for tensor in trained(&classifier, &trainable) {
+        let stored = match prompts {
+            // keys and values come in the order of the modules, which is PEFT's
+            Some(prompts) if is_prefix(&tensor.path) => {
+                let width = prompts.len() / tensor.shape[0];
+                let columns = part * hidden..(part + 1) * hidden;
+                part += 1;
+                prompts
+                    .chunks(width)
+                    .flat_map(|row| &row[columns.clone()])
+                    .copied()
+                    .collect()
             }
-            _ => tensors.get(&key, &tensor.shape)?.to_vec(),
+            _ => {
+                let mut key = key(&tensor.path, kind, head, &trainable);
+                if let Some(other) = other_key(&key)
+                    && tensors.has(&other)
+                {
+                    key = other;
+                }
+                let stored = match tensor.shape[..] {
+                    [rows, columns] if is_transposed(&tensor.path, 2) => {
+                        transpose(tensors.get(&key, &[columns, rows])?, columns, rows)
+                    }
+                    _ => tensors.get(&key, &tensor.shape)?.to_vec(),
+                };
+                known.insert(key);
+                stored
+            }
         };
         values.insert(tensor.path, stored);
-        known.insert(key);
     }
-    if let Some(stranger) = tensors.values.keys().find(|key| !known.contains(*key)) {
-        return Err(Error::InvalidFile {
-            file: tensors.file.clone(),
-            reason: format!("tensor {stranger} belongs to no layer that the settings name"),
-        });
-    }
-    Ok(replace_trained(classifier, |path, _| {
+    // a pooler that a `mean` head does not read lies in a whole network's file all the same
+    tensors.refuse_strangers(|key| {
+        known.contains(key) || (kind == MethodType::Full && key.starts_with("pooler."))
+    })?;
+    let restored = replace(classifier, |path, _| {
         let values = values.remove(path)?;
         let count = values.len();
         Some(Tensor::from_data(TensorData::new(values, [count]), &device))
-    }))
+    });
+    Ok((restored, trainable))
 }
 
-/// The tensors of a safetensors file, in memory.
-#[derive(Debug, Clone)]
-pub struct Tensors {
-    file: String,
-    values: HashMap<String, (Vec<usize>, Vec<f32>)>,
-}
-
-impl Tensors {
-    /// Reads all of a file.
-    ///
-    /// # Errors
-    /// As [`Header::read`] and [`read_tensor`].
-    pub async fn read(file: &str, bytes: Vec<u8>) -> Result<Self> {
-        let source = MemorySource::new(file, bytes);
-        let header = Header::read(&source).await?;
-        let mut values = HashMap::new();
-        for info in header.tensors() {
-            let tensor = read_tensor(&source, &header, &info.name).await?;
-            values.insert(info.name.clone(), tensor);
-        }
-        Ok(Self {
-            file: file.into(),
-            values,
+fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<BaselineHeads> {
+    let head = |prefix: &str| -> Result<HeadWeights> {
+        let weight = tensors.get(&format!("{prefix}weight"), &[labels, hidden])?;
+        let bias = tensors.get(&format!("{prefix}bias"), &[labels])?;
+        Ok(HeadWeights {
+            weight: weight.to_vec(),
+            bias: bias.to_vec(),
         })
-    }
-
-    /// Adds another file's tensors.
-    pub fn extend(&mut self, other: Self) {
-        self.values.extend(other.values);
-    }
-
-    /// One tensor's values in row order.
-    ///
-    /// # Errors
-    /// [`Error::MissingTensor`] or [`Error::WrongShape`].
-    pub fn get(&self, key: &str, shape: &[usize]) -> Result<&[f32]> {
-        let (found, values) = self.values.get(key).ok_or_else(|| Error::MissingTensor {
-            file: self.file.clone(),
-            tensor: key.into(),
-        })?;
-        if found != shape {
-            return Err(Error::WrongShape {
-                tensor: key.into(),
-                expected: shape.to_vec(),
-                found: found.clone(),
-            });
-        }
-        Ok(values)
-    }
-}
-
-fn baseline(tensors: &Tensors, labels: usize, hidden: usize) -> Result<HeadWeights> {
-    Ok(HeadWeights {
-        weight: tensors.get("weight", &[labels, hidden])?.to_vec(),
-        bias: tensors.get("bias", &[labels])?.to_vec(),
+    };
+    Ok(BaselineHeads {
+        probe: head("")?,
+        centroid: head("centroid.")?,
+        zero_shot: head("zero_shot.")?,
     })
 }
 
@@ -187,7 +213,7 @@ impl Files {
     fn new(mut files: Vec<ExportedFile>) -> Self {
         let root = files
             .iter()
-            .find_map(|file| file.path.strip_suffix(ADAPTER_CONFIG))
+            .find_map(|file| file.path.strip_suffix(LABELS))
             .unwrap_or_default()
             .to_string();
         for file in &mut files {

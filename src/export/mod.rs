@@ -1,9 +1,11 @@
 //! Enters: a tuned classifier. Leaves: files that other tools load, and the way back.
 
-pub mod adapter;
 pub mod card;
+pub mod files;
 pub mod import;
+pub mod save;
 pub mod sentence;
 
-pub use adapter::{ExportedFile, export};
+pub use files::ExportedFile;
 pub use import::import;
+pub use save::export;

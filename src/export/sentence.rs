@@ -1,18 +1,18 @@
-//! Enters: a `mean` head. Leaves: the folder around the adapter that Sentence-Transformers loads as one model.
+//! Enters: a `mean` head. Leaves: the folder around weights or adapter that Sentence-Transformers loads as one model.
 
 use serde_json::json;
 
-use super::adapter::{ExportedFile, file, json_file};
+use super::files::{ExportedFile, file, json_file};
 use crate::Result;
 use crate::pretrained::Pretrained;
 use crate::tuned::Tuned;
 
-/// modules.json and its modules: transformer (the adapter beside it), mean pooling, normalisation, and the head as a
-/// Dense module whose output is the logits. `dense` is the head's safetensors file.
+/// modules.json and its modules but the Dense module's weights: transformer (weights or adapter beside it), mean pooling,
+/// normalisation, and the head as a Dense module whose output is the logits.
 ///
 /// # Errors
 /// None in practice: all of it is serialisable.
-pub fn files(model: &Pretrained, tuned: &Tuned, dense: Vec<u8>) -> Result<Vec<ExportedFile>> {
+pub fn folder(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFile>> {
     let module = |idx: usize, path: &str, kind: &str| {
         json!({
             "idx": idx,
@@ -46,25 +46,33 @@ pub fn files(model: &Pretrained, tuned: &Tuned, dense: Vec<u8>) -> Result<Vec<Ex
                 "pooling_mode_mean_sqrt_len_tokens": false
             }),
         )?,
-        json_file(
-            "3_Dense/config.json",
-            &json!({
-                "in_features": hidden,
-                "out_features": tuned.labels.len(),
-                "bias": true,
-                // without this line Sentence-Transformers would apply tanh
-                "activation_function": "torch.nn.modules.linear.Identity"
-            }),
-        )?,
-        file("3_Dense/model.safetensors", dense),
+        dense_config(model, tuned)?,
         // folders cannot be exported empty, and some versions look for the module's folder
         json_file("2_Normalize/config.json", &json!({}))?,
     ];
-    files.extend(
-        model
-            .tokenizer_files
-            .iter()
-            .map(|(name, bytes)| file(name, bytes.clone())),
-    );
+    files.extend(tokenizer(model));
     Ok(files)
+}
+
+/// The head's settings.
+///
+/// # Errors
+/// None in practice: all of it is serialisable.
+pub fn dense_config(model: &Pretrained, tuned: &Tuned) -> Result<ExportedFile> {
+    json_file(
+        "3_Dense/config.json",
+        &json!({
+            "in_features": model.config.hidden_size,
+            "out_features": tuned.labels.len(),
+            "bias": true,
+            // without this line Sentence-Transformers would apply tanh
+            "activation_function": "torch.nn.modules.linear.Identity"
+        }),
+    )
+}
+
+/// The tokenizer's files as they came.
+pub fn tokenizer(model: &Pretrained) -> impl Iterator<Item = ExportedFile> {
+    let files = model.tokenizer_files.iter();
+    files.map(|(name, bytes)| file(name, bytes.clone()))
 }
