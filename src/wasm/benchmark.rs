@@ -4,17 +4,17 @@ use burn::tensor::{Distribution, Tensor};
 use serde::Deserialize;
 
 use crate::data::Batch;
-use crate::device::Compute;
-use crate::eval::evaluate::read;
+use crate::device::{Compute, read};
+use crate::eval::evaluate::upload;
 use crate::formats::{Checkpoint, MemorySource};
 use crate::models::heads::HeadWeights;
 use crate::models::random::random_checkpoint;
-use crate::models::{Bert, BertConfig, Classifier, Head, HeadKind, Loader};
-use crate::peft::freeze::train_head;
-use crate::peft::{LoraConfig, TargetModules, attach};
+use crate::models::{Bert, BertConfig, Classifier, Head, HeadKind, Inputs, Loader};
+use crate::peft::freeze::activate;
+use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
 use crate::train::TrainOptions;
 use crate::train::optimizer::{AdamW, AdamWConfig};
-use crate::train::step::{LabelledBatch, train_step, upload, upload_labels};
+use crate::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
 use crate::{Error, Result};
 
 const LABELS: usize = 6;
@@ -38,7 +38,8 @@ pub struct Benchmark {
     shape: Shape,
     classifier: Classifier,
     optimizer: AdamW,
-    batch: LabelledBatch,
+    batch: TrainBatch,
+    trainable: Trainable,
 }
 
 impl Benchmark {
@@ -58,17 +59,15 @@ impl Benchmark {
         let checkpoint = Checkpoint::open(vec![file]).await?;
         let bert = Bert::load(&config, &Loader::new(&checkpoint, "", compute), false).await?;
         let head = HeadWeights::zeros(LABELS, shape.hidden_size);
-        let mut classifier = Classifier {
-            bert,
-            head: Head::new(HeadKind::Mean, &head, &compute.device),
-        };
+        let head = Head::new(HeadKind::Mean, &head, &compute.device);
+        let mut classifier = Classifier::new(bert, head);
         let lora = LoraConfig {
             r: shape.r,
             target_modules: TargetModules::Suffixes(vec!["query".into(), "value".into()]),
             ..LoraConfig::default()
         };
-        attach(&mut classifier, &lora, 1)?;
-        train_head(&mut classifier);
+        let trainable = attach(&mut classifier, &Method::Lora(lora), 1)?;
+        let classifier = activate(classifier, |path| trainable.contains(path));
         let count = shape.batch * shape.tokens;
         let batch = Batch {
             ids: (0..count)
@@ -82,11 +81,12 @@ impl Benchmark {
         };
         let labels = (0..shape.batch).map(|row| row % LABELS).collect::<Vec<_>>();
         Ok(Self {
-            batch: LabelledBatch {
-                tokens: upload(&batch, &compute.device),
-                labels: upload_labels(&labels, &compute.device),
+            batch: TrainBatch {
+                inputs: Inputs::Tokens(upload(&batch, &compute.device)),
+                target: Target::Labels(Box::new(upload_labels(&labels, &compute.device))),
                 rows: shape.batch,
             },
+            trainable,
             optimizer: AdamW::new(AdamWConfig::from(&TrainOptions::default())),
             classifier,
             shape,
@@ -96,11 +96,16 @@ impl Benchmark {
     /// One optimiser step with clipping; the loss before it.
     pub async fn step(&mut self) -> Result<f32> {
         let batches = std::slice::from_ref(&self.batch);
+        let rules = Rules {
+            trainable: &self.trainable,
+            penalty: None,
+            max_grad_norm: 1.0,
+        };
         let (classifier, loss) = train_step(
             self.classifier.clone(),
             &mut self.optimizer,
             batches,
-            1.0,
+            &rules,
             |_| 1e-3,
         );
         self.classifier = classifier;

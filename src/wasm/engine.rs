@@ -9,7 +9,7 @@ use super::source::JsSource;
 use crate::data::Example;
 use crate::device::Compute;
 use crate::pretrained::Pretrained;
-use crate::train::{Session, TrainOptions};
+use crate::train::{Given, Session};
 use crate::tuned::{Tuned, Which};
 use crate::{Error, export};
 
@@ -74,8 +74,9 @@ impl Engine {
     #[wasm_bindgen(js_name = startTraining)]
     pub fn start_training(&mut self, examples: JsValue, options: JsValue) -> Result<(), JsValue> {
         let examples: Vec<Example> = from_js(examples, "examples")?;
-        let options: TrainOptions = from_js(options, "options")?;
-        self.session = Some(Session::new(self.model()?, &examples, options).map_err(error)?);
+        let options: serde_json::Value = from_js(options, "options")?;
+        let given = Given::parse(options).map_err(error)?;
+        self.session = Some(Session::new(self.model()?, &examples, given).map_err(error)?);
         Ok(())
     }
 

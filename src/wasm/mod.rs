@@ -42,3 +42,12 @@ pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Result<JsValue
     let table = crate::data::parse(name, bytes, &options).map_err(convert::error)?;
     convert::to_js(&table)
 }
+
+/// B against A on the same rows: for each, whether it was labelled rightly; see [`crate::eval::bootstrap`].
+#[wasm_bindgen(js_name = compareRuns)]
+pub fn compare_runs(a: JsValue, b: JsValue) -> Result<JsValue, JsValue> {
+    let a: Vec<bool> = convert::from_js(a, "a")?;
+    let b: Vec<bool> = convert::from_js(b, "b")?;
+    let comparison = crate::eval::bootstrap::compare(&a, &b, 0, crate::eval::bootstrap::RESAMPLES);
+    convert::to_js(&comparison.map_err(convert::error)?)
+}

@@ -93,7 +93,7 @@ export class FineTuner {
   }
 
   /**
-   * Scores baseline and tuned model on the same rows.
+   * Scores the baselines and the tuned model on the same rows, and compares them.
    *
    * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
    */
@@ -102,7 +102,8 @@ export class FineTuner {
   }
 
   /**
-   * The files that PEFT loads: `adapter_model.safetensors`, `adapter_config.json` and what belongs beside them.
+   * What was tuned, as files that others load: PEFT's for `lora` and `prefix`, a Transformers folder for `full`, an
+   * AdapterHub folder for `houlsby`, the head's tensors for `probe`; with labels.json and a model card beside them.
    *
    * @throws WebtuneError `invalidState` before the first run or import.
    */
@@ -111,7 +112,7 @@ export class FineTuner {
   }
 
   /**
-   * Puts an exported adapter in place of what was trained here.
+   * Puts an export of any method in place of what was trained here.
    *
    * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
    */

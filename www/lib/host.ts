@@ -106,6 +106,7 @@ export class EngineHost {
     const handlers: { [Name in CallName]: (...args: Arguments<Name>) => Promise<Answer<Name>> } = {
       load: (...given) => this.#queue.run(() => this.#load(report, ...given)),
       parse: (...given) => this.#queue.run(async () => (await this.#start()).parseTable(...given)),
+      compare: (...given) => this.#queue.run(async () => (await this.#start()).compareRuns(...given)),
       train: (...given) => this.#train(id, ...given),
       predict: (...given) => this.#queue.run(() => this.#loaded().predict(...given)),
       evaluate: (...given) => this.#queue.run(() => this.#loaded().evaluate(...given)),

@@ -3,11 +3,15 @@
  */
 export { type BenchmarkOptions, runBenchmark } from "./benchmark.js";
 export { FineTuner, type LoadOptions } from "./client.js";
+export { compareRuns } from "./compare.js";
 export type { BenchmarkPlan, BenchmarkResult, LoadProgress } from "./messages.js";
 export { parseExamples } from "./parse.js";
 export {
+  type Baselines,
   type BenchmarkShape,
   type ClassReport,
+  type Comparison,
+  type ContrastiveOptions,
   type DeviceChoice,
   type DeviceReport,
   type ErrorCode,
@@ -15,18 +19,33 @@ export {
   type Evaluation,
   type Example,
   type ExportedFile,
+  type FinishReason,
+  type Forgetting,
+  type FullMethod,
+  type GroupRate,
   type HeadKind,
+  type HoulsbyMethod,
   type LoraMethod,
+  type Method,
+  type MethodType,
   type ModelInfo,
   type ModelSource,
   type ParsedRow,
   type ParsedTable,
   type ParseOptions,
   type Prediction,
+  type PrefixMethod,
+  type ProbeMethod,
+  type RecipeName,
   type Report,
+  type ResolvedOptions,
+  type SeedRun,
+  type SeedSummary,
   type TableFormat,
   type TrainEvent,
   type TrainOptions,
   WebtuneError,
 } from "./protocol.js";
+export { type RunContext, type RunRecord, RunRecorder } from "./record.js";
+export { recordFromJson, recordToJson } from "./record-json.js";
 export type { TrainingRun } from "./run.js";

@@ -4,6 +4,7 @@
 import type { WireError } from "./errors.js";
 import type {
   BenchmarkShape,
+  Comparison,
   DeviceChoice,
   DeviceReport,
   Evaluation,
@@ -57,6 +58,7 @@ export interface Calls {
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: ModelInfo };
   parse(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
+  compare(a: boolean[], b: boolean[]): Comparison;
   train(examples: Example[], options: TrainOptions): undefined;
   predict(texts: string[], which: "tuned" | "baseline"): Prediction[];
   evaluate(examples: Example[]): Evaluation;

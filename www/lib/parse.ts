@@ -2,11 +2,8 @@
  * Enters: a file of examples (CSV, TSV, JSONL or label<TAB>text) or its text. Leaves: its rows, counted and checked.
  */
 import { messageOf } from "./errors.js";
-import { WorkerLink } from "./link.js";
 import { type ParsedTable, type ParseOptions, WebtuneError } from "./protocol.js";
-
-// One for the page: parsing needs no device and holds no state.
-let shared: WorkerLink | undefined;
+import { sharedLink } from "./shared.js";
 
 /**
  * Reads a table of examples in a worker shared by all calls.
@@ -21,9 +18,7 @@ export async function parseExamples(
 ): Promise<ParsedTable> {
   const title = name ?? (input instanceof Blob && "name" in input ? String(input.name) : "pasted text");
   const bytes = await bytesOf(input, title);
-  // A crash ends one call, not the page's ability to parse.
-  if (!shared || shared.closed) shared = WorkerLink.spawn();
-  return shared.call("parse", [title, bytes, options]).answer;
+  return sharedLink().call("parse", [title, bytes, options]).answer;
 }
 
 async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {

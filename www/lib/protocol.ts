@@ -202,7 +202,11 @@ export interface TrainOptions {
 }
 
 /** All options of a run as they were used, none left out; a run with these repeats it. */
-export type ResolvedOptions = Record<string, unknown> & { method: Method; numTrainEpochs: number; learningRate: number };
+export type ResolvedOptions = Record<string, unknown> & {
+  method: Method;
+  numTrainEpochs: number;
+  learningRate: number;
+};
 
 export interface ClassReport {
   label: string;

@@ -1,8 +1,18 @@
 /**
  * Enters: a run's events. Leaves: one plain object with its settings and measures, which outlives the run and can be compared.
- * It holds no text of any example.
+ * It holds no text of any example but in `rows`, which `recordToJson` leaves out unless a person asks for it.
  */
-import type { Baselines, Comparison, Forgetting, GroupRate, Report, ResolvedOptions, SeedSummary } from "./protocol.js";
+import {
+  type Baselines,
+  type Comparison,
+  type Forgetting,
+  type GroupRate,
+  type Report,
+  type ResolvedOptions,
+  type SeedSummary,
+  type TrainEvent,
+  WebtuneError,
+} from "./protocol.js";
 
 /** What is kept of a run; JSON throughout. */
 export interface RunRecord {
@@ -44,11 +54,147 @@ export interface RunRecord {
   keptEpoch: number;
   keptStage: "probe" | "contrastive" | "classify";
   reason: string;
+  /** Loss by step, of the best seed where there were several, as are the two lists below. Losses that are no number are left out. */
   curve: { step: number; loss: number }[];
   evaluations: { step: number; epoch: number; stage: "contrastive" | "classify"; accuracy: number; loss: number }[];
   /** Rates and frozen groups at the steps where they were noted. */
   rates: { step: number; groups: GroupRate[] }[];
   seeds?: SeedSummary;
-  /** Only where a person asked for texts in the file. */
+  /** The rows of `correct`, with their texts. */
   rows?: { text: string; label: string; predicted: string }[];
+}
+
+export interface RunContext {
+  /** Repository id or folder name of the base model. */
+  model: string;
+  device: "webgpu" | "cpu";
+  /** Of the examples: a file's name. */
+  data: string;
+  /** Default: method and data, `lora · trec.csv`. */
+  name?: string | undefined;
+}
+
+type Trace = Pick<RunRecord, "curve" | "evaluations" | "rates">;
+type Event<Type extends TrainEvent["type"]> = Extract<TrainEvent, { type: Type }>;
+
+/** Rates are noted this often over a run, beside the steps in which something freezes, thaws or a stage begins. */
+const RATE_SAMPLES = 100;
+
+/** Gathers a `RunRecord`. Construct it when the run starts, give it every event, and call `finish` after the last. */
+export class RunRecorder {
+  readonly #context: RunContext;
+  readonly #begun = performance.now();
+  readonly #createdAt = new Date().toISOString();
+  readonly #stepMs: number[] = [];
+  /** One per seed. */
+  readonly #traces: Trace[] = [emptyTrace()];
+  #started: Event<"started"> | undefined;
+  #finished: Event<"finished"> | undefined;
+  #reasons: string[] = [];
+  #seconds = 0;
+  /** What was frozen when rates were noted last, and in which stage. */
+  #frozen = "";
+
+  constructor(context: RunContext) {
+    this.#context = context;
+  }
+
+  take(event: TrainEvent): void {
+    switch (event.type) {
+      case "started":
+        this.#started = event;
+        break;
+      case "recipe":
+        this.#reasons = event.reasons;
+        break;
+      case "seed":
+        this.#traces[event.index] = emptyTrace();
+        this.#frozen = "";
+        break;
+      case "step":
+        this.#step(event);
+        break;
+      case "evaluation": {
+        const { step, epoch, stage, validation } = event;
+        const { accuracy, loss } = validation;
+        if (Number.isFinite(loss)) this.#trace().evaluations.push({ step, epoch, stage, accuracy, loss });
+        break;
+      }
+      case "finished":
+        this.#finished = event;
+        this.#seconds = (performance.now() - this.#begun) / 1000;
+        break;
+    }
+  }
+
+  /** @throws WebtuneError `invalidState` before the run's last event was taken. */
+  finish(): RunRecord {
+    const started = this.#started;
+    const finished = this.#finished;
+    if (!started || !finished)
+      throw new WebtuneError("invalidState", "the run has not finished, so it has no record yet");
+    const { evaluation, options, seeds } = finished;
+    const { model, device, data, name } = this.#context;
+    return {
+      version: 1,
+      id: crypto.randomUUID(),
+      name: name ?? `${options.method.type} · ${data}`,
+      createdAt: this.#createdAt,
+      model,
+      device,
+      data,
+      options,
+      reasons: this.#reasons,
+      labels: started.labels,
+      trainRows: started.trainRows,
+      validationRows: started.validationRows,
+      itemsKey: started.itemsKey,
+      correct: evaluation.rows.map(({ label, predicted }) => predicted === label),
+      tuned: evaluation.tuned,
+      baselines: evaluation.baselines,
+      bestBaseline: evaluation.bestBaseline,
+      comparison: evaluation.comparison,
+      verdict: finished.verdict,
+      forgetting: finished.forgetting,
+      trainedParameters: finished.trainedParameters,
+      totalParameters: finished.totalParameters,
+      exportBytes: finished.exportBytes,
+      seconds: this.#seconds,
+      msPerStep: median(this.#stepMs),
+      steps: finished.steps,
+      keptEpoch: finished.keptEpoch,
+      keptStage: finished.keptStage,
+      reason: finished.reason,
+      ...(this.#traces[seeds?.best ?? 0] ?? emptyTrace()),
+      ...(seeds ? { seeds } : {}),
+      rows: evaluation.rows.map(({ text, label, predicted }) => ({ text, label, predicted })),
+    };
+  }
+
+  #trace(): Trace {
+    return this.#traces.at(-1) ?? emptyTrace();
+  }
+
+  #step({ step, totalSteps, stage, loss, groups, ms }: Event<"step">): void {
+    const trace = this.#trace();
+    this.#stepMs.push(ms);
+    // JSON has no NaN, and a diverged run has such losses.
+    if (Number.isFinite(loss)) trace.curve.push({ step, loss });
+    const frozen = [stage, ...groups.map((group) => group.frozen)].join();
+    const stride = Math.ceil(totalSteps / RATE_SAMPLES);
+    if (frozen !== this.#frozen || step % stride === 0) trace.rates.push({ step, groups });
+    this.#frozen = frozen;
+  }
+}
+
+function emptyTrace(): Trace {
+  return { curve: [], evaluations: [], rates: [] };
+}
+
+function median(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  const upper = sorted[half] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? 0) + upper) / 2;
 }
