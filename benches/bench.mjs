@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { sizesOf } from "../scripts/build-wasm.mjs";
 import { root } from "../scripts/cache.mjs";
-import { median } from "../scripts/finetune.mjs";
 import { Failure, say, script } from "../scripts/run.mjs";
 import { setup } from "../scripts/setup.mjs";
 
@@ -28,6 +27,14 @@ const SMALL = {
   name: "small (2 layers, 64 wide, 2 heads, feed-forward 128, 1,000 words), batch 4, 16 tokens, r 8 on query and value",
   shape: { layers: 2, hiddenSize: 64, heads: 2, intermediateSize: 128, vocabSize: 1000, batch: 4, tokens: 16, r: 8 },
 };
+
+/** NaN where there is no value. @param {number[]} values */
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  const upper = sorted[half] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? Number.NaN) + upper) / 2;
+}
 
 /** Guesses that only decide how many products make one timing of about half a second. In GFLOP/s. */
 const EXPECTED = { cpu: 20, software: 0.3, hardware: 2000 };
@@ -61,12 +68,12 @@ async function measure(harness, device, { name, shape }, expected) {
   let best = { rate: 0, words: "" };
   plans.forEach(({ matmul }, index) => {
     const flop = 2 * matmul.m * matmul.k * matmul.n * matmul.count;
-    const rate = flop / ((median(results[index].matmulMs) ?? Number.NaN) * 1e6);
+    const rate = flop / (median(results[index].matmulMs) * 1e6);
     if (rate > best.rate) best = { rate, words: words(matmul) };
   });
   const { flopsPerStep: flops, device: report } = results[0];
   const steps = results.flatMap((/** @type {{ stepMs: number[] }} */ { stepMs }) => stepMs);
-  const msPerStep = median(steps) ?? Number.NaN;
+  const msPerStep = median(steps);
   const gflops = flops / (msPerStep * 1e6);
   say(`${device}: the fastest product was ${best.words}`);
   return {

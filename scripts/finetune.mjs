@@ -2,7 +2,7 @@
  * Enters: labelled examples on disk. Leaves: a folder with the adapter, the predictions and the measures of one run.
  * The published package does the work, in a headless Chromium: there is no second way of training.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./cache.mjs";
@@ -14,7 +14,7 @@ const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 
 const USAGE =
-  "npm run finetune -- [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--options JSON|FILE] --out DIR";
+  "npm run finetune -- [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] --out DIR";
 
 /** npm changes to the repository's folder; paths are meant from where the person stands. */
 const here = (/** @type {string} */ path) => resolve(process.env.INIT_CWD ?? process.cwd(), path);
@@ -69,6 +69,7 @@ export function readArguments(args) {
         "hub-url": text,
         device: text,
         seed: text,
+        seeds: text,
         options: text,
         out: text,
       },
@@ -76,11 +77,14 @@ export function readArguments(args) {
   } catch (error) {
     throw new Failure(`${/** @type {Error} */ (error).message.split("\n")[0]}; usage: ${USAGE}`);
   }
-  const { device = "auto", seed, out } = values;
+  const { device = "auto", seed, seeds, out } = values;
   if (!out) throw new Failure(`--out is missing; usage: ${USAGE}`);
   if (!DEVICES.includes(device)) throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
   if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
     throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
+  }
+  if (seeds !== undefined && !/^[1-9]\d?$/.test(seeds)) {
+    throw new Failure(`--seeds: expected a whole number from 1 to 99, found ${seeds}`);
   }
   if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
@@ -91,78 +95,146 @@ export function readArguments(args) {
     test: values.test === undefined ? undefined : readable("test", values.test),
     model: values.model === undefined ? undefined : readModel(values.model, values["hub-url"]),
     device,
-    options: seed === undefined ? options : { ...options, seed: Number(seed) },
+    options: {
+      ...options,
+      ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
+    },
     out: here(out),
   };
 }
 
 const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}%`;
+const points = (/** @type {number} */ share) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
+
+/** @type {Record<string, string>} */
+const BASELINES = { zeroShot: "zero-shot", centroid: "nearest centroid", probe: "fitted head" };
+
+/** @param {any} baselines */
+const wordsOf = (baselines) =>
+  Object.entries(BASELINES)
+    .map(([key, words]) => `${words} ${percent(baselines[key].accuracy)}`)
+    .join(", ");
 
 /** @param {any} event */
 function tell(event) {
-  if (event.type === "loaded") say(`${event.model.name}: ${event.model.parameters} parameters. ${event.device.reason}`);
-  if (event.type === "started") {
-    const { trainRows, validationRows, labels, totalSteps, epochs, head, warnings } = event;
-    for (const warning of warnings) say(`note: ${warning}`);
-    say(
-      `${trainRows} rows train, ${validationRows} judge, ${labels.length} labels; ${totalSteps} steps in ${epochs} epochs, head ${head}`,
-    );
+  switch (event.type) {
+    case "loaded":
+      return say(`${event.model.name}: ${event.model.parameters} parameters. ${event.device.reason}`);
+    case "started":
+      for (const warning of event.warnings) say(`note: ${warning}`);
+      return say(
+        `${event.trainRows} rows train, ${event.validationRows} judge, ${event.labels.length} labels; head ${event.head}`,
+      );
+    case "features":
+      return event.done === event.total ? say(`features of ${event.total} rows computed`) : undefined;
+    case "baselines":
+      return say(`validation accuracy before tuning: ${wordsOf(event.validation)}`);
+    case "recipe":
+      for (const reason of event.reasons) say(`${event.recipe}: ${reason}`);
+      return say(`${event.totalSteps} steps in ${event.epochs} epochs`);
+    case "seed":
+      return say(`run ${event.index + 1} of ${event.count}: head seed ${event.headSeed}, data seed ${event.dataSeed}`);
+    case "step":
+      if (event.step % 10 !== 0 && event.step !== event.totalSteps) return undefined;
+      return say(
+        `${event.stage === "contrastive" ? "contrastive " : ""}step ${event.step} of ${event.totalSteps}: loss ${event.loss.toFixed(4)}, ${Math.round(event.ms)} ms`,
+      );
+    case "evaluation":
+      return say(
+        `${event.stage === "contrastive" ? "contrastive stage" : `epoch ${event.epoch}`}: validation accuracy ${percent(event.validation.accuracy)}${event.best ? ", the best so far" : ""}`,
+      );
+    case "seedFinished":
+      return say(
+        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, validation accuracy ${percent(event.accuracy)}`,
+      );
+    case "testing":
+      return say(`testing on ${event.rows} rows`);
   }
-  if (event.type === "features" && event.done === event.total) say(`features of ${event.total} rows computed`);
-  if (event.type === "probe") say(`before tuning: validation accuracy ${percent(event.validation.accuracy)}`);
-  if (event.type === "step" && (event.step % 10 === 0 || event.step === event.totalSteps)) {
-    say(`step ${event.step} of ${event.totalSteps}: loss ${event.loss.toFixed(4)}, ${Math.round(event.ms)} ms`);
-  }
-  if (event.type === "evaluation") {
-    say(
-      `epoch ${event.epoch}: validation accuracy ${percent(event.validation.accuracy)}${event.best ? ", the best so far" : ""}`,
-    );
-  }
-  if (event.type === "testing") say(`testing on ${event.rows} rows`);
 }
 
-/** @param {number[]} values */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  if (sorted.length === 0) return null;
-  const upper = sorted[half] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? 0) + upper) / 2;
-}
+/** A folder that holds one of these is an export of an earlier run, and nothing of a person's own. */
+const EXPORT_MARKS = ["labels.json", "adapter_config.json"];
 
-/** @param {string} out @param {any} result */
-function write(out, { device, seconds, stepMs, finished, evaluation, files, peakWasmBytes }) {
-  const folder = join(out, "adapter");
-  // Another head leaves other files: what an earlier run left would be taken for this one's.
-  if (existsSync(join(folder, "adapter_config.json"))) rmSync(folder, { recursive: true });
-  for (const { path, base64 } of files) {
+/**
+ * Takes the portions of an export's files, in order, and puts them into the folder.
+ * @param {string} folder
+ * @returns {(portion: { path: string, at: number, base64: string }) => void}
+ */
+function adapterWriter(folder) {
+  let begun = false;
+  return ({ path, at, base64 }) => {
     const file = join(folder, path);
     if (!file.startsWith(folder + sep)) throw new Failure(`adapter: the path ${path} leads out of its folder`);
+    // Another method leaves other files: what an earlier run left would be taken for this one's.
+    if (!begun && EXPORT_MARKS.some((name) => existsSync(join(folder, name)))) rmSync(folder, { recursive: true });
+    begun = true;
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, Buffer.from(base64, "base64"));
-  }
-  const { labels, baseline, tuned, rows } = evaluation;
-  const lines = rows.map((/** @type {any} */ { text, label, predicted, logits }) =>
+    const bytes = Buffer.from(base64, "base64");
+    if (at === 0) writeFileSync(file, bytes);
+    else appendFileSync(file, bytes);
+  };
+}
+
+/** What the Compare view shows of an evaluation. @param {any} evaluation */
+function measuresOf({ baselines, tuned, bestBaseline, comparison }) {
+  const scores = (/** @type {any} */ { accuracy, macroF1, interval }) => ({ accuracy, macroF1, interval });
+  return {
+    baseline: scores(baselines.probe),
+    tuned: scores(tuned),
+    baselines: Object.fromEntries(Object.keys(BASELINES).map((key) => [key, scores(baselines[key])])),
+    bestBaseline,
+    comparison,
+  };
+}
+
+/** @param {string} out @param {any} result @param {boolean} tested */
+function write(out, { run, cachedLayers, finished, evaluation, peakWasmBytes }, tested) {
+  const lines = evaluation.rows.map((/** @type {any} */ { text, label, predicted, logits }) =>
     JSON.stringify({ text, label, predicted, logits }),
   );
   writeFileSync(join(out, "predictions.jsonl"), lines.map((/** @type {string} */ line) => `${line}\n`).join(""));
-  const scores = (/** @type {any} */ { accuracy, macroF1 }) => ({ accuracy, macroF1 });
+  const { baselines, tuned, bestBaseline, comparison } = evaluation;
+  const { seeds } = finished;
   const metrics = {
-    device,
-    baseline: scores(baseline),
-    tuned: scores(tuned),
-    labels,
+    device: run.device,
+    ...measuresOf(evaluation),
+    labels: evaluation.labels,
     trainLoss: finished.trainLoss,
     steps: finished.steps,
-    seconds,
-    msPerStep: median(stepMs),
+    seconds: run.seconds,
+    msPerStep: run.msPerStep,
     trainedParameters: finished.trainedParameters,
     totalParameters: finished.totalParameters,
     peakWasmBytes,
+    validation: measuresOf(finished.evaluation),
+    forgetting: finished.forgetting,
+    exportBytes: finished.exportBytes,
+    verdict: finished.verdict,
+    reasons: run.reasons,
+    options: finished.options,
+    method: finished.options.method.type,
+    seeds: seeds ?? null,
+    cachedLayers,
+    run,
   };
   writeFileSync(join(out, "metrics.json"), `${JSON.stringify(metrics, null, 2)}\n`);
-  say(`${finished.message}`);
-  say(`accuracy ${percent(baseline.accuracy)} before tuning, ${percent(tuned.accuracy)} after; written to ${out}`);
+  say(finished.message);
+  if (seeds) {
+    say(
+      `${seeds.runs.length} runs: validation accuracy ${percent(seeds.mean)} on average, standard deviation ${percent(seeds.deviation)}; run ${seeds.best + 1} is kept`,
+    );
+  }
+  const [low, high] = tuned.interval;
+  const { difference } = comparison;
+  say(
+    `accuracy on ${tuned.count} ${tested ? "test" : "validation"} rows: ${wordsOf(baselines)} before tuning, ${percent(tuned.accuracy)} after (95% interval ${percent(low)} to ${percent(high)})`,
+  );
+  say(
+    `against the ${BASELINES[bestBaseline]}: ${points(difference)} points (95% interval ${points(comparison.low)} to ${points(comparison.high)})${comparison.withinNoise ? ", within noise" : ""}`,
+  );
+  say(`on the validation rows: ${finished.verdict}`);
+  say(`written to ${out}`);
 }
 
 script(import.meta.url, async () => {
@@ -182,6 +254,7 @@ script(import.meta.url, async () => {
     // The folder's own name is the model's name.
     ...(folder ? { [`/model/${basename(folder)}/`]: folder } : {}),
   });
+  const keep = adapterWriter(join(out, "adapter"));
   try {
     const result = await harness.run(
       "finetune",
@@ -194,9 +267,9 @@ script(import.meta.url, async () => {
         train: { url: "train", name: basename(train) },
         ...(test ? { test: { url: "test", name: basename(test) } } : {}),
       },
-      tell,
+      (event) => (event.type === "file" ? keep(event) : tell(event)),
     );
-    write(out, result);
+    write(out, result, test !== undefined);
   } finally {
     await harness.close();
   }

@@ -2,7 +2,10 @@
  * Enters: jobs from a script, with addresses of files. Leaves: results as plain values, and events on the way.
  * This page knows nothing but the published package.
  */
-import { FineTuner, parseExamples, runBenchmark } from "webtune";
+import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";
+
+/** Bytes a message: a whole model in one would be more than the bridge to the script carries. */
+const PORTION = 3 * 2 ** 20;
 
 /** @typedef {{ url: string, name: string }} RemoteFile */
 /**
@@ -33,6 +36,16 @@ function toBase64(bytes) {
   return btoa(text);
 }
 
+/** Sends a file to the script, portion after portion. @param {import("webtune").ExportedFile} file */
+async function send({ path, bytes }) {
+  let at = 0;
+  // Once at least: an empty file is a file too.
+  do {
+    await report({ type: "file", path, at, base64: toBase64(bytes.subarray(at, at + PORTION)) });
+    at += PORTION;
+  } while (at < bytes.length);
+}
+
 /** @param {FinetuneJob} job */
 async function finetune({ model, device, options, train, test }) {
   const trainRows = await examplesOf(train);
@@ -47,27 +60,26 @@ async function finetune({ model, device, options, train, test }) {
   const tuner = await FineTuner.load(model, { device });
   try {
     await report({ type: "loaded", model: tuner.model, device: tuner.device });
-    const begun = performance.now();
-    const stepMs = [];
+    const recorder = new RunRecorder({ model: tuner.model.name, device: tuner.device.device, data: train.name });
+    /** @type {Extract<import("webtune").TrainEvent, { type: "started" }> | undefined} */
+    let started;
     /** @type {Extract<import("webtune").TrainEvent, { type: "finished" }> | undefined} */
     let finished;
     for await (const event of tuner.train(trainRows, options)) {
-      if (event.type === "step") stepMs.push(event.ms);
+      recorder.take(event);
+      if (event.type === "started") started = event;
       if (event.type === "finished") finished = event;
       else await report(event);
     }
-    if (!finished) throw new Error("the run ended without its last event");
-    const seconds = (performance.now() - begun) / 1000;
+    if (!started || !finished) throw new Error("the run ended without its last event");
     if (testRows) await report({ type: "testing", rows: testRows.length });
     const evaluation = testRows ? await tuner.evaluate(testRows) : finished.evaluation;
-    const files = await tuner.exportAdapter();
+    for (const file of await tuner.exportAdapter()) await send(file);
     return {
-      device: tuner.device.device,
-      seconds,
-      stepMs,
+      run: JSON.parse(recordToJson(recorder.finish())),
+      cachedLayers: started.cachedLayers,
       finished,
       evaluation,
-      files: files.map(({ path, bytes }) => ({ path, base64: toBase64(bytes) })),
       peakWasmBytes: await tuner.memoryBytes(),
     };
   } finally {

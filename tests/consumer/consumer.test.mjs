@@ -25,7 +25,8 @@ const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", n
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./main.ts"></script>`;
 
-const MAIN = `import { FineTuner, WebtuneError, type Example, type ExportedFile, type TrainEvent } from "webtune";
+const MAIN = `import { compareRuns, FineTuner, recordFromJson, recordToJson, RunRecorder, WebtuneError } from "webtune";
+import type { Comparison, Example, ExportedFile, Method, RunRecord, TrainEvent } from "webtune";
 
 const examples: Example[] = ["story", "label"].flatMap((label) =>
   Array.from({ length: 10 }, (_, index) => ({ text: \`the \${label} \${index}\`, label })),
@@ -34,7 +35,14 @@ const examples: Example[] = ["story", "label"].flatMap((label) =>
 async function job() {
   const tuner = await FineTuner.load({ url: "model/" }, { device: "cpu" });
   const events: TrainEvent["type"][] = [];
-  for await (const event of tuner.train(examples, { numTrainEpochs: 2, trainBatchSize: 4 })) events.push(event.type);
+  const method: Method = { type: "lora", r: 2 };
+  const recorder = new RunRecorder({ model: tuner.model.name, device: tuner.device.device, data: "a page's own" });
+  for await (const event of tuner.train(examples, { method, numTrainEpochs: 2, trainBatchSize: 4 })) {
+    recorder.take(event);
+    events.push(event.type);
+  }
+  const record: RunRecord = recordFromJson(recordToJson(recorder.finish()));
+  const comparison: Comparison = await compareRuns(record.correct, record.correct);
   const [prediction] = await tuner.predict(["the story"]);
   const files: ExportedFile[] = await tuner.exportAdapter();
   tuner.dispose();
@@ -42,7 +50,8 @@ async function job() {
     () => "loaded",
     (error: unknown) => (error instanceof WebtuneError ? error.code : String(error)),
   );
-  return { events, prediction, files: files.map(({ path, bytes }) => ({ path, size: bytes.length })), refused };
+  const sizes = files.map(({ path, bytes }) => ({ path, size: bytes.length }));
+  return { events, prediction, files: sizes, refused, record, comparison };
 }
 
 (globalThis as unknown as { job: Promise<unknown> }).job = job();
@@ -100,7 +109,7 @@ test("a fresh Vite project installs the package, type-checks, builds and trains"
     run(folder, process.execPath, ["node_modules/typescript/bin/tsc"]);
     run(folder, process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", "./", "--logLevel", "warn"]);
 
-    const { events, prediction, files, refused } = await inBrowser(join(folder, "dist"));
+    const { events, prediction, files, refused, record, comparison } = await inBrowser(join(folder, "dist"));
     assert.equal(events[0], "started");
     assert.equal(events.at(-1), "finished");
     assert.ok(events.includes("step"));
@@ -114,6 +123,9 @@ test("a fresh Vite project installs the package, type-checks, builds and trains"
       );
     }
     assert.equal(refused, "missingFile");
+    assert.equal(record.options.method.type, "lora");
+    assert.equal(comparison.difference, 0);
+    assert.equal(comparison.count, record.correct.length);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -106,6 +106,8 @@ export class FakeEngine {
   }
 }
 
+const countRight = (rows) => rows.filter(Boolean).length;
+
 /** Puts a `Worker` in the global scope; every instance gets a host and what `makeEngine` gives. */
 export function installWorker(EngineHost, makeEngine) {
   const workers = [];
@@ -128,6 +130,7 @@ export function installWorker(EngineHost, makeEngine) {
             },
           },
           parseTable: (name, bytes, options) => ({ name, text: new TextDecoder().decode(bytes), options }),
+          compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
         }),
         gpu: this.engine.settings.gpu,
         post: (message, transfer = []) => {
