@@ -142,8 +142,29 @@ describe("runs that cannot end well", () => {
     await page.setOptions({ numTrainEpochs: "1", validationSplit: "1.5" });
     await page.start();
     await page.trainError(/validation/i);
+    await page.reads("option-validationSplit-error", /1\.5/);
     await page.setOptions({ validationSplit: "" });
     await stillTrains(page);
+    await close();
+  });
+});
+
+describe("rows typed by hand", () => {
+  test("leaving is held while they stand in no file: also after undo, and when they are remembered no more", async () => {
+    const { page, close } = await site.open();
+    await page.paste(csv(4));
+    assert.equal(await page.leavingIsHeld(), false, "what was pasted can be pasted again");
+    await page.at("add-row").click();
+    await page.raw.keyboard.type("typed by hand");
+    assert.equal(await page.leavingIsHeld(), true);
+    await page.at("clear-examples").click();
+    assert.equal(await page.leavingIsHeld(), false);
+    await page.at("undo-examples").click();
+    assert.equal(await page.leavingIsHeld(), true, "undo brings the typed row back");
+    await page.at("remember").check();
+    await page.raw.waitForFunction(() => window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
+    await page.at("remember").uncheck();
+    await page.raw.waitForFunction(() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
     await close();
   });
 });

@@ -34,6 +34,8 @@ const stepNow = async (page) =>
 
 test("pause holds the run where it is, resume carries it to its end", async () => {
   const { page, close } = await startLongRun({ numTrainEpochs: "60" });
+  const focused = await page.raw.evaluate(() => document.activeElement?.getAttribute("data-testid"));
+  assert.equal(focused, "pause", "the pressed button went, and the keyboard's place moved to the next");
   await page.at("pause").click();
   await page.progress(/Paused/);
   // The step under way when Pause was pressed may still come in.
@@ -70,5 +72,27 @@ test("a paused run can be stopped", async () => {
   assert.equal((await page.finished()).reason, "stopped");
   const { bytes } = await page.export();
   assert.ok(bytes.length > 0);
+  await close();
+});
+
+test("after a crash of the engine nothing looks ready, and what was tuned can still be exported", async () => {
+  const { page, close } = await startLongRun({ numTrainEpochs: "1000" });
+  await page.at("stop").click();
+  await page.finished();
+  await page.at("export").waitFor();
+  for (const worker of page.raw.workers()) {
+    await worker.evaluate(() => {
+      setTimeout(() => {
+        throw new Error("a crash on purpose");
+      });
+    });
+  }
+  // The next request finds the engine gone.
+  await page.at("try-text").fill("a short story");
+  await page.modelError(/crashed/);
+  for (const part of ["model-ready", "device-pill", "try-text"]) assert.equal(await page.at(part).count(), 0, part);
+  assert.ok(await page.at("import-zip").isDisabled());
+  assert.ok(await page.at("start").isDisabled());
+  assert.ok((await page.export()).bytes.length > 0);
   await close();
 });

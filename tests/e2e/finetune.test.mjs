@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -29,23 +29,29 @@ function finetune(args) {
   return spawnSync(process.execPath, [script, ...args], { cwd: folder, env, encoding: "utf8" });
 }
 
+/** @param {string} out */
+const metricsOf = (out) => JSON.parse(readFileSync(join(folder, out, "metrics.json"), "utf8"));
+
 const common = ["--model", "tiny", "--device", "cpu", "--train", "train.csv"];
 
 test("the adapter, the predictions and the measures are written", () => {
-  const settings = JSON.stringify({ numTrainEpochs: 2, trainBatchSize: 8 });
+  const settings = JSON.stringify({ method: { type: "lora" }, numTrainEpochs: 2, trainBatchSize: 8 });
   const { status, stdout, stderr } = finetune([
     ...common,
     ...["--test", "test.csv", "--seed", "7", "--options", settings, "--out", "out"],
   ]);
   assert.equal(status, 0, stderr);
   assert.equal(stdout, "", "progress belongs to standard error");
-  assert.match(stderr, /accuracy .* before tuning/);
+  assert.match(stderr, /accuracy on 12 test rows: zero-shot .* before tuning, .* after \(95% interval/);
 
-  const metrics = JSON.parse(readFileSync(join(folder, "out/metrics.json"), "utf8"));
+  const metrics = metricsOf("out");
   assert.deepEqual(Object.keys(metrics), [
     "device",
     "baseline",
     "tuned",
+    "baselines",
+    "bestBaseline",
+    "comparison",
     "labels",
     "trainLoss",
     "steps",
@@ -54,17 +60,44 @@ test("the adapter, the predictions and the measures are written", () => {
     "trainedParameters",
     "totalParameters",
     "peakWasmBytes",
+    "validation",
+    "forgetting",
+    "exportBytes",
+    "verdict",
+    "reasons",
+    "options",
+    "method",
+    "seeds",
+    "cachedLayers",
+    "run",
   ]);
   assert.equal(metrics.device, "cpu");
   assert.deepEqual(metrics.labels, ["label", "story"]);
   assert.equal(metrics.trainLoss.length, metrics.steps);
-  for (const scores of [metrics.baseline, metrics.tuned]) {
-    assert.deepEqual(Object.keys(scores), ["accuracy", "macroF1"]);
-    assert.ok(scores.accuracy >= 0 && scores.accuracy <= 1);
+  for (const { baseline, tuned, baselines, bestBaseline, comparison } of [metrics, metrics.validation]) {
+    assert.deepEqual(Object.keys(baselines), ["zeroShot", "centroid", "probe"]);
+    assert.deepEqual(baseline, baselines.probe);
+    for (const scores of [tuned, ...Object.values(baselines)]) {
+      assert.deepEqual(Object.keys(scores), ["accuracy", "macroF1", "interval"]);
+      const [low, high] = scores.interval;
+      assert.ok(low <= scores.accuracy && scores.accuracy <= high, JSON.stringify(scores));
+      for (const share of [scores.accuracy, scores.macroF1]) assert.ok(share >= 0 && share <= 1);
+    }
+    assert.ok(Object.values(baselines).every(({ accuracy }) => accuracy <= baselines[bestBaseline].accuracy));
+    assert.ok(Math.abs(comparison.difference - (tuned.accuracy - baselines[bestBaseline].accuracy)) < 1e-6);
   }
-  for (const key of ["seconds", "msPerStep", "trainedParameters", "totalParameters", "peakWasmBytes"]) {
-    assert.ok(metrics[key] > 0, key);
-  }
+  assert.equal(metrics.comparison.count, 12);
+  const positive = ["seconds", "msPerStep", "trainedParameters", "totalParameters", "peakWasmBytes", "exportBytes"];
+  for (const key of positive) assert.ok(metrics[key] > 0, key);
+  assert.equal(metrics.forgetting.sentences, 200);
+  assert.equal(metrics.method, "lora");
+  assert.equal(metrics.options.numTrainEpochs, 2);
+  assert.equal(metrics.options.seed, 7);
+  assert.equal(metrics.seeds, null);
+  assert.ok(metrics.verdict.length > 0);
+  assert.equal(metrics.run.curve.length, metrics.steps);
+  assert.equal(metrics.run.correct.length, metrics.run.validationRows);
+  assert.ok(!("rows" in metrics.run), "no texts in the record");
 
   const rows = readFileSync(join(folder, "out/predictions.jsonl"), "utf8")
     .trim()
@@ -81,11 +114,50 @@ test("the adapter, the predictions and the measures are written", () => {
   }
 });
 
+test("another method into the same folder leaves nothing of the last one behind", () => {
+  mkdirSync(join(folder, "again/adapter"), { recursive: true });
+  for (const name of ["labels.json", "adapter_config.json", "stale.txt"]) {
+    writeFileSync(join(folder, "again/adapter", name), "{}");
+  }
+  for (const [type, ...files] of [
+    ["full", "config.json", "model.safetensors", "tokenizer.json"],
+    ["probe", "head.safetensors"],
+  ]) {
+    const settings = JSON.stringify({ method: { type }, numTrainEpochs: 1 });
+    const { status, stderr } = finetune([...common, "--options", settings, "--out", "again"]);
+    assert.equal(status, 0, stderr);
+    assert.equal(metricsOf("again").method, type);
+    const written = readdirSync(join(folder, "again/adapter"));
+    for (const name of [...files, "labels.json", "README.md"]) assert.ok(written.includes(name), `${type}: ${name}`);
+    for (const name of ["adapter_config.json", "stale.txt"]) assert.ok(!written.includes(name), `${type}: ${name}`);
+  }
+});
+
+test("several seeds are summed up, and the best is kept", () => {
+  const { status, stderr } = finetune([
+    ...common,
+    ...["--seeds", "2", "--seed", "5", "--options", '{"numTrainEpochs":1}', "--out", "seeds"],
+  ]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /run 2 of 2: head seed 6, data seed 6/);
+  assert.match(stderr, /2 runs: validation accuracy/);
+  const { seeds, options, validation } = metricsOf("seeds");
+  assert.equal(options.seeds, 2);
+  assert.deepEqual(
+    seeds.runs.map((/** @type {any} */ { headSeed, dataSeed }) => [headSeed, dataSeed]),
+    [
+      [5, 5],
+      [6, 6],
+    ],
+  );
+  assert.equal(validation.tuned.accuracy, seeds.runs[seeds.best].accuracy);
+});
+
 test("the same seed gives the same numbers", () => {
   const losses = ["first", "second"].map((out) => {
     const { status, stderr } = finetune([...common, "--seed", "11", "--options", '{"numTrainEpochs":1}', "--out", out]);
     assert.equal(status, 0, stderr);
-    return JSON.parse(readFileSync(join(folder, out, "metrics.json"), "utf8")).trainLoss;
+    return metricsOf(out).trainLoss;
   });
   assert.deepEqual(losses[0], losses[1]);
 });
@@ -103,6 +175,8 @@ test("mistakes end with code 1 and one line that names them", () => {
     [common, /--out is missing/],
     [[...common, "--out", "x", "--device", "gpu"], /--device: expected one of auto, cpu, webgpu, found gpu/],
     [[...common, "--out", "x", "--seed", "one"], /--seed/],
+    [[...common, "--out", "x", "--seeds", "0"], /--seeds: expected a whole number from 1 to 99, found 0/],
+    [[...common, "--out", "x", "--options", '{"method":{"type":"magic"}}'], /method.*magic/],
     [["--train", "nowhere.csv", "--out", "x"], /--train: there is no file nowhere\.csv/],
     [["--model", "./no/such/folder", "--out", "x"], /--model/],
     [[...common, "--out", "x", "--options", "{bad"], /--options/],

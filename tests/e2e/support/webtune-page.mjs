@@ -57,7 +57,7 @@ export class WebtunePage {
     await this.at("model-address").fill(address);
     if (hubUrl || accessToken) {
       const hub = this.at("model-hubUrl");
-      if (!(await hub.isVisible())) await this.raw.getByText("Advanced", { exact: true }).click();
+      if (!(await hub.isVisible())) await this.raw.locator("summary", { hasText: /^Advanced$/ }).click();
       await hub.fill(hubUrl ?? "");
       await this.at("model-accessToken").fill(accessToken ?? "");
     }
@@ -123,13 +123,22 @@ export class WebtunePage {
     return this.reads("examples-note", pattern);
   }
 
-  /** The train step. @param {Record<string, string>} values by the names of `TrainOptions` */
+  /** The train step. @param {Record<string, string>} values by the paths of `TrainOptions`, parents before what they hold */
   async setOptions(values) {
     const drawer = this.at("options");
     if (!(await drawer.evaluate((element) => /** @type {HTMLDetailsElement} */ (element).open))) {
       await drawer.locator("summary").click();
     }
-    for (const [name, value] of Object.entries(values)) await this.at(`option-${name}`).fill(value);
+    for (const [path, value] of Object.entries(values)) {
+      const field = this.at(`option-${path}`);
+      if (await field.evaluate((element) => element instanceof HTMLSelectElement)) await field.selectOption(value);
+      else await field.fill(value);
+    }
+  }
+
+  /** What a field of the drawer holds. @param {string} path */
+  optionValue(path) {
+    return this.at(`option-${path}`).inputValue();
   }
 
   async start() {
@@ -174,7 +183,8 @@ export class WebtunePage {
   /** The results step, in percent. */
   async accuracies() {
     const read = async (/** @type {string} */ testId) => Number.parseFloat(await this.at(testId).innerText());
-    return { baseline: await read("accuracy-baseline"), tuned: await read("accuracy-tuned") };
+    const probe = /(\d+(?:\.\d+)?)%/.exec(await this.at("baseline-probe").innerText())?.[1];
+    return { probe: Number(probe), tuned: await read("accuracy-tuned") };
   }
 
   /** The use step; gives the labels before and after tuning. @param {string} text */
@@ -198,5 +208,35 @@ export class WebtunePage {
   /** @param {string} name @param {Buffer} bytes */
   async importZip(name, bytes) {
     await this.at("import-zip").setInputFiles({ name, mimeType: "application/zip", buffer: bytes });
+  }
+
+  /** The compare step: names of the runs, the newest first. */
+  runNames() {
+    return this.at("run-name").allInnerTexts();
+  }
+
+  /** One run's part of the list. @param {string} name */
+  run(name) {
+    return this.at("run").filter({
+      has: this.raw.locator('[data-testid="run-name"]', { hasText: RegExp(`^${name}$`) }),
+    });
+  }
+
+  /** @param {string} name */
+  async openRun(name) {
+    const more = this.run(name).getByTestId("run-more");
+    if ((await more.getAttribute("aria-expanded")) !== "true") await more.click();
+  }
+
+  /** The file of the opened run. @param {{ texts: boolean }} options */
+  async exportRun({ texts }) {
+    await this.at("run-texts").setChecked(texts);
+    const { name, bytes } = await this.export(() => this.at("run-export").click());
+    return { name, text: bytes.toString() };
+  }
+
+  /** Whether the browser would ask before this page is left. */
+  leavingIsHeld() {
+    return this.raw.evaluate(() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
   }
 }

@@ -45,7 +45,9 @@ export class ExampleActions {
         failed: undefined,
         table: { format, columns, textColumn, labelColumn },
         note,
-        undo: old.length > 0 && source.before !== old ? { what: "the rows before this", rows: old } : undefined,
+        undo: old.length > 0 && source.before !== old ? this.#undoOf("the rows before this") : undefined,
+        // What was typed before is gone from the table, unless the source was added to it.
+        typed: store.state.examples.typed && source.before.length > 0,
       });
       this.#setRows([...source.before, ...read]);
       store.announce(note);
@@ -67,22 +69,21 @@ export class ExampleActions {
   }
 
   remove(ids: ReadonlySet<number>): void {
-    const { rows } = this.store.state.examples;
-    const what = ids.size === 1 ? "the deleted row" : counted(ids.size, "deleted row");
-    this.#typed(rows.filter((row) => !ids.has(row.id)));
-    this.store.patch("examples", { undo: { what, rows } });
+    const undo = this.#undoOf(ids.size === 1 ? "the deleted row" : counted(ids.size, "deleted row"));
+    this.#typed(undo.rows.filter((row) => !ids.has(row.id)));
+    this.store.patch("examples", { undo });
   }
 
   clear(): void {
     const { rows } = this.store.state.examples;
     this.store.patch("examples", {
-      undo: { what: counted(rows.length, "cleared row"), rows },
+      undo: this.#undoOf(counted(rows.length, "cleared row")),
       source: undefined,
       failed: undefined,
       table: undefined,
       note: undefined,
       error: undefined,
-      unsaved: false,
+      typed: false,
     });
     this.#setRows([]);
     this.store.announce("All examples were cleared. Undo brings them back.");
@@ -91,8 +92,9 @@ export class ExampleActions {
   undo(): void {
     const { undo } = this.store.state.examples;
     if (!undo) return;
-    this.store.patch("examples", { undo: undefined, source: undefined, table: undefined, note: undefined });
-    this.#setRows(undo.rows);
+    const { rows, typed } = undo;
+    this.store.patch("examples", { undo: undefined, source: undefined, table: undefined, note: undefined, typed });
+    this.#setRows(rows);
     this.store.announce(`Brought back ${undo.what}.`);
   }
 
@@ -105,6 +107,9 @@ export class ExampleActions {
       this.store.patch("examples", {
         rows,
         remember: true,
+        // Some may have been typed in that visit; this device has them all.
+        typed: true,
+        stored: true,
         note: `${counted(rows.length, "example")} remembered on this device.`,
       });
     } catch (error) {
@@ -117,7 +122,10 @@ export class ExampleActions {
     this.store.patch("examples", { remember: on });
     try {
       if (on) await this.#save();
-      else await forget();
+      else {
+        await forget();
+        this.store.patch("examples", { stored: false });
+      }
     } catch (error) {
       this.store.patch("examples", { remember: false, error: `Remembering failed: ${messageOf(error)}` });
     }
@@ -125,17 +133,27 @@ export class ExampleActions {
 
   /** The rows are in a file of the person's now. */
   saved(): void {
-    this.store.patch("examples", { unsaved: false });
+    this.store.patch("examples", { typed: false });
+  }
+
+  describe(label: string, description: string): void {
+    const { descriptions } = this.store.state.examples;
+    this.store.patch("examples", { descriptions: { ...descriptions, [label]: description } });
+  }
+
+  #undoOf(what: string): { what: string; rows: Row[]; typed: boolean } {
+    const { rows, typed } = this.store.state.examples;
+    return { what, rows, typed };
   }
 
   /** What a person typed exists nowhere else, and an older undo would take it away. */
   #typed(rows: Row[]): void {
-    this.store.patch("examples", { undo: undefined, unsaved: true });
+    this.store.patch("examples", { undo: undefined, typed: true });
     this.#setRows(rows);
   }
 
   #setRows(rows: Row[]): void {
-    this.store.patch("examples", { rows });
+    this.store.patch("examples", { rows, stored: false });
     if (!this.store.state.examples.remember) return;
     clearTimeout(this.#saving);
     this.#saving = setTimeout(() => {
@@ -149,7 +167,8 @@ export class ExampleActions {
     if (!this.store.state.examples.remember) return;
     const { rows } = this.store.state.examples;
     await remember(rows.map(({ text, label }) => ({ text, label })));
-    if (this.store.state.examples.rows === rows) this.saved();
+    const { rows: now, remember: still } = this.store.state.examples;
+    if (now === rows && still) this.store.patch("examples", { stored: true });
   }
 }
 

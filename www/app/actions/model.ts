@@ -60,11 +60,19 @@ export class ModelActions {
     }
   }
 
-  /** After a crash of the engine: nothing can be asked of it any more. */
+  /** After a crash of the engine: nothing can be asked of it any more. Files that were taken before stay. */
   drop(): void {
     this.tuner?.dispose();
     this.tuner = undefined;
-    this.store.patch("model", { status: "empty", error: "The engine crashed. Load the model again." });
+    const { status } = this.store.state.model;
+    this.store.patch("model", {
+      // Another model may be on its way already.
+      status: status === "loading" ? status : "empty",
+      info: undefined,
+      report: undefined,
+      error: "The engine crashed. Load the model again.",
+    });
+    this.store.patch("result", { importNote: undefined });
   }
 
   cancel(): void {

@@ -1,22 +1,31 @@
 /**
- * Enters: the usable rows and the drawer's fields. Leaves: a run's events as state, and at its end the adapter's files.
+ * Enters: the usable rows and the drawer's fields. Leaves: a run's events as state, and at its end the files and the record.
  */
-import type { Example, ExportedFile, FineTuner, TrainEvent, TrainingRun } from "webtune";
-import { codeOf, counted, messageOf, percent } from "../format";
-import { fieldOfMessage, readOptions } from "../options";
-import { emptyRun, type Store } from "../state";
-
-/** Steps whose time tells how long the rest will take. */
-const RECENT = 20;
+import {
+  type Example,
+  type ExportedFile,
+  type FineTuner,
+  RunRecorder,
+  type TrainEvent,
+  type TrainingRun,
+  type TrainOptions,
+} from "webtune";
+import { takeEvaluation, takeStep } from "../curves";
+import { zipName } from "../file-names";
+import { codeOf, messageOf, percent } from "../format";
+import { fieldOfMessage, readOptions } from "../read-options";
+import { emptyRun, noCurves, type Store } from "../state";
+import { TimeLeft } from "../time-left";
+import type { RunsActions } from "./runs";
 
 export class RunActions {
   #run: TrainingRun | undefined;
-  #times: number[] = [];
-  #featuresSince = 0;
+  #time = new TimeLeft();
 
   constructor(
     private readonly store: Store,
     private readonly tuner: () => FineTuner | undefined,
+    private readonly runs: RunsActions,
     /** The engine is gone, and with it the model; exported files stay. */
     private readonly crashed: () => void,
   ) {}
@@ -33,15 +42,25 @@ export class RunActions {
       });
       return;
     }
-    store.patch("run", { ...emptyRun(store.state.run.options), ...blank, status: "starting" });
+    store.patch("run", { ...emptyRun(store.state.run.options), status: "starting" });
     store.announce("Training starts.");
-    this.#times = [];
-    this.#featuresSince = 0;
+    this.#time = new TimeLeft();
     const before = store.state.result.files;
+    const recorder = new RunRecorder({
+      model: tuner.model.name,
+      device: tuner.device.device,
+      data: store.state.examples.source?.name ?? "rows of the table",
+    });
     try {
-      const run = tuner.train(examples, options);
+      const run = tuner.train(examples, { ...options, ...this.#descriptions(examples) });
       this.#run = run;
-      for await (const event of run) await this.#take(event, tuner);
+      for await (const event of run) {
+        recorder.take(event);
+        this.#take(event);
+        if (event.type !== "finished") continue;
+        void this.runs.add(recorder.finish());
+        await this.#keepFiles(tuner);
+      }
     } catch (error) {
       await this.#fail(error, tuner, before);
     } finally {
@@ -57,7 +76,7 @@ export class RunActions {
   }
 
   resume(): void {
-    this.#featuresSince = 0;
+    this.#time.forgetFeatures();
     this.#run?.resume();
     this.store.patch("run", { status: "running" });
     this.store.announce("Training goes on.");
@@ -71,17 +90,26 @@ export class RunActions {
     this.store.announce("Training stops after this step; the best state so far is kept.");
   }
 
-  setOption(name: string, value: string): void {
+  setOption(path: string, value: string): void {
     const { options, fieldErrors } = this.store.state.run;
-    const { [name]: _gone, ...rest } = fieldErrors;
-    this.store.patch("run", { options: { ...options, [name]: value }, fieldErrors: rest });
+    const { [path]: _gone, ...rest } = fieldErrors;
+    this.store.patch("run", { options: { ...options, [path]: value }, fieldErrors: rest });
   }
 
   resetOptions(): void {
     this.store.patch("run", { options: {}, fieldErrors: {} });
   }
 
-  async #take(event: TrainEvent, tuner: FineTuner): Promise<void> {
+  /** Only of labels that train, as the engine refuses others. */
+  #descriptions(examples: Example[]): TrainOptions {
+    const labels = new Set(examples.map(({ label }) => label));
+    const written = Object.entries(this.store.state.examples.descriptions)
+      .map(([label, words]) => [label, words.trim()] as const)
+      .filter(([label, words]) => labels.has(label) && words !== "");
+    return written.length > 0 ? { labelDescriptions: Object.fromEntries(written) } : {};
+  }
+
+  #take(event: TrainEvent): void {
     const { store } = this;
     const { run } = store.state;
     switch (event.type) {
@@ -89,43 +117,49 @@ export class RunActions {
         store.patch("run", { started: event, status: run.status === "starting" ? "running" : run.status });
         return;
       case "features":
-        store.patch("run", { features: { done: event.done, total: event.total }, etaMs: this.#featuresLeft(event) });
+        store.patch("run", { features: event, etaMs: this.#time.features(event) });
         return;
-      case "probe": {
-        const { accuracy, macroF1 } = event.validation;
-        store.patch("run", { accuracies: [{ step: 0, epoch: 0, accuracy, macroF1, best: true }], etaMs: undefined });
-        store.announce(`Before tuning: ${percent(accuracy)} of the validation rows are right.`);
+      case "baselines": {
+        const { zeroShot, centroid, probe } = event.validation;
+        const { accuracy, macroF1 } = probe;
+        const judged = [{ step: 0, epoch: 0, stage: "probe" as const, accuracy, macroF1, best: true }];
+        store.patch("run", { baselines: event.validation, curves: { ...noCurves, judged }, etaMs: undefined });
+        store.announce(
+          `Before tuning: zero-shot is right on ${percent(zeroShot.accuracy)} of the validation rows, nearest centroid on ${percent(centroid.accuracy)}, the linear probe on ${percent(accuracy)}.`,
+        );
+        return;
+      }
+      case "recipe":
+        store.patch("run", { recipe: event });
+        return;
+      case "seed": {
+        // The probe is the same for every seed, and the one to beat for each.
+        const judged = run.curves.judged.slice(0, 1).map((point) => ({ ...point, best: true }));
+        store.patch("run", { seed: event, curves: { ...noCurves, judged } });
         return;
       }
       case "step":
-        this.#times = [...this.#times, event.ms].slice(-RECENT);
-        store.patch("run", {
-          step: event.step,
-          epoch: event.epoch,
-          losses: [...run.losses, event.loss],
-          rates: [...run.rates, event.learningRate],
-          headRates: [...run.headRates, event.headLearningRate],
-          etaMs: (this.#times.reduce((a, b) => a + b, 0) / this.#times.length) * (event.totalSteps - event.step),
-        });
+        store.patch("run", { curves: takeStep(run.curves, event), etaMs: this.#time.step(event, run.seed) });
         return;
-      case "evaluation": {
-        const { step, epoch, best } = event;
-        const { accuracy, macroF1 } = event.validation;
-        const earlier = run.accuracies.map((point) => (best ? { ...point, best: false } : point));
-        store.patch("run", { accuracies: [...earlier, { step, epoch, accuracy, macroF1, best }] });
-        store.announce(`Epoch ${epoch}: ${percent(accuracy)} of the validation rows are right.`);
+      case "evaluation":
+        store.patch("run", { curves: takeEvaluation(run.curves, event) });
+        store.announce(
+          `${event.stage === "contrastive" ? "Contrastive stage" : `Epoch ${event.epoch}`}: ${percent(event.validation.accuracy)} of the validation rows are right.`,
+        );
         return;
-      }
+      case "seedFinished":
+        store.patch("run", { seedRuns: [...run.seedRuns, event] });
+        return;
       case "finished":
         store.patch("result", {
           finished: event,
           origin: "trained",
           exported: false,
           files: undefined,
+          zip: zipName(store.state.model.info?.name ?? "model", event.options.method.type),
           version: store.state.result.version + 1,
         });
         store.announce(event.message);
-        await this.#keepFiles(tuner);
     }
   }
 
@@ -134,6 +168,7 @@ export class RunActions {
     try {
       this.store.patch("result", { files: await tuner.exportAdapter() });
     } catch (error) {
+      if (codeOf(error) === "crashed") this.crashed();
       this.store.patch("result", { exportError: messageOf(error) });
     }
   }
@@ -143,44 +178,21 @@ export class RunActions {
     const message = messageOf(error);
     if (codeOf(error) === "crashed") {
       this.crashed();
-      store.patch("run", {
-        error: `${message} Load the model again to go on; what was tuned before can still be exported.`,
-      });
+      const rest = store.state.result.files ? "; what was tuned before can still be exported" : "";
+      store.patch("run", { error: `${message} Load the model again to go on${rest}.` });
       return;
     }
     const field = codeOf(error) === "invalidOption" ? fieldOfMessage(message) : undefined;
-    store.patch("run", { error: message, fieldErrors: field ? { [field.name]: field.reason } : {} });
+    store.patch("run", { error: message, fieldErrors: field ? { [field.path]: field.reason } : {} });
     // Nothing has started where options or rows were refused: the engine still holds what it held.
     if (!store.state.run.started || !before) return;
     try {
       await tuner.importAdapter(before);
     } catch (second) {
+      if (codeOf(second) === "crashed") this.crashed();
       store.patch("run", {
-        error: `${message} The adapter of the run before can still be exported, but not tried: ${messageOf(second)}`,
+        error: `${message} The result of the run before can still be exported, but not tried: ${messageOf(second)}`,
       });
     }
   }
-
-  #featuresLeft({ done, total }: { done: number; total: number }): number | undefined {
-    const now = performance.now();
-    if (this.#featuresSince === 0 || done <= 1 || this.#featuresFrom > done) {
-      this.#featuresSince = now;
-      this.#featuresFrom = done;
-      return undefined;
-    }
-    const rate = (now - this.#featuresSince) / Math.max(1, done - this.#featuresFrom);
-    return rate * (total - done);
-  }
-  #featuresFrom = 0;
 }
-
-const blank = {
-  started: undefined,
-  features: undefined,
-  etaMs: undefined,
-  error: undefined,
-};
-
-/** `510 rows train, 90 judge`. */
-export const splitWords = (train: number, validation: number): string =>
-  `${counted(train, "row")} ${train === 1 ? "trains" : "train"}, ${counted(validation, "row")} ${validation === 1 ? "judges" : "judge"}`;

@@ -2,6 +2,7 @@
  * Enters: texts to try, an adapter to take away or to bring back. Leaves: probabilities, one zip, a loaded adapter.
  */
 import type { FineTuner, Prediction } from "webtune";
+import { zipName } from "../file-names";
 import { adapterFiles, download, type Folder, writeZip } from "../files";
 import { codeOf, messageOf } from "../format";
 import type { Store } from "../state";
@@ -17,11 +18,22 @@ export class UseActions {
   constructor(
     private readonly store: Store,
     private readonly tuner: () => FineTuner | undefined,
+    /** The engine is gone, and with it the model. */
+    private readonly crashed: () => void,
   ) {}
 
   async predict(text: string): Promise<Tried> {
     const tuner = this.tuner();
     if (!tuner) throw new Error("Load a model first.");
+    try {
+      return await this.#predictBoth(tuner, text);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    }
+  }
+
+  async #predictBoth(tuner: FineTuner, text: string): Promise<Tried> {
     const [tuned] = await tuner.predict([text], { which: "tuned" });
     if (!tuned) throw new Error("The engine returned no prediction for this text.");
     try {
@@ -40,11 +52,12 @@ export class UseActions {
     try {
       const files = store.state.result.files ?? (await this.tuner()?.exportAdapter());
       if (!files) throw new Error("Load a model first.");
-      const name = zipName(store.state.model.info?.name ?? "model");
-      download(name, writeZip(files), "application/zip");
+      const { zip } = store.state.result;
+      download(zip, writeZip(files), "application/zip");
       store.patch("result", { files, exported: true });
-      store.announce(`${name} was handed to the browser's downloads.`);
+      store.announce(`${zip} was handed to the browser's downloads.`);
     } catch (error) {
+      this.#notice(error);
       store.patch("result", { exportError: messageOf(error) });
     } finally {
       store.patch("result", { busy: false });
@@ -64,6 +77,7 @@ export class UseActions {
         finished: undefined,
         origin: "imported",
         files,
+        zip: zipName(tuner.model.name),
         exported: true,
         exportError: undefined,
         importNote: `The adapter in ${name} is loaded and ready to try.`,
@@ -71,15 +85,14 @@ export class UseActions {
       });
       store.announce(`The adapter in ${name} is loaded.`);
     } catch (error) {
+      this.#notice(error);
       store.patch("result", { importError: messageOf(error) });
     } finally {
       store.patch("result", { busy: false });
     }
   }
-}
 
-/** `sentence-transformers/all-MiniLM-L6-v2` gives `all-MiniLM-L6-v2-adapter.zip`. */
-export function zipName(model: string): string {
-  const last = model.split("/").filter(Boolean).pop() ?? "model";
-  return `${last.replace(/[^A-Za-z0-9._-]+/g, "-")}-adapter.zip`;
+  #notice(error: unknown): void {
+    if (codeOf(error) === "crashed") this.crashed();
+  }
 }

@@ -1,16 +1,18 @@
 /**
- * Enters: an evaluation. Leaves: precision, recall and F1 of each label, with the baseline's F1 beside.
+ * Enters: an evaluation. Leaves: precision, recall and F1 of each label, with the best baseline's F1 beside.
  */
 import type { Evaluation } from "webtune";
 import { count, percent, points } from "../format";
+import { baselineNames } from "./baselines";
 import { ScrollBox } from "./scroll-box";
 
 export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
-  const before = new Map(evaluation.baseline.perClass.map((one) => [one.label, one]));
+  const { baselines, bestBaseline } = evaluation;
+  const before = new Map(baselines[bestBaseline].perClass.map((one) => [one.label, one]));
   return (
     <ScrollBox label="Per label">
       <table data-testid="class-table">
-        <caption>Each label, tuned</caption>
+        <caption>Each label, tuned; beside the {baselineNames[bestBaseline].toLowerCase()} baseline</caption>
         <thead>
           <tr>
             <th scope="col">Label</th>

@@ -1,21 +1,22 @@
 /**
- * Enters: an evaluation. Leaves: true labels against predicted ones, shaded, tuned or baseline.
+ * Enters: an evaluation. Leaves: true labels against predicted ones, shaded, of the tuned model or a baseline.
  */
 import { useId, useState } from "preact/hooks";
-import type { Evaluation } from "webtune";
+import type { Baselines, Evaluation } from "webtune";
 import { count } from "../format";
+import { baselineKeys, baselineNames } from "./baselines";
 import { ScrollBox } from "./scroll-box";
 
 export function ConfusionMatrix({ evaluation }: { evaluation: Evaluation }) {
   const name = useId();
-  const [which, setWhich] = useState<"tuned" | "baseline">("tuned");
-  const { labels } = evaluation;
-  const { confusion } = evaluation[which];
+  const [which, setWhich] = useState<"tuned" | keyof Baselines>("tuned");
+  const { labels, tuned, baselines } = evaluation;
+  const { confusion } = which === "tuned" ? tuned : baselines[which];
   return (
     <div>
       <fieldset class="segments">
         <legend>Confusion matrix</legend>
-        {(["tuned", "baseline"] as const).map((one) => (
+        {(["tuned", ...baselineKeys] as const).map((one) => (
           <label key={one}>
             <input
               type="radio"
@@ -25,7 +26,7 @@ export function ConfusionMatrix({ evaluation }: { evaluation: Evaluation }) {
               data-testid={`confusion-${one}`}
               onChange={() => setWhich(one)}
             />
-            <span>{one === "tuned" ? "Tuned" : "Baseline"}</span>
+            <span>{one === "tuned" ? "Tuned" : baselineNames[one]}</span>
           </label>
         ))}
       </fieldset>

@@ -12,6 +12,8 @@ export interface Series {
   values: (number | null)[];
   /** Draws a dot at every value. */
   dots?: boolean;
+  /** Draws a broken line, for what stands still. */
+  dashed?: boolean;
 }
 
 interface Props {
@@ -40,9 +42,9 @@ export function Plot({ title, summary, steps, series, format, lastStep, range, t
   );
   const latest = useRef({ data, series, format, lastStep, range });
   latest.current = { data, series, format, lastStep, range };
-  const names = series.map((one) => one.name).join("|");
+  const names = series.map((one) => `${one.name} ${one.color}`).join("|");
 
-  // Other names need another plot; the rest flows through `latest`.
+  // Other names or colours need another plot; the rest flows through `latest`.
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -75,8 +77,11 @@ export function Plot({ title, summary, steps, series, format, lastStep, range, t
       <figcaption>
         {series.length > 1 ? (
           <span class="legend" aria-hidden="true">
-            {series.map((one, index) => (
-              <span key={one.name} class={`legend-${index + 1}`}>
+            {series.map((one) => (
+              <span
+                key={`${one.color} ${one.name}`}
+                class={`${one.color.slice(2)}${one.dashed ? " legend-dashed" : ""}`}
+              >
                 {one.name}
               </span>
             ))}
@@ -128,8 +133,9 @@ function options(element: HTMLElement, now: Latest, latest: () => Latest): uPlot
       {},
       ...now.series.map((one) => ({
         stroke: color(one.color),
-        width: 2,
+        width: one.dashed ? 1.5 : 2,
         spanGaps: true,
+        ...(one.dashed ? { dash: [5, 4] } : {}),
         points: one.dots ? { show: true, size: 7, fill: color(one.color) } : { show: false },
       })),
     ],

@@ -1,40 +1,29 @@
 /**
- * Enters: a run's numbers. Leaves: loss, learning rate and validation accuracy as plots, and the epochs as a table.
+ * Enters: a run's curves. Leaves: loss, rates and validation accuracy as plots, each layer's rate, the judgements as a table.
  */
 import { useMemo } from "preact/hooks";
+import type { Baselines } from "webtune";
 import { figure, percent } from "../format";
-import type { RunState } from "../state";
-import { Plot } from "./plot";
+import type { Curves, Judged, RunState } from "../state";
+import { baselineKeys, baselineNames } from "./baselines";
+import { LayerRates } from "./layer-rates";
+import { Plot, type Series } from "./plot";
+import { ScrollBox } from "./scroll-box";
 
 export function Plots({ run }: { run: RunState }) {
-  const last = run.started?.totalSteps ?? run.step;
-  const steps = useMemo(() => run.losses.map((_, index) => index + 1), [run.losses]);
-  const loss = useMemo(() => [{ name: "Loss", color: "--series-1", values: run.losses }], [run.losses]);
+  const { curves, baselines, recipe } = run;
+  const { losses, rates, headRates, groups, judged } = curves;
+  const last = curves.totalSteps || (recipe?.totalSteps ?? 0);
+  const steps = useMemo(() => losses.map((_, index) => index + 1), [losses]);
+  const loss = useMemo(() => [{ name: "Loss", color: "--series-1", values: losses }], [losses]);
   const rate = useMemo(
     () => [
-      { name: "Adapter", color: "--series-1", values: run.rates },
-      { name: "Head", color: "--series-2", values: run.headRates },
+      { name: "Below the head", color: "--series-1", values: rates },
+      { name: "Head", color: "--series-2", values: headRates },
     ],
-    [run.rates, run.headRates],
+    [rates, headRates],
   );
-  const judged = useMemo(() => run.accuracies.map(({ step }) => step), [run.accuracies]);
-  const accuracy = useMemo(
-    () => [{ name: "Accuracy", color: "--series-3", values: run.accuracies.map((one) => one.accuracy), dots: true }],
-    [run.accuracies],
-  );
-  const finite = run.losses.filter(Number.isFinite);
-  const lossWords =
-    finite.length === 0
-      ? "No step yet."
-      : `Now ${figure(run.losses.at(-1) ?? Number.NaN)}, at first ${figure(run.losses[0] ?? Number.NaN)}, lowest ${figure(Math.min(...finite))}.`;
-  const rateWords =
-    run.rates.length === 0
-      ? "No step yet."
-      : `Now ${figure(run.rates.at(-1) ?? 0)} for the adapter, ${figure(run.headRates.at(-1) ?? 0)} for the head.`;
-  const best = run.accuracies.find((one) => one.best);
-  const accuracyWords = best
-    ? `Now ${percent(run.accuracies.at(-1)?.accuracy ?? 0)}, best ${percent(best.accuracy)} ${best.epoch === 0 ? "before tuning" : `in epoch ${best.epoch}`}.`
-    : "Not judged yet.";
+  const accuracy = useMemo(() => accuracySeries(judged, baselines, last), [judged, baselines, last]);
 
   return (
     <>
@@ -42,7 +31,7 @@ export function Plots({ run }: { run: RunState }) {
         <Plot
           testId="plot-loss"
           title="Training loss"
-          summary={lossWords}
+          summary={lossWords(losses)}
           steps={steps}
           series={loss}
           format={figure}
@@ -51,9 +40,9 @@ export function Plots({ run }: { run: RunState }) {
         <Plot
           testId="plot-accuracy"
           title="Validation accuracy"
-          summary={accuracyWords}
-          steps={judged}
-          series={accuracy}
+          summary={accuracyWords(judged)}
+          steps={accuracy.steps}
+          series={accuracy.series}
           format={(value) => percent(value, 0)}
           lastStep={last}
           range={[0, 1]}
@@ -61,48 +50,105 @@ export function Plots({ run }: { run: RunState }) {
         <Plot
           testId="plot-rate"
           title="Learning rate"
-          summary={rateWords}
+          summary={rateWords(curves)}
           steps={steps}
           series={rate}
           format={figure}
           lastStep={last}
         />
       </div>
-      {run.accuracies.length > 0 ? (
+      <LayerRates testId="layer-rates" rates={groups} lastStep={last} />
+      {judged.length > 0 ? (
         <details class="drawer">
-          <summary>Epochs as a table</summary>
-          <div class="scroll">
-            <table data-testid="epoch-table">
-              <thead>
-                <tr>
-                  <th scope="col">Epoch</th>
-                  <th scope="col" class="number">
-                    Step
-                  </th>
-                  <th scope="col" class="number">
-                    Accuracy
-                  </th>
-                  <th scope="col" class="number">
-                    Macro F1
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {run.accuracies.map((one) => (
-                  <tr key={one.epoch}>
-                    <th scope="row">
-                      {one.epoch === 0 ? "Before tuning" : one.epoch} {one.best ? <span class="tag">best</span> : null}
-                    </th>
-                    <td class="number">{one.step}</td>
-                    <td class="number">{percent(one.accuracy)}</td>
-                    <td class="number">{percent(one.macroF1)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <summary>Judgements as a table</summary>
+          <JudgedTable judged={judged} />
         </details>
       ) : null}
     </>
+  );
+}
+
+/** The baselines stand still, from the left end to the right one. */
+function accuracySeries(judged: Judged[], baselines: Baselines | undefined, last: number) {
+  const end = Math.max(last, judged.at(-1)?.step ?? 0, 1);
+  const points = new Map<number, number | null>([[0, null], ...judged.map((one) => [one.step, one.accuracy] as const)]);
+  if (!points.has(end)) points.set(end, null);
+  const steps = [...points.keys()];
+  const series: Series[] = [
+    { name: "This run", color: "--series-3", values: [...points.values()], dots: true },
+    ...(baselines
+      ? baselineKeys.map((key, index) => ({
+          name: baselineNames[key],
+          color: `--series-${[4, 2, 1][index]}`,
+          values: steps.map(() => baselines[key].accuracy),
+          dashed: true,
+        }))
+      : []),
+  ];
+  return { steps, series };
+}
+
+function lossWords(losses: number[]): string {
+  const finite = losses.filter(Number.isFinite);
+  if (finite.length === 0) return "No step yet.";
+  const lowest = finite.reduce((a, b) => Math.min(a, b));
+  return `Now ${figure(losses.at(-1) ?? Number.NaN)}, at first ${figure(losses[0] ?? Number.NaN)}, lowest ${figure(lowest)}.`;
+}
+
+function rateWords({ rates, headRates }: Curves): string {
+  if (rates.length === 0) return "No step yet.";
+  return `Now ${figure(rates.at(-1) ?? 0)} below the head, ${figure(headRates.at(-1) ?? 0)} for the head.`;
+}
+
+function accuracyWords(judged: Judged[]): string {
+  const best = judged.find((one) => one.best);
+  if (!best) return "Not judged yet.";
+  return `Now ${percent(judged.at(-1)?.accuracy ?? 0)}, best ${percent(best.accuracy)} ${whenWords[best.stage](best.epoch)}.`;
+}
+
+const whenWords: Record<Judged["stage"], (epoch: number) => string> = {
+  probe: () => "before tuning",
+  contrastive: () => "after the contrastive stage",
+  classify: (epoch) => `in epoch ${epoch}`,
+};
+
+const stageNames: Record<Judged["stage"], (epoch: number) => string> = {
+  probe: () => "Before tuning",
+  contrastive: () => "Contrastive stage",
+  classify: (epoch) => `Epoch ${epoch}`,
+};
+
+function JudgedTable({ judged }: { judged: Judged[] }) {
+  return (
+    <ScrollBox label="Judgements">
+      <table data-testid="epoch-table">
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col" class="number">
+              Step
+            </th>
+            <th scope="col" class="number">
+              Accuracy
+            </th>
+            <th scope="col" class="number">
+              Macro F1
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {judged.map((one) => (
+            <tr key={`${one.stage}|${one.step}`}>
+              <th scope="row">
+                {stageNames[one.stage](one.epoch)} {one.best ? <span class="tag">best</span> : null}
+              </th>
+              <td class="number">{one.step}</td>
+              <td class="number">{percent(one.accuracy)}</td>
+              <td class="number">{percent(one.macroF1)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollBox>
   );
 }

@@ -3,7 +3,7 @@
  */
 import type { ComponentChildren } from "preact";
 
-export type StepId = "model" | "examples" | "train" | "results" | "use";
+export type StepId = "model" | "examples" | "train" | "results" | "use" | "compare";
 
 interface Props {
   id: StepId;

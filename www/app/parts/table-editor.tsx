@@ -46,7 +46,7 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
   useEffect(() => {
     if (focus === undefined) return;
     const field = body.current?.querySelector<HTMLElement>(`[data-row="${focus}"] textarea`);
-    field?.focus();
+    field?.focus({ preventScroll: true });
     field?.scrollIntoView({ block: "nearest" });
     setFocus(undefined);
   }, [focus]);

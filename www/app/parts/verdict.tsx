@@ -1,72 +1,56 @@
 /**
- * Enters: an evaluation. Leaves: what tuning bought, in figures and in plain words.
+ * Enters: the end of a run. Leaves: what tuning bought, in figures and in the engine's words.
  */
-import type { Evaluation, Report } from "webtune";
-import { counted, figure, percent, points } from "../format";
+import type { Forgetting, Report } from "webtune";
+import { counted, percent, points } from "../format";
+import type { EventOf } from "../state";
+import { BaselineTable, baselineNames } from "./baselines";
+import { judge } from "./difference";
 
-export function verdict(evaluation: Evaluation, keptEpoch: number): { good: boolean; text: string } {
-  const { baseline, tuned, rows } = evaluation;
-  const fixed = rows.filter((row) => row.predicted === row.label && row.baselinePredicted !== row.label).length;
-  const broken = rows.filter((row) => row.predicted !== row.label && row.baselinePredicted === row.label).length;
-  const on = `on the ${counted(tuned.count, "validation row")}`;
-  if (keptEpoch === 0) {
-    return {
-      good: false,
-      text: `Tuning did not beat the untuned baseline ${on}, so the baseline was kept. More or cleaner examples, more epochs or another learning rate may help.`,
-    };
-  }
-  const changes = `It put ${counted(fixed, "row")} right and ${counted(broken, "row")} wrong.`;
-  const gain = tuned.accuracy - baseline.accuracy;
-  if (gain <= 0) {
-    return {
-      good: false,
-      text: `${gain === 0 ? "Tuning is no more accurate than" : "Tuning is less accurate than"} the untuned baseline ${on}. ${changes}`,
-    };
-  }
-  // Two rows more or less can be luck of the split.
-  const small = fixed - broken <= 2 ? " That is a small difference: another split could turn it round." : "";
-  return { good: true, text: `Tuning beats the untuned baseline ${on}. ${changes}${small}` };
-}
-
-export function Verdict({ evaluation, keptEpoch }: { evaluation: Evaluation; keptEpoch: number }) {
-  const { baseline, tuned } = evaluation;
-  const { good, text } = verdict(evaluation, keptEpoch);
+export function Verdict({ finished }: { finished: EventOf<"finished"> }) {
+  const { evaluation, forgetting, verdict } = finished;
+  const { baselines, bestBaseline, tuned, comparison } = evaluation;
+  const wins = judge(comparison).word === "better";
+  const against = { name: baselineNames[bestBaseline].toLowerCase(), baseline: baselines[bestBaseline], tuned };
   return (
     <>
-      <p class={good ? "note note-good" : "note note-warn"} data-testid="verdict">
-        {text}
+      <p class={wins ? "note note-good" : "note note-warn"} data-testid="verdict" data-wins={wins}>
+        {verdict}
       </p>
       <div class="metrics">
-        <Metric name="Accuracy" of={(report) => report.accuracy} baseline={baseline} tuned={tuned} testId="accuracy" />
-        <Metric name="Macro F1" of={(report) => report.macroF1} baseline={baseline} tuned={tuned} testId="macro-f1" />
+        <Metric {...against} title="Accuracy" of={(report) => report.accuracy} testId="accuracy" />
+        <Metric {...against} title="Macro F1" of={(report) => report.macroF1} testId="macro-f1" />
+        <Kept forgetting={forgetting} />
       </div>
-      <p class="muted figures">
-        Mean loss {figure(tuned.loss)} after tuning, {figure(baseline.loss)} before. These rows chose the best epoch, so
-        new texts may do a little worse.
+      <BaselineTable baselines={baselines} best={bestBaseline} tuned={{ name: "Tuned", report: tuned, comparison }} />
+      <p class="help">
+        These rows chose the best epoch, so new texts may do a little worse. Of sentence vectors, 1 means that general
+        sentences look to the model as they did before tuning; lower values mean that more was forgotten.
       </p>
     </>
   );
 }
 
 interface MetricProps {
-  name: string;
+  title: string;
   of: (report: Report) => number;
+  name: string;
   baseline: Report;
   tuned: Report;
   testId: string;
 }
 
-function Metric({ name, of, baseline, tuned, testId }: MetricProps) {
+function Metric({ title, of, name, baseline, tuned, testId }: MetricProps) {
   const difference = of(tuned) - of(baseline);
   const kind = difference > 0 ? "up" : difference < 0 ? "down" : "same";
   return (
     <dl class="metric">
       <div class="metric-main">
-        <dt>{name}, tuned</dt>
+        <dt>{title}, tuned</dt>
         <dd data-testid={`${testId}-tuned`}>{percent(of(tuned))}</dd>
       </div>
       <div>
-        <dt>Untuned baseline</dt>
+        <dt>Best baseline, {name}</dt>
         <dd data-testid={`${testId}-baseline`}>{percent(of(baseline))}</dd>
       </div>
       <div>
@@ -74,6 +58,25 @@ function Metric({ name, of, baseline, tuned, testId }: MetricProps) {
         <dd class={kind} data-testid={`${testId}-difference`}>
           {points(difference)}
         </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Kept({ forgetting: { meanCosine, lowest, sentences } }: { forgetting: Forgetting }) {
+  return (
+    <dl class="metric" data-testid="forgetting">
+      <div class="metric-main">
+        <dt>Sentence vectors, after to before</dt>
+        <dd>{meanCosine.toFixed(3)}</dd>
+      </div>
+      <div>
+        <dt>Most changed</dt>
+        <dd>{lowest.toFixed(3)}</dd>
+      </div>
+      <div>
+        <dt>Measured on</dt>
+        <dd>{counted(sentences, "sentence")}</dd>
       </div>
     </dl>
   );

@@ -13,7 +13,7 @@ import { LabelCounts } from "../parts/label-counts";
 import { SourcePicker } from "../parts/source-picker";
 import { StepCard } from "../parts/step-card";
 import { TableEditor } from "../parts/table-editor";
-import type { State, Store } from "../state";
+import type { ExamplesState, State, Store } from "../state";
 
 interface Props {
   state: State;
@@ -141,7 +141,7 @@ export function ExamplesStep({ state, store, checked, actions }: Props) {
           />
         </details>
       ) : null}
-      {rows.length > 0 ? <Summary checked={checked} /> : null}
+      {rows.length > 0 ? <Summary checked={checked} examples={examples} actions={actions} /> : null}
       <TableEditor
         rows={rows}
         checked={checked}
@@ -180,7 +180,13 @@ export function ExamplesStep({ state, store, checked, actions }: Props) {
   );
 }
 
-function Summary({ checked }: { checked: Checked }) {
+interface SummaryProps {
+  checked: Checked;
+  examples: ExamplesState;
+  actions: ExampleActions;
+}
+
+function Summary({ checked, examples, actions }: SummaryProps) {
   const marks = [
     checked.empty > 0 ? `${counted(checked.empty, "empty row")} not used` : "",
     checked.duplicates > 0 ? counted(checked.duplicates, "repeated row") : "",
@@ -201,7 +207,11 @@ function Summary({ checked }: { checked: Checked }) {
           "."
         )}
       </p>
-      <LabelCounts labels={checked.labels} />
+      <LabelCounts
+        labels={checked.labels}
+        descriptions={examples.descriptions}
+        onDescribe={(label, description) => actions.describe(label, description)}
+      />
     </div>
   );
 }

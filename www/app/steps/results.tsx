@@ -1,9 +1,10 @@
 /**
- * Enters: the end of a run. Leaves: the fourth step, the tuned model beside the untuned baseline.
+ * Enters: the end of a run. Leaves: the fourth step, the tuned model beside the baselines.
  */
 import { ClassTable } from "../parts/class-table";
 import { ConfusionMatrix } from "../parts/confusion-matrix";
 import { Misclassified } from "../parts/misclassified";
+import { SeedTable } from "../parts/seed-table";
 import { StepCard } from "../parts/step-card";
 import { Verdict } from "../parts/verdict";
 import type { State } from "../state";
@@ -20,12 +21,13 @@ export function ResultsStep({ state }: { state: State }) {
       id="results"
       number={4}
       title="Results"
-      lead="Measured on validation rows that never trained. The baseline is the same model untuned, with a fitted head."
+      lead="Measured on validation rows that never trained, beside what the same model does without fine-tuning."
       waiting={waiting}
     >
       {finished ? (
         <div class="stack" data-testid="results">
-          <Verdict evaluation={finished.evaluation} keptEpoch={finished.keptEpoch} />
+          <Verdict finished={finished} />
+          {finished.seeds ? <SeedTable runs={finished.seeds.runs} summary={finished.seeds} /> : null}
           <ClassTable evaluation={finished.evaluation} />
           <ConfusionMatrix evaluation={finished.evaluation} />
           <Misclassified evaluation={finished.evaluation} />

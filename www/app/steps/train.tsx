@@ -2,16 +2,36 @@
  * Enters: the run's state. Leaves: the third step, with the drawer, the controls and the live plots.
  */
 import { useEffect, useRef } from "preact/hooks";
-import { type RunActions, splitWords } from "../actions/run";
+import type { RunActions } from "../actions/run";
 import type { Checked } from "../checks";
-import { bytes, count, counted, duration, percent } from "../format";
+import { count, counted, duration } from "../format";
 import { Alert } from "../parts/alert";
 import { useConfirm } from "../parts/confirm";
 import { OptionDrawer } from "../parts/option-drawer";
 import { Plots } from "../parts/plots";
 import { ProgressLine } from "../parts/progress-line";
+import { RunFacts } from "../parts/run-facts";
 import { StepCard } from "../parts/step-card";
 import { type RunState, type State, wouldLose } from "../state";
+
+/**
+ * The pressed button goes as a run starts and ends, and those of a run wake up later: the keyboard's place stays in their
+ * row, and moves on to the first that can be pressed.
+ */
+function useKeptFocus(status: RunState["status"]) {
+  const row = useRef<HTMLDivElement>(null);
+  const before = useRef(status);
+  useEffect(() => {
+    if (before.current === status) return;
+    before.current = status;
+    const { activeElement } = document;
+    const lost = !activeElement || activeElement === document.body || activeElement === row.current;
+    if (!lost && !(activeElement.matches(":disabled") && row.current?.contains(activeElement))) return;
+    const place = row.current?.querySelector<HTMLElement>("button:not(:disabled)") ?? row.current;
+    place?.focus({ preventScroll: true });
+  }, [status]);
+  return row;
+}
 
 interface Props {
   state: State;
@@ -28,16 +48,19 @@ const nounOf: Record<RunState["status"], string> = {
 };
 
 function progressOf(run: RunState): { text: string; share?: number } {
-  const left = run.etaMs === undefined || run.status === "paused" ? "" : `, about ${duration(run.etaMs)} left`;
-  const prefix = nounOf[run.status] ? `${nounOf[run.status]}. ` : "";
-  if (run.step > 0 && run.started) {
-    const { totalSteps, epochs } = run.started;
-    const text = `${prefix}Epoch ${run.epoch} of ${epochs}, step ${count(run.step)} of ${count(totalSteps)}${left}`;
-    return { text, share: run.step / Math.max(1, totalSteps) };
+  const { status, curves, recipe, seed, features, baselines } = run;
+  const left = run.etaMs === undefined || status === "paused" ? "" : `, about ${duration(run.etaMs)} left`;
+  const prefix = `${nounOf[status] ? `${nounOf[status]}. ` : ""}${seed && seed.count > 1 ? `Seed ${seed.index + 1} of ${seed.count}. ` : ""}`;
+  if (curves.step > 0) {
+    const { step, totalSteps, epoch, stage } = curves;
+    const epochs = recipe ? ` of ${recipe.epochs}` : "";
+    const place = stage === "contrastive" ? "Contrastive stage" : `Epoch ${epoch}${epochs}`;
+    const text = `${prefix}${place}, step ${count(step)} of ${count(totalSteps)}${left}`;
+    return { text, share: step / Math.max(1, totalSteps) };
   }
-  if (run.accuracies.length > 0) return { text: `${prefix}The head is fitted. Tuning begins.` };
-  if (run.features) {
-    const { done, total } = run.features;
+  if (baselines) return { text: `${prefix}The baselines are measured. Tuning begins.` };
+  if (features) {
+    const { done, total } = features;
     return {
       text: `${prefix}Reading the texts once: ${count(done)} of ${count(total)}${left}`,
       share: done / Math.max(1, total),
@@ -58,22 +81,13 @@ export function TrainStep({ state, checked, actions }: Props) {
     if (!wouldLose(state)) return act();
     ask({
       title: "Train again?",
-      text: "The tuned adapter has not been exported. A new run takes its place.",
+      text: "The tuned result has not been exported. A new run takes its place.",
       yes: "Drop it and train",
       act,
     });
   };
   const progress = progressOf(run);
-  // The pressed button goes as a run starts and ends: the keyboard's place must not go with it.
-  const buttons = useRef<HTMLDivElement>(null);
-  const wasBusy = useRef(busy);
-  useEffect(() => {
-    if (wasBusy.current === busy) return;
-    wasBusy.current = busy;
-    const lost = document.activeElement === document.body || document.activeElement === null;
-    const row = buttons.current;
-    if (lost) (row?.querySelector<HTMLElement>("button:not(:disabled)") ?? row)?.focus();
-  }, [busy]);
+  const buttons = useKeptFocus(run.status);
 
   return (
     <StepCard
@@ -90,7 +104,7 @@ export function TrainStep({ state, checked, actions }: Props) {
         values={run.options}
         errors={run.fieldErrors}
         disabled={busy}
-        onChange={(name, value) => actions.setOption(name, value)}
+        onChange={(path, value) => actions.setOption(path, value)}
         onReset={() => actions.resetOptions()}
       />
       <div class="row" ref={buttons} tabIndex={-1}>
@@ -146,19 +160,7 @@ export function TrainStep({ state, checked, actions }: Props) {
       ) : null}
       {run.started ? (
         <>
-          {run.started.warnings.length > 0 ? (
-            <ul class="note note-warn" data-testid="train-warnings">
-              {run.started.warnings.map((warning) => (
-                <li key={warning}>{warning}</li>
-              ))}
-            </ul>
-          ) : null}
-          <p class="muted figures" data-testid="train-facts">
-            {splitWords(run.started.trainRows, run.started.validationRows)}. {count(run.started.trainedParameters)} of{" "}
-            {count(run.started.totalParameters)} parameters (
-            {percent(run.started.trainedParameters / run.started.totalParameters, 2)}) are tuned. Memory: about{" "}
-            {bytes(run.started.memoryEstimate)}.
-          </p>
+          <RunFacts run={run} started={run.started} />
           <Plots run={run} />
         </>
       ) : null}

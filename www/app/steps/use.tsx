@@ -2,7 +2,7 @@
  * Enters: a tuned or imported adapter. Leaves: the fifth step, where it is tried, exported and brought back.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Tried, type UseActions, zipName } from "../actions/use";
+import type { Tried, UseActions } from "../actions/use";
 import type { Folder } from "../files";
 import { bytes, messageOf } from "../format";
 import { Alert } from "../parts/alert";
@@ -11,7 +11,7 @@ import { DropZone } from "../parts/drop-zone";
 import { FileButton } from "../parts/file-button";
 import { ProbabilityBars } from "../parts/probability-bars";
 import { StepCard } from "../parts/step-card";
-import { isBusy, type State, type Store, wouldLose } from "../state";
+import { isBusy, type ResultState, type State, type Store, wouldLose } from "../state";
 
 /** A pause in typing, in milliseconds. */
 const PAUSE = 300;
@@ -26,12 +26,14 @@ export function UseStep({ state, store, actions }: Props) {
   const { model, run, result } = state;
   const busy = isBusy(run);
   const { ask, dialog } = useConfirm();
-  const ready = result.origin !== undefined && !busy;
-  const name = zipName(model.info?.name ?? "model");
+  // A crash takes the model away; files that were taken before can still be exported.
+  const loaded = model.info !== undefined;
+  const ready = result.origin !== undefined && loaded && !busy;
+  const kept = result.origin !== undefined && (loaded || result.files !== undefined);
   const waiting =
-    model.status === "ready" || model.info
-      ? undefined
-      : "Load a model first; then train, or bring back an adapter that you exported.";
+    loaded || kept ? undefined : "Load a model first; then train, or bring back an adapter that you exported.";
+
+  const cannotImport = busy || result.busy || !loaded;
 
   const bringBack = (folder: Folder) => {
     const act = () => void actions.import(folder);
@@ -49,7 +51,7 @@ export function UseStep({ state, store, actions }: Props) {
       id="use"
       number={5}
       title="Use it"
-      lead="Try a text of your own, then take the adapter with you. Hugging Face PEFT loads it."
+      lead={`Try a text of your own, then take the result with you. ${loader(result)}`}
       waiting={waiting}
     >
       {dialog}
@@ -57,10 +59,14 @@ export function UseStep({ state, store, actions }: Props) {
         <Try version={result.version} actions={actions} />
       ) : (
         <p class="muted" data-testid="try-waiting">
-          {busy ? "You can try the result when this run has ended." : "Train first, or import an adapter below."}
+          {busy
+            ? "You can try the result when this run has ended."
+            : loaded
+              ? "Train first, or import an adapter below."
+              : "The engine is gone, so nothing can be tried. What was tuned can still be exported."}
         </p>
       )}
-      {result.origin ? (
+      {kept ? (
         <div class="stack">
           <h3>Export</h3>
           <div class="row">
@@ -71,7 +77,7 @@ export function UseStep({ state, store, actions }: Props) {
               disabled={result.busy || busy}
               onClick={() => void actions.export()}
             >
-              Export {name}
+              Export {result.zip}
             </button>
             {result.origin === "trained" && result.exported ? <span class="tag">exported</span> : null}
           </div>
@@ -95,7 +101,7 @@ export function UseStep({ state, store, actions }: Props) {
         <DropZone
           label="Bring back an exported adapter"
           testId="import-drop"
-          disabled={busy || result.busy}
+          disabled={cannotImport}
           onFolder={bringBack}
           onError={(importError) => store.patch("result", { importError })}
         >
@@ -105,14 +111,14 @@ export function UseStep({ state, store, actions }: Props) {
               label="Choose a zip"
               testId="import-zip"
               accept=".zip"
-              disabled={busy || result.busy}
+              disabled={cannotImport}
               onFolder={bringBack}
             />
             <FileButton
               label="Choose a folder"
               testId="import-folder"
               folder
-              disabled={busy || result.busy}
+              disabled={cannotImport}
               onFolder={bringBack}
             />
           </div>
@@ -126,6 +132,20 @@ export function UseStep({ state, store, actions }: Props) {
       </div>
     </StepCard>
   );
+}
+
+/** Which library takes the exported files. */
+function loader({ finished }: ResultState): string {
+  switch (finished?.options.method.type) {
+    case "full":
+      return "Hugging Face Transformers loads it.";
+    case "houlsby":
+      return "The adapters library (AdapterHub) loads it.";
+    case "probe":
+      return "It holds the head's weights and the labels.";
+    default:
+      return "Hugging Face PEFT loads it.";
+  }
 }
 
 function Try({ version, actions }: { version: number; actions: UseActions }) {
