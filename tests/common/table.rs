@@ -1,0 +1,22 @@
+//! Enters: a device. Leaves: the parity table of every method and safeguard on it, a line per group; fails where one is too far off.
+
+use webtune::device::Compute;
+
+use super::{parity, pissa, safeguards};
+
+/// Lines for a log; `engine` names the device in them.
+pub async fn rows(compute: &Compute, engine: &str) -> String {
+    let mut lines = Vec::new();
+    for fixture in parity::methods() {
+        let errors = parity::errors(&fixture, compute).await;
+        lines.push(parity::check(fixture.name, engine, &errors));
+    }
+    let errors = safeguards::errors(compute).await;
+    lines.push(parity::check("safeguards", engine, &errors));
+    lines.push(parity::check(
+        "pissa",
+        engine,
+        &pissa::errors(compute).await,
+    ));
+    lines.join("\n")
+}
