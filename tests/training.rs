@@ -49,7 +49,7 @@ fn events_come_in_the_documented_order() {
     expected.extend(run);
     expected.push("seedFinished");
     expected.extend(run);
-    expected.push("finished");
+    expected.extend(["seedFinished", "finished"]);
     assert_eq!(types, expected);
 }
 
