@@ -48,15 +48,6 @@ impl Forgetting {
     }
 }
 
-/// Mean over the rows of the cosine between `base` and `tuned`, both `[rows, hidden]`. A row of zeros has the cosine 0
-/// with any other, as in scikit-learn's `cosine_similarity`. NaN only where a value is NaN or infinite.
-///
-/// # Errors
-/// `InvalidState` where there are no rows or the sizes contradict each other.
-pub fn mean_cosine(base: &[f32], tuned: &[f32], hidden: usize) -> Result<f64> {
-    Ok(Forgetting::new(base, tuned, hidden)?.mean_cosine)
-}
-
 /// The cosine of each row, `[rows]`.
 fn cosines(base: &[f32], tuned: &[f32], hidden: usize) -> Result<Vec<f64>> {
     if base.is_empty()
@@ -154,7 +145,9 @@ mod tests {
                 "{name}: lowest"
             );
             assert_eq!(found.sentences, case.base.len() / case.hidden, "{name}");
-            let mean = mean_cosine(&case.base, &case.tuned, case.hidden).unwrap();
+            let mean = Forgetting::new(&case.base, &case.tuned, case.hidden)
+                .unwrap()
+                .mean_cosine;
             assert_eq!(mean, found.mean_cosine, "{name}");
         }
     }
@@ -191,7 +184,7 @@ mod tests {
             (&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], 2),
             (&[1.0], &[1.0], 0),
         ] {
-            let error = mean_cosine(base, tuned, hidden).unwrap_err();
+            let error = Forgetting::new(base, tuned, hidden).unwrap_err();
             assert_eq!(error.code(), "invalidState");
         }
     }
