@@ -13,9 +13,9 @@ use webtune::device::Compute;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::models::heads::{Head, HeadWeights};
 use webtune::models::random::random_checkpoint;
-use webtune::models::{Bert, BertConfig, Classifier, HeadKind, Loader};
+use webtune::models::{Bert, BertConfig, Classifier, HeadKind, Loader, Network};
 use webtune::peft::LoraConfig;
-use webtune::peft::lora::{attach, peft_name, resolve};
+use webtune::peft::lora::{attach, resolve};
 
 /// Rank and scaling by the module's name.
 type Deltas = BTreeMap<String, (usize, f64)>;
@@ -58,13 +58,13 @@ fn attached(bert: &Bert, kind: HeadKind, config: &LoraConfig, compute: &Compute)
     let mut classifier = Classifier::new(bert.clone(), head);
     let config = resolve(&classifier, config);
     attach(&mut classifier, &config, 1).unwrap();
-    let linears = classifier.bert.linears_mut().into_iter();
+    let linears = classifier.linears_mut().into_iter();
     linears
-        .filter_map(|(bare, linear)| {
+        .filter_map(|(name, linear)| {
             let delta = linear.delta.as_ref()?;
             let rank = delta.lora_a.val().dims()[1];
             assert_eq!(delta.lora_b.val().dims()[0], rank);
-            Some((peft_name(&bare, kind), (rank, delta.scaling)))
+            Some((name, (rank, delta.scaling)))
         })
         .collect()
 }

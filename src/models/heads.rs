@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bert::{Bert, TokenBatch};
 use super::load::frozen;
+use super::names;
+use super::network::Network;
 use crate::layers::{Dropout, Linear};
 
 /// Which head classifies.
@@ -195,6 +197,36 @@ impl Classifier {
     pub fn set_dropout(&mut self, p: f64) {
         self.bert.set_dropout(p);
         self.dropout = Dropout::new(p);
+    }
+}
+
+impl Network for Classifier {
+    fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
+        // PEFT wraps the bare encoder where a `mean` head reads it
+        let family = match self.head.kind() {
+            HeadKind::Cls => "bert.",
+            HeadKind::Mean => "",
+        };
+        let linears = self.bert.linears_mut().into_iter();
+        linears
+            .map(|(bare, linear)| (format!("{family}{bare}"), linear))
+            .collect()
+    }
+
+    fn num_layers(&self) -> usize {
+        self.bert.encoder.layer.len()
+    }
+
+    fn module_name(&self, path: &str) -> String {
+        names::module_name(path, self.head.kind())
+    }
+
+    fn reads(&self, path: &str) -> bool {
+        self.head.kind() == HeadKind::Cls || !path.split('.').any(|part| part == "pooler")
+    }
+
+    fn is_head(&self, path: &str) -> bool {
+        names::is_head(path)
     }
 }
 

@@ -5,9 +5,11 @@ pub mod config;
 pub mod heads;
 pub mod load;
 pub mod names;
+pub mod network;
 pub mod random;
 
 pub use bert::Bert;
 pub use config::BertConfig;
 pub use heads::{Classifier, Head, HeadKind, Inputs};
 pub use load::Loader;
+pub use network::Network;

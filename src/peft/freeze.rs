@@ -1,21 +1,19 @@
-//! Enters: a classifier. Leaves: its parameters by path: which train, their values and gradients, and how many there are.
+//! Enters: a network. Leaves: its parameters by path: which train, their values and gradients, and how many there are.
 
 use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
-use crate::models::Classifier;
-
 /// The paths of all parameters that a method trains, whether or not they are frozen at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trainable(BTreeSet<String>);
 
 impl Trainable {
-    /// All paths of `classifier` that `rule` names.
-    pub fn of(classifier: &Classifier, rule: impl Fn(&str) -> bool) -> Self {
+    /// All paths of `network` that `rule` names.
+    pub fn of(network: &impl Module, rule: impl Fn(&str) -> bool) -> Self {
         let mut paths = BTreeSet::new();
-        visit(classifier, |path, _, _| {
+        visit(network, |path, _, _| {
             if rule(path) {
                 paths.insert(path.to_string());
             }
@@ -43,7 +41,7 @@ pub struct TrainedTensor {
 }
 
 /// Turns gradients on for the paths that `trains` names, and off for all others.
-pub fn activate(classifier: Classifier, trains: impl Fn(&str) -> bool) -> Classifier {
+pub fn activate<M: Module>(network: M, trains: impl Fn(&str) -> bool) -> M {
     struct Activate<F> {
         path: Path,
         trains: F,
@@ -65,16 +63,16 @@ pub fn activate(classifier: Classifier, trains: impl Fn(&str) -> bool) -> Classi
             Param::from_mapped_value(id, tensor, mapper)
         }
     }
-    classifier.map(&mut Activate {
+    network.map(&mut Activate {
         path: Path::default(),
         trains,
     })
 }
 
 /// The tensors of `trainable`, in the order of the modules; their values without autodiff.
-pub fn trained(classifier: &Classifier, trainable: &Trainable) -> Vec<TrainedTensor> {
+pub fn trained(network: &impl Module, trainable: &Trainable) -> Vec<TrainedTensor> {
     let mut out = Vec::new();
-    visit(classifier, |path, shape, value| {
+    visit(network, |path, shape, value| {
         if trainable.contains(path) {
             out.push(TrainedTensor {
                 path: path.into(),
@@ -87,20 +85,20 @@ pub fn trained(classifier: &Classifier, trainable: &Trainable) -> Vec<TrainedTen
 }
 
 /// Numbers that train.
-pub fn trained_parameters(classifier: &Classifier, trainable: &Trainable) -> u64 {
-    trained(classifier, trainable)
+pub fn trained_parameters(network: &impl Module, trainable: &Trainable) -> u64 {
+    trained(network, trainable)
         .iter()
         .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
         .sum()
 }
 
 /// All numbers, frozen ones too.
-pub fn total_parameters(classifier: &Classifier) -> u64 {
-    classifier.num_params() as u64
+pub fn total_parameters(network: &impl Module) -> u64 {
+    network.num_params() as u64
 }
 
 /// Shows every float parameter: path, shape, value flattened and without autodiff.
-pub fn visit(classifier: &Classifier, see: impl FnMut(&str, &[usize], Tensor<1>)) {
+pub fn visit(network: &impl Module, see: impl FnMut(&str, &[usize], Tensor<1>)) {
     struct Visit<F> {
         path: Path,
         see: F,
@@ -119,17 +117,17 @@ pub fn visit(classifier: &Classifier, see: impl FnMut(&str, &[usize], Tensor<1>)
             (self.see)(&self.path.name(), &shape, flat);
         }
     }
-    classifier.visit(&mut Visit {
+    network.visit(&mut Visit {
         path: Path::default(),
         see,
     });
 }
 
 /// Replaces parameters by what `replace(path, flat value)` gives; `None` leaves one as it is. One that has a gradient keeps having one.
-pub fn replace(
-    classifier: Classifier,
+pub fn replace<M: Module>(
+    network: M,
     replace: impl FnMut(&str, Tensor<1>) -> Option<Tensor<1>>,
-) -> Classifier {
+) -> M {
     struct Replace<F> {
         path: Path,
         replace: F,
@@ -158,7 +156,7 @@ pub fn replace(
             Param::from_mapped_value(id, new, mapper)
         }
     }
-    classifier.map(&mut Replace {
+    network.map(&mut Replace {
         path: Path::default(),
         replace,
     })
@@ -166,7 +164,7 @@ pub fn replace(
 
 /// The gradients of all parameters that have one, by path, flattened, taken out of `gradients`.
 pub fn take_gradients(
-    classifier: &Classifier,
+    network: &impl Module,
     gradients: &mut Gradients,
 ) -> Vec<(String, Tensor<1>)> {
     struct Take<'a> {
@@ -196,7 +194,7 @@ pub fn take_gradients(
         gradients,
         out: Vec::new(),
     };
-    classifier.visit(&mut visitor);
+    network.visit(&mut visitor);
     visitor.out
 }
 

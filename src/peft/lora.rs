@@ -9,9 +9,10 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use super::{Bias, InitLoraWeights, LoraConfig, TargetModules};
 use crate::layers::{Dropout, Linear, Lora};
+use crate::models::Network;
 use crate::models::load::frozen;
-use crate::models::names::{is_delta, is_head, module_name};
-use crate::models::{Classifier, HeadKind};
+use crate::models::names::is_delta;
+use crate::models::network::layer_of;
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -54,30 +55,20 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// The name that PEFT gives a linear layer of the encoder: a `mean` head is put on the bare encoder.
-pub fn peft_name(bare: &str, head: HeadKind) -> String {
-    match head {
-        HeadKind::Cls => format!("bert.{bare}"),
-        HeadKind::Mean => bare.into(),
-    }
-}
-
-/// The settings with `all-linear` written out, as PEFT writes it into its file. A `mean` head does not read the pooler,
-/// so that a delta there would never have a gradient.
-pub fn resolve(classifier: &Classifier, config: &LoraConfig) -> LoraConfig {
-    let head = classifier.head.kind();
+/// The settings with `all-linear` written out, as PEFT writes it into its file. A layer that the head does not read, such as the
+/// pooler under a `mean` head, is left out: a delta there would never have a gradient.
+pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
     let target_modules = match &config.target_modules {
-        TargetModules::Pattern(word) if word == ALL_LINEAR => TargetModules::Suffixes(
-            classifier
-                .bert
-                .clone()
-                .linears_mut()
-                .into_iter()
-                .filter(|(bare, _)| head == HeadKind::Cls || !bare.starts_with("pooler."))
-                .filter(|(bare, _)| config.in_layers(layer_of(bare)))
-                .map(|(bare, _)| peft_name(&bare, head))
-                .collect(),
-        ),
+        TargetModules::Pattern(word) if word == ALL_LINEAR => {
+            let mut network = network.clone();
+            let names = network.linears_mut().into_iter().map(|(name, _)| name);
+            let names = names.collect::<Vec<_>>().into_iter();
+            TargetModules::Suffixes(
+                names
+                    .filter(|name| network.reads(name) && config.in_layers(layer_of(name)))
+                    .collect(),
+            )
+        }
         given => given.clone(),
     };
     let written_out = target_modules != config.target_modules;
@@ -97,11 +88,10 @@ pub fn resolve(classifier: &Classifier, config: &LoraConfig) -> LoraConfig {
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for settings out of range, a bad pattern, or targets that match no layer.
-pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Result<Trainable> {
+pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let matcher = Matcher::new(&config.target_modules)?;
-    let kind = classifier.head.kind();
-    let layers = classifier.bert.encoder.layer.len();
+    let layers = network.num_layers();
     if let Some(layer) = config
         .layers_to_transform
         .iter()
@@ -111,16 +101,15 @@ pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Re
         let reason = format!("this model has layers 0 to {}, got {layer}", layers - 1);
         return Err(invalid("layersToTransform", reason));
     }
-    let mut names = Vec::new();
+    let mut others = Vec::new();
     let mut targets = BTreeSet::new();
-    for (bare, linear) in classifier.bert.linears_mut() {
-        let name = peft_name(&bare, kind);
+    for (name, linear) in network.linears_mut() {
         let whole = matches!(&config.target_modules, TargetModules::Suffixes(names) if names.contains(&name));
-        if (whole || config.in_layers(layer_of(&bare))) && matcher.matches(&name) {
+        if (whole || config.in_layers(layer_of(&name))) && matcher.matches(&name) {
             linear.delta = Some(fresh(linear, config, &name, seed));
-            targets.insert(bare);
+            targets.insert(name);
         } else {
-            names.push(name);
+            others.push(name);
         }
     }
     if targets.is_empty() {
@@ -128,31 +117,20 @@ pub fn attach(classifier: &mut Classifier, config: &LoraConfig, seed: u64) -> Re
             option: "targetModules".into(),
             reason: format!(
                 "no linear layer matches; the layers are: {}",
-                names.join(", ")
+                others.join(", ")
             ),
         });
     }
     let biases = |path: &str| match config.bias {
         Bias::None => false,
-        Bias::All => {
-            path.ends_with(".bias") && (kind == HeadKind::Cls || !path.contains(".pooler."))
-        }
+        Bias::All => path.ends_with(".bias") && network.reads(path),
         Bias::LoraOnly => path
             .strip_suffix(".bias")
-            .is_some_and(|module| targets.contains(&module_name(module, HeadKind::Mean))),
+            .is_some_and(|module| targets.contains(&network.module_name(module))),
     };
-    Ok(Trainable::of(classifier, |path| {
-        is_head(path) || is_delta(path) || biases(path)
+    Ok(Trainable::of(network, |path| {
+        network.is_head(path) || is_delta(path) || biases(path)
     }))
-}
-
-/// The layer's number in a name such as `encoder.layer.3.output.dense`.
-fn layer_of(bare: &str) -> Option<usize> {
-    bare.strip_prefix("encoder.layer.")?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
 }
 
 /// A delta that changes nothing yet.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::TrainOptions;
-use crate::models::Classifier;
 use crate::models::names::is_bias_or_norm;
 use crate::peft::freeze::replace;
 
@@ -78,14 +78,14 @@ impl AdamW {
 
     /// One step. `gradients`: flat, by path; `rate(path)` is a parameter's learning rate. Parameters without a gradient
     /// stay as they are, undecayed, as in PyTorch.
-    pub fn step(
+    pub fn step<M: Module>(
         &mut self,
-        classifier: Classifier,
+        network: M,
         gradients: Vec<(String, Tensor<1>)>,
         rate: impl Fn(&str) -> f64,
-    ) -> Classifier {
+    ) -> M {
         let mut gradients: HashMap<_, _> = gradients.into_iter().collect();
-        replace(classifier, |path, value| {
+        replace(network, |path, value| {
             let gradient = gradients.remove(path)?;
             Some(self.update(path, value, gradient, rate(path)))
         })

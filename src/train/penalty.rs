@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::models::Classifier;
 use crate::peft::Trainable;
 use crate::peft::freeze::trained;
 
@@ -17,11 +17,11 @@ pub struct Penalty {
 }
 
 impl Penalty {
-    /// Remembers the values that `classifier` has now; `None` where `lambda` is 0.
-    pub fn new(classifier: &Classifier, trainable: &Trainable, lambda: f64) -> Option<Self> {
+    /// Remembers the values that `network` has now; `None` where `lambda` is 0.
+    pub fn new(network: &impl Module, trainable: &Trainable, lambda: f64) -> Option<Self> {
         (lambda > 0.0).then(|| Self {
             lambda,
-            start: trained(classifier, trainable)
+            start: trained(network, trainable)
                 .into_iter()
                 .map(|tensor| (tensor.path, tensor.value))
                 .collect(),
@@ -31,11 +31,11 @@ impl Penalty {
     /// Takes the values of now as the start of the paths that `which` names.
     pub fn restart(
         &mut self,
-        classifier: &Classifier,
+        network: &impl Module,
         trainable: &Trainable,
         which: impl Fn(&str) -> bool,
     ) {
-        for tensor in trained(classifier, trainable) {
+        for tensor in trained(network, trainable) {
             if which(&tensor.path) {
                 self.start.insert(tensor.path, tensor.value);
             }
@@ -46,11 +46,11 @@ impl Penalty {
     /// the same as adding the penalty to the loss.
     pub fn add_to(
         &self,
-        classifier: &Classifier,
+        network: &impl Module,
         trainable: &Trainable,
         gradients: Vec<(String, Tensor<1>)>,
     ) -> Vec<(String, Tensor<1>)> {
-        let mut values = trained(classifier, trainable)
+        let mut values = trained(network, trainable)
             .into_iter()
             .map(|tensor| (tensor.path, tensor.value))
             .collect::<HashMap<_, _>>();
@@ -69,8 +69,8 @@ impl Penalty {
     }
 
     /// The penalty itself, `[1]`.
-    pub fn value(&self, classifier: &Classifier, trainable: &Trainable) -> Option<Tensor<1>> {
-        trained(classifier, trainable)
+    pub fn value(&self, network: &impl Module, trainable: &Trainable) -> Option<Tensor<1>> {
+        trained(network, trainable)
             .into_iter()
             .filter_map(|tensor| {
                 let start = self.start.get(&tensor.path)?.clone();

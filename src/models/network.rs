@@ -1,0 +1,28 @@
+//! Enters: nothing. Leaves: what a method must know of a network to attach its parts, the same for classifiers and language models.
+
+use burn::module::Module;
+
+use crate::layers::Linear;
+
+/// A network with linear layers that have checkpoint names. Paths are those of the Rust modules, names those of Hugging Face's files.
+pub trait Network: Module {
+    /// Every linear layer below the head, by the name that PEFT gives it, bottom to top.
+    fn linears_mut(&mut self) -> Vec<(String, &mut Linear)>;
+
+    /// Transformer layers.
+    fn num_layers(&self) -> usize;
+
+    /// The module's or parameter's name in a checkpoint.
+    fn module_name(&self, path: &str) -> String;
+
+    /// Whether the output depends on a module or parameter of that path or name.
+    fn reads(&self, path: &str) -> bool;
+
+    /// Whether a path belongs to a part that every method trains.
+    fn is_head(&self, path: &str) -> bool;
+}
+
+/// The layer's number in a name such as `encoder.layer.3.output.dense`: its first part that is a number, as in PEFT.
+pub fn layer_of(name: &str) -> Option<usize> {
+    name.split('.').find_map(|part| part.parse().ok())
+}
