@@ -10,6 +10,7 @@ pub mod lora;
 pub mod mixout;
 pub mod norm;
 pub mod prefix;
+pub mod rotary;
 
 pub use activation::Activation;
 pub use attention::{attend, padding_bias};
@@ -21,3 +22,4 @@ pub use lora::Lora;
 pub use mixout::Mixout;
 pub use norm::LayerNorm;
 pub use prefix::Prefix;
+pub use rotary::{Rotary, inverse_frequencies};
