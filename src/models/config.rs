@@ -40,7 +40,7 @@ pub struct BertConfig {
 }
 
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
-const MAX_LAYERS: usize = 1000;
+pub(super) const MAX_LAYERS: usize = 1000;
 
 fn two() -> usize {
     2

@@ -1,15 +1,26 @@
 //! Enters: configuration and checkpoint. Leaves: a frozen model on a device, one readable file per family.
 
 pub mod bert;
+pub mod causal;
 pub mod config;
+pub mod decoder;
+pub mod fields;
+pub mod gemma3;
+pub mod gpt2;
 pub mod heads;
+pub mod llama;
 pub mod load;
 pub mod names;
 pub mod network;
+pub mod qwen2;
+pub mod qwen3;
 pub mod random;
+pub mod rope;
 
 pub use bert::Bert;
+pub use causal::CausalLm;
 pub use config::BertConfig;
+pub use decoder::DecoderConfig;
 pub use heads::{Classifier, Head, HeadKind, Inputs};
 pub use load::Loader;
 pub use network::Network;

@@ -15,6 +15,6 @@ pub fn trainable(classifier: &Classifier) -> Trainable {
 /// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.
 pub fn mix(classifier: &mut Classifier, p: f64) {
     for (_, linear) in classifier.bert.linears_mut() {
-        linear.mixout = Some(Mixout::new(p, linear.weight.val().inner()));
+        linear.mixout = Some(Mixout::new(p, linear.weight().inner()));
     }
 }

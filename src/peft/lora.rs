@@ -155,7 +155,7 @@ fn fresh(linear: &Linear, config: &LoraConfig, name: &str, seed: u64) -> Lora {
         dropout: Dropout::new(config.lora_dropout),
     };
     if config.use_dora {
-        delta.magnitude = Some(frozen(delta.norm(&linear.weight.val())));
+        delta.magnitude = Some(frozen(delta.norm(&linear.weight())));
     }
     delta
 }
