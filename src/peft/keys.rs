@@ -58,6 +58,15 @@ pub fn file_key(path: &str, method: MethodType, head: HeadKind, has_delta: bool)
     }
 }
 
+/// The key of a language model's trained parameter in PEFT's file. `name`: its name in a checkpoint.
+pub fn causal_key(name: &str) -> String {
+    let name = name
+        .replace(".delta.lora_a", ".lora_A.weight")
+        .replace(".delta.lora_b", ".lora_B.weight")
+        .replace(".delta.magnitude", MAGNITUDE);
+    format!("base_model.model.{name}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
