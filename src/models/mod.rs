@@ -2,6 +2,7 @@
 
 pub mod bert;
 pub mod causal;
+pub mod causal_batch;
 pub mod config;
 pub mod decoder;
 pub mod fields;
@@ -19,6 +20,7 @@ pub mod rope;
 
 pub use bert::Bert;
 pub use causal::CausalLm;
+pub use causal_batch::CausalBatch;
 pub use config::BertConfig;
 pub use decoder::DecoderConfig;
 pub use heads::{Classifier, Head, HeadKind, Inputs};

@@ -10,10 +10,10 @@ use webtune::export::language::{restore, trained_values};
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder::Layout;
-use webtune::models::{CausalLm, DecoderConfig, Loader};
+use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, replace};
 use webtune::peft::{LoraConfig, Method, PrefixConfig, Trainable};
-use webtune::train::causal::{CausalBatch, Pass, gradients};
+use webtune::train::causal::{Pass, gradients};
 use webtune::train::optimizer::AdamW;
 
 use super::golden::{Golden, relative_error};

@@ -5,20 +5,16 @@
 //! run the same operations in the same order, so that they agree to the last bit.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
-use super::CausalBatch;
-use crate::models::CausalLm;
+use crate::models::causal_batch::{chunks, ids, logit_positions};
 use crate::models::decoder::Context;
 use crate::models::network::layer_of;
+use crate::models::{CausalBatch, CausalLm};
 use crate::peft::Trainable;
 use crate::peft::freeze::take_gradients;
-
-/// Bytes that one chunk's logits may take, of which there are about four at once.
-const LOGITS_BYTES: usize = 32 << 20;
 
 /// How a pass is made; none of it changes the result.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +36,6 @@ impl Pass {
             dropout_seed: None,
         }
     }
-}
-
-/// Positions whose logits exist at once.
-pub fn logit_positions(words: usize) -> usize {
-    (LOGITS_BYTES / (4 * words)).clamp(16, 4096)
 }
 
 /// Which part of the model trains.
@@ -275,17 +266,4 @@ fn table_gradients(
             (path, gradient.reshape([values]))
         })
         .collect()
-}
-
-/// `0..count` in pieces of at most `size`.
-pub fn chunks(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
-    let size = size.max(1);
-    (0..count)
-        .step_by(size)
-        .map(move |start| start..(start + size).min(count))
-}
-
-/// Numbers on the device.
-pub fn ids(values: &[i32], device: &burn::tensor::Device) -> Tensor<1, Int> {
-    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
 }

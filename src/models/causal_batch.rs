@@ -1,8 +1,13 @@
 //! Enters: padded rows of ids with their targets. Leaves: what a language model's step needs of them, on the device.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::models::decoder::Layout;
+use super::decoder::Layout;
+
+/// Bytes that one chunk's logits may take, of which there are about four at once.
+const LOGITS_BYTES: usize = 32 << 20;
 
 /// Some texts and which of their tokens are to be predicted.
 #[derive(Debug, Clone)]
@@ -41,4 +46,22 @@ impl CausalBatch {
     pub fn count(&self) -> usize {
         self.labels.len()
     }
+}
+
+/// Positions whose logits exist at once.
+pub fn logit_positions(words: usize) -> usize {
+    (LOGITS_BYTES / (4 * words)).clamp(16, 4096)
+}
+
+/// `0..count` in pieces of at most `size`.
+pub fn chunks(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = size.max(1);
+    (0..count)
+        .step_by(size)
+        .map(move |start| start..(start + size).min(count))
+}
+
+/// Numbers on the device.
+pub fn ids(values: &[i32], device: &Device) -> Tensor<1, Int> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
 }
