@@ -29,6 +29,18 @@ pub struct Piece {
     pub bytes: Range<usize>,
 }
 
+impl Piece {
+    /// Whether the token starts inside `span`, bytes of the same text.
+    pub fn starts_in(&self, span: &Range<usize>) -> bool {
+        // Tokenizers that trim spaces off the offsets leave a token of spaces at its own end, without any bytes.
+        let start = match self.bytes.is_empty() {
+            true => self.bytes.start.saturating_sub(1),
+            false => self.bytes.start,
+        };
+        span.contains(&start)
+    }
+}
+
 /// A text as a language model reads it, with the tokens that it shall learn to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marked {
@@ -171,10 +183,7 @@ impl Tokenizer {
             ids: pieces.iter().map(|piece| piece.id).collect(),
             targets: pieces
                 .iter()
-                .map(|piece| {
-                    let start = first_byte(&piece.bytes);
-                    spans.iter().any(|span| span.contains(&start))
-                })
+                .map(|piece| spans.iter().any(|span| piece.starts_in(span)))
                 .collect(),
         })
     }
@@ -228,14 +237,6 @@ impl Tokenizer {
             file: self.file_name.clone(),
             reason: format!("cannot encode {}: {error}", quoted(text)),
         }
-    }
-}
-
-/// The first byte that a token stands for. Tokenizers that trim offsets leave a token of spaces without any, at its end.
-fn first_byte(bytes: &Range<usize>) -> usize {
-    match bytes.is_empty() {
-        true => bytes.start.saturating_sub(1),
-        false => bytes.start,
     }
 }
 
