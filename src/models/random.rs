@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::BertConfig;
+use super::decoder::{DecoderConfig, Family};
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
@@ -51,6 +52,108 @@ pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
         shapes.push((format!("{name}.weight"), vec![h]));
         shapes.push((format!("{name}.bias"), vec![h]));
     }
+    file(shapes, config.initializer_range, seed)
+}
+
+/// The same of a language model, under the names of its family.
+///
+/// # Errors
+/// [`crate::Error::InvalidState`] where there is no memory for the file.
+pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
+    let shapes = match config.family {
+        Family::Gpt2 => gpt2_shapes(config),
+        _ => llama_shapes(config),
+    };
+    file(shapes, config.initializer_range, seed)
+}
+
+type Shapes = Vec<(String, Vec<usize>)>;
+
+fn llama_shapes(config: &DecoderConfig) -> Shapes {
+    let [h, wide, d] = [
+        config.hidden_size,
+        config.intermediate_size,
+        config.head_dim,
+    ];
+    let queries = config.num_attention_heads * d;
+    let keys = config.num_key_value_heads * d;
+    let mut shapes = vec![
+        (
+            "model.embed_tokens.weight".to_string(),
+            vec![config.vocab_size, h],
+        ),
+        ("model.norm.weight".into(), vec![h]),
+    ];
+    if !config.tie_word_embeddings {
+        shapes.push(("lm_head.weight".into(), vec![config.vocab_size, h]));
+    }
+    for layer in 0..config.layers.len() {
+        let at = |name: &str| format!("model.layers.{layer}.{name}");
+        for (name, output, input, bias) in [
+            ("self_attn.q_proj", queries, h, config.qkv_bias),
+            ("self_attn.k_proj", keys, h, config.qkv_bias),
+            ("self_attn.v_proj", keys, h, config.qkv_bias),
+            ("self_attn.o_proj", h, queries, config.output_bias),
+            ("mlp.gate_proj", wide, h, config.mlp_bias),
+            ("mlp.up_proj", wide, h, config.mlp_bias),
+            ("mlp.down_proj", h, wide, config.mlp_bias),
+        ] {
+            shapes.push((at(&format!("{name}.weight")), vec![output, input]));
+            if bias {
+                shapes.push((at(&format!("{name}.bias")), vec![output]));
+            }
+        }
+        let mut norms = vec![("input_layernorm", h), ("post_attention_layernorm", h)];
+        if config.post_norms {
+            norms.extend([
+                ("pre_feedforward_layernorm", h),
+                ("post_feedforward_layernorm", h),
+            ]);
+        }
+        if config.qk_norm {
+            norms.extend([("self_attn.q_norm", d), ("self_attn.k_norm", d)]);
+        }
+        let norms = norms.into_iter();
+        shapes.extend(norms.map(|(name, width)| (at(&format!("{name}.weight")), vec![width])));
+    }
+    shapes
+}
+
+fn gpt2_shapes(config: &DecoderConfig) -> Shapes {
+    let [h, wide] = [config.hidden_size, config.intermediate_size];
+    let mut shapes = vec![
+        (
+            "transformer.wte.weight".to_string(),
+            vec![config.vocab_size, h],
+        ),
+        (
+            "transformer.wpe.weight".into(),
+            vec![config.max_position_embeddings, h],
+        ),
+    ];
+    let mut norms = vec!["transformer.ln_f".to_string()];
+    for layer in 0..config.layers.len() {
+        let at = |name: &str| format!("transformer.h.{layer}.{name}");
+        for (name, input, output) in [
+            ("attn.c_attn", h, 3 * h),
+            ("attn.c_proj", h, h),
+            ("mlp.c_fc", h, wide),
+            ("mlp.c_proj", wide, h),
+        ] {
+            shapes.push((at(&format!("{name}.weight")), vec![input, output]));
+            shapes.push((at(&format!("{name}.bias")), vec![output]));
+        }
+        norms.extend([at("ln_1"), at("ln_2")]);
+    }
+    for name in norms {
+        shapes.push((format!("{name}.weight"), vec![h]));
+        shapes.push((format!("{name}.bias"), vec![h]));
+    }
+    shapes
+}
+
+/// Norms at 1 and biases at 0, everything else normal with that deviation.
+fn file(shapes: Shapes, deviation: f64, seed: u64) -> Result<Vec<u8>> {
     let tensors = shapes
         .into_iter()
         .map(|(name, shape)| {
@@ -60,7 +163,7 @@ pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
                 (1, false) => vec![1.0; count],
                 (1, true) => vec![0.0; count],
                 _ => (0..count)
-                    .map(|_| (rng.normal() * config.initializer_range) as f32)
+                    .map(|_| (rng.normal() * deviation) as f32)
                     .collect::<Vec<_>>(),
             };
             (name, shape, values)
