@@ -15,6 +15,7 @@ pub mod layers;
 pub mod models;
 pub mod peft;
 pub mod pretrained;
+pub mod preview;
 pub mod rng;
 pub mod text;
 pub mod train;

@@ -1,7 +1,7 @@
 //! Enters: what a language model's run or an imported adapter found. Leaves: texts before and after tuning.
 
 use crate::Result;
-use crate::eval::complete::{Written, complete};
+use crate::eval::complete::Writer;
 use crate::eval::generate::{GenerationOptions, last_logits};
 use crate::language_model::{LanguageModel, Prompt};
 use crate::models::CausalLm;
@@ -43,25 +43,23 @@ pub fn network<'a>(
     }
 }
 
-/// Continues a prompt; `tell` gets every piece of text and ends it by giving false.
+/// A text behind a prompt, not yet begun.
 ///
 /// # Errors
-/// A prompt that leaves no position, settings out of range, failures of template, tokenizer or device.
-pub async fn write(
+/// A prompt that leaves no position, settings out of range, failures of template or tokenizer.
+pub fn writer(
     model: &LanguageModel,
     network: &CausalLm,
     prompt: &Prompt,
-    options: &GenerationOptions,
-    tell: impl FnMut(&str) -> bool,
-) -> Result<Written> {
-    let ids = model.prompt_ids(prompt)?;
-    complete(network, &model.tokenizer, &ids, &model.ends, options, tell).await
+    options: GenerationOptions,
+) -> Result<Writer> {
+    Writer::new(network, &model.prompt_ids(prompt)?, &model.ends, options)
 }
 
 /// Logits of the token behind a prompt, one a word of the vocabulary.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`writer`]; failures of the device.
 pub async fn next_logits(
     model: &LanguageModel,
     network: &CausalLm,

@@ -395,12 +395,15 @@ fn pieces_and_texts_equal_the_python_library() {
 
 /// What leaves a stream push by push, and at its end.
 fn streamed(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> (Vec<String>, String) {
-    let mut stream = TextStream::new(tokenizer, prompt, true);
+    let mut stream = TextStream::new(prompt, true);
     let pushed = ids
         .iter()
-        .filter_map(|id| stream.push(*id).unwrap())
+        .filter_map(|id| stream.push(tokenizer, *id).unwrap())
         .collect();
-    (pushed, stream.finish().unwrap().unwrap_or_default())
+    (
+        pushed,
+        stream.finish(tokenizer).unwrap().unwrap_or_default(),
+    )
 }
 
 #[test]

@@ -31,62 +31,122 @@ pub struct Written {
     pub ending: Ending,
 }
 
-/// Writes behind `prompt` until a token of `ends`, a stop text or the length ends it. `tell` gets every piece as soon as it is certain, and
-/// ends the text by giving false.
+/// What comes next of a text that is being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text that is certain.
+    Text(String),
+    /// The whole text, which has ended.
+    End(Written),
+}
+
+/// A text that is being written.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    generator: Generator,
+    stream: TextStream,
+    ends: Vec<u32>,
+    stops: Vec<String>,
+    text: String,
+    /// Bytes of `text` that have left.
+    told: usize,
+    tokens: usize,
+    ending: Option<Ending>,
+}
+
+impl Writer {
+    /// Writes behind `prompt` until a token of `ends`, a stop text or the length ends it.
+    ///
+    /// # Errors
+    /// As [`Generator::new`].
+    pub fn new(
+        model: &CausalLm,
+        prompt: &[u32],
+        ends: &[u32],
+        options: GenerationOptions,
+    ) -> Result<Self> {
+        Ok(Self {
+            stops: options.stop.clone(),
+            generator: Generator::new(model, prompt, options)?,
+            stream: TextStream::new(prompt, true),
+            ends: ends.to_vec(),
+            text: String::new(),
+            told: 0,
+            tokens: 0,
+            ending: None,
+        })
+    }
+
+    /// Ends the text where it is.
+    pub fn stop(&mut self) {
+        self.ending.get_or_insert(Ending::Stopped);
+    }
+
+    /// Works until some text is certain or the end is reached.
+    ///
+    /// # Errors
+    /// Failures of tokenizer or device.
+    pub async fn next_piece(&mut self, model: &CausalLm, tokenizer: &Tokenizer) -> Result<Piece> {
+        while self.ending.is_none() {
+            let Some(id) = self.generator.next_token(model).await? else {
+                self.text.extend(self.stream.finish(tokenizer)?);
+                self.ending = Some(Ending::Length);
+                break;
+            };
+            self.tokens += 1;
+            if self.ends.contains(&id) {
+                self.ending = Some(Ending::EndOfText);
+                break;
+            }
+            let Some(piece) = self.stream.push(tokenizer, id)? else {
+                continue;
+            };
+            self.text.push_str(&piece);
+            let found = self.stops.iter().filter_map(|stop| self.text.find(stop));
+            if let Some(at) = found.min() {
+                self.text.truncate(at);
+                self.ending = Some(Ending::StopText);
+                break;
+            }
+            let certain = self.text.len() - held_back(&self.text, &self.stops);
+            if certain > self.told {
+                return Ok(Piece::Text(self.tell(certain)));
+            }
+        }
+        if self.text.len() > self.told {
+            return Ok(Piece::Text(self.tell(self.text.len())));
+        }
+        Ok(Piece::End(Written {
+            text: self.text.clone(),
+            tokens: self.tokens,
+            ending: self.ending.unwrap_or(Ending::Length),
+        }))
+    }
+
+    fn tell(&mut self, until: usize) -> String {
+        let piece = self.text[self.told..until].to_string();
+        self.told = until;
+        piece
+    }
+}
+
+/// A whole text behind `prompt`.
 ///
 /// # Errors
-/// As [`Generator::new`]; failures of the device.
+/// As [`Writer::new`] and [`Writer::next_piece`].
 pub async fn complete(
     model: &CausalLm,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     ends: &[u32],
     options: &GenerationOptions,
-    mut tell: impl FnMut(&str) -> bool,
 ) -> Result<Written> {
-    let mut generator = Generator::new(model, prompt, options.clone())?;
-    let mut stream = TextStream::new(tokenizer, prompt, true);
-    let mut text = String::new();
-    let (mut told, mut tokens) = (0, 0);
-    let mut ending = Ending::Length;
-    while let Some(id) = generator.next_token(model).await? {
-        tokens += 1;
-        if ends.contains(&id) {
-            ending = Ending::EndOfText;
-            break;
-        }
-        let Some(piece) = stream.push(id)? else {
-            continue;
-        };
-        text.push_str(&piece);
-        if let Some(at) = options.stop.iter().filter_map(|stop| text.find(stop)).min() {
-            text.truncate(at);
-            ending = Ending::StopText;
-            break;
-        }
-        let certain = text.len() - held_back(&text, &options.stop);
-        if certain > told {
-            let goes_on = tell(&text[told..certain]);
-            told = certain;
-            if !goes_on {
-                ending = Ending::Stopped;
-                break;
-            }
+    let mut writer = Writer::new(model, prompt, ends, options.clone())?;
+    loop {
+        if let Piece::End(written) = writer.next_piece(model, tokenizer).await? {
+            return Ok(written);
         }
     }
-    if ending == Ending::Length
-        && let Some(rest) = stream.finish()?
-    {
-        text.push_str(&rest);
-    }
-    if ending != Ending::Stopped && text.len() > told {
-        tell(&text[told..]);
-    }
-    Ok(Written {
-        text,
-        tokens,
-        ending,
-    })
 }
 
 /// Bytes at the end of a text that may be the start of a stop text.

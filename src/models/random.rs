@@ -70,13 +70,7 @@ pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8
 type Shapes = Vec<(String, Vec<usize>)>;
 
 fn llama_shapes(config: &DecoderConfig) -> Shapes {
-    let [h, wide, d] = [
-        config.hidden_size,
-        config.intermediate_size,
-        config.head_dim,
-    ];
-    let queries = config.num_attention_heads * d;
-    let keys = config.num_key_value_heads * d;
+    let [h, d] = [config.hidden_size, config.head_dim];
     let mut shapes = vec![
         (
             "model.embed_tokens.weight".to_string(),
@@ -89,18 +83,15 @@ fn llama_shapes(config: &DecoderConfig) -> Shapes {
     }
     for layer in 0..config.layers.len() {
         let at = |name: &str| format!("model.layers.{layer}.{name}");
-        for (name, output, input, bias) in [
-            ("self_attn.q_proj", queries, h, config.qkv_bias),
-            ("self_attn.k_proj", keys, h, config.qkv_bias),
-            ("self_attn.v_proj", keys, h, config.qkv_bias),
-            ("self_attn.o_proj", h, queries, config.output_bias),
-            ("mlp.gate_proj", wide, h, config.mlp_bias),
-            ("mlp.up_proj", wide, h, config.mlp_bias),
-            ("mlp.down_proj", h, wide, config.mlp_bias),
-        ] {
-            shapes.push((at(&format!("{name}.weight")), vec![output, input]));
+        for (name, [input, output]) in config.linear_shapes(layer) {
+            let bias = match name.rsplit('.').next() {
+                Some("o_proj") => config.output_bias,
+                Some("q_proj" | "k_proj" | "v_proj") => config.qkv_bias,
+                _ => config.mlp_bias,
+            };
+            shapes.push((format!("{name}.weight"), vec![output, input]));
             if bias {
-                shapes.push((at(&format!("{name}.bias")), vec![output]));
+                shapes.push((format!("{name}.bias"), vec![output]));
             }
         }
         let mut norms = vec![("input_layernorm", h), ("post_attention_layernorm", h)];
@@ -120,7 +111,7 @@ fn llama_shapes(config: &DecoderConfig) -> Shapes {
 }
 
 fn gpt2_shapes(config: &DecoderConfig) -> Shapes {
-    let [h, wide] = [config.hidden_size, config.intermediate_size];
+    let h = config.hidden_size;
     let mut shapes = vec![
         (
             "transformer.wte.weight".to_string(),
@@ -134,14 +125,9 @@ fn gpt2_shapes(config: &DecoderConfig) -> Shapes {
     let mut norms = vec!["transformer.ln_f".to_string()];
     for layer in 0..config.layers.len() {
         let at = |name: &str| format!("transformer.h.{layer}.{name}");
-        for (name, input, output) in [
-            ("attn.c_attn", h, 3 * h),
-            ("attn.c_proj", h, h),
-            ("mlp.c_fc", h, wide),
-            ("mlp.c_proj", wide, h),
-        ] {
-            shapes.push((at(&format!("{name}.weight")), vec![input, output]));
-            shapes.push((at(&format!("{name}.bias")), vec![output]));
+        for (name, [input, output]) in config.linear_shapes(layer) {
+            shapes.push((format!("{name}.weight"), vec![input, output]));
+            shapes.push((format!("{name}.bias"), vec![output]));
         }
         norms.extend([at("ln_1"), at("ln_2")]);
     }

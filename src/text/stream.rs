@@ -13,20 +13,18 @@ const UNFINISHED: char = '\u{fffd}';
 /// Turns a growing list of ids into a growing text. No character leaves before all its bytes are there, and a space
 /// that belongs between two tokens is kept.
 #[derive(Debug, Clone)]
-pub struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct TextStream {
     skip_special_tokens: bool,
     /// The last ids: those before `told` have left as text.
     ids: Vec<u32>,
     told: usize,
 }
 
-impl<'a> TextStream<'a> {
+impl TextStream {
     /// A stream whose text continues the one of `prompt`, which does not leave again.
-    pub fn new(tokenizer: &'a Tokenizer, prompt: &[u32], skip_special_tokens: bool) -> Self {
+    pub fn new(prompt: &[u32], skip_special_tokens: bool) -> Self {
         let ids = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
         TextStream {
-            tokenizer,
             skip_special_tokens,
             told: ids.len(),
             ids,
@@ -37,9 +35,9 @@ impl<'a> TextStream<'a> {
     ///
     /// # Errors
     /// `InvalidFile` where the tokenizer cannot decode.
-    pub fn push(&mut self, id: u32) -> Result<Option<String>> {
+    pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> Result<Option<String>> {
         self.ids.push(id);
-        let text = self.untold()?;
+        let text = self.untold(tokenizer)?;
         if text.is_empty() || text.ends_with(UNFINISHED) {
             return Ok(None);
         }
@@ -52,13 +50,13 @@ impl<'a> TextStream<'a> {
     ///
     /// # Errors
     /// `InvalidFile` where the tokenizer cannot decode.
-    pub fn finish(self) -> Result<Option<String>> {
-        Ok(Some(self.untold()?).filter(|text| !text.is_empty()))
+    pub fn finish(&self, tokenizer: &Tokenizer) -> Result<Option<String>> {
+        Ok(Some(self.untold(tokenizer)?).filter(|text| !text.is_empty()))
     }
 
     /// What all ids decode to beyond what those told already do.
-    fn untold(&self) -> Result<String> {
-        let decode = |ids| self.tokenizer.decode(ids, self.skip_special_tokens);
+    fn untold(&self, tokenizer: &Tokenizer) -> Result<String> {
+        let decode = |ids| tokenizer.decode(ids, self.skip_special_tokens);
         let (told, all) = (decode(&self.ids[..self.told])?, decode(&self.ids)?);
         let shared: usize = told
             .chars()

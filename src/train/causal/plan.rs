@@ -147,8 +147,12 @@ impl CausalPlan {
         let (train, validation) = (rows_of(train)?, rows_of(validation)?);
         let longest = train.iter().chain(&validation).map(Packed::len).max();
         let work = Work {
+            storage: model.storage,
+            packed: model.compute.packs_bits(),
+            batch: options.train_batch_size,
             longest: longest.unwrap_or(1),
             trained: trained_parameters,
+            checkpointing: false,
         };
         let (gradient_checkpointing, memory) = checkpointing(model, &options, &method, &work)?;
         let mut warnings = Vec::new();
@@ -194,7 +198,8 @@ impl CausalPlan {
     }
 }
 
-fn sequence_options(model: &LanguageModel, options: &CausalOptions) -> SequenceOptions {
+/// Which tokens of a text are learnt.
+pub fn sequence_options(model: &LanguageModel, options: &CausalOptions) -> SequenceOptions {
     SequenceOptions {
         assistant_only_loss: options.completion_only_loss,
         completion_only_loss: options.completion_only_loss,
@@ -224,7 +229,11 @@ fn resolve(model: &LanguageModel, method: &Method) -> Method {
     }
 }
 
-fn max_length(model: &LanguageModel, options: &CausalOptions) -> Result<usize> {
+/// Tokens kept of a text.
+///
+/// # Errors
+/// [`Error::InvalidOption`] where more are asked for than the model has positions.
+pub fn max_length(model: &LanguageModel, options: &CausalOptions) -> Result<usize> {
     let virtual_tokens = match &options.method {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
@@ -255,7 +264,13 @@ fn checkpointing(
     method: &Method,
     work: &Work,
 ) -> Result<(bool, u64)> {
-    let bytes = |on: bool| estimate(model, options, method, work, on).total();
+    let bytes = |checkpointing: bool| {
+        let work = Work {
+            checkpointing,
+            ..*work
+        };
+        estimate(&model.config, method, &work).total()
+    };
     let on = options.gradient_checkpointing.unwrap_or_else(|| {
         model.storage.is_quantized() || model.compute.check_memory("", bytes(false), "").is_err()
     });

@@ -459,7 +459,7 @@ async fn samples(
     };
     for sample in &plan.samples {
         let (tokenizer, ends) = (&model.tokenizer, &model.ends);
-        let written = complete(network, tokenizer, &sample.ids, ends, &options, |_| true);
+        let written = complete(network, tokenizer, &sample.ids, ends, &options);
         match written.await {
             Ok(written) => out.push(Completion {
                 prompt: sample.shown.clone(),
