@@ -31,7 +31,7 @@ pub struct Compute {
 pub const GUARANTEED_BINDING: u64 = 128 << 20;
 
 /// A table in fewer bits is widened in parts of at most this size.
-const WIDENED_PART: u64 = 32 << 20;
+pub const WIDENED_PART: u64 = 8 << 20;
 
 /// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 3584 << 20;

@@ -99,3 +99,17 @@ fn a_cache_changes_no_text() {
         }
     });
 }
+
+/// Tables cut into parts, as a small binding asks for, change nothing.
+#[test]
+fn tables_in_parts_equal_whole_ones() {
+    block_on(async {
+        let compute = Compute::cpu().with_max_binding(4096);
+        for fixture in causal::fixtures() {
+            let model = causal::base(&fixture, &compute).await;
+            assert!(model.head().parts.len() > 1, "{}", fixture.name);
+            let errors = causal::errors(&fixture, &compute).await;
+            common::parity::check(fixture.name, "native cpu, tables in parts", &errors);
+        }
+    });
+}

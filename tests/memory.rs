@@ -58,7 +58,7 @@ fn shapes() -> Vec<(&'static str, Value, usize, usize)> {
     });
     vec![
         ("stories260K", stories, 8, 128),
-        ("SmolLM2-135M", smollm, 2, 128),
+        ("SmolLM2-135M", smollm, 2, 64),
     ]
 }
 

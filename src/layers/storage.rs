@@ -43,14 +43,16 @@ impl Storage {
         !self.is_quantized() || values.is_multiple_of(BLOCK)
     }
 
-    /// Bytes of a weight of that many values. `packed`: whether the engine puts two 4-bit values into a byte; the CPU engine does not.
+    /// Bytes of a weight of that many values. `packed`: whether the engine puts two 4-bit values into a byte and keeps scales once; burn's CPU
+    /// engine gives each value a byte and holds the scales twice.
     pub fn bytes(self, values: u64, packed: bool) -> u64 {
         let scales = 4 * values / BLOCK as u64;
-        match self {
-            Self::F32 => 4 * values,
-            Self::F16 => 2 * values,
-            Self::Int4 if packed => values / 2 + scales,
-            Self::Int8 | Self::Int4 => values + scales,
+        match (self, packed) {
+            (Self::F32, _) => 4 * values,
+            (Self::F16, _) => 2 * values,
+            (Self::Int8, true) => values + scales,
+            (Self::Int4, true) => values / 2 + scales,
+            (Self::Int8 | Self::Int4, false) => values + 2 * scales,
         }
     }
 

@@ -306,6 +306,18 @@ impl Decoder {
         context: &Context,
         cache: Option<&mut Option<KeyValue>>,
     ) -> Tensor<3> {
+        self.pass(&self.layers[index], index, x, context, cache)
+    }
+
+    /// The same through `layer`, which stands in for layer `index`.
+    pub fn pass(
+        &self,
+        layer: &Layer,
+        index: usize,
+        x: Tensor<3>,
+        context: &Context,
+        cache: Option<&mut Option<KeyValue>>,
+    ) -> Tensor<3> {
         let kind = self.config.layers[index];
         let bias = context
             .biases
@@ -320,7 +332,7 @@ impl Decoder {
             ),
             cache,
         };
-        match &self.layers[index] {
+        match layer {
             Layer::Llama(layer) => layer.forward(x, context),
             Layer::Gpt2(layer) => layer.forward(x, context),
         }

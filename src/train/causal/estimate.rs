@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::Result;
+use crate::device::WIDENED_PART;
 use crate::layers::Storage;
 use crate::models::causal_batch::logit_positions;
 use crate::models::decoder::DecoderConfig;
+use crate::peft::Method;
 use crate::peft::lora::trained_numbers;
-use crate::peft::{LoraConfig, Method};
 
 /// What an estimate depends on besides the model's sizes and the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,46 +33,54 @@ pub struct Work {
 pub struct Estimate {
     /// The frozen weights as they are kept.
     pub weights: u64,
-    /// What trains: values, gradients, the best state's copy.
+    /// What trains: its values now and in the best state.
     pub adapter: u64,
     /// AdamW's two means.
     pub moments: u64,
-    /// What the backward pass needs of the forward pass.
+    /// What the backward pass needs of the forward pass, and its own gradients.
     pub activations: u64,
-    /// The logits of some positions and their gradients.
+    /// The logits of some positions and their gradient.
     pub logits: u64,
 }
 
 impl Estimate {
-    /// All of it. Activations and logits do not stand at their peak together where layers are computed twice; the larger counts then, which
-    /// [`estimate`] has seen to.
+    /// All of it.
     pub fn total(&self) -> u64 {
         self.weights + self.adapter + self.moments + self.activations + self.logits
     }
 }
 
-/// Bytes at the peak of a run.
+/// Bytes at the peak of a run. The peak lies where the logits stand beside what the layers have kept, or within a layer's own backward pass,
+/// whichever is larger.
 pub fn estimate(config: &DecoderConfig, method: &Method, work: &Work) -> Estimate {
     let layers = config.layers.len() as u64;
     let tokens = (work.batch * work.longest) as u64;
     let hidden = config.hidden_size as u64;
-    let inside = layer_floats(config, method, work.batch as u64, work.longest as u64);
-    let widened = match work.storage {
-        Storage::F32 => 0,
-        _ => linear_floats(config),
+    let inside = 4 * layer_floats(config, method, work);
+    // gradients of scores and of the wide vectors
+    let passing = 4 * (scores(config, work) + tokens * config.intermediate_size as u64);
+    // a layer's weights in float32, and how many widened parts of a table were seen to stand there at once
+    let (widened, copies) = match work.storage {
+        Storage::F32 => (0, 0),
+        Storage::F16 => (4 * linear_floats(config), 1),
+        Storage::Int8 | Storage::Int4 => (4 * linear_floats(config), 4),
     };
-    let activations = match work.checkpointing {
-        true => 4 * (layers * tokens * hidden + 2 * inside + widened),
-        false => 4 * (layers * (inside + widened) + inside),
+    let words = config.vocab_size as u64;
+    let positions = (logit_positions(config.vocab_size) as u64).min(tokens);
+    let logits = 8 * positions * words + copies * WIDENED_PART.min(4 * words * hidden);
+    let (kept, alone) = match work.checkpointing {
+        true => (
+            4 * layers * tokens * hidden,
+            inside + passing + widened + 4 * work.trained,
+        ),
+        false => (layers * (inside + widened), passing),
     };
-    let words = config.vocab_size;
-    let positions = (logit_positions(words) as u64).min(tokens);
     Estimate {
         weights: work.storage.bytes(config.parameters(), work.packed),
-        adapter: 12 * work.trained,
+        adapter: 8 * work.trained,
         moments: 8 * work.trained,
-        activations,
-        logits: 16 * positions * words as u64,
+        activations: kept + alone.saturating_sub(logits),
+        logits,
     }
 }
 
@@ -103,8 +112,15 @@ fn linear_floats(config: &DecoderConfig) -> u64 {
         .sum()
 }
 
-/// Numbers that one layer keeps for its backward pass.
-fn layer_floats(config: &DecoderConfig, method: &Method, batch: u64, length: u64) -> u64 {
+/// Numbers in one layer's attention weights.
+fn scores(config: &DecoderConfig, work: &Work) -> u64 {
+    (work.batch * config.num_attention_heads * work.longest * work.longest) as u64
+}
+
+/// Numbers that one layer keeps for its backward pass: its input and its normed input, twice; queries, keys, values and their mixture; the
+/// gate before and behind its function and its sigmoid, the other half and the product; the scores as exponentials, as weights and before; and
+/// what each delta keeps.
+fn layer_floats(config: &DecoderConfig, method: &Method, work: &Work) -> u64 {
     let [hidden, wide, width, heads, key_heads] = [
         config.hidden_size,
         config.intermediate_size,
@@ -113,13 +129,21 @@ fn layer_floats(config: &DecoderConfig, method: &Method, batch: u64, length: u64
         config.num_key_value_heads,
     ]
     .map(|n| n as u64);
-    let tokens = batch * length;
-    let queries = width * heads;
-    let keys = width * key_heads;
-    let lora = match method {
-        Method::Lora(LoraConfig { r, .. }) => 14 * *r as u64,
+    let tokens = (work.batch * work.longest) as u64;
+    let linears = config.linear_shapes(0).into_iter();
+    let delta = |[input, output]: [usize; 2]| match method {
+        Method::Lora(lora) => {
+            let dropped = if lora.lora_dropout > 0.0 {
+                2 * input
+            } else {
+                0
+            };
+            let scaled = if lora.use_dora { 2 * output } else { 0 };
+            2 * lora.largest_rank() + dropped + scaled
+        }
         _ => 0,
     };
-    tokens * (8 * hidden + 4 * queries + 4 * keys + 6 * wide + lora)
-        + 3 * batch * heads * length * length
+    let deltas = linears.map(|(_, shape)| delta(shape) as u64).sum::<u64>();
+    let each = 4 * hidden + 2 * width * (heads + key_heads) + 5 * wide + deltas;
+    tokens * each + 3 * scores(config, work)
 }

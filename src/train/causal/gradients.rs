@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use crate::models::causal_batch::{chunks, ids, logit_positions};
-use crate::models::decoder::Context;
+use crate::models::decoder::{Context, Layer};
 use crate::models::network::layer_of;
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::Trainable;
-use crate::peft::freeze::take_gradients;
+use crate::peft::freeze::{activate, take_gradients};
 
 /// How a pass is made; none of it changes the result.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,8 @@ impl Pass {
 }
 
 /// Which part of the model trains.
-struct Trained {
+struct Trained<'a> {
+    paths: &'a Trainable,
     /// The lowest layer with a trained parameter; all of them where none has.
     first: usize,
     embeddings: bool,
@@ -47,8 +48,8 @@ struct Trained {
     head: bool,
 }
 
-impl Trained {
-    fn new(model: &CausalLm, trainable: &Trainable) -> Self {
+impl<'a> Trained<'a> {
+    fn new(model: &CausalLm, trainable: &'a Trainable) -> Self {
         let layers = model.model.layers.len();
         let has = |prefix: &str| trainable.paths().any(|path| path.starts_with(prefix));
         let embeddings = has("model.embed_tokens.") || has("model.position_embeddings.");
@@ -58,6 +59,7 @@ impl Trained {
             .filter_map(layer_of)
             .min();
         Self {
+            paths: trainable,
             first: if embeddings {
                 0
             } else {
@@ -114,7 +116,7 @@ pub fn gradients(
 /// Adds one batch's gradients; returns its share of the loss.
 fn add_batch(
     model: &CausalLm,
-    trained: &Trained,
+    trained: &Trained<'_>,
     batch: &CausalBatch,
     count: usize,
     pass: &Pass,
@@ -123,18 +125,21 @@ fn add_batch(
     let decoder = &model.model;
     let context = decoder.context(&batch.layout);
     let layers = decoder.layers.len();
-    let embedded = decoder.embed(batch.ids.clone(), &context);
-    let mut x = embedded.clone().inner();
+    // without gradients, so that nothing is recorded; dropout stays on
+    let plain = activate(model.clone(), |_| false);
+    let mut x = plain.model.embed(batch.ids.clone(), &context);
     for index in 0..trained.first {
-        x = run(model, index, x, &context, pass).inner();
+        x = run(&plain, &plain.model.layers[index], index, x, &context, pass);
     }
+    let embedded = || decoder.embed(batch.ids.clone(), &context);
     if !pass.checkpointing {
         let start = match trained.embeddings {
-            true => embedded,
+            true => embedded(),
             false => x,
         };
-        let top =
-            (trained.first..layers).fold(start, |x, index| run(model, index, x, &context, pass));
+        let top = (trained.first..layers).fold(start, |x, index| {
+            run(model, &decoder.layers[index], index, x, &context, pass)
+        });
         let (loss, gradient) = head(
             model,
             trained,
@@ -152,7 +157,6 @@ fn add_batch(
         }
         return loss;
     }
-    // some functions have a faster form for what needs no gradient, so that both computations must agree on what does
     let enter = |index: usize, x: Tensor<3>| match index > trained.first || trained.embeddings {
         true => x.autodiff().require_grad(),
         false => x,
@@ -160,7 +164,16 @@ fn add_batch(
     let mut entries = Vec::with_capacity(layers - trained.first);
     for index in trained.first..layers {
         entries.push(x.clone());
-        x = run(model, index, enter(index, x), &context, pass).inner();
+        // burn computes some functions otherwise where no gradient is asked for, so that this pass must ask too; it does so of leaves of its
+        // own, because what was recorded is forgotten only with all its leaves
+        let layer = activate(decoder.layers[index].clone(), |path| {
+            trained
+                .paths
+                .contains(&format!("model.layers.{index}.{path}"))
+        });
+        x = run(model, &layer, index, enter(index, x), &context, pass).inner();
+        drop(layer);
+        forget(&x.device());
     }
     let (loss, mut gradient) = head(model, trained, x, batch, count, pass, sums);
     for index in (trained.first..layers).rev() {
@@ -168,7 +181,8 @@ fn add_batch(
             break;
         };
         let entry = enter(index, entry);
-        let out = run(model, index, entry.clone(), &context, pass);
+        let layer = &decoder.layers[index];
+        let out = run(model, layer, index, entry.clone(), &context, pass);
         let mut tape = (out * gradient.clone()).sum().backward();
         for (path, gradient) in take_gradients(&decoder.layers[index], &mut tape) {
             add(sums, format!("model.layers.{index}.{path}"), gradient);
@@ -178,7 +192,7 @@ fn add_batch(
         }
     }
     if trained.embeddings {
-        let mut tape = (embedded * gradient).sum().backward();
+        let mut tape = (embedded() * gradient).sum().backward();
         for (path, gradient) in take_gradients(model, &mut tape) {
             add(sums, path, gradient);
         }
@@ -187,18 +201,35 @@ fn add_batch(
 }
 
 /// One layer, with the dropout that belongs to it.
-fn run(model: &CausalLm, index: usize, x: Tensor<3>, context: &Context, pass: &Pass) -> Tensor<3> {
+fn run(
+    model: &CausalLm,
+    layer: &Layer,
+    index: usize,
+    x: Tensor<3>,
+    context: &Context,
+    pass: &Pass,
+) -> Tensor<3> {
     if let Some(seed) = pass.dropout_seed {
         model.device().seed(seed.wrapping_add(index as u64));
     }
-    model.model.layer(index, x, context, None)
+    model.model.pass(layer, index, x, context, None)
+}
+
+/// Frees what was recorded for a backward pass that nothing can ask for any more. burn does so at the end of every backward pass; this is the
+/// smallest one.
+fn forget(device: &Device) {
+    Tensor::<1>::zeros([1], device)
+        .autodiff()
+        .require_grad()
+        .sum()
+        .backward();
 }
 
 /// The last norm, the logits and the loss, some positions at a time. `x`: what the last layer gave, `[rows, width, hidden]`. Returns the
 /// batch's share of the mean loss, `[1]`, and its gradient to `x`.
 fn head(
     model: &CausalLm,
-    trained: &Trained,
+    trained: &Trained<'_>,
     x: Tensor<3>,
     batch: &CausalBatch,
     count: usize,
