@@ -91,7 +91,7 @@ fn settings_say_what_peft_and_adapterhub_say() {
             }
             MethodType::Prefix => {
                 let (prefix, head) = PrefixConfig::from_adapter_config(file).unwrap();
-                let config = webtune::models::BertConfig::parse(fixture.config).unwrap();
+                let config = webtune::models::EncoderConfig::parse(fixture.config).unwrap();
                 prefix.adapter_config(name, head, &config)
             }
             _ => {
@@ -524,7 +524,7 @@ fn settings_files_say_what_was_trained() {
     assert_eq!(patterns["alpha_pattern"], json!({"query": 3.5, "value": 8}));
     let shapes = shapes(find(&files, "adapter_model.safetensors"));
     let rank = |name: &str| {
-        shapes[&format!("base_model.model.bert.encoder.layer.{name}.lora_A.weight")][0]
+        shapes[&format!("base_model.model.encoder.encoder.layer.{name}.lora_A.weight")][0]
     };
     // a key is the whole name or its end from a dot on: the attention's output in layer 1 ends in `output.dense` and not in the key
     assert_eq!(
@@ -626,7 +626,7 @@ fn a_whole_network_loads_as_a_model_of_its_own() {
         let own = block_on(Pretrained::load("own", sources, Compute::cpu())).unwrap();
         let state = block_on(values(&tuned.classifier));
         let mut reloaded = tuned.classifier.clone();
-        reloaded.bert = own.bert;
+        reloaded.encoder = own.encoder;
         assert_eq!(block_on(values(&reloaded)), state, "{head}");
     }
 }

@@ -14,7 +14,7 @@ use crate::eval::evaluation::BaselineHeads;
 use crate::models::heads::HeadWeights;
 use crate::models::load::transpose;
 use crate::models::names::{is_prefix, is_transposed};
-use crate::models::{Bert, Classifier, Head, HeadKind};
+use crate::models::{Classifier, Encoder, Head, HeadKind};
 use crate::peft::freeze::{replace, trained};
 use crate::peft::keys::other_key;
 use crate::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
@@ -63,7 +63,7 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
         _ => {}
     }
     let baselines = baselines(&files.tensors(BASELINE_HEADS).await?, map.len(), hidden)?;
-    let (classifier, trainable) = restore(&model.bert, &method, head, &tensors, map.len())?;
+    let (classifier, trainable) = restore(&model.encoder, &method, head, &tensors, map.len())?;
     Ok(Tuned {
         classifier: classifier.valid(),
         method,
@@ -122,23 +122,23 @@ fn read_method(files: &Files, method: MethodType, head: HeadKind) -> Result<Meth
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::WrongShape`], or settings that do not fit the model.
 pub fn restore(
-    bert: &Bert,
+    encoder: &Encoder,
     method: &Method,
     head: HeadKind,
     tensors: &Tensors,
     labels: usize,
 ) -> Result<(Classifier, Trainable)> {
-    let device = bert.device();
-    let hidden = bert.embeddings.word_embeddings.weight.val().dims()[1];
+    let device = encoder.device();
+    let hidden = encoder.hidden_size();
     let blank = HeadWeights::zeros(labels, hidden);
-    let mut classifier = Classifier::new(bert.clone(), Head::new(head, &blank, &device));
+    let mut classifier = Classifier::new(encoder.clone(), Head::new(head, &blank, &device));
     let trainable = attach(&mut classifier, method, 0)?;
     let kind = method.kind();
     let mut values = HashMap::new();
     let mut known = HashSet::new();
     let prompts = match method {
         Method::Prefix(config) => {
-            let layers = bert.encoder.layer.len();
+            let layers = encoder.num_layers();
             let shape = [config.num_virtual_tokens, 2 * layers * hidden];
             known.insert(PROMPTS.to_string());
             Some(tensors.get(PROMPTS, &shape)?)

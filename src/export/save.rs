@@ -40,7 +40,7 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
         .collect::<Vec<_>>();
     if kind == MethodType::Prefix {
         body.retain(|(path, _)| !is_prefix(path));
-        if let Some(prompts) = prompt_embeddings(&tuned.classifier.bert) {
+        if let Some(prompts) = prompt_embeddings(&tuned.classifier.encoder) {
             let shape = prompts.dims().to_vec();
             let values = read(prompts).await?;
             body.push((String::new(), ("prompt_embeddings".into(), shape, values)));

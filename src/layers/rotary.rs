@@ -77,7 +77,7 @@ mod tests {
         let turned = rotary
             .apply(x)
             .into_data()
-            .to_vec::<f32>()
+            .try_to_vec::<f32>()
             .unwrap_or_default();
         let (a, b) = (3.0_f32, 0.3_f32);
         let expected = [

@@ -2,9 +2,9 @@
 //! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
-use super::config::BertConfig;
+use super::config::EncoderConfig;
 use super::load::Loader;
 use crate::Result;
 use crate::device::EngineKind;
@@ -156,19 +156,13 @@ impl Layer {
 }
 
 impl Bert {
-    /// Returns the last layer's vectors, `[batch, tokens, hidden]`.
-    pub fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
-        self.upper(0, self.lower(0, batch), batch.mask.clone())
-    }
-
-    /// What enters layer `depth`: the embeddings, passed through the layers below it. `[batch, tokens, hidden]`.
+    /// As [`super::Encoder::lower`].
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         let x = self.embeddings.forward(batch, self.prefix_tokens());
         self.run(0..depth, x, batch.mask.clone())
     }
 
-    /// The layers from `depth` on. `x`: what [`Self::lower`] gave, `mask`: `[batch, tokens]`. Returns the last layer's vectors,
-    /// `[batch, tokens, hidden]`.
+    /// As [`super::Encoder::upper`].
     pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         self.run(depth..self.encoder.layer.len(), x, mask)
     }
@@ -181,17 +175,22 @@ impl Bert {
         x
     }
 
+    /// What a `cls` head reads, `[batch, tokens, hidden]` to `[batch, hidden]`.
+    pub fn pooled(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
+        match &self.pooler {
+            Some(pooler) => pooler.dense.forward(first).tanh(),
+            // a cls head is only built beside a pooler
+            None => first,
+        }
+    }
+
     /// Virtual tokens before each text. Real tokens take the positions behind them, as PEFT's prefix tuning has it.
     pub fn prefix_tokens(&self) -> usize {
         let first = self.encoder.layer.first();
         first
             .and_then(|layer| layer.attention.self_attention.prefix.as_ref())
             .map_or(0, Prefix::tokens)
-    }
-
-    /// Where its weights are.
-    pub fn device(&self) -> Device {
-        self.embeddings.word_embeddings.weight.val().device()
     }
 
     /// Sets the dropout of hidden states and attention weights, as `hidden_dropout_prob` and `attention_probs_dropout_prob`.
@@ -218,15 +217,11 @@ impl Bert {
             .collect()
     }
 
-    /// Reads the encoder, one tensor at a time; the pooler too where `pooler` is set.
+    /// As [`super::Encoder::load`].
     ///
     /// # Errors
-    /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
-    pub async fn load<S: Source>(
-        config: &BertConfig,
-        loader: &Loader<'_, S>,
-        pooler: bool,
-    ) -> Result<Self> {
+    /// As there.
+    pub async fn load<S: Source>(config: &EncoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
         let [hidden, wide] = [config.hidden_size, config.intermediate_size];
         let table = async |name: &str, rows: usize| {
             let name = format!("embeddings.{name}");
@@ -283,7 +278,7 @@ impl Bert {
                 },
             });
         }
-        let pooler = match pooler {
+        let pooler = match loader.has("pooler.dense.weight") {
             true => Some(Pooler {
                 dense: loader.linear("pooler.dense", hidden, hidden).await?,
             }),
@@ -318,11 +313,9 @@ impl Bert {
         linears
     }
 
-    /// Bytes that one training batch keeps for its backward pass, and a little more: counted from the tensors that
-    /// [`Layer::forward`] makes, each as float32. An upper estimate, because layers below the first trained one keep
-    /// nothing.
+    /// As [`super::Encoder::activation_bytes`].
     pub fn activation_bytes(
-        config: &BertConfig,
+        config: &EncoderConfig,
         batch: usize,
         tokens: usize,
         kind: EngineKind,

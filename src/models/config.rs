@@ -5,9 +5,9 @@ use serde::Deserialize;
 use super::HeadKind;
 use crate::{Error, Result};
 
-/// `config.json` of a BERT model, by Hugging Face's names; defaults are transformers' `BertConfig`.
+/// `config.json` of a BERT model, by Hugging Face's names; defaults are transformers' `EncoderConfig`.
 #[derive(Debug, Clone, Deserialize)]
-pub struct BertConfig {
+pub struct EncoderConfig {
     /// Rows of the word table.
     pub vocab_size: usize,
     /// Width of every position's vector.
@@ -55,7 +55,7 @@ fn default_act() -> String {
     "gelu".into()
 }
 
-impl BertConfig {
+impl EncoderConfig {
     /// Reads and checks `config.json`.
     ///
     /// # Errors
@@ -198,13 +198,13 @@ fn unsupported(reason: String) -> Error {
 mod tests {
     use super::*;
 
-    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<BertConfig> {
+    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<EncoderConfig> {
         let mut value = serde_json::json!({
             "model_type": "bert", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
             "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 4
         });
         change(&mut value);
-        BertConfig::parse(value.to_string().as_bytes())
+        EncoderConfig::parse(value.to_string().as_bytes())
     }
 
     #[test]
@@ -229,7 +229,10 @@ mod tests {
             assert!(error.to_string().contains(words), "{key}: {error}");
         }
         assert!(config(|_| ()).is_ok());
-        assert_eq!(BertConfig::parse(b"[").unwrap_err().code(), "invalidFile");
+        assert_eq!(
+            EncoderConfig::parse(b"[").unwrap_err().code(),
+            "invalidFile"
+        );
     }
 
     #[test]

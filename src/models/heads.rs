@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::bert::{Bert, TokenBatch};
+use super::bert::TokenBatch;
+use super::encoder::Encoder;
 use super::load::frozen;
 use super::names;
 use super::network::Network;
@@ -158,7 +159,7 @@ pub struct States {
 /// An encoder with a head: text in, logits out.
 #[derive(Module, Debug)]
 pub struct Classifier {
-    pub bert: Bert,
+    pub encoder: Encoder,
     pub head: Head,
     /// Of the head's input.
     pub dropout: Dropout,
@@ -166,9 +167,9 @@ pub struct Classifier {
 
 impl Classifier {
     /// Without dropout.
-    pub fn new(bert: Bert, head: Head) -> Self {
+    pub fn new(encoder: Encoder, head: Head) -> Self {
         Self {
-            bert,
+            encoder,
             head,
             dropout: Dropout::off(),
         }
@@ -178,10 +179,10 @@ impl Classifier {
     pub fn features(&self, inputs: &Inputs) -> Tensor<2> {
         let kind = self.head.kind();
         match inputs {
-            Inputs::Tokens(batch) => features(&self.bert, kind, batch),
+            Inputs::Tokens(batch) => features(&self.encoder, kind, batch),
             Inputs::States(States { x, mask, depth }) => {
-                let hidden = self.bert.upper(*depth, x.clone(), mask.clone());
-                head_input(&self.bert, kind, hidden, mask.clone())
+                let hidden = self.encoder.upper(*depth, x.clone(), mask.clone());
+                head_input(&self.encoder, kind, hidden, mask.clone())
             }
             Inputs::Features(features) => features.clone(),
         }
@@ -195,7 +196,7 @@ impl Classifier {
 
     /// Sets all of the network's dropout, the head's input included.
     pub fn set_dropout(&mut self, p: f64) {
-        self.bert.set_dropout(p);
+        self.encoder.set_dropout(p);
         self.dropout = Dropout::new(p);
     }
 }
@@ -207,14 +208,14 @@ impl Network for Classifier {
             HeadKind::Cls => "bert.",
             HeadKind::Mean => "",
         };
-        let linears = self.bert.linears_mut().into_iter();
+        let linears = self.encoder.linears_mut().into_iter();
         linears
             .map(|(bare, linear)| (format!("{family}{bare}"), linear))
             .collect()
     }
 
     fn num_layers(&self) -> usize {
-        self.bert.encoder.layer.len()
+        self.encoder.num_layers()
     }
 
     fn module_name(&self, path: &str) -> String {
@@ -231,20 +232,20 @@ impl Network for Classifier {
 }
 
 /// The vector of each text that a head of that kind classifies, `[batch, hidden]`.
-pub fn features(bert: &Bert, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
-    head_input(bert, kind, bert.forward(batch), batch.mask.clone())
+pub fn features(encoder: &Encoder, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
+    head_input(encoder, kind, encoder.forward(batch), batch.mask.clone())
 }
 
 /// The same of the encoder's vectors. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`.
-pub fn head_input(bert: &Bert, kind: HeadKind, hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
-    match (kind, &bert.pooler) {
-        (HeadKind::Cls, Some(pooler)) => {
-            let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
-            pooler.dense.forward(first).tanh()
-        }
-        // a cls head is only built beside a pooler
-        (HeadKind::Cls, None) => hidden.narrow(1, 0, 1).squeeze_dim::<2>(1),
-        (HeadKind::Mean, _) => normalize(masked_mean(hidden, mask)),
+pub fn head_input(
+    encoder: &Encoder,
+    kind: HeadKind,
+    hidden: Tensor<3>,
+    mask: Tensor<2>,
+) -> Tensor<2> {
+    match kind {
+        HeadKind::Cls => encoder.pooled(hidden, mask),
+        HeadKind::Mean => normalize(masked_mean(hidden, mask)),
     }
 }
 

@@ -2,14 +2,15 @@
 
 pub mod bert;
 pub mod config;
+pub mod encoder;
 pub mod heads;
 pub mod load;
 pub mod names;
 pub mod network;
 pub mod random;
 
-pub use bert::Bert;
-pub use config::BertConfig;
+pub use config::EncoderConfig;
+pub use encoder::Encoder;
 pub use heads::{Classifier, Head, HeadKind, Inputs};
 pub use load::Loader;
 pub use network::Network;

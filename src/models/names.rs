@@ -2,11 +2,12 @@
 
 use super::HeadKind;
 
-/// The checkpoint's module name of a path below [`super::Classifier`], `bert.encoder.layer.0.attention.self.query`.
+/// The checkpoint's module name of a path below [`super::Classifier`], `encoder.Bert.encoder.layer.0.attention.self.query`.
 ///
 /// With a `mean` head the saved model is the bare encoder, whose names have no `bert.`.
 pub fn module_name(path: &str, head: HeadKind) -> String {
     let name = path
+        .replace("encoder.Bert.", "bert.")
         .replace(".self_attention.", ".self.")
         .replace(".layer_norm", ".LayerNorm")
         .replace("head.Cls.", "")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::BertConfig;
+use super::EncoderConfig;
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
@@ -11,7 +11,7 @@ use crate::rng::Rng;
 ///
 /// # Errors
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
-pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
+pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (

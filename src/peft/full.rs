@@ -8,13 +8,13 @@ use crate::models::{Classifier, HeadKind};
 pub fn trainable(classifier: &Classifier) -> Trainable {
     let pooled = classifier.head.kind() == HeadKind::Cls;
     Trainable::of(classifier, |path| {
-        pooled || !path.starts_with("bert.pooler.")
+        pooled || !path.starts_with("encoder.Bert.pooler.")
     })
 }
 
 /// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.
 pub fn mix(classifier: &mut Classifier, p: f64) {
-    for (_, linear) in classifier.bert.linears_mut() {
+    for (_, linear) in classifier.encoder.linears_mut() {
         linear.mixout = Some(Mixout::new(p, linear.weight.val().inner()));
     }
 }

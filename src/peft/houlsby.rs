@@ -9,7 +9,7 @@ use super::method::invalid;
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
 use crate::models::names::{is_bottleneck, is_head};
-use crate::models::{Classifier, HeadKind};
+use crate::models::{Classifier, Encoder, HeadKind};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -177,7 +177,8 @@ impl HoulsbyConfig {
 /// [`Error::InvalidOption`] for settings out of range.
 pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
-    let gelu = classifier.bert.encoder.layer.first();
+    let Encoder::Bert(bert) = &mut classifier.encoder;
+    let gelu = bert.encoder.layer.first();
     let activation = match (config.non_linearity, gelu) {
         (NonLinearity::Swish, _) => Activation::Swish,
         (NonLinearity::Relu, _) => Activation::Relu,
@@ -186,7 +187,7 @@ pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) ->
         (NonLinearity::Gelu, Some(layer)) => layer.intermediate.activation,
         (NonLinearity::Gelu, None) => Activation::ComposedGelu,
     };
-    for (name, output) in classifier.bert.outputs_mut() {
+    for (name, output) in bert.outputs_mut() {
         let hidden = output.dense.shape()[1];
         let narrow = config.width(hidden);
         let device = output.dense.weight.val().device();

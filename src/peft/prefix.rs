@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use super::freeze::Trainable;
 use super::method::invalid;
 use crate::layers::Prefix;
-use crate::models::bert::Bert;
 use crate::models::load::frozen;
 use crate::models::names::{is_head, is_prefix};
-use crate::models::{BertConfig, Classifier, HeadKind};
+use crate::models::{Classifier, Encoder, EncoderConfig, HeadKind};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -47,7 +46,12 @@ impl PrefixConfig {
     }
 
     /// `adapter_config.json` as PEFT 0.21 writes it.
-    pub fn adapter_config(&self, base_model: &str, head: HeadKind, config: &BertConfig) -> Value {
+    pub fn adapter_config(
+        &self,
+        base_model: &str,
+        head: HeadKind,
+        config: &EncoderConfig,
+    ) -> Value {
         json!({
             "auto_mapping": null,
             "base_model_name_or_path": base_model,
@@ -105,7 +109,8 @@ impl PrefixConfig {
 pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let tokens = config.num_virtual_tokens;
-    for (index, layer) in classifier.bert.encoder.layer.iter_mut().enumerate() {
+    let Encoder::Bert(bert) = &mut classifier.encoder;
+    for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
         let heads = &mut layer.attention.self_attention;
         let hidden = heads.key.shape()[1];
         let device = heads.key.weight.val().device();
@@ -130,7 +135,8 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
 }
 
 /// PEFT's one tensor, `[virtual tokens, 2 * layers * hidden]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
-pub fn prompt_embeddings(bert: &Bert) -> Option<Tensor<2>> {
+pub fn prompt_embeddings(encoder: &Encoder) -> Option<Tensor<2>> {
+    let Encoder::Bert(bert) = encoder;
     let parts = bert
         .encoder
         .layer

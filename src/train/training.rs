@@ -117,7 +117,7 @@ impl Training {
             HeadInit::Random => fresh_head(ground),
         };
         let head = Head::new(plan.head, &start, &model.compute.device);
-        let mut classifier = Classifier::new(model.bert.clone(), head);
+        let mut classifier = Classifier::new(model.encoder.clone(), head);
         let trainable = attach(&mut classifier, &plan.method, options.head_seed())?;
         let pissa = match &plan.method {
             Method::Lora(lora) if lora.init_lora_weights == InitLoraWeights::Pissa => {
@@ -465,7 +465,7 @@ impl Training {
         let method = &ground.plan.method;
         let best = self.best.classifier;
         if let (Some(start), Method::Lora(lora)) = (&self.pissa, method) {
-            let plain = pissa::plain(&best, &ground.model.bert, start);
+            let plain = pissa::plain(&best, &ground.model.encoder, start);
             return (plain, Method::Lora(lora.doubled()), self.trainable);
         }
         let fitted =
@@ -473,7 +473,7 @@ impl Training {
         if fitted && matches!(method, Method::Houlsby(_) | Method::Prefix(_)) {
             // a fresh bottleneck or prefix is not without effect: what won was the head on the bare encoder
             let head = Head::new(ground.plan.head, ground.probe, &ground.model.compute.device);
-            let bare = Classifier::new(ground.model.bert.clone(), head);
+            let bare = Classifier::new(ground.model.encoder.clone(), head);
             let trainable = Trainable::of(&bare, is_head);
             return (bare.valid(), Method::Probe(Default::default()), trainable);
         }

@@ -208,7 +208,7 @@ pub async fn ready(model: &Pretrained, case: &Case, head: HeadKind) -> Ready {
         bias: vec![0.1, -0.2, 0.3],
     };
     let head = Head::new(head, &weights, &model.compute.device);
-    let base = Classifier::new(model.bert.clone(), head);
+    let base = Classifier::new(model.encoder.clone(), head);
     let mut classifier = base.clone();
     let method = case.method().resolve(&classifier);
     let trainable = attach(&mut classifier, &method, 5).unwrap();
@@ -421,8 +421,8 @@ fn shifted(
     });
     // DoRA's norm is a constant to its gradient: a magnitude that grows with the norm makes it one here too
     let mut old = classifier.clone();
-    let old = old.bert.linears_mut();
-    for ((_, new), (_, old)) in moved.bert.linears_mut().into_iter().zip(old) {
+    let old = old.encoder.linears_mut();
+    for ((_, new), (_, old)) in moved.encoder.linears_mut().into_iter().zip(old) {
         let weight = old.weight.val();
         if let (Some(new), Some(old)) = (&mut new.delta, &old.delta)
             && path.contains(".delta.lora_")

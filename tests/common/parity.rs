@@ -12,7 +12,7 @@ use webtune::models::bert::TokenBatch;
 use webtune::models::heads::{features, masked_mean};
 use webtune::models::load::transpose;
 use webtune::models::names::{is_prefix, is_transposed};
-use webtune::models::{Bert, BertConfig, Classifier, HeadKind, Inputs, Loader};
+use webtune::models::{Classifier, Encoder, EncoderConfig, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
 use webtune::train::optimizer::{AdamW, AdamWConfig};
@@ -182,18 +182,18 @@ pub struct Loaded {
     /// Gradients are on where the method trains.
     pub classifier: Classifier,
     pub trainable: Trainable,
-    pub bert: Bert,
+    pub encoder: Encoder,
     pub batch: TrainBatch,
     pub golden: Golden,
 }
 
 pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let golden = Golden::read(fixture.golden).await;
-    let config = BertConfig::parse(fixture.config).unwrap();
+    let config = EncoderConfig::parse(fixture.config).unwrap();
     let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let loader = Loader::new(&checkpoint, "bert.", compute);
-    let bert = Bert::load(&config, &loader, true).await.unwrap();
+    let encoder = Encoder::load(&config, &loader).await.unwrap();
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
         MethodType::Probe => Method::Probe(Default::default()),
@@ -220,7 +220,7 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
             all
         }
     };
-    let (classifier, trainable) = restore(&bert, &method, fixture.kind, &tensors, 3).unwrap();
+    let (classifier, trainable) = restore(&encoder, &method, fixture.kind, &tensors, 3).unwrap();
     let classifier = activate(classifier, |path| trainable.contains(path));
     let ints = |name: &str| golden.ints[name].1.clone();
     let shape = &golden.ints["input_ids"].0;
@@ -234,7 +234,7 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     Loaded {
         classifier,
         trainable,
-        bert,
+        encoder,
         batch,
         golden,
     }
@@ -303,7 +303,7 @@ pub async fn by_key(
         );
     }
     if !prefix.is_empty() {
-        let hidden = loaded.bert.embeddings.word_embeddings.weight.val().dims()[1];
+        let hidden = loaded.encoder.hidden_size();
         let tokens = prefix[0].len() / hidden;
         let rows = (0..tokens).flat_map(|token| {
             prefix
@@ -321,7 +321,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let Loaded {
         classifier,
         trainable,
-        bert,
+        encoder,
         batch,
         golden,
     } = &loaded;
@@ -354,9 +354,9 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     }
     if golden.floats.contains_key("pooled.base") {
         note("features", &found, "embedding.adapter");
-        let pooled = masked_mean(bert.forward(tokens), tokens.mask.clone());
+        let pooled = masked_mean(encoder.forward(tokens), tokens.mask.clone());
         note("features", &read(pooled).await.unwrap(), "pooled.base");
-        let normal = features(bert, fixture.kind, tokens);
+        let normal = features(encoder, fixture.kind, tokens);
         note("features", &read(normal).await.unwrap(), "embedding.base");
     }
     let loss_key = format!("loss.{state}");

@@ -3,7 +3,7 @@
 use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
-use webtune::models::BertConfig;
+use webtune::models::EncoderConfig;
 use webtune::models::random::random_checkpoint;
 use webtune::pretrained::Pretrained;
 
@@ -21,7 +21,7 @@ pub fn config_json() -> serde_json::Value {
 /// The files of the tiny model's folder.
 pub fn files(seed: u64) -> Vec<MemorySource> {
     let json = config_json().to_string().into_bytes();
-    let config = BertConfig::parse(&json).unwrap();
+    let config = EncoderConfig::parse(&json).unwrap();
     vec![
         MemorySource::new("config.json", json),
         MemorySource::new("tokenizer.json", TOKENIZER.to_vec()),
