@@ -524,7 +524,7 @@ fn settings_files_say_what_was_trained() {
     assert_eq!(patterns["alpha_pattern"], json!({"query": 3.5, "value": 8}));
     let shapes = shapes(find(&files, "adapter_model.safetensors"));
     let rank = |name: &str| {
-        shapes[&format!("base_model.model.encoder.encoder.layer.{name}.lora_A.weight")][0]
+        shapes[&format!("base_model.model.bert.encoder.layer.{name}.lora_A.weight")][0]
     };
     // a key is the whole name or its end from a dot on: the attention's output in layer 1 ends in `output.dense` and not in the key
     assert_eq!(

@@ -74,7 +74,7 @@ mod tests {
                 Lora,
                 Cls,
                 true,
-                "base_model.model.encoder.encoder.layer.0.attention.self.query.lora_A.weight",
+                "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight",
             ),
             (
                 format!("{query}.delta.lora_a"),
@@ -88,7 +88,7 @@ mod tests {
                 Lora,
                 Cls,
                 true,
-                "base_model.model.encoder.encoder.layer.0.attention.self.query.lora_magnitude_vector",
+                "base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector",
             ),
             (
                 format!("{query}.delta.magnitude"),
@@ -102,14 +102,14 @@ mod tests {
                 Lora,
                 Cls,
                 true,
-                "base_model.model.encoder.encoder.layer.0.attention.self.query.base_layer.bias",
+                "base_model.model.bert.encoder.layer.0.attention.self.query.base_layer.bias",
             ),
             (
                 format!("{query}.bias"),
                 Lora,
                 Cls,
                 false,
-                "base_model.model.encoder.encoder.layer.0.attention.self.query.bias",
+                "base_model.model.bert.encoder.layer.0.attention.self.query.bias",
             ),
             (
                 "head.Cls.classifier.bias".into(),
