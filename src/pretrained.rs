@@ -81,6 +81,8 @@ impl Pretrained {
             "tokenizer_config.json",
             "special_tokens_map.json",
             "vocab.txt",
+            "vocab.json",
+            "merges.txt",
         ] {
             if let Some(bytes) = optional(&files, file).await? {
                 tokenizer_files.push((file.into(), bytes));
@@ -92,7 +94,7 @@ impl Pretrained {
         let needed = 4 * config.parameters() + 8 * table;
         compute.check_memory("Loading this model", needed, "choose a smaller model")?;
         let checkpoint = Checkpoint::open(files).await?;
-        let loader = Loader::new(&checkpoint, "bert.", &compute);
+        let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
         let encoder = Encoder::load(&config, &loader).await?;
         Ok(Self {
             name: name.into(),
@@ -112,12 +114,12 @@ impl Pretrained {
     pub fn info(&self) -> ModelInfo {
         ModelInfo {
             name: self.name.clone(),
-            family: "bert",
+            family: self.config.family.model_type(),
             parameters: burn::module::Module::num_params(&self.encoder) as u64,
             layers: self.config.num_hidden_layers,
             hidden_size: self.config.hidden_size,
             vocab_size: self.config.vocab_size,
-            max_positions: self.config.max_position_embeddings,
+            max_positions: self.config.max_tokens,
             default_head: self.default_head,
             default_head_reason: self.default_head_reason.clone(),
         }

@@ -13,7 +13,7 @@ pub mod prefix;
 pub mod rotary;
 
 pub use activation::Activation;
-pub use attention::{attend, padding_bias};
+pub use attention::{attend, attend_heads, padding_bias, split_heads, window_bias};
 pub use bottleneck::Bottleneck;
 pub use dropout::Dropout;
 pub use embedding::Embedding;

@@ -1,13 +1,19 @@
 //! Enters: config.json, and modules.json where there is one. Leaves: a checked configuration and the head it asks for.
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::HeadKind;
+use super::bert::BertSettings;
+use super::family::Family;
+use super::modernbert::ModernbertSettings;
+use super::{HeadKind, bert, distilbert, modernbert, roberta};
 use crate::{Error, Result};
 
-/// `config.json` of a BERT model, by Hugging Face's names; defaults are transformers' `EncoderConfig`.
-#[derive(Debug, Clone, Deserialize)]
+/// `config.json` of an encoder, by BERT's names.
+#[derive(Debug, Clone)]
 pub struct EncoderConfig {
+    /// Whose names the files use.
+    pub family: Family,
     /// Rows of the word table.
     pub vocab_size: usize,
     /// Width of every position's vector.
@@ -19,41 +25,26 @@ pub struct EncoderConfig {
     /// Width between the two feed-forward layers.
     pub intermediate_size: usize,
     /// Longest text in tokens.
-    pub max_position_embeddings: usize,
-    /// Rows of the segment table.
-    #[serde(default = "two")]
-    pub type_vocab_size: usize,
+    pub max_tokens: usize,
     /// Added to the variance in layer norms.
-    #[serde(default = "default_eps")]
-    pub layer_norm_eps: f64,
+    pub norm_eps: f64,
     /// Standard deviation of fresh weights.
-    #[serde(default = "default_range")]
     pub initializer_range: f64,
-    #[serde(default = "default_act")]
-    hidden_act: String,
-    #[serde(default)]
-    architectures: Option<Vec<String>>,
-    #[serde(default)]
-    position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
+    /// The class that the file names first.
+    pub class: Option<String>,
+    /// What the network itself has beyond these numbers.
+    pub architecture: Architecture,
+}
+
+/// Which network.
+#[derive(Debug, Clone)]
+pub enum Architecture {
+    Bert(BertSettings),
+    Modernbert(ModernbertSettings),
 }
 
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
 const MAX_LAYERS: usize = 1000;
-
-fn two() -> usize {
-    2
-}
-fn default_eps() -> f64 {
-    1e-12
-}
-fn default_range() -> f64 {
-    0.02
-}
-fn default_act() -> String {
-    "gelu".into()
-}
 
 impl EncoderConfig {
     /// Reads and checks `config.json`.
@@ -62,37 +53,40 @@ impl EncoderConfig {
     /// [`Error::InvalidFile`] for anything but a JSON object with the needed numbers, [`Error::UnsupportedModel`] for
     /// another family, activation, position scheme or an impossible number.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "config.json".into(),
-            reason,
-        };
-        let value: serde_json::Value =
+        let value: Value =
             serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let family = value
-            .get("model_type")
-            .and_then(|family| family.as_str())
-            .unwrap_or("none");
-        if family != "bert" {
-            return Err(unsupported(format!(
-                "model_type is \"{family}\"; only \"bert\" is supported"
-            )));
-        }
-        let config: Self =
-            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        let word = value["model_type"].as_str().unwrap_or("none");
+        let family = Family::ALL
+            .into_iter()
+            .find(|family| family.model_type() == word);
+        let config = match family {
+            Some(Family::Bert) => bert::config(&value),
+            Some(Family::Roberta) => roberta::config(&value),
+            Some(Family::Distilbert) => distilbert::config(&value),
+            Some(Family::Modernbert) => modernbert::config(&value),
+            None => Err(unsupported(format!(
+                "model_type is \"{word}\"; of encoders only {} are supported",
+                Family::ALL.map(|family| format!("\"{}\"", family.model_type())).join(", ")
+            ))),
+        }?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<()> {
-        for (name, size) in [
+        let mut sizes = vec![
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
             ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-        ] {
+            ("max_position_embeddings", self.max_tokens),
+        ];
+        if let Architecture::Bert(settings) = &self.architecture {
+            sizes.push(("max_position_embeddings", settings.positions));
+            sizes.extend(settings.token_types.map(|rows| ("type_vocab_size", rows)));
+        }
+        for (name, size) in sizes {
             if size == 0 || size > 1 << 24 {
                 return Err(unsupported(format!("{name} is {size}")));
             }
@@ -109,34 +103,15 @@ impl EncoderConfig {
                 self.hidden_size, self.num_attention_heads
             )));
         }
-        if self.hidden_act != "gelu" {
-            return Err(unsupported(format!(
-                "hidden_act is \"{}\"; only \"gelu\" is supported",
-                self.hidden_act
-            )));
-        }
-        match self.position_embedding_type.as_deref() {
-            None | Some("absolute") => {}
-            Some(other) => {
-                return Err(unsupported(format!(
-                    "position_embedding_type is \"{other}\"; only \"absolute\" is supported"
-                )));
-            }
-        }
-        if self.is_decoder {
-            return Err(unsupported(
-                "is_decoder is true; only encoders are supported".into(),
-            ));
-        }
         Ok(())
     }
 
-    /// Numbers in the encoder, the pooler left out.
+    /// Numbers in the encoder, pooler and head left out.
     pub fn parameters(&self) -> u64 {
-        let [h, i] = [self.hidden_size, self.intermediate_size].map(|n| n as u64);
-        let tables = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) as u64;
-        let layer = 4 * (h * h + h) + 2 * h * i + i + h + 4 * h;
-        tables * h + 2 * h + self.num_hidden_layers as u64 * layer
+        match &self.architecture {
+            Architecture::Bert(settings) => settings.parameters(self),
+            Architecture::Modernbert(_) => modernbert::parameters(self),
+        }
     }
 
     /// The head that the model's own files ask for, and why.
@@ -152,8 +127,7 @@ impl EncoderConfig {
         pooling_json: Option<&[u8]>,
     ) -> Result<(HeadKind, String)> {
         if modules_json.is_none() {
-            let named = self.architectures.iter().flatten().next();
-            let named = named.map_or("no architecture", String::as_str);
+            let named = self.class.as_deref().unwrap_or("no architecture");
             let reason =
                 format!("config.json names {named}, without a sentence-transformers modules.json");
             return Ok((HeadKind::Cls, reason));
@@ -190,8 +164,50 @@ impl EncoderConfig {
     }
 }
 
-fn unsupported(reason: String) -> Error {
+/// A value of `config.json`. Without a default it must be there; null counts as absent.
+///
+/// # Errors
+/// [`Error::InvalidFile`] naming the field.
+pub fn field<T: DeserializeOwned>(value: &Value, name: &str, default: Option<T>) -> Result<T> {
+    match (&value[name], default) {
+        (Value::Null, Some(default)) => Ok(default),
+        (Value::Null, None) => Err(invalid(format!("{name} is missing"))),
+        (found, _) => serde_json::from_value(found.clone())
+            .map_err(|error| invalid(format!("{name}: {error}"))),
+    }
+}
+
+/// Refuses a field that is there with any value but the one that is built here.
+///
+/// # Errors
+/// [`Error::UnsupportedModel`] naming the field, what it is, and what is supported.
+pub fn expect(value: &Value, name: &str, supported: impl Into<Value>) -> Result<()> {
+    let supported = supported.into();
+    match &value[name] {
+        Value::Null => Ok(()),
+        found if *found == supported => Ok(()),
+        found => Err(unsupported(format!(
+            "{name} is {found}; only {supported} is supported"
+        ))),
+    }
+}
+
+/// The class that `architectures` names first.
+pub fn first_architecture(value: &Value) -> Option<String> {
+    value["architectures"][0].as_str().map(String::from)
+}
+
+/// [`Error::UnsupportedModel`].
+pub fn unsupported(reason: String) -> Error {
     Error::UnsupportedModel { reason }
+}
+
+/// [`Error::InvalidFile`] for `config.json`.
+pub fn invalid(reason: String) -> Error {
+    Error::InvalidFile {
+        file: "config.json".into(),
+        reason,
+    }
 }
 
 #[cfg(test)]

@@ -4,27 +4,38 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::bert::{Bert, TokenBatch};
-use super::config::EncoderConfig;
+use super::config::{Architecture, EncoderConfig};
+use super::family::Family;
 use super::load::Loader;
+use super::modernbert::Modernbert;
 use crate::Result;
 use crate::device::EngineKind;
 use crate::formats::Source;
 use crate::layers::Linear;
 
-/// A stack of transformer layers that see a whole text at once.
+/// A stack of transformer layers that see a text in both directions.
 #[derive(Module, Debug)]
 pub enum Encoder {
-    /// BERT.
+    /// BERT, RoBERTa or DistilBERT.
     Bert(Bert),
+    Modernbert(Modernbert),
 }
 
 impl Encoder {
-    /// Reads the encoder, one tensor at a time, and the pooler where there is one.
+    /// Reads the encoder, one tensor at a time, and what a `cls` head has below its last layer: BERT's pooler where there is one, or
+    /// the head's hidden layer, which starts fresh where there is none.
     ///
     /// # Errors
     /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
     pub async fn load<S: Source>(config: &EncoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
-        Bert::load(config, loader).await.map(Self::Bert)
+        match &config.architecture {
+            Architecture::Bert(settings) => {
+                Bert::load(config, settings, loader).await.map(Self::Bert)
+            }
+            Architecture::Modernbert(settings) => Modernbert::load(config, settings, loader)
+                .await
+                .map(Self::Modernbert),
+        }
     }
 
     /// Returns the last layer's vectors, `[batch, tokens, hidden]`.
@@ -36,6 +47,7 @@ impl Encoder {
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         match self {
             Self::Bert(bert) => bert.lower(depth, batch),
+            Self::Modernbert(modernbert) => modernbert.lower(depth, batch),
         }
     }
 
@@ -44,13 +56,23 @@ impl Encoder {
     pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         match self {
             Self::Bert(bert) => bert.upper(depth, x, mask),
+            Self::Modernbert(modernbert) => modernbert.upper(depth, x, mask),
         }
     }
 
     /// What a `cls` head's last layer reads. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`. Returns `[batch, hidden]`.
-    pub fn pooled(&self, hidden: Tensor<3>, _mask: Tensor<2>) -> Tensor<2> {
+    pub fn pooled(&self, hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Bert(bert) => bert.pooled(hidden),
+            Self::Modernbert(modernbert) => modernbert.pooled(hidden, mask),
+        }
+    }
+
+    /// Whose names it has in files.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Bert(bert) => bert.family,
+            Self::Modernbert(_) => Family::Modernbert,
         }
     }
 
@@ -58,13 +80,67 @@ impl Encoder {
     pub fn has_pooler(&self) -> bool {
         match self {
             Self::Bert(bert) => bert.pooler.is_some(),
+            Self::Modernbert(modernbert) => modernbert.pooler.is_some(),
+        }
+    }
+
+    /// Whether every method trains what lies below a `cls` head's last layer.
+    pub fn trains_pooler(&self) -> bool {
+        match self {
+            Self::Bert(bert) => bert.pooler.as_ref().is_some_and(|pooler| pooler.trains),
+            Self::Modernbert(modernbert) => {
+                modernbert.pooler.as_ref().is_some_and(|head| head.trains)
+            }
+        }
+    }
+
+    /// Trains the head's hidden layer where PEFT would with these `modules_to_save`, and keeps it frozen otherwise.
+    pub fn follow_modules_to_save(&mut self, modules: &[String]) {
+        let Some(hidden) = self.family().hidden_layer() else {
+            return;
+        };
+        // PEFT takes every module whose name ends in one of these, with all that is in it
+        let saved = modules
+            .iter()
+            .any(|name| hidden.ends_with(name) || hidden.starts_with(&format!("{name}.")));
+        match self {
+            Self::Bert(bert) => {
+                if let Some(pooler) = &mut bert.pooler {
+                    pooler.trains = saved;
+                }
+            }
+            Self::Modernbert(modernbert) => {
+                if let Some(head) = &mut modernbert.pooler {
+                    head.trains = saved;
+                }
+            }
+        }
+    }
+
+    /// Leaves out the hidden layer of the family's own head, which no other head reads. BERT's pooler belongs to the encoder and stays.
+    pub fn drop_hidden_layer(&mut self) {
+        match self {
+            Self::Bert(bert) if bert.family.hidden_layer().is_some() => bert.pooler = None,
+            Self::Bert(_) => {}
+            Self::Modernbert(modernbert) => modernbert.pooler = None,
         }
     }
 
     /// Where its weights are.
     pub fn device(&self) -> Device {
+        self.words().device()
+    }
+
+    /// Width of every position's vector.
+    pub fn hidden_size(&self) -> usize {
+        self.words().dims()[1]
+    }
+
+    /// The word table, `[vocabulary, hidden]`.
+    fn words(&self) -> Tensor<2> {
         match self {
-            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val().device(),
+            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val(),
+            Self::Modernbert(modernbert) => modernbert.embeddings.tok_embeddings.weight.val(),
         }
     }
 
@@ -72,13 +148,7 @@ impl Encoder {
     pub fn num_layers(&self) -> usize {
         match self {
             Self::Bert(bert) => bert.encoder.layer.len(),
-        }
-    }
-
-    /// Width of every position's vector.
-    pub fn hidden_size(&self) -> usize {
-        match self {
-            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val().dims()[1],
+            Self::Modernbert(modernbert) => modernbert.layers.len(),
         }
     }
 
@@ -86,13 +156,15 @@ impl Encoder {
     pub fn set_dropout(&mut self, p: f64) {
         match self {
             Self::Bert(bert) => bert.set_dropout(p),
+            Self::Modernbert(modernbert) => modernbert.set_dropout(p),
         }
     }
 
-    /// Every linear layer with its checkpoint name, the family's prefix left out.
+    /// Every linear layer with its checkpoint name, the family's prefix left out; BERT's pooler among them, a head's own layers not.
     pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         match self {
             Self::Bert(bert) => bert.linears_mut(),
+            Self::Modernbert(modernbert) => modernbert.linears_mut(),
         }
     }
 
@@ -104,6 +176,11 @@ impl Encoder {
         tokens: usize,
         kind: EngineKind,
     ) -> u64 {
-        Bert::activation_bytes(config, batch, tokens, kind)
+        match config.architecture {
+            Architecture::Bert(_) => Bert::activation_bytes(config, batch, tokens, kind),
+            Architecture::Modernbert(_) => {
+                Modernbert::activation_bytes(config, batch, tokens, kind)
+            }
+        }
     }
 }

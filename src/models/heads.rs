@@ -15,7 +15,8 @@ use crate::layers::{Dropout, Linear};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
-    /// Pooler and tanh over `[CLS]`, then a linear layer: Hugging Face's `BertForSequenceClassification`.
+    /// The family's own head, Hugging Face's `BertForSequenceClassification` and its like: a hidden layer over the first token
+    /// (ModernBERT: or over the mean), then a linear layer.
     Cls,
     /// Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models.
     Mean,
@@ -27,14 +28,6 @@ impl HeadKind {
         match self {
             Self::Cls => "SEQ_CLS",
             Self::Mean => "FEATURE_EXTRACTION",
-        }
-    }
-
-    /// What PEFT saves whole beside such an adapter.
-    pub fn modules_to_save(self) -> Option<[&'static str; 2]> {
-        match self {
-            Self::Cls => Some(["classifier", "score"]),
-            Self::Mean => None,
         }
     }
 
@@ -60,7 +53,7 @@ pub enum Head {
     Mean(MeanHead),
 }
 
-/// Hugging Face's `classifier`.
+/// Hugging Face's `classifier`, RoBERTa's `classifier.out_proj`.
 #[derive(Module, Debug)]
 pub struct ClsHead {
     pub classifier: Linear,
@@ -166,8 +159,11 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Without dropout.
-    pub fn new(encoder: Encoder, head: Head) -> Self {
+    /// Without dropout. A `mean` head leaves no part of another head on the encoder.
+    pub fn new(mut encoder: Encoder, head: Head) -> Self {
+        if head.kind() == HeadKind::Mean {
+            encoder.drop_hidden_layer();
+        }
         Self {
             encoder,
             head,
@@ -194,6 +190,18 @@ impl Classifier {
         self.head.linear().forward(features)
     }
 
+    /// What PEFT saves whole beside an adapter: its own two words for a classifier, and the head's hidden layer where that trains and
+    /// is no part of them.
+    pub fn modules_to_save(&self) -> Option<Vec<&'static str>> {
+        let hidden = self.encoder.family().hidden_layer();
+        let hidden = hidden
+            .filter(|name| self.encoder.trains_pooler() && !name.starts_with("classifier."));
+        match self.head.kind() {
+            HeadKind::Cls => Some(["classifier"].into_iter().chain(hidden).chain(["score"]).collect()),
+            HeadKind::Mean => None,
+        }
+    }
+
     /// Sets all of the network's dropout, the head's input included.
     pub fn set_dropout(&mut self, p: f64) {
         self.encoder.set_dropout(p);
@@ -204,13 +212,13 @@ impl Classifier {
 impl Network for Classifier {
     fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         // PEFT wraps the bare encoder where a `mean` head reads it
-        let family = match self.head.kind() {
-            HeadKind::Cls => "bert.",
+        let prefix = match self.head.kind() {
+            HeadKind::Cls => self.encoder.family().prefix(),
             HeadKind::Mean => "",
         };
         let linears = self.encoder.linears_mut().into_iter();
         linears
-            .map(|(bare, linear)| (format!("{family}{bare}"), linear))
+            .map(|(bare, linear)| (format!("{prefix}{bare}"), linear))
             .collect()
     }
 
@@ -219,15 +227,20 @@ impl Network for Classifier {
     }
 
     fn module_name(&self, path: &str) -> String {
-        names::module_name(path, self.head.kind())
+        names::module_name(path, self.encoder.family(), self.head.kind())
     }
 
     fn reads(&self, path: &str) -> bool {
-        self.head.kind() == HeadKind::Cls || !path.split('.').any(|part| part == "pooler")
+        self.head.kind() == HeadKind::Cls || !names::is_pooler(path)
     }
 
     fn is_head(&self, path: &str) -> bool {
-        names::is_head(path)
+        let hidden = self.head.kind() == HeadKind::Cls && self.encoder.trains_pooler();
+        names::is_head(path) || (hidden && names::is_pooler(path))
+    }
+
+    fn default_targets(&self) -> &'static [&'static str] {
+        self.encoder.family().default_targets()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use burn::module::Param;
 use burn::module::ParamId;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::device::{Compute, EngineKind};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::{Embedding, LayerNorm, Linear};
+use crate::rng::Rng;
 use crate::{Error, Result};
 
 /// Reads layers by their checkpoint names, with or without the family's prefix (`bert.`).
@@ -29,6 +30,11 @@ impl<'a, S: Source> Loader<'a, S> {
             prefix,
             compute,
         }
+    }
+
+    /// Where the layers will be.
+    pub fn device(&self) -> &Device {
+        &self.compute.device
     }
 
     /// The engine that the layers will run on.
@@ -80,15 +86,63 @@ impl<'a, S: Source> Loader<'a, S> {
         })
     }
 
-    /// A linear layer with a bias; the checkpoint stores `[out, in]`, the layer `[in, out]`.
-    pub async fn linear(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
+    /// A linear layer's weight, `[in, out]`.
+    async fn matrix(&self, name: &str, input: usize, output: usize) -> Result<Param<Tensor<2>>> {
         let values = self
             .values(&format!("{name}.weight"), &[output, input])
             .await?;
         let data = TensorData::new(transpose(&values, output, input), [input, output]);
-        let weight = frozen(Tensor::from_data(data, &self.compute.device));
+        Ok(frozen(Tensor::from_data(data, &self.compute.device)))
+    }
+
+    /// A linear layer with a bias; the checkpoint stores `[out, in]`, the layer `[in, out]`.
+    pub async fn linear(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
+        let weight = self.matrix(name, input, output).await?;
         let bias = self.vector(&format!("{name}.bias"), output).await?;
         Ok(Linear::new(weight, Some(bias)))
+    }
+
+    /// The same without a bias.
+    pub async fn linear_without_bias(
+        &self,
+        name: &str,
+        input: usize,
+        output: usize,
+    ) -> Result<Linear> {
+        Ok(Linear::new(self.matrix(name, input, output).await?, None))
+    }
+
+    /// A linear layer that the checkpoint lacks: normal with that deviation, a bias of zeros where it has one. Whoever loads the
+    /// checkpoint gets the same numbers.
+    pub fn fresh_linear(
+        &self,
+        name: &str,
+        [input, output]: [usize; 2],
+        deviation: f64,
+        bias: bool,
+    ) -> Linear {
+        let device = &self.compute.device;
+        let mut rng = Rng::stream(0, &format!("init/{name}"));
+        let values = (0..input * output)
+            .map(|_| (rng.normal() * deviation) as f32)
+            .collect::<Vec<_>>();
+        let weight = Tensor::from_data(TensorData::new(values, [input, output]), device);
+        let bias = bias.then(|| frozen(Tensor::zeros([output], device)));
+        Linear::new(frozen(weight), bias)
+    }
+
+    /// A layer norm of that width without a bias.
+    pub async fn norm_without_bias(
+        &self,
+        name: &str,
+        width: usize,
+        eps: f64,
+    ) -> Result<LayerNorm> {
+        Ok(LayerNorm {
+            weight: self.vector(&format!("{name}.weight"), width).await?,
+            bias: None,
+            eps,
+        })
     }
 
     /// A layer norm of that width.
@@ -100,7 +154,7 @@ impl<'a, S: Source> Loader<'a, S> {
         };
         Ok(LayerNorm {
             weight: self.vector(&format!("{name}.{weight}"), width).await?,
-            bias: self.vector(&format!("{name}.{bias}"), width).await?,
+            bias: Some(self.vector(&format!("{name}.{bias}"), width).await?),
             eps,
         })
     }

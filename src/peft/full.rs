@@ -2,14 +2,11 @@
 
 use super::freeze::Trainable;
 use crate::layers::Mixout;
-use crate::models::{Classifier, HeadKind};
+use crate::models::{Classifier, Network};
 
 /// Everything that the head reads: embeddings, layers, and the pooler under a `cls` head.
 pub fn trainable(classifier: &Classifier) -> Trainable {
-    let pooled = classifier.head.kind() == HeadKind::Cls;
-    Trainable::of(classifier, |path| {
-        pooled || !path.starts_with("encoder.Bert.pooler.")
-    })
+    Trainable::of(classifier, |path| classifier.reads(path))
 }
 
 /// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.

@@ -33,6 +33,8 @@ impl<'a> Matcher<'a> {
     fn new(targets: &'a TargetModules) -> Result<Self> {
         let rule = match targets {
             TargetModules::Suffixes(names) => Rule::Suffixes(names),
+            // resolved before
+            TargetModules::Default => Rule::Suffixes(&[]),
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
                 Rule::Whole(Regex::new(&whole).map_err(|error| Error::InvalidOption {
@@ -69,9 +71,16 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
                     .collect(),
             )
         }
+        TargetModules::Default => TargetModules::Suffixes(
+            network
+                .default_targets()
+                .iter()
+                .map(|name| name.to_string())
+                .collect(),
+        ),
         given => given.clone(),
     };
-    let written_out = target_modules != config.target_modules;
+    let written_out = matches!(&config.target_modules, TargetModules::Pattern(word) if word == ALL_LINEAR);
     LoraConfig {
         target_modules,
         // names written out name their layers, and PEFT does not look at layers where a whole name is given
@@ -90,6 +99,7 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
 /// [`Error::InvalidOption`] for settings out of range, a bad pattern, or targets that match no layer.
 pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
+    let config = &resolve(network, config);
     let matcher = Matcher::new(&config.target_modules)?;
     let layers = network.num_layers();
     if let Some(layer) = config

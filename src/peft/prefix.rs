@@ -8,8 +8,8 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::layers::Prefix;
 use crate::models::load::frozen;
-use crate::models::names::{is_head, is_prefix};
-use crate::models::{Classifier, Encoder, EncoderConfig, HeadKind};
+use crate::models::names::is_prefix;
+use crate::models::{Classifier, Encoder, EncoderConfig, Family, HeadKind, Network};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -58,7 +58,7 @@ impl PrefixConfig {
             "encoder_hidden_size": config.hidden_size,
             "inference_mode": true,
             "init_weights": null,
-            "modules_to_save": head.modules_to_save(),
+            "modules_to_save": modules_to_save,
             "num_attention_heads": config.num_attention_heads,
             "num_layers": config.num_hidden_layers,
             "num_transformer_submodules": 1,
@@ -105,11 +105,23 @@ impl PrefixConfig {
 /// Puts learned keys and values before every layer's own: normal with deviation 0.02.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range.
+/// [`Error::InvalidOption`] for settings out of range, and for families that PEFT's prefix tuning does not know.
 pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let tokens = config.num_virtual_tokens;
-    let Encoder::Bert(bert) = &mut classifier.encoder;
+    let family = classifier.encoder.family();
+    let bert = match &mut classifier.encoder {
+        Encoder::Bert(bert) if family != Family::Distilbert => bert,
+        _ => {
+            return Err(invalid(
+                "method",
+                format!(
+                    "prefix does not fit a {} model, which PEFT cannot give keys and values from before",
+                    family.model_type()
+                ),
+            ));
+        }
+    };
     for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
         let heads = &mut layer.attention.self_attention;
         let hidden = heads.key.shape()[1];
@@ -129,14 +141,17 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
             value: fresh(),
         });
     }
+    let classifier = &*classifier;
     Ok(Trainable::of(classifier, |path| {
-        is_head(path) || is_prefix(path)
+        classifier.is_head(path) || is_prefix(path)
     }))
 }
 
 /// PEFT's one tensor, `[virtual tokens, 2 * layers * hidden]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
 pub fn prompt_embeddings(encoder: &Encoder) -> Option<Tensor<2>> {
-    let Encoder::Bert(bert) = encoder;
+    let Encoder::Bert(bert) = encoder else {
+        return None;
+    };
     let parts = bert
         .encoder
         .layer

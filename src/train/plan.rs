@@ -117,7 +117,7 @@ impl Plan {
         let trainable = attach(&mut classifier, &method, options.head_seed())?;
         let trained_parameters = trained_parameters(&classifier, &trainable);
         let groups = Groups::new(&trainable, model.config.num_hidden_layers);
-        let pooler_trains = trainable.paths().any(|path| path.contains(".pooler."));
+        let pooler_trains = trainable.paths().any(|path| is_pooler(path));
         let mut frozen = match options.frozen_cache && options.dropout == 0.0 {
             true => frozen_part(
                 groups.frozen_layers(groups.len()),
@@ -214,7 +214,7 @@ fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
     };
-    let positions = model.config.max_position_embeddings;
+    let positions = model.config.max_tokens;
     let free = positions.saturating_sub(virtual_tokens);
     if free < 3 {
         return Err(Error::InvalidOption {

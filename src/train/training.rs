@@ -21,7 +21,7 @@ use crate::eval::evaluate::scoring_batches;
 use crate::eval::metrics::{Report, report};
 use crate::eval::probe::{ProbeData, fit};
 use crate::models::heads::HeadWeights;
-use crate::models::names::is_head;
+use crate::models::names::{is_head, is_pooler};
 use crate::models::{Classifier, Head, Inputs};
 use crate::peft::freeze::activate;
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
@@ -236,7 +236,7 @@ impl Training {
         });
         // the plan has found room for what stays frozen throughout; what is frozen for a while is deeper and no larger
         let plan = ground.plan;
-        let pooler_trains = trainable.paths().any(|path| path.contains(".pooler."));
+        let pooler_trains = trainable.paths().any(|path| is_pooler(path));
         let caching = plan.frozen != Frozen::Nothing || active < groups.len();
         let frozen = match caching && ground.options.frozen_cache && ground.options.dropout == 0.0 {
             true => frozen_part(
@@ -310,7 +310,7 @@ impl Training {
             && let Some(top) = told.iter_mut().find(|group| group.name == HEAD)
         {
             // without a head, the pooler alone may train in its group
-            let pooler = self.trainable.paths().any(|path| path.contains(".pooler."));
+            let pooler = self.trainable.paths().any(|path| is_pooler(path));
             top.frozen = !pooler;
             top.learning_rate = if pooler { rate } else { 0.0 };
         }
@@ -474,7 +474,7 @@ impl Training {
             // a fresh bottleneck or prefix is not without effect: what won was the head on the bare encoder
             let head = Head::new(ground.plan.head, ground.probe, &ground.model.compute.device);
             let bare = Classifier::new(ground.model.encoder.clone(), head);
-            let trainable = Trainable::of(&bare, is_head);
+            let trainable = Trainable::of(&bare, |path| bare.is_head(path));
             return (bare.valid(), Method::Probe(Default::default()), trainable);
         }
         (best, method.clone(), self.trainable)

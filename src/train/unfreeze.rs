@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::TrainOptions;
-use crate::models::names::is_head;
+use crate::models::names::{is_head, is_pooler};
+use crate::models::network::layer_of;
 use crate::peft::Trainable;
 
 /// Name of the topmost group.
@@ -110,14 +111,15 @@ impl Groups {
     }
 }
 
-/// 0 for the embeddings, 1 for layer 0, and so on; one past the last layer for head and pooler.
+/// 0 for the embeddings, 1 for layer 0, and so on, the last norm with the last layer; one past the last layer for head and pooler.
 fn place(path: &str, layers: usize) -> usize {
-    if is_head(path) || path.starts_with("encoder.Bert.pooler.") {
-        return layers + 1;
+    match layer_of(path) {
+        _ if is_head(path) || is_pooler(path) => layers + 1,
+        Some(layer) => layer + 1,
+        // it lies upon the last layer
+        None if path.contains(".final_norm.") => layers,
+        None => 0,
     }
-    path.strip_prefix("encoder.Bert.encoder.layer.")
-        .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok())
-        .map_or(0, |layer| layer + 1)
 }
 
 #[cfg(test)]
