@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::layers::Storage;
 use crate::{Error, Result};
 
 /// Which engine a device belongs to.
@@ -22,7 +23,15 @@ pub struct Compute {
     pub kind: EngineKind,
     /// Bytes that models and training may take together.
     pub memory_limit: u64,
+    /// Bytes of the largest buffer that a shader may bind.
+    pub max_binding: u64,
 }
+
+/// WebGPU's own default of `maxStorageBufferBindingSize`, which every adapter grants.
+pub const GUARANTEED_BINDING: u64 = 128 << 20;
+
+/// A table in fewer bits is widened in parts of at most this size.
+const WIDENED_PART: u64 = 32 << 20;
 
 /// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 3584 << 20;
@@ -34,6 +43,7 @@ impl Compute {
             device: Device::flex(),
             kind: EngineKind::Cpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
+            max_binding: u64::MAX,
         }
     }
 
@@ -54,6 +64,7 @@ impl Compute {
             device,
             kind: EngineKind::Webgpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
+            max_binding: GUARANTEED_BINDING,
         })
     }
 
@@ -61,6 +72,20 @@ impl Compute {
     pub fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
         self
+    }
+
+    /// Replaces the largest binding; bytes.
+    pub fn with_max_binding(mut self, bytes: u64) -> Self {
+        self.max_binding = bytes;
+        self
+    }
+
+    /// Bytes in float32 of the largest part that a table of words is cut into.
+    pub fn part_bytes(&self, storage: Storage) -> u64 {
+        match storage {
+            Storage::F32 => self.max_binding,
+            _ => self.max_binding.min(WIDENED_PART),
+        }
     }
 
     /// Refuses work that would not fit, before anything is allocated.

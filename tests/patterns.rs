@@ -98,7 +98,7 @@ fn modules_ranks_and_scalings_equal_peft() {
         assert_eq!(found, expected, "{name}");
         let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
         let written = resolve(&Classifier::new(encoder.clone(), head), &config)
-            .adapter_config("tiny", kind)
+            .adapter_config("tiny", kind, None)
             .to_string();
         let (config, _) = LoraConfig::from_adapter_config(written.as_bytes()).unwrap();
         let found = attached(&encoder, kind, &config, &compute);

@@ -5,6 +5,8 @@ pub mod bootstrap;
 pub mod evaluate;
 pub mod evaluation;
 pub mod forgetting;
+pub mod generate;
+pub mod likelihood;
 pub mod metrics;
 pub mod probe;
 pub mod summary;

@@ -3,6 +3,7 @@
 pub mod card;
 pub mod files;
 pub mod import;
+pub mod language;
 pub mod save;
 pub mod sentence;
 

@@ -12,6 +12,8 @@ pub enum Activation {
     /// The same function from primitive operations. burn's GPU backends differentiate the fused kernel by the tanh
     /// approximation, which is wrong in the third digit.
     ComposedGelu,
+    /// GELU's tanh approximation, transformers' `gelu_new` and `gelu_pytorch_tanh`.
+    TanhGelu,
     /// `x sigmoid(x)`, also called SiLU.
     Swish,
     /// `max(x, 0)`
@@ -36,6 +38,11 @@ impl Activation {
             Self::ComposedGelu => {
                 let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
                 x * cdf * 0.5
+            }
+            Self::TanhGelu => {
+                let cube = x.clone() * x.clone() * x.clone() * 0.044715;
+                let inner = (x.clone() + cube) * (2.0 * std::f64::consts::FRAC_1_PI).sqrt();
+                x * (inner.tanh() + 1.0) * 0.5
             }
             Self::Swish => x.clone() * activation::sigmoid(x),
             Self::Relu => activation::relu(x),

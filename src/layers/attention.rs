@@ -5,12 +5,25 @@ use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 use super::Dropout;
 
 /// What a masked score is lowered by: finite, because a row of minus infinities alone would give NaN.
-const MASKED: f64 = -1e9;
+pub const MASKED: f64 = -1e9;
 
 /// Turns a mask of ones (real) and zeros (padding), `[batch, keys]`, into a bias `[batch, 1, 1, keys]` for [`attend`].
 pub fn padding_bias(mask: Tensor<2>) -> Tensor<4> {
     let [batch, keys] = mask.dims();
     ((mask - 1.0) * -MASKED).reshape([batch, 1, 1, keys])
+}
+
+/// A bias `[1, 1, tokens, tokens]` for [`attend`] that lets a token see those at most `reach` places away.
+pub fn window_bias(tokens: usize, reach: usize, device: &Device) -> Tensor<4> {
+    let values = (0..tokens * tokens)
+        .map(
+            |place| match (place / tokens).abs_diff(place % tokens) > reach {
+                true => MASKED as f32,
+                false => 0.0,
+            },
+        )
+        .collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, [1, 1, tokens, tokens]), device)
 }
 
 /// Scaled dot-product attention of `heads` heads.
@@ -55,13 +68,29 @@ pub fn attend_heads(
         .reshape([batch, tokens, heads * width])
 }
 
-/// A bias `[1, 1, tokens, tokens]` for [`attend`] that lets a token see those at most `reach` places away.
-pub fn window_bias(tokens: usize, reach: usize, device: &Device) -> Tensor<4> {
-    let values = (0..tokens * tokens)
-        .map(|place| match (place / tokens).abs_diff(place % tokens) > reach {
-            true => MASKED as f32,
-            false => 0.0,
-        })
-        .collect::<Vec<_>>();
-    Tensor::from_data(TensorData::new(values, [1, 1, tokens, tokens]), device)
+/// The same where several heads share one head's keys and values (Ainslie et al. 2023), heads already split.
+///
+/// `query`: `[batch, heads, tokens, width]`, scaled here by `scale`; `key`, `value`: `[batch, key heads, keys, width]`, where each key head
+/// serves `heads / key heads` heads that follow one another; `bias` broadcasts to `[batch, heads, tokens, keys]`. Returns
+/// `[batch, tokens, heads * width]`.
+pub fn attend_grouped(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    bias: Tensor<4>,
+    scale: f64,
+) -> Tensor<3> {
+    let [batch, heads, tokens, width] = query.dims();
+    let [_, key_heads, keys, _] = key.dims();
+    let group = heads / key_heads;
+    // the queries of a group stand below one another, so that keys and values need not be repeated
+    let query = (query * scale).reshape([batch, key_heads, group * tokens, width]);
+    let scores = query.matmul(key.swap_dims(2, 3)); // [batch, key heads, group * tokens, keys]
+    let scores = scores.reshape([batch, heads, tokens, keys]);
+    let weights = softmax(scores + bias, 3);
+    let weights = weights.reshape([batch, key_heads, group * tokens, keys]);
+    let mixed = weights.matmul(value).reshape([batch, heads, tokens, width]);
+    mixed
+        .swap_dims(1, 2)
+        .reshape([batch, tokens, heads * width])
 }

@@ -3,15 +3,17 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, module::linear};
 
+use super::storage::widen;
 use super::{Lora, Mixout};
 
 /// A linear layer with slots for what a method adds. The weight is stored as `[in, out]`, the transpose of PyTorch's.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[in, out]`
+    /// `[in, out]`, or as [`super::Storage::store`] leaves it.
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
+    dims: [usize; 2],
     /// Filled by `peft`; empty in a plain model.
     pub delta: Option<Lora>,
     /// Filled by `peft` while the weight itself trains.
@@ -21,20 +23,36 @@ pub struct Linear {
 impl Linear {
     /// A layer with empty slots. `weight`: `[in, out]`, `bias`: `[out]`.
     pub fn new(weight: Param<Tensor<2>>, bias: Option<Param<Tensor<1>>>) -> Self {
+        let shape = weight.val().dims();
+        Self::stored(weight, bias, shape)
+    }
+
+    /// The same of a weight that is kept in fewer bits. `shape`: `[in, out]`.
+    pub fn stored(
+        weight: Param<Tensor<2>>,
+        bias: Option<Param<Tensor<1>>>,
+        shape: [usize; 2],
+    ) -> Self {
         Self {
             weight,
             bias,
+            dims: shape,
             delta: None,
             mixout: None,
         }
+    }
+
+    /// The weight in float32, `[in, out]`.
+    pub fn weight(&self) -> Tensor<2> {
+        widen(self.weight.val(), self.dims)
     }
 
     /// `x`: `[.., in]`. Returns `[.., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
         let weight = match &self.mixout {
-            Some(mixout) => mixout.forward(self.weight.val()),
-            None => self.weight.val(),
+            Some(mixout) => mixout.forward(self.weight()),
+            None => self.weight(),
         };
         match &self.delta {
             Some(delta) => delta.forward(x, weight, bias),
@@ -44,6 +62,6 @@ impl Linear {
 
     /// `[in, out]`
     pub fn shape(&self) -> [usize; 2] {
-        self.weight.val().dims()
+        self.dims
     }
 }

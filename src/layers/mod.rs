@@ -11,15 +11,21 @@ pub mod mixout;
 pub mod norm;
 pub mod prefix;
 pub mod rotary;
+pub mod storage;
+pub mod table;
 
 pub use activation::Activation;
-pub use attention::{attend, attend_heads, padding_bias, split_heads, window_bias};
+pub use attention::{
+    MASKED, attend, attend_grouped, attend_heads, padding_bias, split_heads, window_bias,
+};
 pub use bottleneck::Bottleneck;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use linear::Linear;
 pub use lora::Lora;
 pub use mixout::Mixout;
-pub use norm::LayerNorm;
+pub use norm::{LayerNorm, RmsNorm};
 pub use prefix::Prefix;
 pub use rotary::{Rotary, inverse_frequencies};
+pub use storage::Storage;
+pub use table::WordTable;

@@ -1,4 +1,5 @@
-//! Enters: activations. Leaves: the same, each last axis with mean 0 and variance 1, scaled and shifted (Ba et al. 2016).
+//! Enters: activations. Leaves: the same, each last axis with mean 0 and variance 1, scaled and shifted (Ba et al. 2016), or only divided
+//! by its root mean square and scaled (Zhang & Sennrich 2019).
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, module::layer_norm};
@@ -19,5 +20,30 @@ impl LayerNorm {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
         layer_norm(x, self.weight.val(), bias, self.eps)
+    }
+}
+
+/// Root-mean-square normalisation over the last axis.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// `[width]`
+    pub weight: Param<Tensor<1>>,
+    /// Added to the mean square.
+    pub eps: f64,
+    /// Added to the weight: 1 where a checkpoint stores the distance from 1, as Gemma's does.
+    pub offset: f64,
+}
+
+impl RmsNorm {
+    /// `x`: `[.., width]`. Returns the same shape.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mean_square = x.clone().square().mean_dim(D - 1); // [.., 1]
+        let mut shape = [1; D];
+        shape[D - 1] = x.dims()[D - 1];
+        let mut weight = self.weight.val();
+        if self.offset != 0.0 {
+            weight = weight + self.offset;
+        }
+        x / (mean_square + self.eps).sqrt() * weight.reshape(shape)
     }
 }

@@ -12,9 +12,9 @@ pub fn inverse_frequencies(theta: f64, width: usize) -> Vec<f64> {
 /// Cosine and sine of every position's angles, made once a forward pass and shared by its layers.
 #[derive(Debug, Clone)]
 pub struct Rotary {
-    /// `[tokens, width]`
+    /// `[tokens, width]`, or `[batch * tokens, width]` where rows have positions of their own
     pub cos: Tensor<2>,
-    /// `[tokens, width]`
+    /// As `cos`.
     pub sin: Tensor<2>,
 }
 
@@ -53,7 +53,8 @@ impl Rotary {
     /// to the same.
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, tokens, width] = x.dims();
-        let row = |table: &Tensor<2>| table.clone().reshape([1, 1, tokens, width]);
+        let rows = self.cos.dims()[0] / tokens;
+        let row = |table: &Tensor<2>| table.clone().reshape([rows, 1, tokens, width]);
         let half = width / 2;
         let first = x.clone().narrow(3, 0, half); // [batch, heads, tokens, width / 2]
         let second = x.clone().narrow(3, half, half);
@@ -77,7 +78,7 @@ mod tests {
         let turned = rotary
             .apply(x)
             .into_data()
-            .try_to_vec::<f32>()
+            .try_into_vec::<f32>()
             .unwrap_or_default();
         let (a, b) = (3.0_f32, 0.3_f32);
         let expected = [

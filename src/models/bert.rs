@@ -5,10 +5,9 @@
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use serde_json::Value;
-
-use super::config::{Architecture, EncoderConfig, expect, field, first_architecture};
+use super::config::{Architecture, EncoderConfig};
 use super::family::Family;
+use super::fields::Fields;
 use super::load::Loader;
 use super::pooler::Pooler;
 use crate::Result;
@@ -129,26 +128,26 @@ impl BertSettings {
 ///
 /// # Errors
 /// As [`EncoderConfig::parse`].
-pub fn config(value: &Value) -> Result<EncoderConfig> {
-    expect(value, "hidden_act", "gelu")?;
-    expect(value, "position_embedding_type", "absolute")?;
-    expect(value, "is_decoder", false)?;
-    let positions = field(value, "max_position_embeddings", None)?;
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    fields.only("hidden_act", &["gelu".into()])?;
+    fields.only("position_embedding_type", &["absolute".into()])?;
+    fields.only("is_decoder", &[false.into()])?;
+    let positions = fields.size("max_position_embeddings", None)?;
     Ok(EncoderConfig {
         family: Family::Bert,
-        vocab_size: field(value, "vocab_size", None)?,
-        hidden_size: field(value, "hidden_size", None)?,
-        num_hidden_layers: field(value, "num_hidden_layers", None)?,
-        num_attention_heads: field(value, "num_attention_heads", None)?,
-        intermediate_size: field(value, "intermediate_size", None)?,
+        vocab_size: fields.size("vocab_size", None)?,
+        hidden_size: fields.size("hidden_size", None)?,
+        num_hidden_layers: fields.size("num_hidden_layers", None)?,
+        num_attention_heads: fields.size("num_attention_heads", None)?,
+        intermediate_size: fields.size("intermediate_size", None)?,
         max_tokens: positions,
-        norm_eps: field(value, "layer_norm_eps", Some(1e-12))?,
-        initializer_range: field(value, "initializer_range", Some(0.02))?,
-        class: first_architecture(value),
+        norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
+        initializer_range: fields.positive("initializer_range", 0.02)?,
+        architectures: fields.words("architectures")?.unwrap_or_default(),
         architecture: Architecture::Bert(BertSettings {
             positions,
             position_padding: None,
-            token_types: Some(field(value, "type_vocab_size", Some(2))?),
+            token_types: Some(fields.size("type_vocab_size", Some(2))?),
         }),
     })
 }

@@ -1,12 +1,10 @@
 //! Enters: config.json, and modules.json where there is one. Leaves: a checked configuration and the head it asks for.
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
 use super::bert::BertSettings;
 use super::family::Family;
-use super::modernbert::ModernbertSettings;
-use super::{HeadKind, bert, distilbert, modernbert, roberta};
+use super::fields::{Fields, unsupported};
+use super::modernbert_config::{self, ModernbertSettings};
+use super::{HeadKind, bert, distilbert, roberta};
 use crate::{Error, Result};
 
 /// `config.json` of an encoder, by BERT's names.
@@ -30,8 +28,8 @@ pub struct EncoderConfig {
     pub norm_eps: f64,
     /// Standard deviation of fresh weights.
     pub initializer_range: f64,
-    /// The class that the file names first.
-    pub class: Option<String>,
+    /// The classes that the file names.
+    pub architectures: Vec<String>,
     /// What the network itself has beyond these numbers.
     pub architecture: Architecture,
 }
@@ -44,7 +42,7 @@ pub enum Architecture {
 }
 
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
-const MAX_LAYERS: usize = 1000;
+pub(super) const MAX_LAYERS: usize = 1000;
 
 impl EncoderConfig {
     /// Reads and checks `config.json`.
@@ -53,20 +51,21 @@ impl EncoderConfig {
     /// [`Error::InvalidFile`] for anything but a JSON object with the needed numbers, [`Error::UnsupportedModel`] for
     /// another family, activation, position scheme or an impossible number.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let value: Value =
-            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let word = value["model_type"].as_str().unwrap_or("none");
+        let fields = Fields::parse(json)?;
+        let word = fields.family();
         let family = Family::ALL
             .into_iter()
             .find(|family| family.model_type() == word);
         let config = match family {
-            Some(Family::Bert) => bert::config(&value),
-            Some(Family::Roberta) => roberta::config(&value),
-            Some(Family::Distilbert) => distilbert::config(&value),
-            Some(Family::Modernbert) => modernbert::config(&value),
+            Some(Family::Bert) => bert::config(&fields),
+            Some(Family::Roberta) => roberta::config(&fields),
+            Some(Family::Distilbert) => distilbert::config(&fields),
+            Some(Family::Modernbert) => modernbert_config::config(&fields),
             None => Err(unsupported(format!(
                 "model_type is \"{word}\"; of encoders only {} are supported",
-                Family::ALL.map(|family| format!("\"{}\"", family.model_type())).join(", ")
+                Family::ALL
+                    .map(|family| format!("\"{}\"", family.model_type()))
+                    .join(", ")
             ))),
         }?;
         config.check()?;
@@ -74,23 +73,6 @@ impl EncoderConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let mut sizes = vec![
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_tokens),
-        ];
-        if let Architecture::Bert(settings) = &self.architecture {
-            sizes.push(("max_position_embeddings", settings.positions));
-            sizes.extend(settings.token_types.map(|rows| ("type_vocab_size", rows)));
-        }
-        for (name, size) in sizes {
-            if size == 0 || size > 1 << 24 {
-                return Err(unsupported(format!("{name} is {size}")));
-            }
-        }
         if self.num_hidden_layers > MAX_LAYERS {
             return Err(unsupported(format!(
                 "num_hidden_layers is {}, more than {MAX_LAYERS}",
@@ -110,7 +92,7 @@ impl EncoderConfig {
     pub fn parameters(&self) -> u64 {
         match &self.architecture {
             Architecture::Bert(settings) => settings.parameters(self),
-            Architecture::Modernbert(_) => modernbert::parameters(self),
+            Architecture::Modernbert(_) => modernbert_config::parameters(self),
         }
     }
 
@@ -127,7 +109,8 @@ impl EncoderConfig {
         pooling_json: Option<&[u8]>,
     ) -> Result<(HeadKind, String)> {
         if modules_json.is_none() {
-            let named = self.class.as_deref().unwrap_or("no architecture");
+            let named = self.architectures.first();
+            let named = named.map_or("no architecture", String::as_str);
             let reason =
                 format!("config.json names {named}, without a sentence-transformers modules.json");
             return Ok((HeadKind::Cls, reason));
@@ -161,52 +144,6 @@ impl EncoderConfig {
                 "its pooling module takes neither the mean nor the [CLS] token; the mean is the nearest".into(),
             ),
         })
-    }
-}
-
-/// A value of `config.json`. Without a default it must be there; null counts as absent.
-///
-/// # Errors
-/// [`Error::InvalidFile`] naming the field.
-pub fn field<T: DeserializeOwned>(value: &Value, name: &str, default: Option<T>) -> Result<T> {
-    match (&value[name], default) {
-        (Value::Null, Some(default)) => Ok(default),
-        (Value::Null, None) => Err(invalid(format!("{name} is missing"))),
-        (found, _) => serde_json::from_value(found.clone())
-            .map_err(|error| invalid(format!("{name}: {error}"))),
-    }
-}
-
-/// Refuses a field that is there with any value but the one that is built here.
-///
-/// # Errors
-/// [`Error::UnsupportedModel`] naming the field, what it is, and what is supported.
-pub fn expect(value: &Value, name: &str, supported: impl Into<Value>) -> Result<()> {
-    let supported = supported.into();
-    match &value[name] {
-        Value::Null => Ok(()),
-        found if *found == supported => Ok(()),
-        found => Err(unsupported(format!(
-            "{name} is {found}; only {supported} is supported"
-        ))),
-    }
-}
-
-/// The class that `architectures` names first.
-pub fn first_architecture(value: &Value) -> Option<String> {
-    value["architectures"][0].as_str().map(String::from)
-}
-
-/// [`Error::UnsupportedModel`].
-pub fn unsupported(reason: String) -> Error {
-    Error::UnsupportedModel { reason }
-}
-
-/// [`Error::InvalidFile`] for `config.json`.
-pub fn invalid(reason: String) -> Error {
-    Error::InvalidFile {
-        file: "config.json".into(),
-        reason,
     }
 }
 

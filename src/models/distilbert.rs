@@ -3,11 +3,10 @@
 //! The network is [`super::bert`]'s without segments and under other names. The head has a hidden layer of its own, `pre_classifier`
 //! with ReLU, in place of BERT's pooler.
 
-use serde_json::Value;
-
 use super::bert::BertSettings;
-use super::config::{Architecture, EncoderConfig, expect, field, first_architecture};
+use super::config::{Architecture, EncoderConfig};
 use super::family::Family;
+use super::fields::Fields;
 use crate::Result;
 
 /// The head's ReLU layer.
@@ -34,23 +33,23 @@ pub const NAMES: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// As [`EncoderConfig::parse`].
-pub fn config(value: &Value) -> Result<EncoderConfig> {
-    expect(value, "activation", "gelu")?;
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    fields.only("activation", &["gelu".into()])?;
     // transformers would not train such positions
-    expect(value, "sinusoidal_pos_embds", false)?;
-    let positions = field(value, "max_position_embeddings", Some(512))?;
+    fields.only("sinusoidal_pos_embds", &[false.into()])?;
+    let positions = fields.size("max_position_embeddings", Some(512))?;
     Ok(EncoderConfig {
         family: Family::Distilbert,
-        vocab_size: field(value, "vocab_size", None)?,
-        hidden_size: field(value, "dim", Some(768))?,
-        num_hidden_layers: field(value, "n_layers", Some(6))?,
-        num_attention_heads: field(value, "n_heads", Some(12))?,
-        intermediate_size: field(value, "hidden_dim", Some(3072))?,
+        vocab_size: fields.size("vocab_size", None)?,
+        hidden_size: fields.size("dim", Some(768))?,
+        num_hidden_layers: fields.size("n_layers", Some(6))?,
+        num_attention_heads: fields.size("n_heads", Some(12))?,
+        intermediate_size: fields.size("hidden_dim", Some(3072))?,
         max_tokens: positions,
         // fixed in transformers' code
         norm_eps: 1e-12,
-        initializer_range: field(value, "initializer_range", Some(0.02))?,
-        class: first_architecture(value),
+        initializer_range: fields.positive("initializer_range", 0.02)?,
+        architectures: fields.words("architectures")?.unwrap_or_default(),
         architecture: Architecture::Bert(BertSettings {
             positions,
             position_padding: None,

@@ -23,7 +23,12 @@ const BERT_TARGETS: &[&str] = &[
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Bert, Self::Roberta, Self::Distilbert, Self::Modernbert];
+    pub const ALL: [Self; 4] = [
+        Self::Bert,
+        Self::Roberta,
+        Self::Distilbert,
+        Self::Modernbert,
+    ];
 
     /// config.json's word.
     pub fn model_type(self) -> &'static str {
@@ -123,11 +128,27 @@ mod tests {
     fn every_family_has_its_own_names() {
         let query = "encoder.layer.1.attention.self.query.weight";
         for (family, name, expected) in [
-            (Family::Bert, query, "bert.encoder.layer.1.attention.self.query.weight"),
+            (
+                Family::Bert,
+                query,
+                "bert.encoder.layer.1.attention.self.query.weight",
+            ),
             (Family::Bert, "pooler.dense.bias", "bert.pooler.dense.bias"),
-            (Family::Roberta, query, "roberta.encoder.layer.1.attention.self.query.weight"),
-            (Family::Roberta, "pooler.dense.bias", "classifier.dense.bias"),
-            (Family::Distilbert, query, "distilbert.transformer.layer.1.attention.q_lin.weight"),
+            (
+                Family::Roberta,
+                query,
+                "roberta.encoder.layer.1.attention.self.query.weight",
+            ),
+            (
+                Family::Roberta,
+                "pooler.dense.bias",
+                "classifier.dense.bias",
+            ),
+            (
+                Family::Distilbert,
+                query,
+                "distilbert.transformer.layer.1.attention.q_lin.weight",
+            ),
             (
                 Family::Distilbert,
                 "encoder.layer.0.attention.output.LayerNorm.bias",
@@ -138,8 +159,16 @@ mod tests {
                 "encoder.layer.0.output.dense.bias",
                 "distilbert.transformer.layer.0.ffn.lin2.bias",
             ),
-            (Family::Distilbert, "pooler.dense.bias", "pre_classifier.bias"),
-            (Family::Modernbert, "layers.0.attn.wqkv.weight", "model.layers.0.attn.Wqkv.weight"),
+            (
+                Family::Distilbert,
+                "pooler.dense.bias",
+                "pre_classifier.bias",
+            ),
+            (
+                Family::Modernbert,
+                "layers.0.attn.wqkv.weight",
+                "model.layers.0.attn.Wqkv.weight",
+            ),
             (Family::Modernbert, "pooler.norm.weight", "head.norm.weight"),
         ] {
             assert_eq!(family.with_prefix(&family.name(name)), expected);

@@ -194,10 +194,16 @@ impl Classifier {
     /// is no part of them.
     pub fn modules_to_save(&self) -> Option<Vec<&'static str>> {
         let hidden = self.encoder.family().hidden_layer();
-        let hidden = hidden
-            .filter(|name| self.encoder.trains_pooler() && !name.starts_with("classifier."));
+        let hidden =
+            hidden.filter(|name| self.encoder.trains_pooler() && !name.starts_with("classifier."));
         match self.head.kind() {
-            HeadKind::Cls => Some(["classifier"].into_iter().chain(hidden).chain(["score"]).collect()),
+            HeadKind::Cls => Some(
+                ["classifier"]
+                    .into_iter()
+                    .chain(hidden)
+                    .chain(["score"])
+                    .collect(),
+            ),
             HeadKind::Mean => None,
         }
     }

@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::device::{Compute, EngineKind};
 use crate::formats::{Checkpoint, Source};
-use crate::layers::{Embedding, LayerNorm, Linear};
+use crate::layers::storage::BLOCK;
+use crate::layers::{Embedding, LayerNorm, Linear, Storage, WordTable};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -15,6 +16,7 @@ pub struct Loader<'a, S: Source> {
     checkpoint: &'a Checkpoint<S>,
     prefix: &'static str,
     compute: &'a Compute,
+    storage: Storage,
 }
 
 /// A parameter that does not train. No autodiff: operations on it alone record nothing.
@@ -29,7 +31,14 @@ impl<'a, S: Source> Loader<'a, S> {
             checkpoint,
             prefix,
             compute,
+            storage: Storage::F32,
         }
+    }
+
+    /// Keeps the weights of linear layers and word tables so.
+    pub fn with_storage(mut self, storage: Storage) -> Self {
+        self.storage = storage;
+        self
     }
 
     /// Where the layers will be.
@@ -86,30 +95,80 @@ impl<'a, S: Source> Loader<'a, S> {
         })
     }
 
-    /// A linear layer's weight, `[in, out]`.
-    async fn matrix(&self, name: &str, input: usize, output: usize) -> Result<Param<Tensor<2>>> {
-        let values = self
-            .values(&format!("{name}.weight"), &[output, input])
-            .await?;
-        let data = TensorData::new(transpose(&values, output, input), [input, output]);
-        Ok(frozen(Tensor::from_data(data, &self.compute.device)))
-    }
-
     /// A linear layer with a bias; the checkpoint stores `[out, in]`, the layer `[in, out]`.
     pub async fn linear(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
-        let weight = self.matrix(name, input, output).await?;
-        let bias = self.vector(&format!("{name}.bias"), output).await?;
-        Ok(Linear::new(weight, Some(bias)))
+        self.linear_of(name, input, output, true).await
     }
 
-    /// The same without a bias.
-    pub async fn linear_without_bias(
+    /// The same with or without a bias.
+    pub async fn linear_of(
         &self,
         name: &str,
         input: usize,
         output: usize,
+        bias: bool,
     ) -> Result<Linear> {
-        Ok(Linear::new(self.matrix(name, input, output).await?, None))
+        let name_of_weight = format!("{name}.weight");
+        let values = self.values(&name_of_weight, &[output, input]).await?;
+        let values = transpose(&values, output, input);
+        self.build(name, values, [input, output], bias).await
+    }
+
+    /// A linear layer with a bias that the checkpoint stores as `[in, out]`: GPT-2's `Conv1D`.
+    pub async fn conv1d(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
+        let name_of_weight = format!("{name}.weight");
+        let values = self.values(&name_of_weight, &[input, output]).await?;
+        self.build(name, values, [input, output], true).await
+    }
+
+    async fn build(
+        &self,
+        name: &str,
+        values: Vec<f32>,
+        shape: [usize; 2],
+        bias: bool,
+    ) -> Result<Linear> {
+        let weight = frozen(self.store(&format!("{name}.weight"), values, shape)?);
+        let bias = match bias {
+            true => Some(self.vector(&format!("{name}.bias"), shape[1]).await?),
+            false => None,
+        };
+        Ok(Linear::stored(weight, bias, shape))
+    }
+
+    fn store(&self, name: &str, values: Vec<f32>, shape: [usize; 2]) -> Result<Tensor<2>> {
+        if !self.storage.holds(values.len()) {
+            return Err(Error::InvalidOption {
+                option: "storage".into(),
+                reason: format!(
+                    "{} keeps blocks of {BLOCK} values, and {name} has {} x {}, which is no multiple of it; choose f32 or f16",
+                    self.storage.word(),
+                    shape[0],
+                    shape[1]
+                ),
+            });
+        }
+        Ok(self.storage.store(values, shape, &self.compute.device))
+    }
+
+    /// A table of words, `[rows, width]`, in as many parts as the device's bindings and the storage ask for.
+    pub async fn table(&self, name: &str, rows: usize, width: usize) -> Result<WordTable> {
+        let values = self.values(name, &[rows, width]).await?;
+        let most = self.compute.part_bytes(self.storage) / (4 * width as u64);
+        // whole blocks, so that quantisation can cut anywhere
+        let rows_of_part = (most as usize / BLOCK * BLOCK).max(BLOCK);
+        let mut parts = Vec::new();
+        let mut starts = vec![0];
+        for part in values.chunks(rows_of_part.saturating_mul(width)) {
+            let shape = [part.len() / width, width];
+            parts.push(frozen(self.store(name, part.to_vec(), shape)?));
+            starts.push(starts[starts.len() - 1] + shape[0]);
+        }
+        Ok(WordTable {
+            parts,
+            starts,
+            width,
+        })
     }
 
     /// A linear layer that the checkpoint lacks: normal with that deviation, a bias of zeros where it has one. Whoever loads the
@@ -132,12 +191,7 @@ impl<'a, S: Source> Loader<'a, S> {
     }
 
     /// A layer norm of that width without a bias.
-    pub async fn norm_without_bias(
-        &self,
-        name: &str,
-        width: usize,
-        eps: f64,
-    ) -> Result<LayerNorm> {
+    pub async fn norm_without_bias(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm> {
         Ok(LayerNorm {
             weight: self.vector(&format!("{name}.weight"), width).await?,
             bias: None,

@@ -1,20 +1,34 @@
 //! Enters: configuration and checkpoint. Leaves: a frozen model on a device, one readable file per family.
 
 pub mod bert;
+pub mod causal;
+pub mod causal_batch;
 pub mod config;
+pub mod decoder;
 pub mod distilbert;
 pub mod encoder;
 pub mod family;
+pub mod fields;
+pub mod gemma3;
+pub mod gpt2;
 pub mod heads;
+pub mod llama;
 pub mod load;
 pub mod modernbert;
+pub mod modernbert_config;
 pub mod names;
 pub mod network;
 pub mod pooler;
+pub mod qwen2;
+pub mod qwen3;
 pub mod random;
 pub mod roberta;
+pub mod rope;
 
+pub use causal::CausalLm;
+pub use causal_batch::CausalBatch;
 pub use config::EncoderConfig;
+pub use decoder::DecoderConfig;
 pub use encoder::Encoder;
 pub use family::Family;
 pub use heads::{Classifier, Head, HeadKind, Inputs};

@@ -5,15 +5,12 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use serde_json::Value;
 
 use super::bert::TokenBatch;
-use super::config::{
-    Architecture, EncoderConfig, expect, field, first_architecture, invalid, unsupported,
-};
-use super::family::Family;
+use super::config::EncoderConfig;
 use super::heads::masked_mean;
 use super::load::{Loader, frozen};
+use super::modernbert_config::{Attention, ModernbertSettings, Pooling};
 use crate::Result;
 use crate::device::EngineKind;
 use crate::formats::Source;
@@ -33,149 +30,6 @@ pub const NAMES: &[(&str, &str)] = &[
     (".wi", ".Wi"),
     ("pooler.", "head."),
 ];
-
-/// What a layer sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attention {
-    /// The whole text.
-    Full,
-    /// Tokens at most `local_attention / 2` places away.
-    Sliding,
-}
-
-/// What a `cls` head reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The first token.
-    Cls,
-    /// The mean of the tokens.
-    Mean,
-}
-
-/// What only ModernBERT's config.json says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModernbertSettings {
-    /// One a layer.
-    pub layers: Vec<Attention>,
-    /// How far a sliding layer sees to either side.
-    pub reach: usize,
-    /// Base of the rotary frequencies in full and in sliding layers.
-    pub thetas: [f64; 2],
-    pub pooling: Pooling,
-}
-
-/// Reads `config.json`; defaults are transformers' `ModernBertConfig`. Rotary settings are read as transformers 5 nests them and
-/// as older files have them.
-///
-/// # Errors
-/// As [`EncoderConfig::parse`].
-pub fn config(value: &Value) -> Result<EncoderConfig> {
-    for name in ["hidden_activation", "classifier_activation"] {
-        expect(value, name, "gelu")?;
-    }
-    for name in ["attention_bias", "mlp_bias", "norm_bias", "classifier_bias"] {
-        expect(value, name, false)?;
-    }
-    if value["rope_scaling"].is_object() {
-        return Err(unsupported("rope_scaling is set, which is not supported".into()));
-    }
-    let count: usize = field(value, "num_hidden_layers", Some(22))?;
-    let hidden_size = field(value, "hidden_size", Some(768))?;
-    let num_attention_heads: usize = field(value, "num_attention_heads", Some(12))?;
-    if num_attention_heads > 0 && !(hidden_size / num_attention_heads).is_multiple_of(2) {
-        return Err(unsupported(format!(
-            "a head is {} wide; rotary positions need an even width",
-            hidden_size / num_attention_heads
-        )));
-    }
-    let pooling = match field(value, "classifier_pooling", Some("cls".to_string()))?.as_str() {
-        "cls" => Pooling::Cls,
-        "mean" => Pooling::Mean,
-        other => {
-            return Err(unsupported(format!(
-                "classifier_pooling is \"{other}\"; only \"cls\" and \"mean\" are supported"
-            )));
-        }
-    };
-    Ok(EncoderConfig {
-        family: Family::Modernbert,
-        vocab_size: field(value, "vocab_size", Some(50368))?,
-        hidden_size,
-        num_hidden_layers: count,
-        num_attention_heads,
-        intermediate_size: field(value, "intermediate_size", Some(1152))?,
-        max_tokens: field(value, "max_position_embeddings", Some(8192))?,
-        norm_eps: field(value, "norm_eps", Some(1e-5))?,
-        initializer_range: field(value, "initializer_range", Some(0.02))?,
-        class: first_architecture(value),
-        architecture: Architecture::Modernbert(ModernbertSettings {
-            layers: layer_types(value, count)?,
-            reach: field::<usize>(value, "local_attention", Some(128))? / 2,
-            thetas: [
-                theta(value, "full_attention", "global_rope_theta", 160_000.0)?,
-                theta(value, "sliding_attention", "local_rope_theta", 10_000.0)?,
-            ],
-            pooling,
-        }),
-    })
-}
-
-/// `layer_types`, or the older `global_attn_every_n_layers`.
-fn layer_types(value: &Value, count: usize) -> Result<Vec<Attention>> {
-    let Some(words) = field::<Option<Vec<String>>>(value, "layer_types", Some(None))? else {
-        let every: usize = field(value, "global_attn_every_n_layers", Some(3))?;
-        if every == 0 {
-            return Err(invalid("global_attn_every_n_layers is 0".into()));
-        }
-        // a wrong number of layers is refused with the other sizes
-        return Ok((0..count.min(1 << 10))
-            .map(|layer| match layer % every {
-                0 => Attention::Full,
-                _ => Attention::Sliding,
-            })
-            .collect());
-    };
-    if words.len() != count {
-        return Err(invalid(format!(
-            "layer_types names {} layers, but num_hidden_layers is {count}",
-            words.len()
-        )));
-    }
-    words
-        .iter()
-        .map(|word| match word.as_str() {
-            "full_attention" => Ok(Attention::Full),
-            "sliding_attention" => Ok(Attention::Sliding),
-            other => Err(unsupported(format!(
-                "layer_types has \"{other}\"; only \"full_attention\" and \"sliding_attention\" are supported"
-            ))),
-        })
-        .collect()
-}
-
-/// The base of one kind of layers' frequencies: nested in `rope_parameters`, or at the top under its older name.
-fn theta(value: &Value, kind: &str, older: &str, default: f64) -> Result<f64> {
-    let nested = &value["rope_parameters"][kind];
-    expect(nested, "rope_type", "default")?;
-    // older code took null for the other kind's base, newer code for none
-    if nested["rope_theta"].is_null() && value.get(older).is_some_and(Value::is_null) {
-        return Err(unsupported(format!("{older} is null; expected a number")));
-    }
-    let theta = field(nested, "rope_theta", Some(field(value, older, Some(default))?))?;
-    match theta > 0.0 {
-        true => Ok(theta),
-        false => Err(unsupported(format!("{older} is {theta}"))),
-    }
-}
-
-/// Numbers in the encoder, the head left out.
-pub fn parameters(config: &EncoderConfig) -> u64 {
-    let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
-    // Wqkv and Wo, Wi and its Wo, two norms
-    let layer = 4 * h * h + 3 * h * i + 2 * h;
-    // the embeddings' norm and the last one; layer 0 has one norm fewer
-    config.vocab_size as u64 * h + h + config.num_hidden_layers as u64 * layer
-}
 
 /// Words alone: positions come in every layer.
 #[derive(Module, Debug)]
@@ -392,7 +246,11 @@ impl Modernbert {
         loader: &Loader<'_, S>,
     ) -> Result<Self> {
         let [hidden, wide] = [config.hidden_size, config.intermediate_size];
-        let norm = async |name: &str| loader.norm_without_bias(name, hidden, config.norm_eps).await;
+        let norm = async |name: &str| {
+            loader
+                .norm_without_bias(name, hidden, config.norm_eps)
+                .await
+        };
         let activation = Activation::gelu(loader.kind());
         let embeddings = Embeddings {
             tok_embeddings: loader
@@ -405,7 +263,7 @@ impl Modernbert {
         for (index, sees) in settings.layers.iter().enumerate() {
             let at = |name: &str| format!("layers.{index}.{name}");
             let linear = async |name: &str, input: usize, output: usize| {
-                loader.linear_without_bias(&at(name), input, output).await
+                loader.linear_of(&at(name), input, output, false).await
             };
             layers.push(Layer {
                 attn_norm: match index {
@@ -432,7 +290,7 @@ impl Modernbert {
         let pooler = match loader.has("head.dense.weight") {
             true => PredictionHead {
                 dense: loader
-                    .linear_without_bias("head.dense", hidden, hidden)
+                    .linear_of("head.dense", hidden, hidden, false)
                     .await?,
                 norm: norm("head.norm").await?,
                 activation,

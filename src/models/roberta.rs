@@ -3,11 +3,10 @@
 //! The network is [`super::bert`]'s. Positions count from behind the padding's id, which padding itself has; there are no segments;
 //! and the head has a hidden layer of its own, `classifier.dense`, in place of BERT's pooler.
 
-use serde_json::Value;
-
 use super::bert::{self, BertSettings};
-use super::config::{Architecture, EncoderConfig, field};
+use super::config::{Architecture, EncoderConfig};
 use super::family::Family;
+use super::fields::{Fields, unsupported};
 use crate::Result;
 
 /// The head's tanh layer.
@@ -21,17 +20,24 @@ pub const NAMES: &[(&str, &str)] = &[("pooler.dense", HIDDEN_LAYER)];
 ///
 /// # Errors
 /// As [`EncoderConfig::parse`].
-pub fn config(value: &Value) -> Result<EncoderConfig> {
-    let padding = field(value, "pad_token_id", Some(1))?;
-    let bert = bert::config(value)?;
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    let padding = fields.token_ids("pad_token_id")?;
+    let padding = padding.first().map_or(1, |id| *id as usize);
+    let bert = bert::config(fields)?;
     let rows = bert.max_tokens;
+    if rows <= padding + 1 {
+        return Err(unsupported(format!(
+            "max_position_embeddings is {rows}, and texts start at position {}",
+            padding + 1
+        )));
+    }
     Ok(EncoderConfig {
         family: Family::Roberta,
-        max_tokens: rows.saturating_sub(padding.saturating_add(1)),
+        max_tokens: rows - padding - 1,
         architecture: Architecture::Bert(BertSettings {
             positions: rows,
             position_padding: Some(padding),
-            token_types: Some(field(value, "type_vocab_size", Some(2))?),
+            token_types: Some(fields.size("type_vocab_size", Some(2))?),
         }),
         ..bert
     })

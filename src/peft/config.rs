@@ -300,6 +300,23 @@ impl LoraConfig {
         head: HeadKind,
         modules_to_save: Option<Vec<&'static str>>,
     ) -> Value {
+        let modules_to_save = json!(modules_to_save);
+        self.adapter_file(base_model, head.task_type(), modules_to_save, false)
+    }
+
+    /// The same of a language model's adapter. `conv1d`: whether its layers store weights as GPT-2 does, which PEFT calls
+    /// `fan_in_fan_out`.
+    pub fn causal_adapter_config(&self, base_model: &str, conv1d: bool) -> Value {
+        self.adapter_file(base_model, CAUSAL_LM, Value::Null, conv1d)
+    }
+
+    fn adapter_file(
+        &self,
+        base_model: &str,
+        task_type: &str,
+        modules_to_save: Value,
+        fan_in_fan_out: bool,
+    ) -> Value {
         let alpha_pattern = (self.alpha_pattern.iter())
             .map(|(key, alpha)| (key.clone(), number(*alpha)))
             .collect::<serde_json::Map<_, _>>();
@@ -309,7 +326,7 @@ impl LoraConfig {
             "base_model_name_or_path": base_model,
             "bias": self.bias,
             "exclude_modules": null,
-            "fan_in_fan_out": false,
+            "fan_in_fan_out": fan_in_fan_out,
             "inference_mode": true,
             "init_lora_weights": self.init_lora_weights,
             "layer_replication": null,
@@ -325,7 +342,7 @@ impl LoraConfig {
             "rank_pattern": self.rank_pattern,
             "revision": null,
             "target_modules": self.target_modules,
-            "task_type": head.task_type(),
+            "task_type": task_type,
             "use_dora": self.use_dora,
             "use_rslora": self.use_rslora
         })
@@ -336,10 +353,23 @@ impl LoraConfig {
     /// # Errors
     /// [`Error::InvalidFile`] where it is no LoRA configuration or asks for what is not built here.
     pub fn from_adapter_config(json: &[u8]) -> Result<(Self, HeadKind)> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "adapter_config.json".into(),
-            reason,
-        };
+        let (config, task_type) = Self::read_file(json, false)?;
+        let head = HeadKind::from_task_type(task_type.as_deref()).map_err(invalid_file)?;
+        Ok((config, head))
+    }
+
+    /// Reads the `adapter_config.json` of a language model's adapter. `conv1d`: as in [`Self::causal_adapter_config`].
+    ///
+    /// # Errors
+    /// As [`Self::from_adapter_config`].
+    pub fn from_causal_adapter_config(json: &[u8], conv1d: bool) -> Result<Self> {
+        let (config, task_type) = Self::read_file(json, conv1d)?;
+        expect_causal(task_type.as_deref())?;
+        Ok(config)
+    }
+
+    fn read_file(json: &[u8], conv1d: bool) -> Result<(Self, Option<String>)> {
+        let invalid = invalid_file;
         let file: AdapterFile =
             serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
         if file.peft_type != "LORA" {
@@ -361,14 +391,16 @@ impl LoraConfig {
             ("exclude_modules", is_filled(&file.exclude_modules)),
             ("layer_replication", is_filled(&file.layer_replication)),
             ("target_parameters", is_filled(&file.target_parameters)),
-            ("fan_in_fan_out", file.fan_in_fan_out == Some(true)),
+            (
+                "fan_in_fan_out",
+                file.fan_in_fan_out == Some(true) && !conv1d,
+            ),
             ("layers_pattern", is_filled(&file.layers_pattern)),
         ] {
             if used {
                 return Err(invalid(format!("{key} is set, which is not supported")));
             }
         }
-        let head = HeadKind::from_task_type(file.task_type.as_deref()).map_err(invalid)?;
         let layers_to_transform = match file.layers_to_transform {
             Some(Layers::One(layer)) => Some(vec![layer]),
             // PEFT reads an empty list as none
@@ -390,7 +422,30 @@ impl LoraConfig {
             bias: file.bias.unwrap_or_default(),
         };
         config.check().map_err(|error| invalid(error.to_string()))?;
-        Ok((config, head))
+        Ok((config, file.task_type))
+    }
+}
+
+/// PEFT's task type of a language model's adapter.
+pub(super) const CAUSAL_LM: &str = "CAUSAL_LM";
+
+/// A settings file that cannot be used.
+pub(super) fn invalid_file(reason: String) -> Error {
+    Error::InvalidFile {
+        file: "adapter_config.json".into(),
+        reason,
+    }
+}
+
+/// # Errors
+/// [`Error::InvalidFile`] for an adapter of another task.
+pub(super) fn expect_causal(task_type: Option<&str>) -> Result<()> {
+    match task_type {
+        Some(CAUSAL_LM) => Ok(()),
+        other => Err(invalid_file(format!(
+            "task_type is {}, expected {CAUSAL_LM}",
+            other.unwrap_or("missing")
+        ))),
     }
 }
 

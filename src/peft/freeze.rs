@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{DType, Gradients, Tensor};
 
 /// The paths of all parameters that a method trains, whether or not they are frozen at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,11 +13,16 @@ impl Trainable {
     /// All paths of `network` that `rule` names.
     pub fn of(network: &impl Module, rule: impl Fn(&str) -> bool) -> Self {
         let mut paths = BTreeSet::new();
-        visit(network, |path, _, _| {
-            if rule(path) {
-                paths.insert(path.to_string());
-            }
-        });
+        walk(
+            network,
+            |path| {
+                if rule(path) {
+                    paths.insert(path.to_string());
+                }
+                false
+            },
+            |_, _, _| (),
+        );
         Self(paths)
     }
 
@@ -72,15 +77,17 @@ pub fn activate<M: Module>(network: M, trains: impl Fn(&str) -> bool) -> M {
 /// The tensors of `trainable`, in the order of the modules; their values without autodiff.
 pub fn trained(network: &impl Module, trainable: &Trainable) -> Vec<TrainedTensor> {
     let mut out = Vec::new();
-    visit(network, |path, shape, value| {
-        if trainable.contains(path) {
+    walk(
+        network,
+        |path| trainable.contains(path),
+        |path, shape, value| {
             out.push(TrainedTensor {
                 path: path.into(),
                 shape: shape.to_vec(),
                 value,
             });
-        }
-    });
+        },
+    );
     out
 }
 
@@ -99,11 +106,21 @@ pub fn total_parameters(network: &impl Module) -> u64 {
 
 /// Shows every float parameter: path, shape, value flattened and without autodiff.
 pub fn visit(network: &impl Module, see: impl FnMut(&str, &[usize], Tensor<1>)) {
-    struct Visit<F> {
+    walk(network, |_| true, see);
+}
+
+/// The same of those that `wanted` names by their path; the values of others are not touched.
+fn walk(
+    network: &impl Module,
+    wanted: impl FnMut(&str) -> bool,
+    see: impl FnMut(&str, &[usize], Tensor<1>),
+) {
+    struct Visit<W, F> {
         path: Path,
+        wanted: W,
         see: F,
     }
-    impl<F: FnMut(&str, &[usize], Tensor<1>)> ModuleVisitor for Visit<F> {
+    impl<W: FnMut(&str) -> bool, F: FnMut(&str, &[usize], Tensor<1>)> ModuleVisitor for Visit<W, F> {
         fn enter_module(&mut self, name: &str, _container: &str) {
             self.path.push(name);
         }
@@ -111,14 +128,19 @@ pub fn visit(network: &impl Module, see: impl FnMut(&str, &[usize], Tensor<1>)) 
             self.path.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let path = self.path.name();
+            if !(self.wanted)(&path) {
+                return;
+            }
             let tensor = param.val().inner();
             let shape = tensor.dims();
             let flat = tensor.reshape([shape.iter().product::<usize>()]);
-            (self.see)(&self.path.name(), &shape, flat);
+            (self.see)(&path, &shape, flat);
         }
     }
     network.visit(&mut Visit {
         path: Path::default(),
+        wanted,
         see,
     });
 }
@@ -141,6 +163,10 @@ pub fn replace<M: Module>(
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let tensor = param.val();
+            if matches!(tensor.dtype(), DType::QFloat(_)) {
+                // frozen for good
+                return param;
+            }
             let shape = tensor.dims();
             let trains = tensor.is_require_grad();
             let flat = tensor.inner().reshape([shape.iter().product::<usize>()]);

@@ -80,7 +80,8 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
         ),
         given => given.clone(),
     };
-    let written_out = matches!(&config.target_modules, TargetModules::Pattern(word) if word == ALL_LINEAR);
+    let written_out =
+        matches!(&config.target_modules, TargetModules::Pattern(word) if word == ALL_LINEAR);
     LoraConfig {
         target_modules,
         // names written out name their layers, and PEFT does not look at layers where a whole name is given
@@ -165,7 +166,7 @@ fn fresh(linear: &Linear, config: &LoraConfig, name: &str, seed: u64) -> Lora {
         dropout: Dropout::new(config.lora_dropout),
     };
     if config.use_dora {
-        delta.magnitude = Some(frozen(delta.norm(&linear.weight.val())));
+        delta.magnitude = Some(frozen(delta.norm(&linear.weight())));
     }
     delta
 }

@@ -20,7 +20,7 @@ pub fn merge(classifier: &Classifier) -> Classifier {
 
 /// `[in, out]`
 fn dense(linear: &Linear, delta: &Lora) -> Tensor<2> {
-    let weight = linear.weight.val().inner();
+    let weight = linear.weight().inner();
     let product = delta
         .lora_a
         .val()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Trainable;
 use super::{HoulsbyConfig, LoraConfig, PrefixConfig, full, houlsby, lora, prefix};
-use crate::models::{Classifier, Network};
+use crate::models::{CausalLm, Classifier, Network};
 use crate::{Error, Result};
 
 /// What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else.
@@ -100,6 +100,26 @@ pub fn attach(classifier: &mut Classifier, method: &Method, seed: u64) -> Result
         }
         Method::Houlsby(config) => houlsby::attach(classifier, config, seed),
         Method::Prefix(config) => prefix::attach(classifier, config, seed),
+    }
+}
+
+/// The same for a language model, which has no head to train besides.
+///
+/// # Errors
+/// As [`attach`]; methods that only classifiers have; all weights where some are quantised.
+pub fn attach_causal(model: &mut CausalLm, method: &Method, seed: u64) -> Result<Trainable> {
+    method.check()?;
+    match method {
+        Method::Lora(config) => lora::attach(model, config, seed),
+        Method::Prefix(config) => prefix::attach_causal(model, config, seed),
+        Method::Full(_) => full::trainable_causal(model),
+        Method::Probe(_) | Method::Houlsby(_) => Err(invalid(
+            "method",
+            format!(
+                "{} is for text classification; a language model has lora, prefix and full",
+                method.kind().word()
+            ),
+        )),
     }
 }
 

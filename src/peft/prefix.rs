@@ -1,17 +1,20 @@
 //! Enters: prefix-tuning settings. Leaves: a classifier whose layers attend to learned keys and values, and PEFT's own settings file.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::config::{CAUSAL_LM, expect_causal, invalid_file};
 use super::freeze::Trainable;
 use super::method::invalid;
+use crate::Result;
 use crate::layers::Prefix;
 use crate::models::load::frozen;
 use crate::models::names::is_prefix;
-use crate::models::{Classifier, Encoder, EncoderConfig, Family, HeadKind, Network};
+use crate::models::{
+    CausalLm, Classifier, DecoderConfig, Encoder, EncoderConfig, Family, HeadKind, Network,
+};
 use crate::rng::Rng;
-use crate::{Error, Result};
 
 /// Deviation of fresh keys and values. PEFT starts at 1, which drowns the texts' own keys before anything is learnt.
 const INIT_DEVIATION: f64 = 0.02;
@@ -50,24 +53,51 @@ impl PrefixConfig {
         &self,
         base_model: &str,
         head: HeadKind,
+        modules_to_save: Option<Vec<&'static str>>,
         config: &EncoderConfig,
+    ) -> Value {
+        let sizes = Sizes {
+            layers: config.num_hidden_layers,
+            heads: config.num_attention_heads,
+            width: config.hidden_size,
+        };
+        let modules_to_save = json!(modules_to_save);
+        self.adapter_file(base_model, head.task_type(), modules_to_save, &sizes)
+    }
+
+    /// The same of a language model's adapter. Where heads share keys, PEFT counts the heads that have keys of their own.
+    pub fn causal_adapter_config(&self, base_model: &str, config: &DecoderConfig) -> Value {
+        let sizes = Sizes {
+            layers: config.layers.len(),
+            heads: config.num_key_value_heads,
+            width: config.num_key_value_heads * config.head_dim,
+        };
+        self.adapter_file(base_model, CAUSAL_LM, Value::Null, &sizes)
+    }
+
+    fn adapter_file(
+        &self,
+        base_model: &str,
+        task_type: &str,
+        modules_to_save: Value,
+        sizes: &Sizes,
     ) -> Value {
         json!({
             "auto_mapping": null,
             "base_model_name_or_path": base_model,
-            "encoder_hidden_size": config.hidden_size,
+            "encoder_hidden_size": sizes.width,
             "inference_mode": true,
             "init_weights": null,
             "modules_to_save": modules_to_save,
-            "num_attention_heads": config.num_attention_heads,
-            "num_layers": config.num_hidden_layers,
+            "num_attention_heads": sizes.heads,
+            "num_layers": sizes.layers,
             "num_transformer_submodules": 1,
             "num_virtual_tokens": self.num_virtual_tokens,
             "peft_type": "PREFIX_TUNING",
             "prefix_projection": false,
             "revision": null,
-            "task_type": head.task_type(),
-            "token_dim": config.hidden_size
+            "task_type": task_type,
+            "token_dim": sizes.width
         })
     }
 
@@ -76,10 +106,22 @@ impl PrefixConfig {
     /// # Errors
     /// [`Error::InvalidFile`] where it asks for what is not built here.
     pub fn from_adapter_config(json: &[u8]) -> Result<(Self, HeadKind)> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "adapter_config.json".into(),
-            reason,
-        };
+        let (config, task_type) = Self::read_file(json)?;
+        let head = HeadKind::from_task_type(task_type.as_deref()).map_err(invalid_file)?;
+        Ok((config, head))
+    }
+
+    /// The same of a language model's adapter.
+    ///
+    /// # Errors
+    /// As [`Self::from_adapter_config`].
+    pub fn from_causal_adapter_config(json: &[u8]) -> Result<Self> {
+        let (config, task_type) = Self::read_file(json)?;
+        expect_causal(task_type.as_deref())?;
+        Ok(config)
+    }
+
+    fn read_file(json: &[u8]) -> Result<(Self, Option<String>)> {
         #[derive(Deserialize)]
         struct File {
             num_virtual_tokens: usize,
@@ -87,19 +129,28 @@ impl PrefixConfig {
             task_type: Option<String>,
         }
         let file: File =
-            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+            serde_json::from_slice(json).map_err(|error| invalid_file(error.to_string()))?;
         if file.prefix_projection == Some(true) {
-            return Err(invalid(
+            return Err(invalid_file(
                 "prefix_projection is set, which is not supported".into(),
             ));
         }
-        let head = HeadKind::from_task_type(file.task_type.as_deref()).map_err(invalid)?;
         let config = Self {
             num_virtual_tokens: file.num_virtual_tokens,
         };
-        config.check().map_err(|error| invalid(error.to_string()))?;
-        Ok((config, head))
+        config
+            .check()
+            .map_err(|error| invalid_file(error.to_string()))?;
+        Ok((config, file.task_type))
     }
+}
+
+/// What PEFT's file tells of the model.
+struct Sizes {
+    layers: usize,
+    heads: usize,
+    /// Of all heads' keys together.
+    width: usize,
 }
 
 /// Puts learned keys and values before every layer's own: normal with deviation 0.02.
@@ -108,7 +159,6 @@ impl PrefixConfig {
 /// [`Error::InvalidOption`] for settings out of range, and for families that PEFT's prefix tuning does not know.
 pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
-    let tokens = config.num_virtual_tokens;
     let family = classifier.encoder.family();
     let bert = match &mut classifier.encoder {
         Encoder::Bert(bert) if family != Family::Distilbert => bert,
@@ -116,7 +166,7 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
             return Err(invalid(
                 "method",
                 format!(
-                    "prefix does not fit a {} model, which PEFT cannot give keys and values from before",
+                    "prefix does not fit a {} model: PEFT cannot put keys and values before its own",
                     family.model_type()
                 ),
             ));
@@ -124,27 +174,48 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
     };
     for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
         let heads = &mut layer.attention.self_attention;
-        let hidden = heads.key.shape()[1];
+        let [_, width] = heads.key.shape();
         let device = heads.key.weight.val().device();
-        let mut rng = Rng::stream(seed, &format!("init/prefix.{index}"));
-        let mut fresh = || {
-            let values = (0..tokens * hidden)
-                .map(|_| (rng.normal() * INIT_DEVIATION) as f32)
-                .collect::<Vec<_>>();
-            frozen(Tensor::from_data(
-                TensorData::new(values, [tokens, hidden]),
-                &device,
-            ))
-        };
-        heads.prefix = Some(Prefix {
-            key: fresh(),
-            value: fresh(),
-        });
+        heads.prefix = Some(fresh(config, width, index, seed, &device));
     }
     let classifier = &*classifier;
     Ok(Trainable::of(classifier, |path| {
         classifier.is_head(path) || is_prefix(path)
     }))
+}
+
+/// The same for a language model.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for settings out of range.
+pub fn attach_causal(model: &mut CausalLm, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
+    config.check()?;
+    let sizes = &model.model.config;
+    let width = sizes.num_key_value_heads * sizes.head_dim;
+    let device = model.device();
+    for (index, layer) in model.model.layers.iter_mut().enumerate() {
+        *layer.prefix_mut() = Some(fresh(config, width, index, seed, &device));
+    }
+    Ok(Trainable::of(model, is_prefix))
+}
+
+/// One layer's prefix, `width` wide.
+fn fresh(config: &PrefixConfig, width: usize, index: usize, seed: u64, device: &Device) -> Prefix {
+    let tokens = config.num_virtual_tokens;
+    let mut rng = Rng::stream(seed, &format!("init/prefix.{index}"));
+    let mut draw = || {
+        let values = (0..tokens * width)
+            .map(|_| (rng.normal() * INIT_DEVIATION) as f32)
+            .collect::<Vec<_>>();
+        frozen(Tensor::from_data(
+            TensorData::new(values, [tokens, width]),
+            device,
+        ))
+    };
+    Prefix {
+        key: draw(),
+        value: draw(),
+    }
 }
 
 /// PEFT's one tensor, `[virtual tokens, 2 * layers * hidden]`: key and value of layer 0, of layer 1, and so on. Without autodiff.

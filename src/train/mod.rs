@@ -1,6 +1,7 @@
 //! Enters: a loaded model, examples and options. Leaves: events, and the best classifier found. The only training loop.
 
 pub mod cache;
+pub mod causal;
 pub mod config;
 pub mod contrast;
 pub mod event;

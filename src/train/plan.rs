@@ -9,6 +9,7 @@ use crate::data::{Example, LabelMap, check, stratified};
 use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::models::Encoder;
 use crate::models::heads::HeadWeights;
+use crate::models::names::is_pooler;
 use crate::models::{Classifier, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::{Method, MethodType, attach};

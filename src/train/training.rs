@@ -22,7 +22,7 @@ use crate::eval::metrics::{Report, report};
 use crate::eval::probe::{ProbeData, fit};
 use crate::models::heads::HeadWeights;
 use crate::models::names::{is_head, is_pooler};
-use crate::models::{Classifier, Head, Inputs};
+use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::freeze::activate;
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use crate::pretrained::Pretrained;

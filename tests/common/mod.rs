@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test crate uses its own part
 
+pub mod causal;
 pub mod contrast;
 pub mod golden;
 pub mod matrix;

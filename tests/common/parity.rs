@@ -161,7 +161,59 @@ pub fn bert_houlsby_swish() -> Fixture {
     )
 }
 
-/// One fixture per method.
+/// LoRA on pairs of sentences, whose tokens have two types.
+pub fn bert_nli() -> Fixture {
+    let settings = adapter!("bert_nli", "adapter_config.json");
+    let weights = vec![adapter!("bert_nli", "adapter_model.safetensors")];
+    fixture!(
+        "bert_nli",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `RobertaForSequenceClassification`, whose head PEFT saves whole.
+pub fn roberta() -> Fixture {
+    let settings = adapter!("roberta", "adapter_config.json");
+    let weights = vec![adapter!("roberta", "adapter_model.safetensors")];
+    fixture!(
+        "roberta",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `DistilBertForSequenceClassification`, whose head PEFT saves whole.
+pub fn distilbert() -> Fixture {
+    let settings = adapter!("distilbert", "adapter_config.json");
+    let weights = vec![adapter!("distilbert", "adapter_model.safetensors")];
+    fixture!(
+        "distilbert",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `ModernBertForSequenceClassification` with windows and mean pooling; its head's hidden layer stays as it is.
+pub fn modernbert() -> Fixture {
+    let settings = adapter!("modernbert", "adapter_config.json");
+    let weights = vec![adapter!("modernbert", "adapter_model.safetensors")];
+    fixture!(
+        "modernbert",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// One fixture per method, and one per family.
 pub fn methods() -> Vec<Fixture> {
     vec![
         bert_cls(),
@@ -172,6 +224,10 @@ pub fn methods() -> Vec<Fixture> {
         bert_prefix(),
         bert_houlsby(),
         bert_houlsby_swish(),
+        bert_nli(),
+        roberta(),
+        distilbert(),
+        modernbert(),
     ]
 }
 
@@ -192,7 +248,7 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let config = EncoderConfig::parse(fixture.config).unwrap();
     let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
-    let loader = Loader::new(&checkpoint, "bert.", compute);
+    let loader = Loader::new(&checkpoint, config.family.prefix(), compute);
     let encoder = Encoder::load(&config, &loader).await.unwrap();
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
@@ -224,13 +280,21 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let classifier = activate(classifier, |path| trainable.contains(path));
     let ints = |name: &str| golden.ints[name].1.clone();
     let shape = &golden.ints["input_ids"].0;
-    let batch = batch(
+    let mut batch = batch(
         [shape[0], shape[1]],
         &ints("input_ids"),
         &ints("attention_mask"),
         &ints("labels"),
         compute,
     );
+    if let (Some((shape, types)), Inputs::Tokens(tokens)) =
+        (golden.ints.get("token_type_ids"), &mut batch.inputs)
+    {
+        let types = types.iter().map(|id| *id as i32).collect::<Vec<_>>();
+        assert!(types.contains(&1), "the second sentence has its own type");
+        let data = TensorData::new(types, [shape[0], shape[1]]);
+        tokens.types = Tensor::from_data(data, &compute.device);
+    }
     Loaded {
         classifier,
         trainable,
@@ -298,7 +362,7 @@ pub async fn by_key(
             _ => values,
         };
         out.insert(
-            key(&path, fixture.method, fixture.kind, &loaded.trainable),
+            key(&path, fixture.method, &loaded.classifier, &loaded.trainable),
             stored,
         );
     }

@@ -2,13 +2,17 @@
 
 use webtune::device::Compute;
 
-use super::{parity, pissa, safeguards};
+use super::{causal, parity, pissa, safeguards};
 
 /// Lines for a log; `engine` names the device in them.
 pub async fn rows(compute: &Compute, engine: &str) -> String {
     let mut lines = Vec::new();
     for fixture in parity::methods() {
         let errors = parity::errors(&fixture, compute).await;
+        lines.push(parity::check(fixture.name, engine, &errors));
+    }
+    for fixture in causal::fixtures() {
+        let errors = causal::errors(&fixture, compute).await;
         lines.push(parity::check(fixture.name, engine, &errors));
     }
     let errors = safeguards::errors(compute).await;

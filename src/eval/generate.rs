@@ -1,0 +1,229 @@
+//! Enters: a language model and a prompt's ids. Leaves: one token at a time, from a cache of what was read before.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::device::read;
+use crate::models::CausalLm;
+use crate::models::decoder::{Cache, Layout};
+use crate::rng::Rng;
+use crate::{Error, Result};
+
+/// How the next token is chosen, by the names of transformers' `GenerationConfig`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GenerationOptions {
+    /// Tokens at most.
+    pub max_new_tokens: usize,
+    /// Draw from the distribution; otherwise the likeliest token is taken.
+    pub do_sample: bool,
+    /// What logits are divided by where it draws.
+    pub temperature: f64,
+    /// Draw from so many likeliest tokens; 0 for all.
+    pub top_k: usize,
+    /// Draw from the likeliest tokens whose probabilities together reach this.
+    pub top_p: f64,
+    /// Divides the positive logits of tokens that stand in the text already and multiplies negative ones; 1 for none (Keskar et al. 2019).
+    pub repetition_penalty: f64,
+    /// Every draw follows from it.
+    pub seed: u64,
+    /// Texts that end a completion; they are left out of it.
+    pub stop: Vec<String>,
+}
+
+impl Default for GenerationOptions {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 128,
+            do_sample: false,
+            temperature: 1.0,
+            top_k: 50,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+            seed: 42,
+            stop: Vec::new(),
+        }
+    }
+}
+
+impl GenerationOptions {
+    /// # Errors
+    /// [`Error::InvalidOption`] naming the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        let invalid = |option: &str, reason: String| {
+            Err(Error::InvalidOption {
+                option: option.into(),
+                reason,
+            })
+        };
+        if !(1..=1 << 20).contains(&self.max_new_tokens) {
+            let reason = format!("expected 1 to 1048576, got {}", self.max_new_tokens);
+            return invalid("maxNewTokens", reason);
+        }
+        for (option, value) in [
+            ("temperature", self.temperature),
+            ("repetitionPenalty", self.repetition_penalty),
+        ] {
+            if !(value > 0.0 && value.is_finite()) {
+                return invalid(option, format!("expected a positive number, got {value}"));
+            }
+        }
+        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
+            let reason = format!("expected above 0 and at most 1, got {}", self.top_p);
+            return invalid("topP", reason);
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return invalid("stop", "a stop text is empty".into());
+        }
+        Ok(())
+    }
+}
+
+/// A text that is being written.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    options: GenerationOptions,
+    rng: Rng,
+    cache: Cache,
+    /// Tokens that the cache holds.
+    past: usize,
+    /// Prompt and what was written.
+    ids: Vec<u32>,
+    written: usize,
+}
+
+impl Generator {
+    /// # Errors
+    /// [`Error::InvalidOption`] for settings out of range, [`Error::InvalidData`] for a prompt without tokens or one that leaves no position.
+    pub fn new(model: &CausalLm, prompt: &[u32], options: GenerationOptions) -> Result<Self> {
+        options.check()?;
+        let positions = positions(model);
+        if prompt.is_empty() || prompt.len() >= positions {
+            return Err(Error::InvalidData {
+                file: "prompt".into(),
+                row: None,
+                reason: format!(
+                    "expected 1 to {} tokens, because this model knows {positions} positions, got {}",
+                    positions - 1,
+                    prompt.len()
+                ),
+            });
+        }
+        Ok(Self {
+            rng: Rng::stream(options.seed, "generate"),
+            options,
+            cache: Cache::new(),
+            past: 0,
+            ids: prompt.to_vec(),
+            written: 0,
+        })
+    }
+
+    /// The next token; `None` where the text is at its end: the longest wanted, or the model's last position.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub async fn next_token(&mut self, model: &CausalLm) -> Result<Option<u32>> {
+        if self.written == self.options.max_new_tokens || self.ids.len() >= positions(model) {
+            return Ok(None);
+        }
+        let new = self.ids[self.past..].to_vec();
+        let logits = last_logits(model, &new, self.past, Some(&mut self.cache)).await?;
+        self.past = self.ids.len();
+        let id = self.choose(logits);
+        self.ids.push(id);
+        self.written += 1;
+        Ok(Some(id))
+    }
+
+    fn choose(&mut self, mut logits: Vec<f32>) -> u32 {
+        let penalty = self.options.repetition_penalty as f32;
+        if penalty != 1.0 {
+            let mut seen = vec![false; logits.len()];
+            for id in &self.ids {
+                if let Some(first) = seen.get_mut(*id as usize)
+                    && !std::mem::replace(first, true)
+                {
+                    let logit = &mut logits[*id as usize];
+                    *logit = if *logit > 0.0 {
+                        *logit / penalty
+                    } else {
+                        *logit * penalty
+                    };
+                }
+            }
+        }
+        match self.options.do_sample {
+            false => largest(&logits),
+            true => self.draw(&logits),
+        }
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> u32 {
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+        if self.options.top_k > 0 {
+            order.truncate(self.options.top_k);
+        }
+        let peak = f64::from(logits[order[0]]);
+        let weight = |id: usize| ((f64::from(logits[id]) - peak) / self.options.temperature).exp();
+        let mut weights = order.iter().map(|id| weight(*id)).collect::<Vec<_>>();
+        let total: f64 = weights.iter().sum();
+        let mut reached = 0.0;
+        let kept = weights.iter().take_while(|weight| {
+            let more = reached < self.options.top_p;
+            reached += **weight / total;
+            more
+        });
+        let kept = kept.count().max(1);
+        weights.truncate(kept);
+        let mut point = self.rng.uniform() * weights.iter().sum::<f64>();
+        for (id, weight) in order.iter().zip(&weights) {
+            point -= weight;
+            if point < 0.0 {
+                return *id as u32;
+            }
+        }
+        order[kept - 1] as u32
+    }
+}
+
+/// Positions that the model knows for a text.
+fn positions(model: &CausalLm) -> usize {
+    let all = model.model.config.max_position_embeddings;
+    all.saturating_sub(model.model.prefix_tokens())
+}
+
+/// The first of the largest.
+fn largest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    best as u32
+}
+
+/// Logits of the token behind `ids`, which stand behind `past` tokens that the cache holds.
+///
+/// # Errors
+/// [`Error::Device`] where the device failed.
+pub async fn last_logits(
+    model: &CausalLm,
+    ids: &[u32],
+    past: usize,
+    cache: Option<&mut Cache>,
+) -> Result<Vec<f32>> {
+    let width = ids.len();
+    let values = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
+    let data = TensorData::new(values, [1, width]);
+    let tokens = Tensor::<2, Int>::from_data(data, &model.device());
+    let layout = Layout {
+        past,
+        ..Layout::plain(1, width)
+    };
+    let hidden = model.model.forward(tokens, &layout, cache); // [1, width, hidden]
+    let last = hidden.narrow(1, width - 1, 1).squeeze_dim::<2>(1); // [1, hidden]
+    read(model.logits(last)).await
+}

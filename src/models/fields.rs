@@ -1,0 +1,158 @@
+//! Enters: a config.json. Leaves: its numbers and words, each checked, with an error that names the field.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// The fields of one configuration.
+#[derive(Debug, Clone)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFile`] for anything but a JSON object.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let invalid = |reason: String| Error::InvalidFile {
+            file: "config.json".into(),
+            reason,
+        };
+        match serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))? {
+            Value::Object(map) => Ok(Self(map)),
+            _ => Err(invalid("expected an object".into())),
+        }
+    }
+
+    /// The value of a field; absent and null are the same.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// `model_type`, or `none`.
+    pub fn family(&self) -> &str {
+        self.get("model_type")
+            .and_then(Value::as_str)
+            .unwrap_or("none")
+    }
+
+    /// The object in a field.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] where it is something else.
+    pub fn object(&self, name: &str) -> Result<Option<Self>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self(map.clone()))),
+            Some(other) => Err(unsupported(format!(
+                "{name} is {other}, expected an object"
+            ))),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<f64>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) => Ok(Some(number)),
+                None => Err(unsupported(format!("{name} is {value}, expected a number"))),
+            },
+        }
+    }
+
+    /// A size: a whole number from 1 to 2^24.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] where it is something else, or missing without a default.
+    pub fn size(&self, name: &str, default: Option<usize>) -> Result<usize> {
+        match (self.number(name)?, default) {
+            (None, Some(default)) => Ok(default),
+            (None, None) => Err(unsupported(format!("{name} is missing"))),
+            (Some(size), _) if size.fract() == 0.0 && (1.0..=16777216.0).contains(&size) => {
+                Ok(size as usize)
+            }
+            (Some(size), _) => Err(unsupported(format!(
+                "{name} is {size}, expected a whole number from 1 to 16777216"
+            ))),
+        }
+    }
+
+    /// A positive number.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] where it is something else.
+    pub fn positive(&self, name: &str, default: f64) -> Result<f64> {
+        match self.number(name)?.unwrap_or(default) {
+            value if value > 0.0 && value.is_finite() => Ok(value),
+            other => Err(unsupported(format!(
+                "{name} is {other}, expected a positive number"
+            ))),
+        }
+    }
+
+    /// A switch.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] where it is something else.
+    pub fn switch(&self, name: &str, default: bool) -> Result<bool> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(other) => Err(unsupported(format!(
+                "{name} is {other}, expected true or false"
+            ))),
+        }
+    }
+
+    /// A list of words, where the field is there.
+    pub fn words(&self, name: &str) -> Result<Option<Vec<String>>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => serde_json::from_value(value.clone())
+                .map(Some)
+                .map_err(|_| unsupported(format!("{name} is {value}, expected a list of words"))),
+        }
+    }
+
+    /// Token ids: a number or a list of them; none where the field is absent.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] where it is something else.
+    pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
+        let bad = |value: &Value| unsupported(format!("{name} is {value}, expected token ids"));
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(value @ Value::Array(_)) => {
+                serde_json::from_value(value.clone()).map_err(|_| bad(value))
+            }
+            Some(value) => serde_json::from_value(value.clone())
+                .map(|id: u32| vec![id])
+                .map_err(|_| bad(value)),
+        }
+    }
+
+    /// Refuses a field that changes the maths in a way that is not built here. Absent and null pass.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] naming field, value and what is known.
+    pub fn only(&self, name: &str, known: &[Value]) -> Result<()> {
+        match self.get(name) {
+            Some(value) if !known.contains(value) => {
+                let known = known.iter().map(Value::to_string).collect::<Vec<_>>();
+                Err(unsupported(format!(
+                    "{name} is {value}; supported is {}",
+                    match known.is_empty() {
+                        true => "only a model without it".to_string(),
+                        false => known.join(" or "),
+                    }
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A configuration that is not built here.
+pub fn unsupported(reason: String) -> Error {
+    Error::UnsupportedModel { reason }
+}

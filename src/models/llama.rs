@@ -1,0 +1,235 @@
+//! Enters: activations, and config.json of a Llama. Leaves: one layer's output (Touvron et al. 2023; transformers' `LlamaModel`). Qwen and
+//! Gemma share the layer and differ in the switches of their configurations.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use serde_json::json;
+
+use super::decoder::{DecoderConfig, Family, LayerContext, LayerKind};
+use super::fields::{Fields, unsupported};
+use super::rope::Rope;
+use crate::Result;
+use crate::layers::{Activation, Linear, Prefix, RmsNorm, attend_grouped};
+
+/// Grouped-query attention with rotary positions.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    pub q_proj: Linear,
+    pub k_proj: Linear,
+    pub v_proj: Linear,
+    pub o_proj: Linear,
+    /// Over each head's width, where the family has it.
+    pub q_norm: Option<RmsNorm>,
+    pub k_norm: Option<RmsNorm>,
+    pub heads: usize,
+    pub key_heads: usize,
+    pub scale: f64,
+    /// Filled by `peft`.
+    pub prefix: Option<Prefix>,
+}
+
+/// The gated feed-forward network.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    pub gate_proj: Linear,
+    pub up_proj: Linear,
+    pub down_proj: Linear,
+    #[module(skip)]
+    pub activation: Activation,
+}
+
+/// One layer, normalised before each half, and in Gemma after it too.
+#[derive(Module, Debug)]
+pub struct LlamaLayer {
+    pub input_layernorm: RmsNorm,
+    pub self_attn: SelfAttention,
+    /// Before the feed-forward half; in Gemma behind the attention.
+    pub post_attention_layernorm: RmsNorm,
+    pub pre_feedforward_layernorm: Option<RmsNorm>,
+    pub mlp: Mlp,
+    pub post_feedforward_layernorm: Option<RmsNorm>,
+}
+
+impl SelfAttention {
+    /// `[batch, tokens, hidden]` to the same.
+    fn forward(&self, x: Tensor<3>, mut context: LayerContext<'_>) -> Tensor<3> {
+        let [batch, tokens, _] = x.dims();
+        let split = |x: Tensor<3>, heads: usize| {
+            let width = x.dims()[2] / heads;
+            x.reshape([batch, tokens, heads, width]) // [batch, tokens, heads, width]
+        };
+        let query = split(self.q_proj.forward(x.clone()), self.heads);
+        let key = split(self.k_proj.forward(x.clone()), self.key_heads);
+        let value = split(self.v_proj.forward(x), self.key_heads);
+        let normed = |x: Tensor<4>, norm: &Option<RmsNorm>| match norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        let query = normed(query, &self.q_norm).swap_dims(1, 2); // [batch, heads, tokens, width]
+        let key = normed(key, &self.k_norm).swap_dims(1, 2);
+        let value = value.swap_dims(1, 2);
+        let (query, key) = match context.rotary {
+            Some(rotary) => (rotary.apply(query), rotary.apply(key)),
+            None => (query, key),
+        };
+        let (key, value) = context.remember(key, value, self.prefix.as_ref());
+        let mixed = attend_grouped(query, key, value, context.bias, self.scale);
+        self.o_proj.forward(mixed)
+    }
+}
+
+impl Mlp {
+    /// `[batch, tokens, hidden]` to the same.
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let gate = self.activation.forward(self.gate_proj.forward(x.clone()));
+        self.down_proj.forward(gate * self.up_proj.forward(x))
+    }
+}
+
+impl LlamaLayer {
+    /// `[batch, tokens, hidden]` to the same.
+    pub fn forward(&self, x: Tensor<3>, context: LayerContext<'_>) -> Tensor<3> {
+        let mixed = self
+            .self_attn
+            .forward(self.input_layernorm.forward(x.clone()), context);
+        match (
+            &self.pre_feedforward_layernorm,
+            &self.post_feedforward_layernorm,
+        ) {
+            (Some(before), Some(after)) => {
+                let x = x + self.post_attention_layernorm.forward(mixed);
+                let wide = self.mlp.forward(before.forward(x.clone()));
+                x + after.forward(wide)
+            }
+            _ => {
+                let x = x + mixed;
+                let wide = self
+                    .mlp
+                    .forward(self.post_attention_layernorm.forward(x.clone()));
+                x + wide
+            }
+        }
+    }
+
+    /// Its linear layers by their names below the layer's own.
+    pub fn linears_mut(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        vec![
+            ("self_attn.q_proj", &mut self.self_attn.q_proj),
+            ("self_attn.k_proj", &mut self.self_attn.k_proj),
+            ("self_attn.v_proj", &mut self.self_attn.v_proj),
+            ("self_attn.o_proj", &mut self.self_attn.o_proj),
+            ("mlp.gate_proj", &mut self.mlp.gate_proj),
+            ("mlp.up_proj", &mut self.mlp.up_proj),
+            ("mlp.down_proj", &mut self.mlp.down_proj),
+        ]
+    }
+}
+
+/// Reads a Llama's config.json; defaults are transformers' `LlamaConfig`.
+///
+/// # Errors
+/// [`crate::Error::UnsupportedModel`] naming the field.
+pub fn config(fields: &Fields) -> Result<DecoderConfig> {
+    fields.only("hidden_act", &[json!("silu")])?;
+    fields.only("pretraining_tp", &[json!(1)])?;
+    let mut config = shared(fields, Family::Llama, 1e-6)?;
+    let bias = fields.switch("attention_bias", false)?;
+    config.qkv_bias = bias;
+    config.output_bias = bias;
+    config.mlp_bias = fields.switch("mlp_bias", false)?;
+    let rope = Rope::read(
+        fields,
+        "full_attention",
+        ("rope_theta", 10000.0),
+        true,
+        config.head_dim,
+    )?;
+    config.ropes = vec![rope];
+    Ok(config)
+}
+
+/// The sizes that Llama, Qwen and Gemma name alike, in full attention and with nothing switched on.
+pub(super) fn shared(fields: &Fields, family: Family, eps: f64) -> Result<DecoderConfig> {
+    let hidden_size = fields.size("hidden_size", None)?;
+    let heads = fields.size("num_attention_heads", None)?;
+    let key_heads = fields.size("num_key_value_heads", Some(heads))?;
+    if !heads.is_multiple_of(key_heads) {
+        return Err(unsupported(format!(
+            "num_attention_heads {heads} is not a multiple of num_key_value_heads {key_heads}"
+        )));
+    }
+    if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(heads) {
+        return Err(unsupported(format!(
+            "hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}"
+        )));
+    }
+    let head_dim = fields.size("head_dim", Some((hidden_size / heads).max(1)))?;
+    if !head_dim.is_multiple_of(2) {
+        return Err(unsupported(format!(
+            "head_dim is {head_dim}; rotary positions need an even one"
+        )));
+    }
+    let layers = fields.size("num_hidden_layers", None)?;
+    if layers > super::config::MAX_LAYERS {
+        return Err(unsupported(format!("num_hidden_layers is {layers}")));
+    }
+    Ok(DecoderConfig {
+        family,
+        vocab_size: fields.size("vocab_size", None)?,
+        hidden_size,
+        intermediate_size: fields.size("intermediate_size", None)?,
+        num_attention_heads: heads,
+        num_key_value_heads: key_heads,
+        head_dim,
+        max_position_embeddings: fields.size("max_position_embeddings", Some(2048))?,
+        norm_eps: fields.positive("rms_norm_eps", eps)?,
+        norm_offset: 0.0,
+        tie_word_embeddings: fields.switch("tie_word_embeddings", false)?,
+        activation: Activation::Swish,
+        qkv_bias: false,
+        output_bias: false,
+        mlp_bias: false,
+        qk_norm: false,
+        post_norms: false,
+        attention_scale: (head_dim as f64).powf(-0.5),
+        embedding_scale: 1.0,
+        layers: vec![
+            LayerKind {
+                window: None,
+                rope: 0
+            };
+            layers
+        ],
+        ropes: Vec::new(),
+        initializer_range: fields.positive("initializer_range", 0.02)?,
+        bos_token_ids: fields.token_ids("bos_token_id")?,
+        eos_token_ids: fields.token_ids("eos_token_id")?,
+    })
+}
+
+/// `layer_types` where the file has them, otherwise what `sliding` says of each layer: which layers see only a window.
+pub(super) fn sliding_layers(
+    fields: &Fields,
+    layers: usize,
+    sliding: impl Fn(usize) -> bool,
+) -> Result<Vec<bool>> {
+    let Some(words) = fields.words("layer_types")? else {
+        return Ok((0..layers).map(sliding).collect());
+    };
+    if words.len() != layers {
+        return Err(unsupported(format!(
+            "layer_types has {} entries for {layers} layers",
+            words.len()
+        )));
+    }
+    words
+        .iter()
+        .map(|word| match word.as_str() {
+            "full_attention" => Ok(false),
+            "sliding_attention" => Ok(true),
+            other => Err(unsupported(format!(
+                "layer_types has \"{other}\"; supported are full_attention and sliding_attention"
+            ))),
+        })
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! Enters: config.json of a Qwen2 or Qwen2.5. Leaves: a Llama's configuration with biases on query, key and value (transformers' `Qwen2Model`).
+
+use serde_json::json;
+
+use super::decoder::{DecoderConfig, Family};
+use super::fields::Fields;
+use super::llama::{shared, sliding_layers};
+use super::rope::Rope;
+use crate::Result;
+
+/// Reads it; defaults are transformers' `Qwen2Config`.
+///
+/// # Errors
+/// [`crate::Error::UnsupportedModel`] naming the field.
+pub fn config(fields: &Fields) -> Result<DecoderConfig> {
+    let mut config = qwen(fields, Family::Qwen2)?;
+    config.qkv_bias = true;
+    Ok(config)
+}
+
+/// What both generations of Qwen share: the activation, the windows of the upper layers.
+pub(super) fn qwen(fields: &Fields, family: Family) -> Result<DecoderConfig> {
+    fields.only("hidden_act", &[json!("silu")])?;
+    let mut config = shared(fields, family, 1e-6)?;
+    if fields.switch("use_sliding_window", false)? {
+        let window = fields.size("sliding_window", Some(4096))?;
+        let first = match fields.get("max_window_layers") {
+            Some(value) if *value == json!(0) => 0,
+            _ => fields.size("max_window_layers", Some(28))?,
+        };
+        let sliding = sliding_layers(fields, config.layers.len(), |layer| layer >= first)?;
+        for (layer, sliding) in config.layers.iter_mut().zip(sliding) {
+            layer.window = sliding.then_some(window);
+        }
+    }
+    let rope = Rope::read(
+        fields,
+        "full_attention",
+        ("rope_theta", 10000.0),
+        true,
+        config.head_dim,
+    )?;
+    config.ropes = vec![rope];
+    Ok(config)
+}

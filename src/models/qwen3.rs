@@ -1,0 +1,19 @@
+//! Enters: config.json of a Qwen3. Leaves: a Llama's configuration with normalised queries and keys (transformers' `Qwen3Model`).
+
+use super::decoder::{DecoderConfig, Family};
+use super::fields::Fields;
+use super::qwen2::qwen;
+use crate::Result;
+
+/// Reads it; defaults are transformers' `Qwen3Config`.
+///
+/// # Errors
+/// [`crate::Error::UnsupportedModel`] naming the field.
+pub fn config(fields: &Fields) -> Result<DecoderConfig> {
+    let mut config = qwen(fields, Family::Qwen3)?;
+    let bias = fields.switch("attention_bias", false)?;
+    config.qkv_bias = bias;
+    config.output_bias = bias;
+    config.qk_norm = true;
+    Ok(config)
+}

@@ -1,0 +1,232 @@
+//! Enters: a device. Leaves: for every golden group of the language models the largest relative error against transformers and PEFT.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use webtune::device::{Compute, read};
+use webtune::export::files::Tensors;
+use webtune::export::language::{restore, trained_values};
+use webtune::formats::{Checkpoint, MemorySource};
+use webtune::layers::Storage;
+use webtune::models::decoder::Layout;
+use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
+use webtune::peft::freeze::{activate, replace};
+use webtune::peft::{LoraConfig, Method, PrefixConfig, Trainable};
+use webtune::train::causal::{Pass, gradients};
+use webtune::train::optimizer::AdamW;
+
+use super::golden::{Golden, relative_error};
+use super::parity::{ADAMW, Errors};
+
+/// A fixture folder of a language model.
+pub struct Fixture {
+    pub name: &'static str,
+    pub config: &'static [u8],
+    pub model: &'static [u8],
+    pub golden: &'static [u8],
+    pub settings: &'static [u8],
+    pub adapter: &'static [u8],
+    pub storage: Storage,
+}
+
+macro_rules! fixture {
+    ($name:literal) => {
+        fixture!($name, $name, Storage::F32)
+    };
+    ($name:literal, $base:literal, $storage:expr) => {
+        Fixture {
+            name: $name,
+            config: include_bytes!(concat!("../fixtures/", $base, "/config.json")),
+            model: include_bytes!(concat!("../fixtures/", $base, "/model.safetensors")),
+            golden: include_bytes!(concat!("../fixtures/", $name, "/golden.safetensors")),
+            settings: include_bytes!(concat!(
+                "../fixtures/",
+                $base,
+                "/adapter/adapter_config.json"
+            )),
+            adapter: include_bytes!(concat!(
+                "../fixtures/",
+                $base,
+                "/adapter/adapter_model.safetensors"
+            )),
+            storage: $storage,
+        }
+    };
+}
+
+/// One a family, and one a method.
+pub fn fixtures() -> Vec<Fixture> {
+    vec![
+        fixture!("llama"),
+        fixture!("smollm"),
+        fixture!("qwen2"),
+        fixture!("qwen3"),
+        fixture!("gemma3"),
+        fixture!("gpt2"),
+        fixture!("llama_dora"),
+        fixture!("llama_rslora"),
+        fixture!("llama_prefix"),
+    ]
+}
+
+/// The frozen model of a fixture.
+pub async fn base(fixture: &Fixture, compute: &Compute) -> CausalLm {
+    let config = DecoderConfig::parse(fixture.config).unwrap();
+    let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
+    let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
+    let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), compute);
+    let loader = loader.with_storage(fixture.storage);
+    CausalLm::load(&config, &loader).await.unwrap()
+}
+
+pub struct Loaded {
+    /// Gradients are on where the method trains.
+    pub model: CausalLm,
+    pub trainable: Trainable,
+    pub method: Method,
+    pub batch: CausalBatch,
+    pub golden: Golden,
+}
+
+pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
+    let golden = Golden::read(fixture.golden).await;
+    let base = base(fixture, compute).await;
+    let settings = fixture.settings;
+    let conv1d = fixture.name == "gpt2";
+    let method = match fixture.name {
+        "llama_prefix" => {
+            Method::Prefix(PrefixConfig::from_causal_adapter_config(settings).unwrap())
+        }
+        _ => Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d).unwrap()),
+    };
+    let tensors = Tensors::read("adapter", fixture.adapter.to_vec())
+        .await
+        .unwrap();
+    let (model, trainable) = restore(&base, &method, &tensors).unwrap();
+    Loaded {
+        model: activate(model, |path| trainable.contains(path)),
+        trainable,
+        method,
+        batch: batch(&golden, compute),
+        golden,
+    }
+}
+
+/// The fixture's one batch. The padding stands on the right, where a decoder's tokens never look.
+pub fn batch(golden: &Golden, compute: &Compute) -> CausalBatch {
+    let (shape, ids) = &golden.ints["input_ids"];
+    let ids = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
+    let labels = &golden.ints["labels"].1;
+    let targets = labels
+        .iter()
+        .map(|label| *label != -100)
+        .collect::<Vec<_>>();
+    let layout = Layout::plain(shape[0], shape[1]);
+    CausalBatch::new(ids, &targets, layout, &compute.device)
+}
+
+/// Logits of all positions that are not padding.
+async fn logits(model: &CausalLm, loaded: &Loaded) -> Vec<f32> {
+    let batch = &loaded.batch;
+    let hidden = model.model.forward(batch.ids.clone(), &batch.layout, None);
+    let [rows, width, size] = hidden.dims();
+    let logits = model.logits(hidden.reshape([rows * width, size]));
+    real(&read(logits).await.unwrap(), &loaded.golden)
+}
+
+/// The rows of those positions.
+fn real(logits: &[f32], golden: &Golden) -> Vec<f32> {
+    let mask = &golden.ints["attention_mask"].1;
+    let words = logits.len() / mask.len();
+    let rows = logits.chunks(words).zip(mask);
+    rows.filter(|(_, one)| **one == 1)
+        .flat_map(|(row, _)| row.to_vec())
+        .collect()
+}
+
+/// Flat tensors by the keys of the adapter's file.
+async fn by_key(tensors: Vec<(String, Tensor<1>)>, loaded: &Loaded) -> BTreeMap<String, Vec<f32>> {
+    let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
+    // the export's own walk writes whatever stands in the trained tensors
+    let carried = replace(loaded.model.clone(), |path, _| tensors.remove(path));
+    assert!(
+        tensors.is_empty(),
+        "gradients without a parameter: {:?}",
+        tensors.keys()
+    );
+    let values = trained_values(&carried, &loaded.trainable, &loaded.method);
+    let values = values.await.unwrap().into_iter();
+    values.map(|(key, _, values)| (key, values)).collect()
+}
+
+/// All golden groups: logits, loss, every gradient with and without gradient checkpointing, the parameters after 1 and 5 AdamW steps.
+pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
+    let loaded = load(fixture, compute).await;
+    let Loaded {
+        model,
+        trainable,
+        batch,
+        golden,
+        ..
+    } = &loaded;
+    let mut errors = Errors::new();
+    let mut note = |group: &str, found: &[f32], expected: &[f32]| {
+        let error = relative_error(found, expected);
+        let worst = errors.entry(group.to_string()).or_insert(0.0);
+        *worst = worst.max(error);
+    };
+    let found = logits(&model.valid(), &loaded).await;
+    note(
+        "logits",
+        &found,
+        &real(golden.float("logits.adapter"), golden),
+    );
+    // small chunks, so that there are several
+    let plain = Pass {
+        logit_positions: 7,
+        ..Pass::new(model.head().rows(), false)
+    };
+    let expected = golden.floats.keys().filter(|key| key.starts_with("grad."));
+    let expected = expected.count();
+    for checkpointing in [false, true] {
+        let pass = Pass {
+            checkpointing,
+            ..plain
+        };
+        let batches = std::slice::from_ref(batch);
+        let (found, loss) = gradients(model, trainable, batches, &pass);
+        note(
+            "loss",
+            &read(loss).await.unwrap(),
+            golden.float("loss.adapter"),
+        );
+        let found = by_key(found, &loaded).await;
+        assert_eq!(found.len(), expected, "every trained tensor has a gradient");
+        for (key, values) in found {
+            note("gradients", &values, golden.float(&format!("grad.{key}")));
+        }
+    }
+    let mut optimizer = AdamW::new(ADAMW);
+    let mut moving = model.clone();
+    let mut losses = Vec::new();
+    for step in 1..=5 {
+        let batches = std::slice::from_ref(batch);
+        let (found, loss) = gradients(&moving, trainable, batches, &plain);
+        losses.extend(read(loss).await.unwrap());
+        moving = optimizer.step(moving, found, |_| 1e-3);
+        if step == 1 || step == 5 {
+            let values = trained_values(&moving, trainable, &loaded.method)
+                .await
+                .unwrap();
+            for (key, _, values) in values {
+                let expected = golden.float(&format!("adam{step}.{key}"));
+                note(&format!("AdamW step {step}"), &values, expected);
+            }
+        }
+    }
+    let (_, loss) = gradients(&moving, trainable, std::slice::from_ref(batch), &plain);
+    losses.extend(read(loss).await.unwrap());
+    note("AdamW losses", &losses, golden.float("adam.losses"));
+    errors
+}
