@@ -237,7 +237,7 @@ mod tests {
                 "head.norm.weight",
             ),
         ] {
-            assert_eq!(file_key(&path, method, family, head, true), expected);
+            assert_eq!(file_key(&path, method, family, head, false), expected);
         }
     }
 
