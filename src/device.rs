@@ -88,6 +88,11 @@ impl Compute {
         }
     }
 
+    /// Whether it puts two 4-bit values into a byte.
+    pub fn packs_bits(&self) -> bool {
+        self.kind == EngineKind::Webgpu
+    }
+
     /// Refuses work that would not fit, before anything is allocated.
     ///
     /// # Errors

@@ -10,14 +10,17 @@ pub mod error;
 pub mod eval;
 pub mod export;
 pub mod formats;
+pub mod language_model;
 pub mod layers;
 pub mod models;
 pub mod peft;
 pub mod pretrained;
+pub mod preview;
 pub mod rng;
 pub mod text;
 pub mod train;
 pub mod tuned;
+pub mod tuned_language;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 

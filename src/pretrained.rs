@@ -157,7 +157,7 @@ fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
     files.iter().find(|file| file.path() == path)
 }
 
-async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
     match find(files, path) {
         Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::InvalidFile {
             file: path.into(),
@@ -171,7 +171,7 @@ async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>>
     }
 }
 
-async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
+pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
     optional(files, path)
         .await?
         .ok_or_else(|| Error::MissingFile {

@@ -110,7 +110,8 @@ impl Batch {
     }
 }
 
-fn signed(id: u32) -> Result<i32> {
+/// A value of an index tensor.
+pub(super) fn signed(id: u32) -> Result<i32> {
     i32::try_from(id)
         .map_err(|_| Error::InvalidState(format!("expected a token id below 2^31, got {id}")))
 }

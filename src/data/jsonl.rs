@@ -8,9 +8,10 @@ use super::columns::{self, Profile};
 use super::parse::{ParseOptions, ParsedTable, TableFormat, assemble};
 use crate::error::{Error, Result};
 
-struct Line {
-    row: usize,
-    object: Map<String, Value>,
+/// An object and where it stood, counted from 1.
+pub(super) struct Line {
+    pub(super) row: usize,
+    pub(super) object: Map<String, Value>,
 }
 
 /// Reads `text` as one JSON object per line; blank lines are allowed.
@@ -54,7 +55,8 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
     ))
 }
 
-fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
+/// One JSON object per line; blank lines are allowed.
+pub(super) fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
@@ -107,15 +109,13 @@ fn keys(lines: &[Line]) -> Vec<String> {
 
 fn value(file: &str, line: &Line, key: &str) -> Result<String> {
     let Some(value) = line.object.get(key) else {
-        let found: Vec<String> = line.object.keys().map(|k| format!("\"{k}\"")).collect();
-        let found = match found.is_empty() {
-            true => "none".to_owned(),
-            false => found.join(", "),
-        };
         return Err(invalid(
             file,
             Some(line.row),
-            format!("the key \"{key}\" is missing; the keys found are: {found}"),
+            format!(
+                "the key \"{key}\" is missing; the keys found are: {}",
+                found(&line.object)
+            ),
         ));
     };
     plain(value).ok_or_else(|| {
@@ -130,6 +130,17 @@ fn value(file: &str, line: &Line, key: &str) -> Result<String> {
     })
 }
 
+/// The keys of an object, for an error.
+pub(super) fn found(object: &Map<String, Value>) -> String {
+    match object.is_empty() {
+        true => "none".to_owned(),
+        false => {
+            let quoted: Vec<String> = object.keys().map(|key| format!("\"{key}\"")).collect();
+            quoted.join(", ")
+        }
+    }
+}
+
 /// A value that can be a text or a label, as text.
 fn plain(value: &Value) -> Option<String> {
     match value {
@@ -140,7 +151,8 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+/// What a value is, for an error.
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -151,7 +163,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
+pub(super) fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
     Error::InvalidData {
         file: file.to_owned(),
         row,

@@ -93,7 +93,7 @@ pub struct ParsedTable {
 /// `InvalidFile` for a binary file or one that is not UTF-8; `InvalidData` for a file without rows, rows of different
 /// length, a quote never closed, a line that is no JSON object, and a column that does not exist.
 pub fn parse(name: &str, bytes: &[u8], options: &ParseOptions) -> Result<ParsedTable> {
-    let text = sniff::decode(name, bytes)?;
+    let text = sniff::decode(name, bytes, "expected rows with a text and a label")?;
     match options.format.unwrap_or_else(|| sniff::format(name, text)) {
         TableFormat::Jsonl => jsonl::read(name, text, options),
         format => table::read(name, text, format, options),

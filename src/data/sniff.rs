@@ -33,12 +33,12 @@ const MAGIC: &[(&[u8], &str, &str)] = &[
     (b"\xFE\xFF", "UTF-16 text", UTF8_ADVICE),
 ];
 
-/// The text of a file, without a byte order mark.
+/// The text of a file, without a byte order mark. `expected` says what an empty file should hold.
 ///
 /// # Errors
 /// `InvalidData` for a file without any text; `InvalidFile` for a binary file and for one that is not UTF-8, with the
 /// offset of the first byte at fault.
-pub(crate) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
+pub(crate) fn decode<'a>(file: &str, bytes: &'a [u8], expected: &str) -> Result<&'a str> {
     let invalid = |reason: String| Error::InvalidFile {
         file: file.to_owned(),
         reason,
@@ -65,7 +65,7 @@ pub(crate) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
         return Err(Error::InvalidData {
             file: file.to_owned(),
             row: None,
-            reason: "the file is empty; expected rows with a text and a label".into(),
+            reason: format!("the file is empty; {expected}"),
         });
     }
     Ok(text)

@@ -186,7 +186,7 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
 }
 
 /// A string as YAML reads it back.
-fn yaml(text: &str) -> String {
+pub(super) fn yaml(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

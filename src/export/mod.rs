@@ -4,6 +4,8 @@ pub mod card;
 pub mod files;
 pub mod import;
 pub mod language;
+pub mod language_card;
+pub mod language_folder;
 pub mod save;
 pub mod sentence;
 

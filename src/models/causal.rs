@@ -44,6 +44,40 @@ impl DecoderConfig {
         }
     }
 
+    /// The linear layers of layer `index`: each one's checkpoint name and `[in, out]`.
+    pub fn linear_shapes(&self, index: usize) -> Vec<(String, [usize; 2])> {
+        let [hidden, wide] = [self.hidden_size, self.intermediate_size];
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        let (at, shapes) = match self.family {
+            Family::Gpt2 => (
+                "transformer.h",
+                vec![
+                    ("attn.c_attn", [hidden, 3 * hidden]),
+                    ("attn.c_proj", [hidden, hidden]),
+                    ("mlp.c_fc", [hidden, wide]),
+                    ("mlp.c_proj", [wide, hidden]),
+                ],
+            ),
+            _ => (
+                "model.layers",
+                vec![
+                    ("self_attn.q_proj", [hidden, queries]),
+                    ("self_attn.k_proj", [hidden, keys]),
+                    ("self_attn.v_proj", [hidden, keys]),
+                    ("self_attn.o_proj", [queries, hidden]),
+                    ("mlp.gate_proj", [hidden, wide]),
+                    ("mlp.up_proj", [hidden, wide]),
+                    ("mlp.down_proj", [wide, hidden]),
+                ],
+            ),
+        };
+        let shapes = shapes.into_iter();
+        shapes
+            .map(|(name, shape)| (format!("{at}.{index}.{name}"), shape))
+            .collect()
+    }
+
     /// The prefix of the names in a checkpoint of the whole model; one of the bare decoder has none.
     pub fn checkpoint_prefix(&self) -> &'static str {
         match self.family {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::bert::BertSettings;
 use super::config::{Architecture, EncoderConfig};
+use super::decoder::{DecoderConfig, Family};
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
 
-/// A tensor's name and shape.
-type Shape = (String, Vec<usize>);
+/// Names of tensors and their shapes.
+type Shapes = Vec<(String, Vec<usize>)>;
 
 /// The bytes of a `model.safetensors`: norms at 1 and 0, biases 0, everything else normal with `initializer_range`. Names have no
 /// prefix; BERT has its pooler, the other families have no head, as models that were only pretrained.
@@ -18,31 +19,25 @@ type Shape = (String, Vec<usize>);
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
 pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match &config.architecture {
-        Architecture::Bert(settings) => bert(config, settings),
-        Architecture::Modernbert(_) => modernbert(config),
+        Architecture::Bert(settings) => bert_shapes(config, settings),
+        Architecture::Modernbert(_) => modernbert_shapes(config),
     };
-    let tensors = shapes
-        .into_iter()
-        .map(|(name, shape)| {
-            let count = shape.iter().product();
-            let mut rng = Rng::stream(seed, &name);
-            let values = match (shape.len(), name.ends_with(".bias")) {
-                (1, false) => vec![1.0; count],
-                (1, true) => vec![0.0; count],
-                _ => (0..count)
-                    .map(|_| (rng.normal() * config.initializer_range) as f32)
-                    .collect::<Vec<_>>(),
-            };
-            (name, shape, values)
-        })
-        .collect::<Vec<_>>();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, values)| (name.as_str(), shape.as_slice(), values.as_slice()));
-    write(views, &BTreeMap::new())
+    file(shapes, config.initializer_range, seed)
 }
 
-fn bert(config: &EncoderConfig, settings: &BertSettings) -> Vec<Shape> {
+/// The same of a language model, under the names of its family.
+///
+/// # Errors
+/// [`crate::Error::InvalidState`] where there is no memory for the file.
+pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
+    let shapes = match config.family {
+        Family::Gpt2 => gpt2_shapes(config),
+        _ => llama_shapes(config),
+    };
+    file(shapes, config.initializer_range, seed)
+}
+
+fn bert_shapes(config: &EncoderConfig, settings: &BertSettings) -> Shapes {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (
@@ -88,7 +83,7 @@ fn bert(config: &EncoderConfig, settings: &BertSettings) -> Vec<Shape> {
     shapes
 }
 
-fn modernbert(config: &EncoderConfig) -> Vec<Shape> {
+fn modernbert_shapes(config: &EncoderConfig) -> Shapes {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (
@@ -113,4 +108,96 @@ fn modernbert(config: &EncoderConfig) -> Vec<Shape> {
         }
     }
     shapes
+}
+
+fn llama_shapes(config: &DecoderConfig) -> Shapes {
+    let [h, d] = [config.hidden_size, config.head_dim];
+    let mut shapes = vec![
+        (
+            "model.embed_tokens.weight".to_string(),
+            vec![config.vocab_size, h],
+        ),
+        ("model.norm.weight".into(), vec![h]),
+    ];
+    if !config.tie_word_embeddings {
+        shapes.push(("lm_head.weight".into(), vec![config.vocab_size, h]));
+    }
+    for layer in 0..config.layers.len() {
+        let at = |name: &str| format!("model.layers.{layer}.{name}");
+        for (name, [input, output]) in config.linear_shapes(layer) {
+            let bias = match name.rsplit('.').next() {
+                Some("o_proj") => config.output_bias,
+                Some("q_proj" | "k_proj" | "v_proj") => config.qkv_bias,
+                _ => config.mlp_bias,
+            };
+            shapes.push((format!("{name}.weight"), vec![output, input]));
+            if bias {
+                shapes.push((format!("{name}.bias"), vec![output]));
+            }
+        }
+        let mut norms = vec![("input_layernorm", h), ("post_attention_layernorm", h)];
+        if config.post_norms {
+            norms.extend([
+                ("pre_feedforward_layernorm", h),
+                ("post_feedforward_layernorm", h),
+            ]);
+        }
+        if config.qk_norm {
+            norms.extend([("self_attn.q_norm", d), ("self_attn.k_norm", d)]);
+        }
+        let norms = norms.into_iter();
+        shapes.extend(norms.map(|(name, width)| (at(&format!("{name}.weight")), vec![width])));
+    }
+    shapes
+}
+
+fn gpt2_shapes(config: &DecoderConfig) -> Shapes {
+    let h = config.hidden_size;
+    let mut shapes = vec![
+        (
+            "transformer.wte.weight".to_string(),
+            vec![config.vocab_size, h],
+        ),
+        (
+            "transformer.wpe.weight".into(),
+            vec![config.max_position_embeddings, h],
+        ),
+    ];
+    let mut norms = vec!["transformer.ln_f".to_string()];
+    for layer in 0..config.layers.len() {
+        let at = |name: &str| format!("transformer.h.{layer}.{name}");
+        for (name, [input, output]) in config.linear_shapes(layer) {
+            shapes.push((format!("{name}.weight"), vec![input, output]));
+            shapes.push((format!("{name}.bias"), vec![output]));
+        }
+        norms.extend([at("ln_1"), at("ln_2")]);
+    }
+    for name in norms {
+        shapes.push((format!("{name}.weight"), vec![h]));
+        shapes.push((format!("{name}.bias"), vec![h]));
+    }
+    shapes
+}
+
+/// Norms at 1 and biases at 0, everything else normal with that deviation.
+fn file(shapes: Shapes, deviation: f64, seed: u64) -> Result<Vec<u8>> {
+    let tensors = shapes
+        .into_iter()
+        .map(|(name, shape)| {
+            let count = shape.iter().product();
+            let mut rng = Rng::stream(seed, &name);
+            let values = match (shape.len(), name.ends_with(".bias")) {
+                (1, false) => vec![1.0; count],
+                (1, true) => vec![0.0; count],
+                _ => (0..count)
+                    .map(|_| (rng.normal() * deviation) as f32)
+                    .collect::<Vec<_>>(),
+            };
+            (name, shape, values)
+        })
+        .collect::<Vec<_>>();
+    let views = tensors
+        .iter()
+        .map(|(name, shape, values)| (name.as_str(), shape.as_slice(), values.as_slice()));
+    write(views, &BTreeMap::new())
 }

@@ -144,6 +144,32 @@ pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Re
     }))
 }
 
+/// Numbers that the settings would train in layers of those names and shapes, `[in, out]`, biases left out.
+///
+/// # Errors
+/// As [`attach`] for the settings themselves.
+pub fn trained_numbers(
+    config: &LoraConfig,
+    layers: impl IntoIterator<Item = (String, [usize; 2])>,
+) -> Result<u64> {
+    config.check()?;
+    // a language model's default is every linear layer
+    let every = match &config.target_modules {
+        TargetModules::Default => true,
+        TargetModules::Pattern(word) => word == ALL_LINEAR,
+        TargetModules::Suffixes(_) => false,
+    };
+    let matcher = Matcher::new(&config.target_modules)?;
+    let targets = layers
+        .into_iter()
+        .filter(|(name, _)| config.in_layers(layer_of(name)) && (every || matcher.matches(name)));
+    let numbers = targets.map(|(name, [input, output])| {
+        let magnitude = if config.use_dora { output } else { 0 };
+        ((input + output) * config.rank_of(&name) + magnitude) as u64
+    });
+    Ok(numbers.sum())
+}
+
 /// A delta that changes nothing yet.
 fn fresh(linear: &Linear, config: &LoraConfig, name: &str, seed: u64) -> Lora {
     let [input, output] = linear.shape();

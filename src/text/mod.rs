@@ -1,5 +1,10 @@
-//! Enters: a model's tokenizer file and texts. Leaves: token ids.
+//! Enters: a model's tokenizer and chat template, and texts. Leaves: token ids, and texts from token ids.
 
+pub mod chat;
+mod jinja;
+pub mod stream;
 pub mod tokenizer;
 
-pub use tokenizer::{Encoding, Tokenizer};
+pub use chat::{ChatTemplate, Message, Rendered};
+pub use stream::TextStream;
+pub use tokenizer::{Encoding, Marked, Piece, Tokenizer};

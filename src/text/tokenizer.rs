@@ -1,4 +1,6 @@
-//! Enters: the bytes of a tokenizer.json, and texts. Leaves: token ids as the Python library gives them.
+//! Enters: the bytes of a tokenizer.json, and texts. Leaves: token ids as the Python library gives them, and back.
+
+use std::ops::Range;
 
 use tokenizers::utils::truncation::TruncationDirection;
 
@@ -16,6 +18,36 @@ pub struct Encoding {
     pub type_ids: Vec<u32>,
     /// How many tokens the whole text has, special tokens included, where some were cut off.
     pub truncated_from: Option<usize>,
+}
+
+/// A token and the bytes of the text that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Token id.
+    pub id: u32,
+    /// Bytes of the text. Several tokens may share one character's bytes.
+    pub bytes: Range<usize>,
+}
+
+impl Piece {
+    /// Whether the token starts inside `span`, bytes of the same text.
+    pub fn starts_in(&self, span: &Range<usize>) -> bool {
+        // Tokenizers that trim spaces off the offsets leave a token of spaces at its own end, without any bytes.
+        let start = match self.bytes.is_empty() {
+            true => self.bytes.start.saturating_sub(1),
+            false => self.bytes.start,
+        };
+        span.contains(&start)
+    }
+}
+
+/// A text as a language model reads it, with the tokens that it shall learn to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// Token ids, as many as `targets`.
+    pub ids: Vec<u32>,
+    /// Whether each token starts inside one of the spans asked for.
+    pub targets: Vec<bool>,
 }
 
 /// A tokenizer that cuts and pads only where it is told to.
@@ -98,10 +130,7 @@ impl Tokenizer {
                 ),
             });
         }
-        let failed = |error: tokenizers::Error| Error::InvalidFile {
-            file: self.file_name.clone(),
-            reason: format!("cannot encode {}: {error}", quoted(text)),
-        };
+        let failed = |error| self.cannot_encode(text, error);
         // Cut before the special tokens are added, as the library does itself, so that the last one survives.
         let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
         let length = encoding.len() + self.special_tokens;
@@ -119,6 +148,95 @@ impl Tokenizer {
             type_ids: encoding.get_type_ids().to_vec(),
             truncated_from,
         })
+    }
+
+    /// The tokens of `text` without special tokens around it. Special tokens written in the text are found.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot encode the text.
+    pub fn pieces(&self, text: &str) -> Result<Vec<Piece>> {
+        // Offsets of `encode` are bytes; `encode_fast` gives none.
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|error| self.cannot_encode(text, error))?;
+        let offsets = encoding.get_offsets().iter();
+        Ok(encoding
+            .get_ids()
+            .iter()
+            .zip(offsets)
+            .map(|(id, (start, end))| Piece {
+                id: *id,
+                bytes: *start..*end,
+            })
+            .collect())
+    }
+
+    /// The tokens of `text` without special tokens around it; targets are those that start inside a byte span of
+    /// `spans`, which is transformers' rule for `return_assistant_tokens_mask`.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot encode the text.
+    pub fn encode_marked(&self, text: &str, spans: &[Range<usize>]) -> Result<Marked> {
+        let pieces = self.pieces(text)?;
+        Ok(Marked {
+            ids: pieces.iter().map(|piece| piece.id).collect(),
+            targets: pieces
+                .iter()
+                .map(|piece| spans.iter().any(|span| piece.starts_in(span)))
+                .collect(),
+        })
+    }
+
+    /// The special tokens that the tokenizer puts before every text, such as a beginning-of-text token.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot encode a text.
+    pub fn prefix_ids(&self) -> Result<Vec<u32>> {
+        const TEXT: &str = "a";
+        let encoding = self
+            .inner
+            .encode_fast(TEXT, true)
+            .map_err(|error| self.cannot_encode(TEXT, error))?;
+        let special = encoding.get_special_tokens_mask().iter();
+        Ok(encoding
+            .get_ids()
+            .iter()
+            .zip(special)
+            .take_while(|(_, special)| **special == 1)
+            .map(|(id, _)| *id)
+            .collect())
+    }
+
+    /// The text of `ids`, without special tokens where `skip_special_tokens` is set. Bytes that are no whole character
+    /// become U+FFFD; ids that the tokenizer does not know are left out.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot decode.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        self.inner
+            .decode(ids, skip_special_tokens)
+            .map_err(|error| Error::InvalidFile {
+                file: self.file_name.clone(),
+                reason: format!("cannot decode {} ids: {error}", ids.len()),
+            })
+    }
+
+    /// The id of a token as the vocabulary writes it, special tokens included.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The token of an id as the vocabulary writes it.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    fn cannot_encode(&self, text: &str, error: tokenizers::Error) -> Error {
+        Error::InvalidFile {
+            file: self.file_name.clone(),
+            reason: format!("cannot encode {}: {error}", quoted(text)),
+        }
     }
 }
 

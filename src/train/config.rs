@@ -390,11 +390,11 @@ impl TrainOptions {
     }
 }
 
-fn out_of_range(option: &str, range: &str, value: impl std::fmt::Display) -> Error {
+pub(super) fn out_of_range(option: &str, range: &str, value: impl std::fmt::Display) -> Error {
     invalid(option, format!("expected {range}, got {value}"))
 }
 
-fn invalid(option: &str, reason: String) -> Error {
+pub(super) fn invalid(option: &str, reason: String) -> Error {
     Error::InvalidOption {
         option: option.into(),
         reason,

@@ -5,6 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use super::benchmark::Benchmark;
 use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
+use super::language::LanguageState;
 use super::source::JsSource;
 use crate::data::Example;
 use crate::device::Compute;
@@ -16,15 +17,28 @@ use crate::{Error, export};
 /// One engine per WebAssembly instance: a device, at most one model, at most one run.
 #[wasm_bindgen]
 pub struct Engine {
-    compute: Compute,
+    pub(super) compute: Compute,
     model: Option<Pretrained>,
     session: Option<Session>,
     tuned: Option<Tuned>,
     benchmark: Option<Benchmark>,
+    pub(super) language: LanguageState,
 }
 
-fn state(words: &str) -> JsValue {
+pub(super) fn state(words: &str) -> JsValue {
     error(Error::InvalidState(words.into()))
+}
+
+/// Which model answers.
+pub(super) fn which_of(word: &str) -> Result<Which, JsValue> {
+    match word {
+        "tuned" => Ok(Which::Tuned),
+        "baseline" => Ok(Which::Baseline),
+        other => Err(error(Error::InvalidOption {
+            option: "which".into(),
+            reason: format!("expected \"tuned\" or \"baseline\", got \"{other}\""),
+        })),
+    }
 }
 
 #[wasm_bindgen]
@@ -47,6 +61,7 @@ impl Engine {
             session: None,
             tuned: None,
             benchmark: None,
+            language: LanguageState::default(),
         })
     }
 
@@ -58,10 +73,18 @@ impl Engine {
             .await
             .map_err(error)?;
         let info = to_js(&model.info())?;
+        self.language = LanguageState::default();
         self.session = None;
         self.tuned = None;
         self.model = Some(model);
         Ok(info)
+    }
+
+    /// Drops what classifies.
+    pub(super) fn drop_classifier(&mut self) {
+        self.session = None;
+        self.tuned = None;
+        self.model = None;
     }
 
     fn model(&self) -> Result<&Pretrained, JsValue> {
@@ -117,16 +140,7 @@ impl Engine {
     /// Classifies texts.
     pub async fn predict(&self, texts: JsValue, which: &str) -> Result<JsValue, JsValue> {
         let texts: Vec<String> = from_js(texts, "texts")?;
-        let which = match which {
-            "tuned" => Which::Tuned,
-            "baseline" => Which::Baseline,
-            other => {
-                return Err(error(Error::InvalidOption {
-                    option: "which".into(),
-                    reason: format!("expected \"tuned\" or \"baseline\", got \"{other}\""),
-                }));
-            }
-        };
+        let which = which_of(which)?;
         let predictions = self.tuned()?.predict(self.model()?, &texts, which).await;
         to_js(&predictions.map_err(error)?)
     }

@@ -4,6 +4,7 @@
 mod benchmark;
 mod convert;
 mod engine;
+mod language;
 mod source;
 
 use wasm_bindgen::prelude::*;

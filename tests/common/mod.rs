@@ -11,4 +11,5 @@ pub mod pissa;
 pub mod safeguards;
 pub mod table;
 pub mod tiny;
+pub mod tiny_language;
 pub mod training;

@@ -152,21 +152,22 @@ fn add_batch(
         }
         return loss;
     }
+    // some functions have a faster form for what needs no gradient, so that both computations must agree on what does
+    let enter = |index: usize, x: Tensor<3>| match index > trained.first || trained.embeddings {
+        true => x.autodiff().require_grad(),
+        false => x,
+    };
     let mut entries = Vec::with_capacity(layers - trained.first);
     for index in trained.first..layers {
         entries.push(x.clone());
-        x = run(model, index, x, &context, pass).inner();
+        x = run(model, index, enter(index, x), &context, pass).inner();
     }
     let (loss, mut gradient) = head(model, trained, x, batch, count, pass, sums);
     for index in (trained.first..layers).rev() {
         let Some(entry) = entries.pop() else {
             break;
         };
-        let below = index > trained.first || trained.embeddings;
-        let entry = match below {
-            true => entry.autodiff().require_grad(),
-            false => entry,
-        };
+        let entry = enter(index, entry);
         let out = run(model, index, entry.clone(), &context, pass);
         let mut tape = (out * gradient.clone()).sum().backward();
         for (path, gradient) in take_gradients(&decoder.layers[index], &mut tape) {

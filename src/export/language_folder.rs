@@ -1,0 +1,101 @@
+//! Enters: a tuned language model. Leaves: the PEFT folder of its adapter, and a tuned model from such a folder.
+
+use burn::module::Module;
+use serde_json::Value;
+
+use super::files::{
+    ADAPTER_CONFIG, ADAPTER_MODEL, CARD, ExportedFile, Tensors, file, json_file, safetensors,
+};
+use super::language::{restore, trained_values};
+use super::language_card::card;
+use crate::language_model::LanguageModel;
+use crate::models::decoder::Family;
+use crate::peft::{LoraConfig, Method, PrefixConfig};
+use crate::tuned_language::{CausalCard, TunedLanguage};
+use crate::{Error, Result};
+
+/// The files that `PeftModel.from_pretrained` reads, with the tokenizer's beside them.
+///
+/// # Errors
+/// [`Error::InvalidOption`] where the weights themselves were tuned, which leave as a merged folder; [`Error::NotFinite`]; failures of the
+/// device.
+pub async fn peft_folder(
+    model: &LanguageModel,
+    tuned: &TunedLanguage,
+) -> Result<Vec<ExportedFile>> {
+    let conv1d = model.config.family == Family::Gpt2;
+    let settings = match &tuned.method {
+        Method::Lora(config) => config.causal_adapter_config(&model.name, conv1d),
+        Method::Prefix(config) => config.causal_adapter_config(&model.name, &model.config),
+        _ => {
+            return Err(Error::InvalidOption {
+                option: "formats".into(),
+                reason: "a model that was tuned whole has no adapter; export it merged".into(),
+            });
+        }
+    };
+    let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;
+    let mut files = vec![
+        safetensors(ADAPTER_MODEL, &values)?,
+        json_file(ADAPTER_CONFIG, &settings)?,
+        file(CARD, card(model, tuned).into_bytes()),
+    ];
+    let own = model.tokenizer_files.iter();
+    files.extend(own.map(|(path, bytes)| file(path, bytes.clone())));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Reads an adapter back onto the model that is loaded.
+///
+/// # Errors
+/// Missing or broken files, an adapter of another kind, tensors of other shapes than the loaded model has.
+pub async fn import_folder(
+    model: &LanguageModel,
+    files: Vec<ExportedFile>,
+) -> Result<TunedLanguage> {
+    // a zip or a folder may put everything into one folder more
+    let root = files
+        .iter()
+        .find_map(|file| file.path.strip_suffix(ADAPTER_CONFIG))
+        .unwrap_or_default();
+    let of = |name: &str| {
+        let path = format!("{root}{name}");
+        let found = files.iter().find(|file| file.path == path);
+        found
+            .map(|file| &file.bytes)
+            .ok_or_else(|| Error::MissingFile {
+                file: name.into(),
+                found: files
+                    .iter()
+                    .map(|file| file.path.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
+    };
+    let settings = of(ADAPTER_CONFIG)?;
+    let parsed: Value = serde_json::from_slice(settings).map_err(|error| Error::InvalidFile {
+        file: ADAPTER_CONFIG.into(),
+        reason: error.to_string(),
+    })?;
+    let method = match parsed["peft_type"].as_str() {
+        Some("PREFIX_TUNING") => {
+            Method::Prefix(PrefixConfig::from_causal_adapter_config(settings)?)
+        }
+        _ => {
+            let conv1d = model.config.family == Family::Gpt2;
+            Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d)?)
+        }
+    };
+    let tensors = Tensors::read(ADAPTER_MODEL, of(ADAPTER_MODEL)?.clone()).await?;
+    let (network, trainable) = restore(&model.model, &method, &tensors)?;
+    Ok(TunedLanguage {
+        model: network.valid(),
+        method,
+        trainable,
+        card: CausalCard::Imported(match of(CARD) {
+            Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Err(_) => format!("# Adapter for {}\n", model.name),
+        }),
+    })
+}

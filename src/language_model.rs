@@ -1,0 +1,206 @@
+//! Enters: the files of a language model's folder. Leaves: a checked, frozen model with its tokenizer and chat template, ready to be tuned.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::device::Compute;
+use crate::formats::{Checkpoint, Source};
+use crate::layers::Storage;
+use crate::models::{CausalLm, DecoderConfig, Loader};
+use crate::pretrained::{optional, required};
+use crate::text::{ChatTemplate, Message, Tokenizer};
+use crate::{Error, Result};
+
+/// Everything that is known of a loaded language model. Cloning shares the weights.
+#[derive(Debug, Clone)]
+pub struct LanguageModel {
+    /// Repository id or folder name.
+    pub name: String,
+    /// `config.json`, checked.
+    pub config: DecoderConfig,
+    /// Text to ids.
+    pub tokenizer: Tokenizer,
+    /// How conversations are written down.
+    pub template: ChatTemplate,
+    /// The frozen model.
+    pub model: CausalLm,
+    /// How its weights are kept.
+    pub storage: Storage,
+    /// `config.json` as it was read; a merged model carries it along.
+    pub config_json: Value,
+    /// The token behind a finished text, where the files name one.
+    pub eos_id: Option<u32>,
+    /// Tokens that end what it writes.
+    pub ends: Vec<u32>,
+    /// Files that an export carries along unchanged: name and bytes.
+    pub tokenizer_files: Vec<(String, Vec<u8>)>,
+    /// Where it runs.
+    pub compute: Compute,
+}
+
+/// What a caller sees of a [`LanguageModel`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LanguageModelInfo {
+    pub name: String,
+    pub family: &'static str,
+    pub parameters: u64,
+    pub layers: usize,
+    pub hidden_size: usize,
+    pub vocab_size: usize,
+    pub max_positions: usize,
+    pub storage: Storage,
+    /// Bytes of the weights on the device.
+    pub weight_bytes: u64,
+    /// Whether the files bring a chat template; ChatML otherwise.
+    pub own_template: bool,
+}
+
+/// What is to be continued.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Prompt {
+    /// A conversation, which the model answers.
+    Chat(Vec<Message>),
+    /// A text, which the model goes on with.
+    Text(String),
+}
+
+impl LanguageModel {
+    /// Loads a model from the files of its folder; weights go to the device tensor by tensor.
+    ///
+    /// # Errors
+    /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, a weight that cannot be kept as `storage` asks,
+    /// or too little memory.
+    pub async fn load<S: Source>(
+        name: &str,
+        files: Vec<S>,
+        compute: Compute,
+        storage: Storage,
+    ) -> Result<Self> {
+        let config_bytes = required(&files, "config.json").await?;
+        let config = DecoderConfig::parse(&config_bytes)?;
+        let config_json = json("config.json", &config_bytes)?;
+        let tokenizer_json = required(&files, "tokenizer.json").await?;
+        let tokenizer = Tokenizer::from_bytes("tokenizer.json", &tokenizer_json)?;
+        if tokenizer.largest_id() as usize >= config.vocab_size {
+            return Err(Error::TokenizerMismatch {
+                largest_id: tokenizer.largest_id(),
+                rows: config.vocab_size,
+            });
+        }
+        let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
+        for file in [
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "chat_template.jinja",
+            "generation_config.json",
+        ] {
+            if let Some(bytes) = optional(&files, file).await? {
+                tokenizer_files.push((file.into(), bytes));
+            }
+        }
+        let of = |name: &str| {
+            let found = tokenizer_files.iter().find(|(file, _)| file == name);
+            found.map(|(_, bytes)| bytes.as_slice())
+        };
+        let template = ChatTemplate::from_files(
+            of("chat_template.jinja"),
+            of("tokenizer_config.json"),
+            of("special_tokens_map.json"),
+        )?;
+        let named = template
+            .eos_token()
+            .and_then(|token| tokenizer.token_to_id(token));
+        let mut ends = config.eos_token_ids.clone();
+        if let Some(bytes) = of("generation_config.json") {
+            ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
+        }
+        ends.extend(named);
+        ends.sort_unstable();
+        ends.dedup();
+        let weights = storage.bytes(config.parameters(), compute.packs_bits());
+        let table = 8 * (config.vocab_size as u64 * config.hidden_size as u64);
+        compute.check_memory(
+            "Loading this model",
+            weights + table,
+            "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
+        )?;
+        let checkpoint = Checkpoint::open(files).await?;
+        let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
+        let model = CausalLm::load(&config, &loader.with_storage(storage)).await?;
+        Ok(Self {
+            name: name.into(),
+            eos_id: named.or(config.eos_token_ids.first().copied()),
+            config,
+            tokenizer,
+            template,
+            model,
+            storage,
+            config_json,
+            ends,
+            tokenizer_files,
+            compute,
+        })
+    }
+
+    /// What a caller may see of it.
+    pub fn info(&self) -> LanguageModelInfo {
+        let config = &self.config;
+        LanguageModelInfo {
+            name: self.name.clone(),
+            family: config.family.word(),
+            parameters: burn::module::Module::num_params(&self.model) as u64,
+            layers: config.layers.len(),
+            hidden_size: config.hidden_size,
+            vocab_size: config.vocab_size,
+            max_positions: config.max_position_embeddings,
+            storage: self.storage,
+            weight_bytes: self
+                .storage
+                .bytes(config.parameters(), self.compute.packs_bits()),
+            own_template: !self.template.is_default(),
+        }
+    }
+
+    /// The ids of a prompt, up to where the model goes on: a conversation as its template writes it, a text behind the tokens that begin
+    /// every text.
+    ///
+    /// # Errors
+    /// Failures of template or tokenizer.
+    pub fn prompt_ids(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        match prompt {
+            Prompt::Chat(messages) => {
+                let text = self.template.render(messages, true)?;
+                let pieces = self.tokenizer.pieces(&text)?;
+                Ok(pieces.into_iter().map(|piece| piece.id).collect())
+            }
+            Prompt::Text(text) => {
+                let mut ids = self.tokenizer.prefix_ids()?;
+                ids.extend(
+                    self.tokenizer
+                        .pieces(text)?
+                        .into_iter()
+                        .map(|piece| piece.id),
+                );
+                Ok(ids)
+            }
+        }
+    }
+}
+
+fn json(file: &str, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| Error::InvalidFile {
+        file: file.into(),
+        reason: error.to_string(),
+    })
+}
+
+/// One id or a list of them.
+fn ids(value: &Value) -> Vec<u32> {
+    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(list) => list.iter().filter_map(one).collect(),
+        value => one(value).into_iter().collect(),
+    }
+}

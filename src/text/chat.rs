@@ -1,0 +1,376 @@
+//! Enters: a model folder's chat template, and conversations. Leaves: the text the model reads, and where its own turns stand.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use minijinja::Environment;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::jinja;
+use crate::error::{Error, Result};
+
+/// Where newer model folders keep the template.
+pub const TEMPLATE_FILE: &str = "chat_template.jinja";
+/// Where older folders keep it, and all keep the special tokens' names.
+pub const CONFIG_FILE: &str = "tokenizer_config.json";
+const TOKENS_FILE: &str = "special_tokens_map.json";
+
+/// The role whose turns a model learns to write.
+pub const ASSISTANT: &str = "assistant";
+
+/// ChatML, for models that bring no template.
+const CHATML: &str = "{% for message in messages %}\
+    {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}\
+    {% endfor %}\
+    {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of `role`.
+    pub fn new(role: &str, content: &str) -> Message {
+        Message {
+            role: role.into(),
+            content: content.into(),
+        }
+    }
+
+    /// Whether this is a turn that the model learns to write.
+    pub fn is_assistant(&self) -> bool {
+        self.role == ASSISTANT
+    }
+}
+
+/// A conversation as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The whole text, special tokens written out.
+    pub text: String,
+    /// Per assistant turn the bytes of `text` that the model writes: what follows the generation prompt, up to and with
+    /// the end-of-turn token, without the line break after it.
+    pub assistant: Vec<Range<usize>>,
+}
+
+/// How a model writes conversations down.
+///
+/// The template runs as in transformers' `apply_chat_template`, with `messages`, `add_generation_prompt`, the special
+/// tokens' names, and neither tools nor documents. Its clock stands still at 26 July 2024.
+#[derive(Debug, Clone)]
+pub struct ChatTemplate {
+    file: String,
+    env: Environment<'static>,
+    tokens: BTreeMap<String, String>,
+    is_default: bool,
+}
+
+/// What a template is rendered with.
+#[derive(Serialize)]
+struct Context<'a> {
+    messages: &'a [Message],
+    add_generation_prompt: bool,
+    tools: Option<()>,
+    documents: Option<()>,
+    #[serde(flatten)]
+    tokens: &'a BTreeMap<String, String>,
+}
+
+impl ChatTemplate {
+    /// Reads the template from the bytes of a folder's `chat_template.jinja`, else from `chat_template` in its
+    /// `tokenizer_config.json` (the one called "default" where there are several), else takes ChatML. Special tokens are
+    /// those that `tokenizer_config.json` names, else `special_tokens_map.json`.
+    ///
+    /// # Errors
+    /// `InvalidFile` for a file that is not UTF-8 or not JSON, and for a template that does not compile.
+    pub fn from_files(
+        template: Option<&[u8]>,
+        tokenizer_config: Option<&[u8]>,
+        special_tokens_map: Option<&[u8]>,
+    ) -> Result<ChatTemplate> {
+        let config = object(CONFIG_FILE, tokenizer_config)?;
+        let mut tokens = special_tokens(&object(TOKENS_FILE, special_tokens_map)?);
+        tokens.extend(special_tokens(&config));
+        let own = match template {
+            Some(bytes) => {
+                let source = std::str::from_utf8(bytes).map_err(|error| {
+                    let at = error.valid_up_to();
+                    invalid(
+                        TEMPLATE_FILE,
+                        format!("expected UTF-8, but the byte at offset {at} is not"),
+                    )
+                })?;
+                Some((TEMPLATE_FILE, source.to_owned()))
+            }
+            None => template_of(&config)?.map(|source| (CONFIG_FILE, source)),
+        };
+        match own {
+            Some((file, source)) => ChatTemplate::compile(file, &source, tokens, false),
+            None => ChatTemplate::compile("the default chat template", CHATML, tokens, true),
+        }
+    }
+
+    fn compile(
+        file: &str,
+        source: &str,
+        tokens: BTreeMap<String, String>,
+        is_default: bool,
+    ) -> Result<ChatTemplate> {
+        let env = jinja::compile(file, source).map_err(|error| {
+            invalid(file, format!("the chat template does not compile: {error}"))
+        })?;
+        Ok(ChatTemplate {
+            file: file.to_owned(),
+            env,
+            tokens,
+            is_default,
+        })
+    }
+
+    /// Whether the folder has no template of its own, so that ChatML is used.
+    pub fn is_default(&self) -> bool {
+        self.is_default
+    }
+
+    /// The text of the token that begins every text, where the tokenizer's files name one.
+    pub fn bos_token(&self) -> Option<&str> {
+        self.tokens.get("bos_token").map(String::as_str)
+    }
+
+    /// The text of the token that ends every text, where the tokenizer's files name one.
+    pub fn eos_token(&self) -> Option<&str> {
+        self.tokens.get("eos_token").map(String::as_str)
+    }
+
+    /// Writes `messages` down; with `add_generation_prompt` up to where the assistant's next turn begins.
+    ///
+    /// # Errors
+    /// `InvalidFile` with the template's own words where it refuses the conversation.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+        let context = Context {
+            messages,
+            add_generation_prompt,
+            tools: None,
+            documents: None,
+            tokens: &self.tokens,
+        };
+        self.env
+            .get_template(&self.file)
+            .and_then(|template| template.render(Serde(context)))
+            .map_err(|error| {
+                let words = error
+                    .detail()
+                    .map_or_else(|| error.to_string(), str::to_owned);
+                invalid(
+                    &self.file,
+                    format!("the chat template refuses the conversation: {words}"),
+                )
+            })
+    }
+
+    /// Writes `messages` down and finds the assistant's turns in the text.
+    ///
+    /// Any template can be asked, whether it has `{% generation %}` blocks or not: one turn's content is replaced by a
+    /// word that stands nowhere else; what is written before and after it is the same in the real text.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`]; `InvalidFile` too where a turn cannot be found, so that nothing is ever trained on
+    /// by accident.
+    pub fn render_marked(&self, messages: &[Message]) -> Result<Rendered> {
+        let text = self.render(messages, false)?;
+        let mut assistant: Vec<Range<usize>> = Vec::new();
+        for index in (0..messages.len()).filter(|index| messages[*index].is_assistant()) {
+            let span = self.assistant_span(messages, index, &text)?;
+            if assistant.last().is_some_and(|last| last.end > span.start) {
+                return Err(self.not_found(index, "it overlaps the turn before"));
+            }
+            assistant.push(span);
+        }
+        Ok(Rendered { text, assistant })
+    }
+
+    /// The bytes of `text` that the model writes as message `index`.
+    fn assistant_span(
+        &self,
+        messages: &[Message],
+        index: usize,
+        text: &str,
+    ) -> Result<Range<usize>> {
+        let sentinel = absent_word(messages);
+        let mut marked = messages.to_vec();
+        marked[index].content = sentinel.clone();
+        let whole = self.render(&marked, false)?;
+        let (before, after) = self.around(index, &whole, &sentinel)?;
+        let Some(content_end) = text.strip_suffix(after).map(str::len) else {
+            return Err(self.not_found(index, "what follows it depends on what it says"));
+        };
+        let shared = text.starts_with(before).then_some(before.len());
+        let start = self
+            .generation_start(&messages[..index], text, shared)
+            .or(shared)
+            .filter(|start| *start <= content_end)
+            .ok_or_else(|| self.not_found(index, "what precedes it depends on what it says"))?;
+        let last = self.render(&marked[..=index], false)?;
+        let (_, tail) = self.around(index, &last, &sentinel)?;
+        let length = self.end_of_turn(tail, after).ok_or_else(|| {
+            self.not_found(index, "it ends in another way where a turn follows it")
+        })?;
+        match start..content_end + length {
+            span if span.is_empty() => Err(self.not_found(index, "nothing is written for it")),
+            span => Ok(span),
+        }
+    }
+
+    /// Where the generation prompt after `earlier` ends, if `text` goes on from there. `shared` is where the content
+    /// itself starts.
+    fn generation_start(
+        &self,
+        earlier: &[Message],
+        text: &str,
+        shared: Option<usize>,
+    ) -> Option<usize> {
+        // A template that cannot render the start of a conversation says nothing about where the turn begins.
+        let prompt = self.render(earlier, true).ok()?;
+        let gap = &text.strip_prefix(prompt.as_str())?;
+        let ignored = self
+            .render(earlier, false)
+            .is_ok_and(|plain| plain == prompt);
+        // Without a prompt of its own the turn's header, if there is one, stands between the two.
+        let has_header = match shared {
+            Some(shared) if shared > prompt.len() => {
+                !gap[..shared - prompt.len()].trim().is_empty()
+            }
+            Some(_) => false,
+            None => true,
+        };
+        (!(ignored && has_header)).then_some(prompt.len())
+    }
+
+    /// What stands before and after `sentinel`, which must stand once.
+    fn around<'a>(
+        &self,
+        index: usize,
+        text: &'a str,
+        sentinel: &str,
+    ) -> Result<(&'a str, &'a str)> {
+        let mut parts = text.split(sentinel);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(before), Some(after), None) => Ok((before, after)),
+            (_, None, _) => Err(self.not_found(index, "the template leaves it out")),
+            _ => Err(self.not_found(index, "the template writes it more than once")),
+        }
+    }
+
+    /// How many bytes of `after` end the turn, where a conversation that ends with it goes on with `tail`.
+    fn end_of_turn(&self, tail: &str, after: &str) -> Option<usize> {
+        let token = first_line(tail);
+        if after.starts_with(token) {
+            return Some(token.len());
+        }
+        // Some templates write the end-of-text token after the conversation's last turn only.
+        let token = token.strip_suffix(self.eos_token()?)?;
+        after.starts_with(token).then_some(token.len())
+    }
+
+    fn not_found(&self, index: usize, reason: &str) -> Error {
+        invalid(
+            &self.file,
+            format!(
+                "the assistant's turn (message {}) cannot be found in the rendered conversation: {reason}",
+                index + 1
+            ),
+        )
+    }
+}
+
+/// `tail` up to the first line break after something visible; empty where there is nothing visible.
+fn first_line(tail: &str) -> &str {
+    let visible = tail.len() - tail.trim_start().len();
+    let line = tail[visible..]
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end();
+    match line {
+        "" => "",
+        line => &tail[..visible + line.len()],
+    }
+}
+
+/// A word that no message holds.
+fn absent_word(messages: &[Message]) -> String {
+    let mut number = 0u64;
+    loop {
+        let word = format!("Answer{number}x");
+        if !messages
+            .iter()
+            .any(|message| message.content.contains(&word))
+        {
+            return word;
+        }
+        number += 1;
+    }
+}
+
+/// The object in a JSON file; an absent file holds nothing.
+fn object(file: &str, bytes: Option<&[u8]>) -> Result<Map<String, Value>> {
+    match bytes {
+        None => Ok(Map::new()),
+        Some(bytes) => serde_json::from_slice(bytes)
+            .map_err(|error| invalid(file, format!("expected a JSON object: {error}"))),
+    }
+}
+
+/// Every `..._token` with a text, which stands there as a string or as the `content` of an object.
+fn special_tokens(file: &Map<String, Value>) -> BTreeMap<String, String> {
+    file.iter()
+        .filter(|(key, _)| key.ends_with("_token"))
+        .filter_map(|(key, value)| {
+            let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
+            Some((key.clone(), text.to_owned()))
+        })
+        .collect()
+}
+
+/// `chat_template` of a tokenizer_config.json: a string, or a list of named ones.
+fn template_of(config: &Map<String, Value>) -> Result<Option<String>> {
+    match config.get("chat_template") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(source)) => Ok(Some(source.clone())),
+        Some(Value::Array(named)) => {
+            let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
+            let source = named
+                .iter()
+                .find(|entry| name(entry).as_deref() == Some("default"))
+                .and_then(|entry| entry.get("template")?.as_str());
+            match source {
+                Some(source) => Ok(Some(source.to_owned())),
+                None => Err(invalid(
+                    CONFIG_FILE,
+                    format!(
+                        "chat_template: expected one named \"default\", found: {}",
+                        named.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+                    ),
+                )),
+            }
+        }
+        Some(_) => Err(invalid(
+            CONFIG_FILE,
+            "chat_template: expected a string or a list of {name, template}".into(),
+        )),
+    }
+}
+
+fn invalid(file: &str, reason: String) -> Error {
+    Error::InvalidFile {
+        file: file.to_owned(),
+        reason,
+    }
+}

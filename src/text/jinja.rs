@@ -1,0 +1,223 @@
+//! Enters: a chat template's source. Leaves: an environment that renders it as transformers' Jinja does.
+
+use std::borrow::Cow;
+use std::io;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value};
+use regex::Regex;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+/// The date that `strftime_now` gives, (year, month, day): Llama 3's own where a template has no clock. A run could not be
+/// repeated if its texts held the day on which it ran.
+const TODAY: (u32, u32, u32) = (2024, 7, 26);
+
+/// Compiles `source` under `name`, with the blocks, filters, functions and methods that transformers gives to templates.
+///
+/// # Errors
+/// minijinja's own, for a source that does not compile.
+pub(super) fn compile(name: &str, source: &str) -> Result<Environment<'static>, Error> {
+    let mut env = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    env.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_formatter(write_value);
+    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    env.add_filter("tojson", to_json);
+    env.add_function("raise_exception", raise_exception);
+    env.add_function("strftime_now", strftime_now);
+    env.add_template_owned(name.to_owned(), without_generation(source)?.into_owned())?;
+    Ok(env)
+}
+
+/// transformers' `{% generation %}` blocks mark what the assistant wrote. Here they become blocks that always hold, which
+/// keeps what their signs say about white space.
+fn without_generation(source: &str) -> Result<Cow<'_, str>, Error> {
+    let pattern = |tag: &str| {
+        Regex::new(&format!(r"\{{%([-+]?)\s*{tag}\s*([-+]?)%\}}"))
+            .map_err(|error| Error::new(ErrorKind::SyntaxError, error.to_string()))
+    };
+    if !source.contains("generation") {
+        return Ok(Cow::Borrowed(source));
+    }
+    let opened = pattern("generation")?.replace_all(source, "{%$1 if true $2%}");
+    let closed = pattern("endgeneration")?.replace_all(&opened, "{%$1 endif $2%}");
+    Ok(Cow::Owned(closed.into_owned()))
+}
+
+/// Python writes `None`, `True` and `False`; all else is alike.
+fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let word = match value.kind() {
+        ValueKind::None => "None",
+        ValueKind::Bool if value.is_true() => "True",
+        ValueKind::Bool => "False",
+        _ => return minijinja::escape_formatter(out, state, value),
+    };
+    out.write_str(word).map_err(Error::from)
+}
+
+fn raise_exception(message: String) -> Result<String, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+/// `json.dumps` with `ensure_ascii=False`, as transformers' `tojson`: `", "` and `": "` between values.
+fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
+    if ensure_ascii == Some(true) {
+        let reason = "tojson: ensure_ascii=True is not supported";
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
+    options.assert_all_used()?;
+    let written = match indent {
+        None => written(value, PythonFormatter),
+        Some(width) => written(
+            value,
+            PrettyFormatter::with_indent(" ".repeat(width).as_bytes()),
+        ),
+    };
+    let text = written.map_err(|error| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("tojson failed: {error}"),
+        )
+    })?;
+    Ok(Value::from(text))
+}
+
+fn written(value: &Value, formatter: impl Formatter) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Separators of Python's `json.dumps`.
+struct PythonFormatter;
+
+impl Formatter for PythonFormatter {
+    fn begin_array_value<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+/// [`TODAY`] at midnight, written as Python's `strftime` does.
+fn strftime_now(format: String) -> Result<String, Error> {
+    let (year, month, day) = TODAY;
+    let mut text = String::new();
+    let mut chars = format.chars();
+    while let Some(char) = chars.next() {
+        if char != '%' {
+            text.push(char);
+            continue;
+        }
+        let directive = chars.next();
+        text += &match directive {
+            Some('d') => format!("{day:02}"),
+            Some('m') => format!("{month:02}"),
+            Some('Y') => year.to_string(),
+            Some('y') => format!("{:02}", year % 100),
+            Some('b') => "Jul".into(),
+            Some('B') => "July".into(),
+            Some('a') => "Fri".into(),
+            Some('A') => "Friday".into(),
+            Some('H' | 'M' | 'S') => "00".into(),
+            Some('%') => "%".into(),
+            _ => {
+                let reason = format!("strftime_now: the format \"{format}\" is not supported");
+                return Err(Error::new(ErrorKind::InvalidOperation, reason));
+            }
+        };
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minijinja::context;
+
+    fn render(source: &str) -> String {
+        let env = compile("t", source).unwrap();
+        let messages = context! { value => context! { a => vec![1, 2], b => "é\"<", c => () } };
+        env.get_template("t").unwrap().render(messages).unwrap()
+    }
+
+    #[test]
+    fn values_are_written_as_python_does() {
+        assert_eq!(
+            render("{{ none }} {{ true }} {{ 1 == 2 }} {{ gone }}|"),
+            "None True False |"
+        );
+        assert_eq!(
+            render("{{ value | tojson }}"),
+            r#"{"a": [1, 2], "b": "é\"<", "c": null}"#
+        );
+        assert_eq!(render("{{ [1] | tojson(indent=2) }}"), "[\n  1\n]");
+        assert_eq!(render("{{ ' a,b '.strip().split(',')[-1] }}"), "b");
+        assert_eq!(
+            render("{{ value.items() | length }}{{ value.get('z', 'no') }}"),
+            "3no"
+        );
+    }
+
+    #[test]
+    fn generation_blocks_keep_their_white_space_signs() {
+        assert_eq!(
+            render("a  {%- generation %}  {{- 'b' }}\n  {%- endgeneration %}\nc"),
+            "abc"
+        );
+        assert_eq!(render("a {% generation %}b{% endgeneration %} c"), "a b c");
+        assert_eq!(
+            render("a {%- generation -%} b {%- endgeneration -%} c"),
+            "abc"
+        );
+    }
+
+    #[test]
+    fn the_date_stands_still() {
+        assert_eq!(render("{{ strftime_now('%d %b %Y') }}"), "26 Jul 2024");
+        assert_eq!(
+            render("{{ strftime_now('%Y-%m-%d %H:%M %A%%') }}"),
+            "2024-07-26 00:00 Friday%"
+        );
+        let env = compile("t", "{{ strftime_now('%Q') }}").unwrap();
+        let error = env.get_template("t").unwrap().render(()).unwrap_err();
+        assert!(error.to_string().contains("%Q"), "{error}");
+    }
+
+    #[test]
+    fn loops_can_be_left() {
+        assert_eq!(
+            render(
+                "{% for x in [1, 2, 3] %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% endfor %}"
+            ),
+            "1"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! Enters: token ids, one at a time. Leaves: their text as soon as it is certain.
+
+use super::Tokenizer;
+use crate::error::Result;
+
+/// How many ids before the first one are decoded with it, as text-generation-inference does: enough for a decoder that
+/// treats the first token of a text otherwise.
+const CONTEXT: usize = 5;
+
+/// What a decoder writes for bytes that are no whole character (yet).
+const UNFINISHED: char = '\u{fffd}';
+
+/// Turns a growing list of ids into a growing text. No character leaves before all its bytes are there, and a space
+/// that belongs between two tokens is kept.
+#[derive(Debug, Clone)]
+pub struct TextStream {
+    skip_special_tokens: bool,
+    /// The last ids: those before `told` have left as text.
+    ids: Vec<u32>,
+    told: usize,
+}
+
+impl TextStream {
+    /// A stream whose text continues the one of `prompt`, which does not leave again.
+    pub fn new(prompt: &[u32], skip_special_tokens: bool) -> Self {
+        let ids = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
+        TextStream {
+            skip_special_tokens,
+            told: ids.len(),
+            ids,
+        }
+    }
+
+    /// Takes the next id and gives the text that became certain with it, if any.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot decode.
+    pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> Result<Option<String>> {
+        self.ids.push(id);
+        let text = self.untold(tokenizer)?;
+        if text.is_empty() || text.ends_with(UNFINISHED) {
+            return Ok(None);
+        }
+        self.ids.drain(..self.told);
+        self.told = self.ids.len();
+        Ok(Some(text))
+    }
+
+    /// The text of what is left, where the ids end inside a character; as [`Tokenizer::decode`] writes it.
+    ///
+    /// # Errors
+    /// `InvalidFile` where the tokenizer cannot decode.
+    pub fn finish(&self, tokenizer: &Tokenizer) -> Result<Option<String>> {
+        Ok(Some(self.untold(tokenizer)?).filter(|text| !text.is_empty()))
+    }
+
+    /// What all ids decode to beyond what those told already do.
+    fn untold(&self, tokenizer: &Tokenizer) -> Result<String> {
+        let decode = |ids| tokenizer.decode(ids, self.skip_special_tokens);
+        let (told, all) = (decode(&self.ids[..self.told])?, decode(&self.ids)?);
+        let shared: usize = told
+            .chars()
+            .zip(all.chars())
+            .take_while(|(one, other)| one == other)
+            .map(|(one, _)| one.len_utf8())
+            .sum();
+        Ok(all[shared..].to_owned())
+    }
+}

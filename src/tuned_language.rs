@@ -1,0 +1,70 @@
+//! Enters: what a language model's run or an imported adapter found. Leaves: texts before and after tuning.
+
+use crate::Result;
+use crate::eval::complete::Writer;
+use crate::eval::generate::{GenerationOptions, last_logits};
+use crate::language_model::{LanguageModel, Prompt};
+use crate::models::CausalLm;
+use crate::peft::{Method, Trainable};
+use crate::train::causal::event::CausalFinished;
+use crate::tuned::Which;
+
+/// A tuned language model.
+#[derive(Debug, Clone)]
+pub struct TunedLanguage {
+    /// Without gradients.
+    pub model: CausalLm,
+    /// What it was tuned with, in the form that its files have.
+    pub method: Method,
+    /// What the method trained.
+    pub trainable: Trainable,
+    /// What the model card tells.
+    pub card: CausalCard,
+}
+
+/// Where the model card comes from.
+#[derive(Debug, Clone)]
+pub enum CausalCard {
+    /// Written from what a run of this session found.
+    Run(Box<CausalFinished>),
+    /// The text that came with an imported adapter.
+    Imported(String),
+}
+
+/// The network that answers.
+pub fn network<'a>(
+    model: &'a LanguageModel,
+    tuned: Option<&'a TunedLanguage>,
+    which: Which,
+) -> &'a CausalLm {
+    match (which, tuned) {
+        (Which::Tuned, Some(tuned)) => &tuned.model,
+        _ => &model.model,
+    }
+}
+
+/// A text behind a prompt, not yet begun.
+///
+/// # Errors
+/// A prompt that leaves no position, settings out of range, failures of template or tokenizer.
+pub fn writer(
+    model: &LanguageModel,
+    network: &CausalLm,
+    prompt: &Prompt,
+    options: GenerationOptions,
+) -> Result<Writer> {
+    Writer::new(network, &model.prompt_ids(prompt)?, &model.ends, options)
+}
+
+/// Logits of the token behind a prompt, one a word of the vocabulary.
+///
+/// # Errors
+/// As [`writer`]; failures of the device.
+pub async fn next_logits(
+    model: &LanguageModel,
+    network: &CausalLm,
+    prompt: &Prompt,
+) -> Result<Vec<f32>> {
+    let ids = model.prompt_ids(prompt)?;
+    last_logits(network, &ids, 0, None).await
+}
