@@ -206,6 +206,30 @@ fn a_template_may_ignore_the_generation_prompt() {
     assert_eq!(turns(&mistral, &conversation), [" b c\nd</s>", " f</s>"]);
 }
 
+/// As Mistral 7B's since v0.3: the system's text moves to the user's turn at the end, so that no earlier text is a prefix.
+#[test]
+fn earlier_turns_may_change_when_others_follow() {
+    let source = "{% for m in messages %}{% if m.role == 'user' %}\
+         {{ '[INST] ' + (messages[0].content + ' ' if loop.last and messages[0].role == 'system' else '') + m.content + '[/INST]' }}\
+         {% elif m.role == 'assistant' %}{{ ' ' + m.content + eos_token }}{% endif %}{% endfor %}";
+    let template = template_with(source, json!({"eos_token": "</s>"}));
+    let conversation = messages(&[("s", "S"), ("u", "a?"), ("a", "The"), ("u", "c?")]);
+    let rendered = template.render_marked(&conversation).unwrap();
+    assert_eq!(rendered.text, "[INST] a?[/INST] The</s>[INST] S c?[/INST]");
+    assert_eq!(turns(&template, &conversation), ["The</s>"]);
+    let marked = tokenizer("tokenizer_bpe")
+        .encode_marked(&rendered.text, &rendered.assistant)
+        .unwrap();
+    let learnt: Vec<u32> = (marked.ids.iter().zip(&marked.targets))
+        .filter(|(_, target)| **target)
+        .map(|(id, _)| *id)
+        .collect();
+    assert_eq!(
+        tokenizer("tokenizer_bpe").decode(&learnt, true).unwrap(),
+        " The</s>"
+    );
+}
+
 #[test]
 fn the_end_of_text_may_follow_the_last_turn_only() {
     let conversation = messages(&[("u", "a?"), ("a", "b"), ("u", "e?"), ("a", "f")]);
@@ -331,7 +355,12 @@ fn trimmed_offsets_mark_the_same_tokens() {
         Tokenizer::from_bytes("tokenizer.json", &serde_json::to_vec(&file).unwrap()).unwrap();
     let plain = tokenizer("tokenizer_bpe");
     let text = "A:  The old man said  that.\n  B";
-    for start in [2, 3, 7, 11] {
+    // "The" begins at 4, but its token has the space before it.
+    assert_eq!(
+        plain.encode_marked(text, &[4..7, 7..7]).unwrap(),
+        plain.encode_marked(text, &[3..7, 7..7]).unwrap()
+    );
+    for start in [2, 3, 4, 5, 7, 11] {
         let spans = [start..26, 26..26];
         let expected = plain.encode_marked(text, &spans).unwrap();
         assert!(expected.targets.contains(&true) && expected.targets.contains(&false));

@@ -207,9 +207,9 @@ fn chat(
             .assistant
             .iter()
             .skip(first)
-            .any(|span| piece.starts_in(span)),
+            .any(|span| piece.touches(span)),
     };
-    let mut answered = (0..).zip(&pieces).filter(|(_, p)| p.starts_in(last));
+    let mut answered = (0..).zip(&pieces).filter(|(_, p)| p.touches(last));
     let (start, _) = answered
         .next()
         .ok_or_else(|| invalid("the last answer has no tokens".into()))?;
@@ -238,7 +238,7 @@ fn completed(
     let kept = ids.len();
     let before = pieces
         .iter()
-        .take_while(|piece| piece.bytes.end <= prompt.len())
+        .take_while(|piece| !piece.touches(&(prompt.len()..usize::MAX)))
         .count();
     let start = kept + before;
     ids.extend(pieces.iter().map(|piece| piece.id));

@@ -71,8 +71,13 @@ impl Storage {
             .with_value(value)
             .per_block([BLOCK as u8], ScaleDtype::F32);
         let (integers, scales) = quantize(&values, largest);
-        let blocks = values.len() / BLOCK;
-        let data = TensorData::quantized(integers, [blocks, BLOCK], scheme, &scales, None);
+        let mut bytes = match self {
+            Self::Int4 => pack_nibbles(&integers),
+            _ => integers.iter().map(|integer| *integer as u8).collect(),
+        };
+        bytes.extend(scales.iter().flat_map(|scale| scale.to_le_bytes()));
+        let shape = [values.len() / BLOCK, BLOCK];
+        let data = TensorData::from_bytes_vec(bytes, shape, DType::QFloat(scheme));
         Tensor::from_data(data, device)
     }
 }
@@ -95,6 +100,17 @@ fn quantize(values: &[f32], largest: f32) -> (Vec<i8>, Vec<f32>) {
         );
     }
     (integers, scales)
+}
+
+/// Two integers a byte, the first in the lower half. burn's `TensorData::quantized` leaves this out, and its reader expects it.
+fn pack_nibbles(integers: &[i8]) -> Vec<u8> {
+    let pairs = integers.chunks(2);
+    pairs
+        .map(|pair| match pair {
+            [low, high] => (low & 15) as u8 | ((high & 15) as u8) << 4,
+            rest => rest.iter().map(|low| (low & 15) as u8).sum(),
+        })
+        .collect()
 }
 
 /// A stored weight in float32 and in its own shape.

@@ -30,14 +30,14 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Whether the token starts inside `span`, bytes of the same text.
-    pub fn starts_in(&self, span: &Range<usize>) -> bool {
+    /// Whether the token stands for bytes of `span`, bytes of the same text.
+    pub fn touches(&self, span: &Range<usize>) -> bool {
         // Tokenizers that trim spaces off the offsets leave a token of spaces at its own end, without any bytes.
         let start = match self.bytes.is_empty() {
             true => self.bytes.start.saturating_sub(1),
             false => self.bytes.start,
         };
-        span.contains(&start)
+        start < span.end && self.bytes.end > span.start
     }
 }
 
@@ -46,7 +46,7 @@ impl Piece {
 pub struct Marked {
     /// Token ids, as many as `targets`.
     pub ids: Vec<u32>,
-    /// Whether each token starts inside one of the spans asked for.
+    /// Whether each token stands for bytes of one of the spans asked for.
     pub targets: Vec<bool>,
 }
 
@@ -172,8 +172,8 @@ impl Tokenizer {
             .collect())
     }
 
-    /// The tokens of `text` without special tokens around it; targets are those that start inside a byte span of
-    /// `spans`, which is transformers' rule for `return_assistant_tokens_mask`.
+    /// The tokens of `text` without special tokens around it; targets are those that stand for bytes of `spans`, as
+    /// in transformers' `return_assistant_tokens_mask`: a token that joins the space before an answer to its first word counts.
     ///
     /// # Errors
     /// `InvalidFile` where the tokenizer cannot encode the text.
@@ -183,7 +183,7 @@ impl Tokenizer {
             ids: pieces.iter().map(|piece| piece.id).collect(),
             targets: pieces
                 .iter()
-                .map(|piece| spans.iter().any(|span| piece.starts_in(span)))
+                .map(|piece| spans.iter().any(|span| piece.touches(span)))
                 .collect(),
         })
     }

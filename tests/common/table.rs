@@ -11,7 +11,7 @@ pub async fn rows(compute: &Compute, engine: &str) -> String {
         let errors = parity::errors(&fixture, compute).await;
         lines.push(parity::check(fixture.name, engine, &errors));
     }
-    for fixture in causal::fixtures() {
+    for fixture in causal::fixtures().into_iter().chain(causal::quantized()) {
         let errors = causal::errors(&fixture, compute).await;
         lines.push(parity::check(fixture.name, engine, &errors));
     }

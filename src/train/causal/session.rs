@@ -23,9 +23,6 @@ use crate::train::schedule::Schedule;
 use crate::tuned_language::{CausalCard, TunedLanguage};
 use crate::{Error, Result};
 
-/// Rows a batch where nothing is kept for a backward pass.
-const SCORING_BATCH: usize = 8;
-
 /// A run. Call [`CausalSession::next_event`] until it gives `None`; then [`CausalSession::take_tuned`].
 pub struct CausalSession {
     model: LanguageModel,
@@ -122,7 +119,7 @@ impl CausalSession {
     fn start(&mut self) -> Result<CausalEvent> {
         let plan = &self.plan;
         let scoring = |few_shot: bool, rows: &[Packed]| {
-            let order = by_length(rows).into_iter();
+            let order = by_length(rows, plan.options.train_batch_size).into_iter();
             order.map(|rows| (few_shot, rows)).collect::<Vec<_>>()
         };
         let mut batches = scoring(false, &plan.validation);
@@ -298,7 +295,7 @@ impl CausalSession {
         let plan = &self.plan;
         let model = running.model.valid();
         let mut sums = Sums::default();
-        for rows in by_length(&plan.validation) {
+        for rows in by_length(&plan.validation, plan.options.train_batch_size) {
             sums.add(&model, &upload(&self.model, &plan.validation, &rows)?)
                 .await?;
         }
@@ -407,11 +404,11 @@ fn message(reason: FinishReason, running: &Running) -> String {
     }
 }
 
-/// Batches for scoring, the shortest rows first.
-fn by_length(rows: &[Packed]) -> Vec<Vec<usize>> {
+/// Batches for scoring, the shortest rows first; as many rows in each as train together, so that scoring needs no more memory.
+fn by_length(rows: &[Packed], size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| rows[*row].len());
-    order.chunks(SCORING_BATCH).map(<[usize]>::to_vec).collect()
+    order.chunks(size).map(<[usize]>::to_vec).collect()
 }
 
 /// Some rows on the device.
