@@ -186,6 +186,19 @@ fn files_name_the_family_and_what_of_the_head_was_trained() {
         let found = keys(find(&mean, "adapter_model.safetensors"));
         assert!(found.iter().all(|key| key.contains(".lora_")), "{found:?}");
 
+        // PEFT finds no layer's number in the bare ModernBERT's names, but takes them whole
+        let top = files("lora top layer", "mean");
+        let config = settings(&top, "adapter_config.json");
+        match family {
+            Family::Modernbert => {
+                let names = ["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"];
+                let names = names.map(|name| format!("layers.1.{name}"));
+                assert_eq!(config["target_modules"], json!(names));
+                assert_eq!(config["layers_to_transform"], Value::Null);
+            }
+            _ => assert_eq!(config["layers_to_transform"], json!([1])),
+        }
+
         // the head alone: by its own names, so that it loads into the family's class
         let probe = files("probe", "cls");
         let mut expected = hidden

@@ -497,7 +497,11 @@ pub async fn differentiates(model: &Pretrained, case: &Case, head: HeadKind) {
     // a fresh B has no gradient in front of it; a snapshot mixes nothing
     let trainable = ready.trainable.clone();
     // all weights together learn the batch by heart at once, and then nothing has a gradient
-    let rate = if case.method["type"] == "full" { 1e-3 } else { 1e-2 };
+    let rate = if case.method["type"] == "full" {
+        1e-3
+    } else {
+        1e-2
+    };
     ready.classifier = activate(steps(&ready, 3, rate).valid(), |path| {
         trainable.contains(path)
     });

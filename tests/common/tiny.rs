@@ -68,7 +68,8 @@ pub fn family_files(family: Family) -> Vec<MemorySource> {
     let config = EncoderConfig::parse(&json).unwrap();
     // transformers would choose another tokenizer by the model's type
     let tokenizer = serde_json::json!({
-        "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]"
+        "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",
+        "model_input_names": ["input_ids", "attention_mask"]
     });
     vec![
         MemorySource::new("config.json", json),
