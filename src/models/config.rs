@@ -189,6 +189,49 @@ mod tests {
     }
 
     #[test]
+    fn families_have_their_own_keys() {
+        let parse = |value: serde_json::Value| EncoderConfig::parse(value.to_string().as_bytes());
+        let roberta = |change: &str, to: serde_json::Value| {
+            let mut value = serde_json::json!({
+                "model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 514
+            });
+            value[change] = to;
+            parse(value)
+        };
+        // texts start behind the padding's position, 1 unless the file says otherwise
+        assert_eq!(roberta("pad_token_id", 1.into()).unwrap().max_tokens, 512);
+        assert_eq!(roberta("use_cache", true.into()).unwrap().max_tokens, 512);
+        assert_eq!(roberta("pad_token_id", 9.into()).unwrap().max_tokens, 504);
+        let distilbert = |change: &str, to: serde_json::Value| {
+            let mut value = serde_json::json!({"model_type": "distilbert", "vocab_size": 10});
+            value[change] = to;
+            parse(value)
+        };
+        let config = distilbert("dim", 96.into()).unwrap();
+        assert_eq!((config.hidden_size, config.intermediate_size), (96, 3072));
+        assert_eq!(
+            (config.num_hidden_layers, config.num_attention_heads),
+            (6, 12)
+        );
+        for (found, words) in [
+            (roberta("hidden_act", "relu".into()), "hidden_act"),
+            (roberta("is_decoder", true.into()), "is_decoder"),
+            (roberta("max_position_embeddings", 2.into()), "position 2"),
+            (distilbert("activation", "relu".into()), "activation"),
+            (
+                distilbert("sinusoidal_pos_embds", true.into()),
+                "sinusoidal",
+            ),
+            (distilbert("n_heads", 7.into()), "multiple"),
+        ] {
+            let error = found.unwrap_err();
+            assert_eq!(error.code(), "unsupportedModel", "{words}");
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
+    }
+
+    #[test]
     fn head_follows_the_files() {
         let config = config(|_| ()).unwrap();
         let head =

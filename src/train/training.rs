@@ -236,7 +236,7 @@ impl Training {
         });
         // the plan has found room for what stays frozen throughout; what is frozen for a while is deeper and no larger
         let plan = ground.plan;
-        let pooler_trains = trainable.paths().any(|path| is_pooler(path));
+        let pooler_trains = trainable.paths().any(is_pooler);
         let caching = plan.frozen != Frozen::Nothing || active < groups.len();
         let frozen = match caching && ground.options.frozen_cache && ground.options.dropout == 0.0 {
             true => frozen_part(
@@ -310,7 +310,7 @@ impl Training {
             && let Some(top) = told.iter_mut().find(|group| group.name == HEAD)
         {
             // without a head, the pooler alone may train in its group
-            let pooler = self.trainable.paths().any(|path| is_pooler(path));
+            let pooler = self.trainable.paths().any(is_pooler);
             top.frozen = !pooler;
             top.learning_rate = if pooler { rate } else { 0.0 };
         }
