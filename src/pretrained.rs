@@ -7,9 +7,7 @@ use serde::Serialize;
 use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
-use crate::models::bert::Bert;
-use crate::models::config::BertConfig;
-use crate::models::{HeadKind, Loader};
+use crate::models::{Encoder, EncoderConfig, HeadKind, Loader};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -19,11 +17,11 @@ pub struct Pretrained {
     /// Repository id or folder name.
     pub name: String,
     /// `config.json`, checked.
-    pub config: BertConfig,
+    pub config: EncoderConfig,
     /// Text to ids.
     pub tokenizer: Tokenizer,
     /// The frozen encoder.
-    pub bert: Bert,
+    pub encoder: Encoder,
     /// The head that the files ask for.
     pub default_head: HeadKind,
     /// Why that one.
@@ -60,7 +58,7 @@ impl Pretrained {
     /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, or too little memory.
     pub async fn load<S: Source>(name: &str, files: Vec<S>, compute: Compute) -> Result<Self> {
         let config_bytes = required(&files, "config.json").await?;
-        let config = BertConfig::parse(&config_bytes)?;
+        let config = EncoderConfig::parse(&config_bytes)?;
         let config_json =
             serde_json::from_slice(&config_bytes).map_err(|error| Error::InvalidFile {
                 file: "config.json".into(),
@@ -83,6 +81,8 @@ impl Pretrained {
             "tokenizer_config.json",
             "special_tokens_map.json",
             "vocab.txt",
+            "vocab.json",
+            "merges.txt",
         ] {
             if let Some(bytes) = optional(&files, file).await? {
                 tokenizer_files.push((file.into(), bytes));
@@ -94,14 +94,13 @@ impl Pretrained {
         let needed = 4 * config.parameters() + 8 * table;
         compute.check_memory("Loading this model", needed, "choose a smaller model")?;
         let checkpoint = Checkpoint::open(files).await?;
-        let loader = Loader::new(&checkpoint, "bert.", &compute);
-        let pooler = loader.has("pooler.dense.weight");
-        let bert = Bert::load(&config, &loader, pooler).await?;
+        let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
+        let encoder = Encoder::load(&config, &loader).await?;
         Ok(Self {
             name: name.into(),
             config,
             tokenizer,
-            bert,
+            encoder,
             default_head,
             default_head_reason,
             config_json,
@@ -115,12 +114,12 @@ impl Pretrained {
     pub fn info(&self) -> ModelInfo {
         ModelInfo {
             name: self.name.clone(),
-            family: "bert",
-            parameters: burn::module::Module::num_params(&self.bert) as u64,
+            family: self.config.family.model_type(),
+            parameters: burn::module::Module::num_params(&self.encoder) as u64,
             layers: self.config.num_hidden_layers,
             hidden_size: self.config.hidden_size,
             vocab_size: self.config.vocab_size,
-            max_positions: self.config.max_position_embeddings,
+            max_positions: self.config.max_tokens,
             default_head: self.default_head,
             default_head_reason: self.default_head_reason.clone(),
         }
@@ -134,15 +133,15 @@ impl Pretrained {
         if let Some(vectors) = self.general.get() {
             return Ok(vectors.clone());
         }
-        let vectors = sentence_vectors(&self.bert, encodings, self.tokenizer.pad_id()).await?;
+        let vectors = sentence_vectors(&self.encoder, encodings, self.tokenizer.pad_id()).await?;
         Ok(self.general.get_or_init(|| vectors).clone())
     }
 
     /// # Errors
     /// [`Error::MissingTensor`] where a `cls` head is wanted of a checkpoint without a pooler.
     pub fn check_head(&self, kind: HeadKind) -> Result<()> {
-        match (kind, &self.bert.pooler) {
-            (HeadKind::Cls, None) => Err(Error::MissingTensor {
+        match (kind, self.encoder.has_pooler()) {
+            (HeadKind::Cls, false) => Err(Error::MissingTensor {
                 file: "model.safetensors".into(),
                 tensor: "pooler.dense.weight (which a cls head reads; choose the mean head)".into(),
             }),

@@ -122,7 +122,7 @@ impl Tuned {
     ) -> Result<BaseFeatures> {
         let mut pass = FeaturePass::new(encodings.to_vec(), None)?;
         let pad = model.tokenizer.pad_id();
-        while pass.advance(&model.bert, self.head(), pad).await? {}
+        while pass.advance(&model.encoder, self.head(), pad).await? {}
         Ok(pass.finish())
     }
 

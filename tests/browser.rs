@@ -63,12 +63,12 @@ async fn webgpu_loss_falls() {
 /// The natively run matrix but for what costs most, the finite differences.
 #[wasm_bindgen_test]
 async fn cpu_methods_start_and_train_as_they_should() {
-    let compute = Compute::cpu();
+    let model = tiny::model(&Compute::cpu()).await;
     for case in cases() {
         for head in HEADS {
-            starts(&compute, &case, head).await;
-            trains(&compute, &case, head).await;
-            thaws(&compute, &case, head).await;
+            starts(&model, &case, head).await;
+            trains(&model, &case, head).await;
+            thaws(&model, &case, head).await;
         }
     }
 }

@@ -16,36 +16,37 @@ use webtune::device::Compute;
 use webtune::models::HeadKind;
 use webtune::peft::freeze::activate;
 use webtune::peft::merge::merge;
+use webtune::pretrained::Pretrained;
 use webtune::train::TrainEvent;
 use webtune::train::event::KeptStage;
 
-fn each(body: impl Fn(&Compute, &Case, HeadKind)) {
-    let compute = Compute::cpu();
+fn each(body: impl Fn(&Pretrained, &Case, HeadKind)) {
+    let model = block_on(tiny::model(&Compute::cpu()));
     for case in cases() {
         for head in HEADS {
-            body(&compute, &case, head);
+            body(&model, &case, head);
         }
     }
 }
 
 #[test]
 fn a_fresh_method_changes_what_it_should() {
-    each(|compute, case, head| block_on(starts(compute, case, head)));
+    each(|model, case, head| block_on(starts(model, case, head)));
 }
 
 #[test]
 fn gradients_exist_and_values_move_exactly_where_a_method_trains() {
-    each(|compute, case, head| block_on(trains(compute, case, head)));
+    each(|model, case, head| block_on(trains(model, case, head)));
 }
 
 #[test]
 fn gradients_exist_only_in_thawed_groups() {
-    each(|compute, case, head| block_on(thaws(compute, case, head)));
+    each(|model, case, head| block_on(thaws(model, case, head)));
 }
 
 #[test]
 fn gradients_equal_finite_differences() {
-    each(|compute, case, head| block_on(differentiates(compute, case, head)));
+    each(|model, case, head| block_on(differentiates(model, case, head)));
 }
 
 #[test]

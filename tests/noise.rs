@@ -139,7 +139,7 @@ fn mixout_near_one_lets_few_entries_move() {
     });
     let model = block_on(tiny::model(&Compute::cpu()));
     let start = block_on(values(&webtune::models::Classifier::new(
-        model.bert.clone(),
+        model.encoder.clone(),
         webtune::models::Head::new(
             webtune::models::HeadKind::Cls,
             &webtune::models::heads::HeadWeights::zeros(3, 32),

@@ -13,7 +13,7 @@ use webtune::device::Compute;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::models::heads::{Head, HeadWeights};
 use webtune::models::random::random_checkpoint;
-use webtune::models::{Bert, BertConfig, Classifier, HeadKind, Loader, Network};
+use webtune::models::{Classifier, Encoder, EncoderConfig, HeadKind, Loader, Network};
 use webtune::peft::LoraConfig;
 use webtune::peft::lora::{attach, resolve};
 
@@ -21,7 +21,7 @@ use webtune::peft::lora::{attach, resolve};
 type Deltas = BTreeMap<String, (usize, f64)>;
 
 /// The generator's model: eleven layers, so that layer 1 and layer 10 can be mixed up.
-fn bert(compute: &Compute) -> Bert {
+fn encoder(compute: &Compute) -> Encoder {
     let mut json = tiny::config_json();
     for (key, value) in [
         ("num_hidden_layers", 11),
@@ -31,13 +31,13 @@ fn bert(compute: &Compute) -> Bert {
     ] {
         json[key] = value.into();
     }
-    let config = BertConfig::parse(json.to_string().as_bytes()).unwrap();
+    let config = EncoderConfig::parse(json.to_string().as_bytes()).unwrap();
     let bytes = random_checkpoint(&config, 1).unwrap();
     block_on(async {
         let source = MemorySource::new("model.safetensors", bytes);
         let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
         let loader = Loader::new(&checkpoint, "bert.", compute);
-        Bert::load(&config, &loader, true).await.unwrap()
+        Encoder::load(&config, &loader).await.unwrap()
     })
 }
 
@@ -53,9 +53,9 @@ fn deltas(groups: &Value) -> Deltas {
     deltas
 }
 
-fn attached(bert: &Bert, kind: HeadKind, config: &LoraConfig, compute: &Compute) -> Deltas {
+fn attached(encoder: &Encoder, kind: HeadKind, config: &LoraConfig, compute: &Compute) -> Deltas {
     let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
-    let mut classifier = Classifier::new(bert.clone(), head);
+    let mut classifier = Classifier::new(encoder.clone(), head);
     let config = resolve(&classifier, config);
     attach(&mut classifier, &config, 1).unwrap();
     let linears = classifier.linears_mut().into_iter();
@@ -72,7 +72,7 @@ fn attached(bert: &Bert, kind: HeadKind, config: &LoraConfig, compute: &Compute)
 #[test]
 fn modules_ranks_and_scalings_equal_peft() {
     let compute = Compute::cpu();
-    let bert = bert(&compute);
+    let encoder = encoder(&compute);
     let cases: Vec<Value> =
         serde_json::from_str(include_str!("fixtures/patterns/cases.json")).unwrap();
     for case in &cases {
@@ -82,7 +82,7 @@ fn modules_ranks_and_scalings_equal_peft() {
         let (config, head) = LoraConfig::from_adapter_config(file.as_bytes()).unwrap();
         assert_eq!(head, kind);
         let name = format!("{kind:?} {}", case["settings"]);
-        let found = attached(&bert, kind, &config, &compute);
+        let found = attached(&encoder, kind, &config, &compute);
         match case["fileDeltas"].is_null() {
             true => assert_eq!(found, expected, "file of {name}"),
             false => assert_eq!(found, deltas(&case["fileDeltas"]), "file of {name}"),
@@ -90,18 +90,18 @@ fn modules_ranks_and_scalings_equal_peft() {
 
         // as JavaScript hands settings over, and as our own file has them
         let config: LoraConfig = serde_json::from_value(case["settings"].clone()).unwrap();
-        let found = attached(&bert, kind, &config, &compute);
+        let found = attached(&encoder, kind, &config, &compute);
         // the pooler of a bare encoder feeds nothing: the one module that PEFT takes and `all-linear` here does not
         if kind == HeadKind::Mean && case["settings"]["targetModules"] == json!("all-linear") {
             expected.remove("pooler.dense").unwrap();
         }
         assert_eq!(found, expected, "{name}");
         let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
-        let written = resolve(&Classifier::new(bert.clone(), head), &config)
-            .adapter_config("tiny", kind)
+        let written = resolve(&Classifier::new(encoder.clone(), head), &config)
+            .adapter_config("tiny", kind, None)
             .to_string();
         let (config, _) = LoraConfig::from_adapter_config(written.as_bytes()).unwrap();
-        let found = attached(&bert, kind, &config, &compute);
+        let found = attached(&encoder, kind, &config, &compute);
         assert_eq!(found, expected, "our own file of {name}");
     }
 }

@@ -7,7 +7,7 @@ use crate::data::{Batch, length_sorted};
 use crate::device::read;
 use crate::models::bert::TokenBatch;
 use crate::models::heads::{features, head_input};
-use crate::models::{Bert, Classifier, HeadKind, Inputs};
+use crate::models::{Classifier, Encoder, HeadKind, Inputs};
 use crate::text::Encoding;
 
 /// Rows per forward pass where nothing is kept for a backward pass.
@@ -44,12 +44,12 @@ pub fn scoring_batches(encodings: &[Encoding]) -> Result<Vec<Vec<usize>>> {
 /// # Errors
 /// Failures of the device.
 async fn vectors(
-    bert: &Bert,
+    encoder: &Encoder,
     encodings: &[Encoding],
     pad_id: u32,
     forward: impl Fn(TokenBatch) -> Tensor<2>,
 ) -> Result<Vec<f32>> {
-    let device = bert.device();
+    let device = encoder.device();
     let mut out = vec![Vec::new(); encodings.len()];
     for rows in scoring_batches(encodings)? {
         let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ pub async fn logits(
     pad_id: u32,
 ) -> Result<Vec<f32>> {
     let forward = |batch| classifier.forward(&Inputs::Tokens(batch));
-    vectors(&classifier.bert, encodings, pad_id, forward).await
+    vectors(&classifier.encoder, encodings, pad_id, forward).await
 }
 
 /// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`.
@@ -81,12 +81,12 @@ pub async fn logits(
 /// # Errors
 /// Failures of the device.
 pub async fn sentence_vectors(
-    bert: &Bert,
+    encoder: &Encoder,
     encodings: &[Encoding],
     pad_id: u32,
 ) -> Result<Vec<f32>> {
-    let forward = |batch: TokenBatch| features(bert, HeadKind::Mean, &batch);
-    vectors(bert, encodings, pad_id, forward).await
+    let forward = |batch: TokenBatch| features(encoder, HeadKind::Mean, &batch);
+    vectors(encoder, encodings, pad_id, forward).await
 }
 
 /// What the frozen encoder gives for a list of texts, in their order.
@@ -136,7 +136,12 @@ impl FeaturePass {
     ///
     /// # Errors
     /// Failures of the device.
-    pub async fn advance(&mut self, bert: &Bert, kind: HeadKind, pad_id: u32) -> Result<bool> {
+    pub async fn advance(
+        &mut self,
+        encoder: &Encoder,
+        kind: HeadKind,
+        pad_id: u32,
+    ) -> Result<bool> {
         let Some(rows) = self.batches.get(self.next) else {
             return Ok(false);
         };
@@ -145,16 +150,16 @@ impl FeaturePass {
             .map(|row| &self.encodings[*row])
             .collect::<Vec<_>>();
         let padded = Batch::pad(&picked, pad_id)?;
-        let batch = upload(&padded, &bert.device());
+        let batch = upload(&padded, &encoder.device());
         let depth = self.tap.unwrap_or(0);
-        let lower = bert.lower(depth, &batch);
-        let hidden = bert.upper(depth, lower.clone(), batch.mask.clone());
+        let lower = encoder.lower(depth, &batch);
+        let hidden = encoder.upper(depth, lower.clone(), batch.mask.clone());
         let width = hidden.dims()[2];
-        let mean = head_input(bert, HeadKind::Mean, hidden.clone(), batch.mask.clone());
+        let mean = head_input(encoder, HeadKind::Mean, hidden.clone(), batch.mask.clone());
         let mean = read(mean).await?;
         let head = match kind {
             HeadKind::Mean => mean.clone(),
-            HeadKind::Cls => read(head_input(bert, kind, hidden, batch.mask)).await?,
+            HeadKind::Cls => read(head_input(encoder, kind, hidden, batch.mask)).await?,
         };
         let states = match self.tap {
             Some(_) => read(lower).await?,

@@ -169,6 +169,16 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
             tokens("base"),
             linear("3_Dense/model.safetensors", "linear.")
         ),
+        // a head with a hidden layer of its own loads into its class
+        (Method::Probe(_), HeadKind::Cls) if model.config.family.hidden_layer().is_some() => {
+            writeln!(
+                out,
+                "import json\nfrom safetensors.torch import load_file\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = \
+             {name:?}\nmodel = {classifier}.from_pretrained(base, num_labels=len(labels)).eval()\n\
+             model.load_state_dict(load_file(\"head.safetensors\"), strict=False)\n{}\n{answer}",
+                tokens("base")
+            )
+        }
         (Method::Probe(_), head) => {
             let features = match head {
                 HeadKind::Mean => pooled,

@@ -64,11 +64,17 @@ fn lora() -> MethodType {
 pub type NamedValues = (String, Vec<usize>, Vec<f32>);
 
 /// The key of a path in the method's weight file.
-pub fn key(path: &str, method: MethodType, head: HeadKind, trainable: &Trainable) -> String {
+pub fn key(
+    path: &str,
+    method: MethodType,
+    classifier: &Classifier,
+    trainable: &Trainable,
+) -> String {
     let has_delta = path
         .strip_suffix(".bias")
         .is_some_and(|module| trainable.contains(&format!("{module}.delta.lora_a")));
-    file_key(path, method, head, has_delta)
+    let family = classifier.encoder.family();
+    file_key(path, method, family, classifier.head.kind(), has_delta)
 }
 
 /// The tensors of `paths` as the method's files hold them, each with its path.
@@ -80,11 +86,10 @@ pub async fn named_values(
     paths: &Trainable,
     method: MethodType,
 ) -> Result<Vec<(String, NamedValues)>> {
-    let head = classifier.head.kind();
     let mut out = Vec::new();
     for tensor in trained(classifier, paths) {
         let values = read(tensor.value).await?;
-        let key = key(&tensor.path, method, head, paths);
+        let key = key(&tensor.path, method, classifier, paths);
         let stored = match tensor.shape[..] {
             [rows, columns] if is_transposed(&tensor.path, 2) => {
                 (key, vec![columns, rows], transpose(&values, rows, columns))

@@ -14,7 +14,8 @@ use crate::eval::evaluation::BaselineHeads;
 use crate::models::heads::HeadWeights;
 use crate::models::load::transpose;
 use crate::models::names::{is_prefix, is_transposed};
-use crate::models::{Bert, Classifier, Head, HeadKind};
+use crate::models::{Classifier, Encoder, Head, HeadKind};
+use crate::peft::config::modules_to_save;
 use crate::peft::freeze::{replace, trained};
 use crate::peft::keys::other_key;
 use crate::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
@@ -43,7 +44,7 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
     };
-    let positions = model.config.max_position_embeddings.saturating_sub(prefix);
+    let positions = model.config.max_tokens.saturating_sub(prefix);
     if !(3..=positions).contains(&labels.max_length) {
         return Err(Error::InvalidFile {
             file: LABELS.into(),
@@ -57,13 +58,19 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     let hidden = model.config.hidden_size;
     let mut tensors = files.tensors(weights(labels.method)).await?;
     match (labels.method, head) {
+        // the other families' heads have more than one layer, and names
+        (MethodType::Probe, HeadKind::Cls) if model.config.family.hidden_layer().is_some() => {}
         (MethodType::Probe, _) => tensors = tensors.renamed(head),
         (_, HeadKind::Mean) => tensors.extend(files.tensors(DENSE).await?),
         (MethodType::Houlsby, HeadKind::Cls) => tensors.extend(files.tensors(MODEL_HEAD).await?),
         _ => {}
     }
     let baselines = baselines(&files.tensors(BASELINE_HEADS).await?, map.len(), hidden)?;
-    let (classifier, trainable) = restore(&model.bert, &method, head, &tensors, map.len())?;
+    let mut encoder = model.encoder.clone();
+    if matches!(method, Method::Lora(_) | Method::Prefix(_)) {
+        encoder.follow_modules_to_save(&modules_to_save(files.bytes(ADAPTER_CONFIG)?)?);
+    }
+    let (classifier, trainable) = restore(&encoder, &method, head, &tensors, map.len())?;
     Ok(Tuned {
         classifier: classifier.valid(),
         method,
@@ -122,23 +129,23 @@ fn read_method(files: &Files, method: MethodType, head: HeadKind) -> Result<Meth
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::WrongShape`], or settings that do not fit the model.
 pub fn restore(
-    bert: &Bert,
+    encoder: &Encoder,
     method: &Method,
     head: HeadKind,
     tensors: &Tensors,
     labels: usize,
 ) -> Result<(Classifier, Trainable)> {
-    let device = bert.device();
-    let hidden = bert.embeddings.word_embeddings.weight.val().dims()[1];
+    let device = encoder.device();
+    let hidden = encoder.hidden_size();
     let blank = HeadWeights::zeros(labels, hidden);
-    let mut classifier = Classifier::new(bert.clone(), Head::new(head, &blank, &device));
+    let mut classifier = Classifier::new(encoder.clone(), Head::new(head, &blank, &device));
     let trainable = attach(&mut classifier, method, 0)?;
     let kind = method.kind();
     let mut values = HashMap::new();
     let mut known = HashSet::new();
     let prompts = match method {
         Method::Prefix(config) => {
-            let layers = bert.encoder.layer.len();
+            let layers = encoder.num_layers();
             let shape = [config.num_virtual_tokens, 2 * layers * hidden];
             known.insert(PROMPTS.to_string());
             Some(tensors.get(PROMPTS, &shape)?)
@@ -160,7 +167,7 @@ pub fn restore(
                     .collect()
             }
             _ => {
-                let mut key = key(&tensor.path, kind, head, &trainable);
+                let mut key = key(&tensor.path, kind, &classifier, &trainable);
                 if let Some(other) = other_key(&key)
                     && tensors.has(&other)
                 {

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::device::read;
 use crate::models::HeadKind;
 use crate::models::heads::HeadWeights;
-use crate::models::names::{is_head, is_prefix};
+use crate::models::names::{is_head, is_pooler, is_prefix};
 use crate::peft::prefix::prompt_embeddings;
 use crate::peft::{Method, MethodType, Trainable};
 use crate::pretrained::Pretrained;
@@ -25,6 +25,9 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     let kind = tuned.method.kind();
     let head_kind = tuned.head();
     let whole = kind == MethodType::Full;
+    let family = tuned.classifier.encoder.family();
+    // of BERT alone the layer below the last one belongs to the encoder
+    let headed = family.hidden_layer().is_some();
     // untouched parts too, where the file is the whole network's
     let paths = match whole {
         true => Trainable::of(&tuned.classifier, |_| true),
@@ -33,14 +36,14 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     let (head, mut body): (Vec<_>, Vec<_>) = named_values(&tuned.classifier, &paths, kind)
         .await?
         .into_iter()
-        .partition(|(path, _)| is_head(path));
+        .partition(|(path, _)| is_head(path) || (headed && is_pooler(path)));
     let head = head
         .into_iter()
         .map(|(_, values)| values)
         .collect::<Vec<_>>();
     if kind == MethodType::Prefix {
         body.retain(|(path, _)| !is_prefix(path));
-        if let Some(prompts) = prompt_embeddings(&tuned.classifier.bert) {
+        if let Some(prompts) = prompt_embeddings(&tuned.classifier.encoder) {
             let shape = prompts.dims().to_vec();
             let values = read(prompts).await?;
             body.push((String::new(), ("prompt_embeddings".into(), shape, values)));
@@ -53,6 +56,7 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
 
     let mut files = Vec::new();
     match (&tuned.method, head_kind) {
+        (Method::Probe(_), HeadKind::Cls) if headed => files.push(safetensors(HEAD, &head)?),
         (Method::Probe(_), _) => files.push(safetensors(HEAD, &bare_names(head))?),
         // PEFT and Transformers keep the classifier in the same file
         (Method::Lora(_) | Method::Prefix(_) | Method::Full(_), HeadKind::Cls) => {
@@ -84,13 +88,15 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
             }
         }
     }
+    let saved = tuned.classifier.modules_to_save();
     let settings = match &tuned.method {
-        Method::Lora(config) => Some(config.adapter_config(&model.name, head_kind)),
+        Method::Lora(config) => Some(config.adapter_config(&model.name, head_kind, saved)),
         Method::Prefix(config) => {
-            Some(config.adapter_config(&model.name, head_kind, &model.config))
+            Some(config.adapter_config(&model.name, head_kind, saved, &model.config))
         }
         Method::Houlsby(config) => {
-            Some(config.adapter_config(&model.name, head_kind, model.config.hidden_size))
+            let hidden = model.config.hidden_size;
+            Some(config.adapter_config(&model.name, family, head_kind, hidden))
         }
         Method::Full(_) | Method::Probe(_) => None,
     };
@@ -161,18 +167,15 @@ fn config(model: &Pretrained, tuned: &Tuned) -> Value {
     if let Some(map) = config.as_object_mut() {
         map.remove("torch_dtype");
         map.insert("dtype".into(), json!("float32"));
-        let architecture = match tuned.head() {
-            HeadKind::Mean => "BertModel",
-            HeadKind::Cls => {
-                let names = tuned.labels.names().iter().enumerate();
-                let id2label = names.map(|(id, name)| (id.to_string(), json!(name)));
-                let id2label = id2label.collect::<serde_json::Map<_, _>>();
-                map.insert("id2label".into(), id2label.into());
-                map.insert("label2id".into(), label_ids(tuned));
-                map.insert("problem_type".into(), json!("single_label_classification"));
-                "BertForSequenceClassification"
-            }
-        };
+        if tuned.head() == HeadKind::Cls {
+            let names = tuned.labels.names().iter().enumerate();
+            let id2label = names.map(|(id, name)| (id.to_string(), json!(name)));
+            let id2label = id2label.collect::<serde_json::Map<_, _>>();
+            map.insert("id2label".into(), id2label.into());
+            map.insert("label2id".into(), label_ids(tuned));
+            map.insert("problem_type".into(), json!("single_label_classification"));
+        }
+        let architecture = model.config.family.model_class(tuned.head());
         map.insert("architectures".into(), json!([architecture]));
     }
     config
@@ -184,9 +187,9 @@ fn head_config(model: &Pretrained, tuned: &Tuned) -> Value {
         "config": null,
         "hidden_size": model.config.hidden_size,
         "label2id": label_ids(tuned),
-        "model_class": "BertForSequenceClassification",
+        "model_class": model.config.family.model_class(HeadKind::Cls),
         "model_name": model.name,
-        "model_type": "bert",
+        "model_type": model.config.family.model_type(),
         "name": null,
         "num_labels": tuned.labels.len(),
         "version": "adapters.1.3.0"

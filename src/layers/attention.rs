@@ -1,6 +1,6 @@
 //! Enters: queries, keys and values. Leaves: each position's mixture of values (Vaswani et al. 2017).
 
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 
 use super::Dropout;
 
@@ -11,6 +11,19 @@ pub const MASKED: f64 = -1e9;
 pub fn padding_bias(mask: Tensor<2>) -> Tensor<4> {
     let [batch, keys] = mask.dims();
     ((mask - 1.0) * -MASKED).reshape([batch, 1, 1, keys])
+}
+
+/// A bias `[1, 1, tokens, tokens]` for [`attend`] that lets a token see those at most `reach` places away.
+pub fn window_bias(tokens: usize, reach: usize, device: &Device) -> Tensor<4> {
+    let values = (0..tokens * tokens)
+        .map(
+            |place| match (place / tokens).abs_diff(place % tokens) > reach {
+                true => MASKED as f32,
+                false => 0.0,
+            },
+        )
+        .collect::<Vec<_>>();
+    Tensor::from_data(TensorData::new(values, [1, 1, tokens, tokens]), device)
 }
 
 /// Scaled dot-product attention of `heads` heads.
@@ -25,18 +38,34 @@ pub fn attend(
     heads: usize,
     dropout: &Dropout,
 ) -> Tensor<3> {
-    let [batch, tokens, hidden] = query.dims();
-    let keys = key.dims()[1];
-    let width = hidden / heads;
-    let split = |x: Tensor<3>, length: usize| {
-        x.reshape([batch, length, heads, width]).swap_dims(1, 2) // [batch, heads, length, width]
-    };
+    let [query, key, value] = [query, key, value].map(|x| split_heads(x, heads));
+    attend_heads(query, key, value, bias, dropout)
+}
+
+/// `[batch, length, heads * width]` to `[batch, heads, length, width]`.
+pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, length, hidden] = x.dims();
+    x.reshape([batch, length, heads, hidden / heads])
+        .swap_dims(1, 2)
+}
+
+/// [`attend`] of heads that are split already, by [`split_heads`]. Returns `[batch, tokens, heads * width]`.
+pub fn attend_heads(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    bias: Tensor<4>,
+    dropout: &Dropout,
+) -> Tensor<3> {
+    let [batch, heads, tokens, width] = query.dims();
     // scaled before the product: [tokens, width] is smaller than [tokens, keys]
-    let query = split(query * (width as f64).powf(-0.5), tokens);
-    let scores = query.matmul(split(key, keys).swap_dims(2, 3)); // [batch, heads, query, key]
+    let query = query * (width as f64).powf(-0.5);
+    let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, query, key]
     let weights = dropout.forward(softmax(scores + bias, 3));
-    let mixed = weights.matmul(split(value, keys)); // [batch, heads, tokens, width]
-    mixed.swap_dims(1, 2).reshape([batch, tokens, hidden])
+    let mixed = weights.matmul(value); // [batch, heads, tokens, width]
+    mixed
+        .swap_dims(1, 2)
+        .reshape([batch, tokens, heads * width])
 }
 
 /// The same where several heads share one head's keys and values (Ainslie et al. 2023), heads already split.

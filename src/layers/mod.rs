@@ -15,7 +15,9 @@ pub mod storage;
 pub mod table;
 
 pub use activation::Activation;
-pub use attention::{MASKED, attend, attend_grouped, padding_bias};
+pub use attention::{
+    MASKED, attend, attend_grouped, attend_heads, padding_bias, split_heads, window_bias,
+};
 pub use bottleneck::Bottleneck;
 pub use dropout::Dropout;
 pub use embedding::Embedding;

@@ -9,8 +9,8 @@ use burn::tensor::{Tensor, module::layer_norm};
 pub struct LayerNorm {
     /// `[width]`
     pub weight: Param<Tensor<1>>,
-    /// `[width]`
-    pub bias: Param<Tensor<1>>,
+    /// `[width]`, where there is one.
+    pub bias: Option<Param<Tensor<1>>>,
     /// Added to the variance.
     pub eps: f64,
 }
@@ -18,7 +18,8 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// `x`: `[.., width]`. Returns the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        layer_norm(x, self.weight.val(), Some(self.bias.val()), self.eps)
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        layer_norm(x, self.weight.val(), bias, self.eps)
     }
 }
 

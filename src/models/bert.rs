@@ -1,11 +1,15 @@
 //! Enters: token ids, types and mask. Leaves: one vector per token (Devlin et al. 2019; transformers' `BertModel`).
-//! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`.
+//! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`. RoBERTa and DistilBERT are the same network: their
+//! own files say where they differ.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
-use super::config::BertConfig;
+use super::config::{Architecture, EncoderConfig};
+use super::family::Family;
+use super::fields::Fields;
 use super::load::Loader;
+use super::pooler::Pooler;
 use crate::Result;
 use crate::device::EngineKind;
 use crate::formats::Source;
@@ -24,12 +28,25 @@ pub struct TokenBatch {
     pub mask: Tensor<2>,
 }
 
+/// What BERT's relatives differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BertSettings {
+    /// Rows of the position table.
+    pub positions: usize,
+    /// RoBERTa's padding id: padding has it as its position, and texts count from behind it.
+    pub position_padding: Option<usize>,
+    /// Rows of the segment table, where there is one.
+    pub token_types: Option<usize>,
+}
+
 /// Words, positions and segments, summed and normalised.
 #[derive(Module, Debug)]
 pub struct Embeddings {
     pub word_embeddings: Embedding,
     pub position_embeddings: Embedding,
-    pub token_type_embeddings: Embedding,
+    pub token_type_embeddings: Option<Embedding>,
+    #[module(skip)]
+    pub position_padding: Option<usize>,
     pub layer_norm: LayerNorm,
     pub dropout: Dropout,
 }
@@ -86,32 +103,78 @@ pub struct Encoder {
     pub layer: Vec<Layer>,
 }
 
-/// The linear layer and tanh over the first token.
-#[derive(Module, Debug)]
-pub struct Pooler {
-    pub dense: Linear,
-}
-
-/// The encoder of the BERT family.
+/// The encoder of BERT and its relatives.
 #[derive(Module, Debug)]
 pub struct Bert {
+    #[module(skip)]
+    pub family: Family,
     pub embeddings: Embeddings,
     pub encoder: Encoder,
-    /// Present when a head needs it.
+    /// What a `cls` head reads; BERT's own checkpoints may lack it.
     pub pooler: Option<Pooler>,
+}
+
+impl BertSettings {
+    /// Numbers in such an encoder, the pooler left out.
+    pub fn parameters(&self, config: &EncoderConfig) -> u64 {
+        let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
+        let tables = config.vocab_size + self.positions + self.token_types.unwrap_or(0);
+        let layer = 4 * (h * h + h) + 2 * h * i + i + h + 4 * h;
+        tables as u64 * h + 2 * h + config.num_hidden_layers as u64 * layer
+    }
+}
+
+/// Reads BERT's `config.json`; defaults are transformers' `BertConfig`.
+///
+/// # Errors
+/// As [`EncoderConfig::parse`].
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    fields.only("hidden_act", &["gelu".into()])?;
+    fields.only("position_embedding_type", &["absolute".into()])?;
+    fields.only("is_decoder", &[false.into()])?;
+    let positions = fields.size("max_position_embeddings", None)?;
+    Ok(EncoderConfig {
+        family: Family::Bert,
+        vocab_size: fields.size("vocab_size", None)?,
+        hidden_size: fields.size("hidden_size", None)?,
+        num_hidden_layers: fields.size("num_hidden_layers", None)?,
+        num_attention_heads: fields.size("num_attention_heads", None)?,
+        intermediate_size: fields.size("intermediate_size", None)?,
+        max_tokens: positions,
+        norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
+        initializer_range: fields.positive("initializer_range", 0.02)?,
+        architectures: fields.words("architectures")?.unwrap_or_default(),
+        architecture: Architecture::Bert(BertSettings {
+            positions,
+            position_padding: None,
+            token_types: Some(fields.size("type_vocab_size", Some(2))?),
+        }),
+    })
 }
 
 impl Embeddings {
     /// `first` is the position of each text's first token. Returns `[batch, tokens, hidden]`.
     fn forward(&self, batch: &TokenBatch, first: usize) -> Tensor<3> {
         let [rows, tokens] = batch.ids.dims();
-        let range = first as i64..(first + tokens) as i64;
-        let positions = Tensor::<1, Int>::arange(range, &batch.ids.device())
-            .reshape([1, tokens])
-            .expand([rows, tokens]);
-        let sum = self.word_embeddings.forward(batch.ids.clone())
-            + self.token_type_embeddings.forward(batch.types.clone())
-            + self.position_embeddings.forward(positions); // [batch, tokens, hidden]
+        let positions = match self.position_padding {
+            None => {
+                let range = first as i64..(first + tokens) as i64;
+                Tensor::<1, Int>::arange(range, &batch.ids.device())
+                    .reshape([1, tokens])
+                    .expand([rows, tokens])
+            }
+            // as transformers counts: by ids, not by the mask
+            Some(padding) => {
+                let real = batch.ids.clone().not_equal_elem(padding as i64).int();
+                (real.clone().cumsum(1) + first as i64) * real + padding as i64
+            }
+        };
+        let words = self.word_embeddings.forward(batch.ids.clone()); // [batch, tokens, hidden]
+        let words = match &self.token_type_embeddings {
+            Some(types) => words + types.forward(batch.types.clone()),
+            None => words,
+        };
+        let sum = words + self.position_embeddings.forward(positions); // [batch, tokens, hidden]
         self.dropout.forward(self.layer_norm.forward(sum))
     }
 }
@@ -156,19 +219,13 @@ impl Layer {
 }
 
 impl Bert {
-    /// Returns the last layer's vectors, `[batch, tokens, hidden]`.
-    pub fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
-        self.upper(0, self.lower(0, batch), batch.mask.clone())
-    }
-
-    /// What enters layer `depth`: the embeddings, passed through the layers below it. `[batch, tokens, hidden]`.
+    /// As [`super::Encoder::lower`].
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         let x = self.embeddings.forward(batch, self.prefix_tokens());
         self.run(0..depth, x, batch.mask.clone())
     }
 
-    /// The layers from `depth` on. `x`: what [`Self::lower`] gave, `mask`: `[batch, tokens]`. Returns the last layer's vectors,
-    /// `[batch, tokens, hidden]`.
+    /// As [`super::Encoder::upper`].
     pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         self.run(depth..self.encoder.layer.len(), x, mask)
     }
@@ -181,6 +238,16 @@ impl Bert {
         x
     }
 
+    /// What a `cls` head reads, `[batch, tokens, hidden]` to `[batch, hidden]`.
+    pub fn pooled(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
+        match &self.pooler {
+            Some(pooler) => pooler.forward(first),
+            // a cls head is only built beside a pooler
+            None => first,
+        }
+    }
+
     /// Virtual tokens before each text. Real tokens take the positions behind them, as PEFT's prefix tuning has it.
     pub fn prefix_tokens(&self) -> usize {
         let first = self.encoder.layer.first();
@@ -189,14 +256,12 @@ impl Bert {
             .map_or(0, Prefix::tokens)
     }
 
-    /// Where its weights are.
-    pub fn device(&self) -> Device {
-        self.embeddings.word_embeddings.weight.val().device()
-    }
-
     /// Sets the dropout of hidden states and attention weights, as `hidden_dropout_prob` and `attention_probs_dropout_prob`.
     pub fn set_dropout(&mut self, p: f64) {
         self.embeddings.dropout = Dropout::new(p);
+        if let (Family::Roberta, Some(pooler)) = (self.family, &mut self.pooler) {
+            pooler.dropout = Dropout::new(p);
+        }
         for layer in &mut self.encoder.layer {
             layer.attention.self_attention.dropout = Dropout::new(p);
             layer.attention.output.dropout = Dropout::new(p);
@@ -204,12 +269,13 @@ impl Bert {
         }
     }
 
-    /// The two sublayer outputs of every layer with their checkpoint names, bottom to top.
+    /// The two sublayer outputs of every layer with the names of their linear layers' places, bottom to top.
     pub fn outputs_mut(&mut self) -> Vec<(String, &mut Output)> {
+        let family = self.family;
         let layers = self.encoder.layer.iter_mut().enumerate();
         layers
             .flat_map(|(index, layer)| {
-                let at = |name: &str| format!("encoder.layer.{index}.{name}");
+                let at = |name: &str| family.name(&format!("encoder.layer.{index}.{name}"));
                 [
                     (at("attention.output"), &mut layer.attention.output),
                     (at("output"), &mut layer.output),
@@ -218,32 +284,36 @@ impl Bert {
             .collect()
     }
 
-    /// Reads the encoder, one tensor at a time; the pooler too where `pooler` is set.
+    /// As [`super::Encoder::load`].
     ///
     /// # Errors
-    /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
+    /// As there.
     pub async fn load<S: Source>(
-        config: &BertConfig,
+        config: &EncoderConfig,
+        settings: &BertSettings,
         loader: &Loader<'_, S>,
-        pooler: bool,
     ) -> Result<Self> {
+        let family = config.family;
         let [hidden, wide] = [config.hidden_size, config.intermediate_size];
         let table = async |name: &str, rows: usize| {
             let name = format!("embeddings.{name}");
             loader.embedding(&name, rows, hidden).await
         };
-        let norm = async |name: &str| loader.norm(name, hidden, config.layer_norm_eps).await;
+        let norm = async |name: &str| loader.norm(name, hidden, config.norm_eps).await;
         let embeddings = Embeddings {
             word_embeddings: table("word_embeddings", config.vocab_size).await?,
-            position_embeddings: table("position_embeddings", config.max_position_embeddings)
-                .await?,
-            token_type_embeddings: table("token_type_embeddings", config.type_vocab_size).await?,
+            position_embeddings: table("position_embeddings", settings.positions).await?,
+            token_type_embeddings: match settings.token_types {
+                Some(rows) => Some(table("token_type_embeddings", rows).await?),
+                None => None,
+            },
+            position_padding: settings.position_padding,
             layer_norm: norm("embeddings.LayerNorm").await?,
             dropout: Dropout::off(),
         };
         let mut layer = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
-            let at = |name: &str| format!("encoder.layer.{index}.{name}");
+            let at = |name: &str| family.name(&format!("encoder.layer.{index}.{name}"));
             layer.push(Layer {
                 attention: Attention {
                     self_attention: SelfAttention {
@@ -283,16 +353,11 @@ impl Bert {
                 },
             });
         }
-        let pooler = match pooler {
-            true => Some(Pooler {
-                dense: loader.linear("pooler.dense", hidden, hidden).await?,
-            }),
-            false => None,
-        };
         Ok(Self {
+            family,
             embeddings,
             encoder: Encoder { layer },
-            pooler,
+            pooler: Pooler::load(config, loader).await?,
         })
     }
 
@@ -309,20 +374,20 @@ impl Bert {
                 ("intermediate.dense", &mut layer.intermediate.dense),
                 ("output.dense", &mut layer.output.dense),
             ] {
-                linears.push((format!("encoder.layer.{index}.{name}"), linear));
+                let name = self.family.name(&format!("encoder.layer.{index}.{name}"));
+                linears.push((name, linear));
             }
         }
-        if let Some(pooler) = &mut self.pooler {
+        // where it is part of the head, it trains whole or not at all
+        if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler) {
             linears.push(("pooler.dense".into(), &mut pooler.dense));
         }
         linears
     }
 
-    /// Bytes that one training batch keeps for its backward pass, and a little more: counted from the tensors that
-    /// [`Layer::forward`] makes, each as float32. An upper estimate, because layers below the first trained one keep
-    /// nothing.
+    /// As [`super::Encoder::activation_bytes`].
     pub fn activation_bytes(
-        config: &BertConfig,
+        config: &EncoderConfig,
         batch: usize,
         tokens: usize,
         kind: EngineKind,

@@ -299,4 +299,19 @@ impl Network for CausalLm {
     fn is_head(&self, _path: &str) -> bool {
         false
     }
+
+    fn default_targets(&self) -> &'static [&'static str] {
+        match self.model.config.family {
+            Family::Gpt2 => &["c_attn", "c_proj", "c_fc"],
+            _ => &[
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ],
+        }
+    }
 }

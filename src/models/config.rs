@@ -1,13 +1,17 @@
 //! Enters: config.json, and modules.json where there is one. Leaves: a checked configuration and the head it asks for.
 
-use serde::Deserialize;
-
-use super::HeadKind;
+use super::bert::BertSettings;
+use super::family::Family;
+use super::fields::{Fields, unsupported};
+use super::modernbert_config::{self, ModernbertSettings};
+use super::{HeadKind, bert, distilbert, roberta};
 use crate::{Error, Result};
 
-/// `config.json` of a BERT model, by Hugging Face's names; defaults are transformers' `BertConfig`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct BertConfig {
+/// `config.json` of an encoder, by BERT's names.
+#[derive(Debug, Clone)]
+pub struct EncoderConfig {
+    /// Whose names the files use.
+    pub family: Family,
     /// Rows of the word table.
     pub vocab_size: usize,
     /// Width of every position's vector.
@@ -19,84 +23,56 @@ pub struct BertConfig {
     /// Width between the two feed-forward layers.
     pub intermediate_size: usize,
     /// Longest text in tokens.
-    pub max_position_embeddings: usize,
-    /// Rows of the segment table.
-    #[serde(default = "two")]
-    pub type_vocab_size: usize,
+    pub max_tokens: usize,
     /// Added to the variance in layer norms.
-    #[serde(default = "default_eps")]
-    pub layer_norm_eps: f64,
+    pub norm_eps: f64,
     /// Standard deviation of fresh weights.
-    #[serde(default = "default_range")]
     pub initializer_range: f64,
-    #[serde(default = "default_act")]
-    hidden_act: String,
-    #[serde(default)]
-    architectures: Option<Vec<String>>,
-    #[serde(default)]
-    position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
+    /// The classes that the file names.
+    pub architectures: Vec<String>,
+    /// What the network itself has beyond these numbers.
+    pub architecture: Architecture,
+}
+
+/// Which network.
+#[derive(Debug, Clone)]
+pub enum Architecture {
+    Bert(BertSettings),
+    Modernbert(ModernbertSettings),
 }
 
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
 pub(super) const MAX_LAYERS: usize = 1000;
 
-fn two() -> usize {
-    2
-}
-fn default_eps() -> f64 {
-    1e-12
-}
-fn default_range() -> f64 {
-    0.02
-}
-fn default_act() -> String {
-    "gelu".into()
-}
-
-impl BertConfig {
+impl EncoderConfig {
     /// Reads and checks `config.json`.
     ///
     /// # Errors
     /// [`Error::InvalidFile`] for anything but a JSON object with the needed numbers, [`Error::UnsupportedModel`] for
     /// another family, activation, position scheme or an impossible number.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "config.json".into(),
-            reason,
-        };
-        let value: serde_json::Value =
-            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let family = value
-            .get("model_type")
-            .and_then(|family| family.as_str())
-            .unwrap_or("none");
-        if family != "bert" {
-            return Err(unsupported(format!(
-                "model_type is \"{family}\"; only \"bert\" is supported"
-            )));
-        }
-        let config: Self =
-            serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        let fields = Fields::parse(json)?;
+        let word = fields.family();
+        let family = Family::ALL
+            .into_iter()
+            .find(|family| family.model_type() == word);
+        let config = match family {
+            Some(Family::Bert) => bert::config(&fields),
+            Some(Family::Roberta) => roberta::config(&fields),
+            Some(Family::Distilbert) => distilbert::config(&fields),
+            Some(Family::Modernbert) => modernbert_config::config(&fields),
+            None => Err(unsupported(format!(
+                "model_type is \"{word}\"; of encoders only {} are supported",
+                Family::ALL
+                    .map(|family| format!("\"{}\"", family.model_type()))
+                    .join(", ")
+            ))),
+        }?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<()> {
-        for (name, size) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-        ] {
-            if size == 0 || size > 1 << 24 {
-                return Err(unsupported(format!("{name} is {size}")));
-            }
-        }
         if self.num_hidden_layers > MAX_LAYERS {
             return Err(unsupported(format!(
                 "num_hidden_layers is {}, more than {MAX_LAYERS}",
@@ -109,34 +85,15 @@ impl BertConfig {
                 self.hidden_size, self.num_attention_heads
             )));
         }
-        if self.hidden_act != "gelu" {
-            return Err(unsupported(format!(
-                "hidden_act is \"{}\"; only \"gelu\" is supported",
-                self.hidden_act
-            )));
-        }
-        match self.position_embedding_type.as_deref() {
-            None | Some("absolute") => {}
-            Some(other) => {
-                return Err(unsupported(format!(
-                    "position_embedding_type is \"{other}\"; only \"absolute\" is supported"
-                )));
-            }
-        }
-        if self.is_decoder {
-            return Err(unsupported(
-                "is_decoder is true; only encoders are supported".into(),
-            ));
-        }
         Ok(())
     }
 
-    /// Numbers in the encoder, the pooler left out.
+    /// Numbers in the encoder, pooler and head left out.
     pub fn parameters(&self) -> u64 {
-        let [h, i] = [self.hidden_size, self.intermediate_size].map(|n| n as u64);
-        let tables = (self.vocab_size + self.max_position_embeddings + self.type_vocab_size) as u64;
-        let layer = 4 * (h * h + h) + 2 * h * i + i + h + 4 * h;
-        tables * h + 2 * h + self.num_hidden_layers as u64 * layer
+        match &self.architecture {
+            Architecture::Bert(settings) => settings.parameters(self),
+            Architecture::Modernbert(_) => modernbert_config::parameters(self),
+        }
     }
 
     /// The head that the model's own files ask for, and why.
@@ -152,7 +109,7 @@ impl BertConfig {
         pooling_json: Option<&[u8]>,
     ) -> Result<(HeadKind, String)> {
         if modules_json.is_none() {
-            let named = self.architectures.iter().flatten().next();
+            let named = self.architectures.first();
             let named = named.map_or("no architecture", String::as_str);
             let reason =
                 format!("config.json names {named}, without a sentence-transformers modules.json");
@@ -190,21 +147,17 @@ impl BertConfig {
     }
 }
 
-fn unsupported(reason: String) -> Error {
-    Error::UnsupportedModel { reason }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<BertConfig> {
+    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<EncoderConfig> {
         let mut value = serde_json::json!({
             "model_type": "bert", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
             "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 4
         });
         change(&mut value);
-        BertConfig::parse(value.to_string().as_bytes())
+        EncoderConfig::parse(value.to_string().as_bytes())
     }
 
     #[test]
@@ -229,7 +182,53 @@ mod tests {
             assert!(error.to_string().contains(words), "{key}: {error}");
         }
         assert!(config(|_| ()).is_ok());
-        assert_eq!(BertConfig::parse(b"[").unwrap_err().code(), "invalidFile");
+        assert_eq!(
+            EncoderConfig::parse(b"[").unwrap_err().code(),
+            "invalidFile"
+        );
+    }
+
+    #[test]
+    fn families_have_their_own_keys() {
+        let parse = |value: serde_json::Value| EncoderConfig::parse(value.to_string().as_bytes());
+        let roberta = |change: &str, to: serde_json::Value| {
+            let mut value = serde_json::json!({
+                "model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 514
+            });
+            value[change] = to;
+            parse(value)
+        };
+        // texts start behind the padding's position, 1 unless the file says otherwise
+        assert_eq!(roberta("pad_token_id", 1.into()).unwrap().max_tokens, 512);
+        assert_eq!(roberta("use_cache", true.into()).unwrap().max_tokens, 512);
+        assert_eq!(roberta("pad_token_id", 9.into()).unwrap().max_tokens, 504);
+        let distilbert = |change: &str, to: serde_json::Value| {
+            let mut value = serde_json::json!({"model_type": "distilbert", "vocab_size": 10});
+            value[change] = to;
+            parse(value)
+        };
+        let config = distilbert("dim", 96.into()).unwrap();
+        assert_eq!((config.hidden_size, config.intermediate_size), (96, 3072));
+        assert_eq!(
+            (config.num_hidden_layers, config.num_attention_heads),
+            (6, 12)
+        );
+        for (found, words) in [
+            (roberta("hidden_act", "relu".into()), "hidden_act"),
+            (roberta("is_decoder", true.into()), "is_decoder"),
+            (roberta("max_position_embeddings", 2.into()), "position 2"),
+            (distilbert("activation", "relu".into()), "activation"),
+            (
+                distilbert("sinusoidal_pos_embds", true.into()),
+                "sinusoidal",
+            ),
+            (distilbert("n_heads", 7.into()), "multiple"),
+        ] {
+            let error = found.unwrap_err();
+            assert_eq!(error.code(), "unsupportedModel", "{words}");
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
     }
 
     #[test]

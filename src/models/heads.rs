@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::bert::{Bert, TokenBatch};
+use super::bert::TokenBatch;
+use super::encoder::Encoder;
 use super::load::frozen;
 use super::names;
 use super::network::Network;
@@ -14,7 +15,8 @@ use crate::layers::{Dropout, Linear};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
-    /// Pooler and tanh over `[CLS]`, then a linear layer: Hugging Face's `BertForSequenceClassification`.
+    /// The family's own head, Hugging Face's `BertForSequenceClassification` and its like: a hidden layer over the first token
+    /// (ModernBERT: or over the mean), then a linear layer.
     Cls,
     /// Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models.
     Mean,
@@ -26,14 +28,6 @@ impl HeadKind {
         match self {
             Self::Cls => "SEQ_CLS",
             Self::Mean => "FEATURE_EXTRACTION",
-        }
-    }
-
-    /// What PEFT saves whole beside such an adapter.
-    pub fn modules_to_save(self) -> Option<[&'static str; 2]> {
-        match self {
-            Self::Cls => Some(["classifier", "score"]),
-            Self::Mean => None,
         }
     }
 
@@ -59,7 +53,7 @@ pub enum Head {
     Mean(MeanHead),
 }
 
-/// Hugging Face's `classifier`.
+/// Hugging Face's `classifier`, RoBERTa's `classifier.out_proj`.
 #[derive(Module, Debug)]
 pub struct ClsHead {
     pub classifier: Linear,
@@ -158,17 +152,20 @@ pub struct States {
 /// An encoder with a head: text in, logits out.
 #[derive(Module, Debug)]
 pub struct Classifier {
-    pub bert: Bert,
+    pub encoder: Encoder,
     pub head: Head,
     /// Of the head's input.
     pub dropout: Dropout,
 }
 
 impl Classifier {
-    /// Without dropout.
-    pub fn new(bert: Bert, head: Head) -> Self {
+    /// Without dropout. A `mean` head leaves no part of another head on the encoder.
+    pub fn new(mut encoder: Encoder, head: Head) -> Self {
+        if head.kind() == HeadKind::Mean {
+            encoder.drop_hidden_layer();
+        }
         Self {
-            bert,
+            encoder,
             head,
             dropout: Dropout::off(),
         }
@@ -178,10 +175,10 @@ impl Classifier {
     pub fn features(&self, inputs: &Inputs) -> Tensor<2> {
         let kind = self.head.kind();
         match inputs {
-            Inputs::Tokens(batch) => features(&self.bert, kind, batch),
+            Inputs::Tokens(batch) => features(&self.encoder, kind, batch),
             Inputs::States(States { x, mask, depth }) => {
-                let hidden = self.bert.upper(*depth, x.clone(), mask.clone());
-                head_input(&self.bert, kind, hidden, mask.clone())
+                let hidden = self.encoder.upper(*depth, x.clone(), mask.clone());
+                head_input(&self.encoder, kind, hidden, mask.clone())
             }
             Inputs::Features(features) => features.clone(),
         }
@@ -193,9 +190,27 @@ impl Classifier {
         self.head.linear().forward(features)
     }
 
+    /// What PEFT saves whole beside an adapter: its own two words for a classifier, and the head's hidden layer where that trains and
+    /// is no part of them.
+    pub fn modules_to_save(&self) -> Option<Vec<&'static str>> {
+        let hidden = self.encoder.family().hidden_layer();
+        let hidden =
+            hidden.filter(|name| self.encoder.trains_pooler() && !name.starts_with("classifier."));
+        match self.head.kind() {
+            HeadKind::Cls => Some(
+                ["classifier"]
+                    .into_iter()
+                    .chain(hidden)
+                    .chain(["score"])
+                    .collect(),
+            ),
+            HeadKind::Mean => None,
+        }
+    }
+
     /// Sets all of the network's dropout, the head's input included.
     pub fn set_dropout(&mut self, p: f64) {
-        self.bert.set_dropout(p);
+        self.encoder.set_dropout(p);
         self.dropout = Dropout::new(p);
     }
 }
@@ -203,48 +218,53 @@ impl Classifier {
 impl Network for Classifier {
     fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         // PEFT wraps the bare encoder where a `mean` head reads it
-        let family = match self.head.kind() {
-            HeadKind::Cls => "bert.",
+        let prefix = match self.head.kind() {
+            HeadKind::Cls => self.encoder.family().prefix(),
             HeadKind::Mean => "",
         };
-        let linears = self.bert.linears_mut().into_iter();
+        let linears = self.encoder.linears_mut().into_iter();
         linears
-            .map(|(bare, linear)| (format!("{family}{bare}"), linear))
+            .map(|(bare, linear)| (format!("{prefix}{bare}"), linear))
             .collect()
     }
 
     fn num_layers(&self) -> usize {
-        self.bert.encoder.layer.len()
+        self.encoder.num_layers()
     }
 
     fn module_name(&self, path: &str) -> String {
-        names::module_name(path, self.head.kind())
+        names::module_name(path, self.encoder.family(), self.head.kind())
     }
 
     fn reads(&self, path: &str) -> bool {
-        self.head.kind() == HeadKind::Cls || !path.split('.').any(|part| part == "pooler")
+        self.head.kind() == HeadKind::Cls || !names::is_pooler(path)
     }
 
     fn is_head(&self, path: &str) -> bool {
-        names::is_head(path)
+        let hidden = self.head.kind() == HeadKind::Cls && self.encoder.trains_pooler();
+        names::is_head(path) || (hidden && names::is_pooler(path))
+    }
+
+    fn default_targets(&self) -> &'static [&'static str] {
+        self.encoder.family().default_targets()
     }
 }
 
 /// The vector of each text that a head of that kind classifies, `[batch, hidden]`.
-pub fn features(bert: &Bert, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
-    head_input(bert, kind, bert.forward(batch), batch.mask.clone())
+pub fn features(encoder: &Encoder, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
+    head_input(encoder, kind, encoder.forward(batch), batch.mask.clone())
 }
 
 /// The same of the encoder's vectors. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`.
-pub fn head_input(bert: &Bert, kind: HeadKind, hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
-    match (kind, &bert.pooler) {
-        (HeadKind::Cls, Some(pooler)) => {
-            let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
-            pooler.dense.forward(first).tanh()
-        }
-        // a cls head is only built beside a pooler
-        (HeadKind::Cls, None) => hidden.narrow(1, 0, 1).squeeze_dim::<2>(1),
-        (HeadKind::Mean, _) => normalize(masked_mean(hidden, mask)),
+pub fn head_input(
+    encoder: &Encoder,
+    kind: HeadKind,
+    hidden: Tensor<3>,
+    mask: Tensor<2>,
+) -> Tensor<2> {
+    match kind {
+        HeadKind::Cls => encoder.pooled(hidden, mask),
+        HeadKind::Mean => normalize(masked_mean(hidden, mask)),
     }
 }
 

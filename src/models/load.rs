@@ -2,12 +2,13 @@
 
 use burn::module::Param;
 use burn::module::ParamId;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::device::{Compute, EngineKind};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::storage::BLOCK;
 use crate::layers::{Embedding, LayerNorm, Linear, Storage, WordTable};
+use crate::rng::Rng;
 use crate::{Error, Result};
 
 /// Reads layers by their checkpoint names, with or without the family's prefix (`bert.`).
@@ -38,6 +39,11 @@ impl<'a, S: Source> Loader<'a, S> {
     pub fn with_storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
         self
+    }
+
+    /// Where the layers will be.
+    pub fn device(&self) -> &Device {
+        &self.compute.device
     }
 
     /// The engine that the layers will run on.
@@ -165,6 +171,34 @@ impl<'a, S: Source> Loader<'a, S> {
         })
     }
 
+    /// A linear layer that the checkpoint lacks: normal with that deviation, a bias of zeros where it has one. Whoever loads the
+    /// checkpoint gets the same numbers.
+    pub fn fresh_linear(
+        &self,
+        name: &str,
+        [input, output]: [usize; 2],
+        deviation: f64,
+        bias: bool,
+    ) -> Linear {
+        let device = &self.compute.device;
+        let mut rng = Rng::stream(0, &format!("init/{name}"));
+        let values = (0..input * output)
+            .map(|_| (rng.normal() * deviation) as f32)
+            .collect::<Vec<_>>();
+        let weight = Tensor::from_data(TensorData::new(values, [input, output]), device);
+        let bias = bias.then(|| frozen(Tensor::zeros([output], device)));
+        Linear::new(frozen(weight), bias)
+    }
+
+    /// A layer norm of that width without a bias.
+    pub async fn norm_without_bias(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm> {
+        Ok(LayerNorm {
+            weight: self.vector(&format!("{name}.weight"), width).await?,
+            bias: None,
+            eps,
+        })
+    }
+
     /// A layer norm of that width.
     pub async fn norm(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm> {
         // the very first BERT checkpoints call them gamma and beta
@@ -174,7 +208,7 @@ impl<'a, S: Source> Loader<'a, S> {
         };
         Ok(LayerNorm {
             weight: self.vector(&format!("{name}.{weight}"), width).await?,
-            bias: self.vector(&format!("{name}.{bias}"), width).await?,
+            bias: Some(self.vector(&format!("{name}.{bias}"), width).await?),
             eps,
         })
     }

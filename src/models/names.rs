@@ -1,19 +1,25 @@
 //! Enters: a parameter's path in the Rust modules. Leaves: its name in a file. Methods' own words: `peft::keys`.
 
 use super::HeadKind;
+use super::family::Family;
 
-/// The checkpoint's module name of a path below [`super::Classifier`], `bert.encoder.layer.0.attention.self.query`.
+/// The checkpoint's name of a path below [`super::Classifier`]: `bert.encoder.layer.0.attention.self.query` for
+/// `encoder.Bert.encoder.layer.0.attention.self_attention.query`.
 ///
 /// With a `mean` head the saved model is the bare encoder, whose names have no `bert.`.
-pub fn module_name(path: &str, head: HeadKind) -> String {
+pub fn module_name(path: &str, family: Family, head: HeadKind) -> String {
     let name = path
         .replace(".self_attention.", ".self.")
-        .replace(".layer_norm", ".LayerNorm")
-        .replace("head.Cls.", "")
-        .replace("head.Mean.", "");
-    match (head, name.strip_prefix("bert.")) {
-        (HeadKind::Mean, Some(bare)) => bare.into(),
-        _ => name,
+        .replace(".layer_norm", ".LayerNorm");
+    let body = ["encoder.Bert.", "encoder.Modernbert."]
+        .iter()
+        .find_map(|module| name.strip_prefix(module));
+    match (body, head) {
+        (Some(bare), HeadKind::Mean) => family.name(bare),
+        (Some(bare), HeadKind::Cls) => family.with_prefix(&family.name(bare)),
+        (None, _) => name
+            .replace("head.Cls.classifier", family.last_layer())
+            .replace("head.Mean.", ""),
     }
 }
 
@@ -39,10 +45,15 @@ pub fn is_prefix(path: &str) -> bool {
 
 /// Whether a path is a bias or belongs to a norm, which weight decay usually spares.
 pub fn is_bias_or_norm(path: &str) -> bool {
-    path.ends_with(".bias") || path.contains("layer_norm.")
+    path.ends_with(".bias") || path.contains("norm.")
 }
 
-/// Whether a path belongs to the head and not to the encoder.
+/// Whether a path belongs to the head's last layer and not to the encoder.
 pub fn is_head(path: &str) -> bool {
     path.starts_with("head.")
+}
+
+/// Whether a path or name belongs to what a `cls` head has below its last layer.
+pub fn is_pooler(path: &str) -> bool {
+    path.split('.').any(|part| part == "pooler")
 }

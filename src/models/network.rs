@@ -20,6 +20,9 @@ pub trait Network: Module {
 
     /// Whether a path belongs to a part that every method trains.
     fn is_head(&self, path: &str) -> bool;
+
+    /// The linear layers that LoRA changes where nothing else is asked for, by the ends of their names.
+    fn default_targets(&self) -> &'static [&'static str];
 }
 
 /// The layer's number in a name such as `encoder.layer.3.output.dense`: its first part that is a number, as in PEFT.

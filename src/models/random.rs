@@ -2,17 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use super::BertConfig;
+use super::bert::BertSettings;
+use super::config::{Architecture, EncoderConfig};
 use super::decoder::{DecoderConfig, Family};
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
 
-/// The bytes of a `model.safetensors`: norms at 1 and 0, biases 0, everything else normal with `initializer_range`.
+/// Names of tensors and their shapes.
+type Shapes = Vec<(String, Vec<usize>)>;
+
+/// The bytes of a `model.safetensors`: norms at 1 and 0, biases 0, everything else normal with `initializer_range`. Names have no
+/// prefix; BERT has its pooler, the other families have no head, as models that were only pretrained.
 ///
 /// # Errors
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
-pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
+pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
+    let shapes = match &config.architecture {
+        Architecture::Bert(settings) => bert_shapes(config, settings),
+        Architecture::Modernbert(_) => modernbert_shapes(config),
+    };
+    file(shapes, config.initializer_range, seed)
+}
+
+/// The same of a language model, under the names of its family.
+///
+/// # Errors
+/// [`crate::Error::InvalidState`] where there is no memory for the file.
+pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
+    let shapes = match config.family {
+        Family::Gpt2 => gpt2_shapes(config),
+        _ => llama_shapes(config),
+    };
+    file(shapes, config.initializer_range, seed)
+}
+
+fn bert_shapes(config: &EncoderConfig, settings: &BertSettings) -> Shapes {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (
@@ -21,17 +46,20 @@ pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
         ),
         (
             "embeddings.position_embeddings.weight".into(),
-            vec![config.max_position_embeddings, h],
-        ),
-        (
-            "embeddings.token_type_embeddings.weight".into(),
-            vec![config.type_vocab_size, h],
+            vec![settings.positions, h],
         ),
     ];
+    shapes.extend(settings.token_types.map(|rows| {
+        let name = "embeddings.token_type_embeddings.weight".to_string();
+        (name, vec![rows, h])
+    }));
     let mut norms = vec!["embeddings.LayerNorm".to_string()];
-    let mut linears = vec![("pooler.dense".to_string(), h, h)];
+    let mut linears = Vec::new();
+    if config.family.hidden_layer().is_none() {
+        linears.push(("pooler.dense".to_string(), h, h));
+    }
     for layer in 0..config.num_hidden_layers {
-        let at = |name: &str| format!("encoder.layer.{layer}.{name}");
+        let at = |name: &str| config.family.name(&format!("encoder.layer.{layer}.{name}"));
         for name in [
             "attention.self.query",
             "attention.self.key",
@@ -52,22 +80,35 @@ pub fn random_checkpoint(config: &BertConfig, seed: u64) -> Result<Vec<u8>> {
         shapes.push((format!("{name}.weight"), vec![h]));
         shapes.push((format!("{name}.bias"), vec![h]));
     }
-    file(shapes, config.initializer_range, seed)
+    shapes
 }
 
-/// The same of a language model, under the names of its family.
-///
-/// # Errors
-/// [`crate::Error::InvalidState`] where there is no memory for the file.
-pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
-    let shapes = match config.family {
-        Family::Gpt2 => gpt2_shapes(config),
-        _ => llama_shapes(config),
-    };
-    file(shapes, config.initializer_range, seed)
+fn modernbert_shapes(config: &EncoderConfig) -> Shapes {
+    let [h, wide] = [config.hidden_size, config.intermediate_size];
+    let mut shapes = vec![
+        (
+            "embeddings.tok_embeddings.weight".to_string(),
+            vec![config.vocab_size, h],
+        ),
+        ("embeddings.norm.weight".into(), vec![h]),
+        ("final_norm.weight".into(), vec![h]),
+    ];
+    for layer in 0..config.num_hidden_layers {
+        for (name, shape) in [
+            ("attn_norm", vec![h]),
+            ("attn.Wqkv", vec![3 * h, h]),
+            ("attn.Wo", vec![h, h]),
+            ("mlp_norm", vec![h]),
+            ("mlp.Wi", vec![2 * wide, h]),
+            ("mlp.Wo", vec![h, wide]),
+        ] {
+            if layer > 0 || name != "attn_norm" {
+                shapes.push((format!("layers.{layer}.{name}.weight"), shape));
+            }
+        }
+    }
+    shapes
 }
-
-type Shapes = Vec<(String, Vec<usize>)>;
 
 fn llama_shapes(config: &DecoderConfig) -> Shapes {
     let [h, d] = [config.hidden_size, config.head_dim];

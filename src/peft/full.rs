@@ -6,14 +6,11 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::Result;
 use crate::layers::Mixout;
-use crate::models::{CausalLm, Classifier, HeadKind};
+use crate::models::{CausalLm, Classifier, Network};
 
 /// Everything that the head reads: embeddings, layers, and the pooler under a `cls` head.
 pub fn trainable(classifier: &Classifier) -> Trainable {
-    let pooled = classifier.head.kind() == HeadKind::Cls;
-    Trainable::of(classifier, |path| {
-        pooled || !path.starts_with("bert.pooler.")
-    })
+    Trainable::of(classifier, |path| classifier.reads(path))
 }
 
 /// Everything in a language model.
@@ -33,7 +30,7 @@ pub fn trainable_causal(model: &CausalLm) -> Result<Trainable> {
 
 /// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.
 pub fn mix(classifier: &mut Classifier, p: f64) {
-    for (_, linear) in classifier.bert.linears_mut() {
+    for (_, linear) in classifier.encoder.linears_mut() {
         linear.mixout = Some(Mixout::new(p, linear.weight().inner()));
     }
 }

@@ -8,8 +8,8 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
-use crate::models::names::{is_bottleneck, is_head};
-use crate::models::{Classifier, HeadKind};
+use crate::models::names::is_bottleneck;
+use crate::models::{Classifier, Encoder, Family, HeadKind, Network};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -67,7 +67,13 @@ impl HoulsbyConfig {
     }
 
     /// `adapter_config.json` as `adapters` 1.3 writes it.
-    pub fn adapter_config(&self, model: &str, head: HeadKind, hidden: usize) -> Value {
+    pub fn adapter_config(
+        &self,
+        model: &str,
+        family: Family,
+        head: HeadKind,
+        hidden: usize,
+    ) -> Value {
         json!({
             "config": {
                 "adapter_residual_before_ln": false,
@@ -105,12 +111,9 @@ impl HoulsbyConfig {
                 "use_gating": false
             },
             "hidden_size": hidden,
-            "model_class": match head {
-                HeadKind::Cls => "BertForSequenceClassification",
-                HeadKind::Mean => "BertModel",
-            },
+            "model_class": family.model_class(head),
             "model_name": model,
-            "model_type": "bert",
+            "model_type": family.model_type(),
             "name": ADAPTER_NAME,
             "version": "adapters.1.3.0"
         })
@@ -131,7 +134,7 @@ impl HoulsbyConfig {
         }
         let File { config } =
             serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let ours = Self::default().adapter_config("", HeadKind::Cls, 0);
+        let ours = Self::default().adapter_config("", Family::Bert, HeadKind::Cls, 0);
         for (key, built) in ours["config"].as_object().into_iter().flatten() {
             // settings of no effect without phm layers, and what only starts or trains an adapter
             let free = [
@@ -174,10 +177,20 @@ impl HoulsbyConfig {
 /// that the detour starts near zero, as AdapterHub's does.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range.
+/// [`Error::InvalidOption`] for settings out of range, and for families that AdapterHub does not know.
 pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
-    let gelu = classifier.bert.encoder.layer.first();
+    let family = classifier.encoder.family();
+    let Encoder::Bert(bert) = &mut classifier.encoder else {
+        return Err(invalid(
+            "method",
+            format!(
+                "houlsby does not fit a {} model, which AdapterHub does not know",
+                family.model_type()
+            ),
+        ));
+    };
+    let gelu = bert.encoder.layer.first();
     let activation = match (config.non_linearity, gelu) {
         (NonLinearity::Swish, _) => Activation::Swish,
         (NonLinearity::Relu, _) => Activation::Relu,
@@ -186,7 +199,7 @@ pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) ->
         (NonLinearity::Gelu, Some(layer)) => layer.intermediate.activation,
         (NonLinearity::Gelu, None) => Activation::ComposedGelu,
     };
-    for (name, output) in classifier.bert.outputs_mut() {
+    for (name, output) in bert.outputs_mut() {
         let hidden = output.dense.shape()[1];
         let narrow = config.width(hidden);
         let device = output.dense.weight.val().device();
@@ -205,7 +218,8 @@ pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) ->
             activation,
         });
     }
+    let classifier = &*classifier;
     Ok(Trainable::of(classifier, |path| {
-        is_head(path) || is_bottleneck(path)
+        classifier.is_head(path) || is_bottleneck(path)
     }))
 }

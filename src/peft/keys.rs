@@ -2,8 +2,8 @@
 
 use super::MethodType;
 use super::houlsby::ADAPTER_NAME;
-use crate::models::HeadKind;
 use crate::models::names::module_name;
+use crate::models::{Family, HeadKind};
 
 /// PEFT's own name of DoRA's magnitudes.
 const MAGNITUDE: &str = ".lora_magnitude_vector";
@@ -23,8 +23,14 @@ pub fn other_key(key: &str) -> Option<String> {
 /// with a delta below `base_layer`. AdapterHub and Transformers use the module's name, AdapterHub with the adapter's own in it.
 /// A `mean` head is nobody's: its keys are those of the Sentence-Transformers Dense module. PEFT's prefix is one tensor that no path
 /// names alone; see [`super::prefix::prompt_embeddings`].
-pub fn file_key(path: &str, method: MethodType, head: HeadKind, has_delta: bool) -> String {
-    let name = module_name(path, head);
+pub fn file_key(
+    path: &str,
+    method: MethodType,
+    family: Family,
+    head: HeadKind,
+    has_delta: bool,
+) -> String {
+    let name = module_name(path, family, head);
     if path.starts_with("head.Mean.") {
         return name;
     }
@@ -75,8 +81,8 @@ mod tests {
     fn paths_become_the_keys_of_each_format() {
         use HeadKind::{Cls, Mean};
         use MethodType::{Full, Houlsby, Lora, Prefix};
-        let query = "bert.encoder.layer.0.attention.self_attention.query";
-        let output = "bert.encoder.layer.0.attention.output";
+        let query = "encoder.Bert.encoder.layer.0.attention.self_attention.query";
+        let output = "encoder.Bert.encoder.layer.0.attention.output";
         for (path, method, head, delta, expected) in [
             (
                 format!("{query}.delta.lora_a"),
@@ -156,9 +162,85 @@ mod tests {
                 "encoder.layer.0.attention.output.LayerNorm.weight",
             ),
         ] {
-            assert_eq!(file_key(&path, method, head, delta), expected);
+            assert_eq!(file_key(&path, method, Family::Bert, head, delta), expected);
         }
     }
+
+    #[test]
+    fn other_families_have_their_own_names() {
+        use Family::{Distilbert, Modernbert, Roberta};
+        use HeadKind::{Cls, Mean};
+        use MethodType::{Full, Houlsby, Lora, Prefix};
+        let layer = "encoder.Bert.encoder.layer.1";
+        for (path, method, family, head, expected) in [
+            (
+                format!("{layer}.attention.self_attention.query.delta.lora_b"),
+                Lora,
+                Distilbert,
+                Cls,
+                "base_model.model.distilbert.transformer.layer.1.attention.q_lin.lora_B.weight",
+            ),
+            (
+                format!("{layer}.output.adapter.adapter_down.weight"),
+                Houlsby,
+                Distilbert,
+                Cls,
+                "distilbert.transformer.layer.1.output_adapters.adapters.tune.adapter_down.0.weight",
+            ),
+            (
+                format!("{layer}.attention.output.adapter.adapter_up.bias"),
+                Houlsby,
+                Distilbert,
+                Mean,
+                "transformer.layer.1.attention_adapters.adapters.tune.adapter_up.bias",
+            ),
+            (
+                "encoder.Bert.pooler.dense.weight".into(),
+                Lora,
+                Distilbert,
+                Cls,
+                "base_model.model.pre_classifier.weight",
+            ),
+            (
+                "encoder.Bert.pooler.dense.weight".into(),
+                Prefix,
+                Roberta,
+                Cls,
+                "base_model.classifier.dense.weight",
+            ),
+            (
+                "head.Cls.classifier.bias".into(),
+                Lora,
+                Roberta,
+                Cls,
+                "base_model.model.classifier.out_proj.bias",
+            ),
+            (
+                format!("{layer}.attention.output.layer_norm.bias"),
+                Full,
+                Roberta,
+                Cls,
+                "roberta.encoder.layer.1.attention.output.LayerNorm.bias",
+            ),
+            (
+                "encoder.Modernbert.layers.3.mlp.wo.delta.lora_a".into(),
+                Lora,
+                Modernbert,
+                Cls,
+                "base_model.model.model.layers.3.mlp.Wo.lora_A.weight",
+            ),
+            (
+                "encoder.Modernbert.pooler.norm.weight".into(),
+                Full,
+                Modernbert,
+                Cls,
+                "head.norm.weight",
+            ),
+        ] {
+            assert_eq!(file_key(&path, method, family, head, false), expected);
+        }
+    }
+
     #[test]
     fn a_magnitude_has_two_names_and_nothing_else_has() {
         let [short, long] = [

@@ -33,6 +33,8 @@ impl<'a> Matcher<'a> {
     fn new(targets: &'a TargetModules) -> Result<Self> {
         let rule = match targets {
             TargetModules::Suffixes(names) => Rule::Suffixes(names),
+            // resolved before
+            TargetModules::Default => Rule::Suffixes(&[]),
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
                 Rule::Whole(Regex::new(&whole).map_err(|error| Error::InvalidOption {
@@ -55,32 +57,60 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// The settings with `all-linear` written out, as PEFT writes it into its file. A layer that the head does not read, such as the
-/// pooler under a `mean` head, is left out: a delta there would never have a gradient.
+/// The settings with `all-linear` and the default written out, as PEFT writes them into its file. A layer that the head does not read,
+/// such as the pooler under a `mean` head, is no part of `all-linear`: a delta there would never have a gradient.
 pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
+    let mut network = network.clone();
+    let names = network.linears_mut().into_iter().map(|(name, _)| name);
+    let names = names.collect::<Vec<_>>();
+    let in_layers = |name: &str| config.in_layers(layer_of(name));
     let target_modules = match &config.target_modules {
         TargetModules::Pattern(word) if word == ALL_LINEAR => {
-            let mut network = network.clone();
-            let names = network.linears_mut().into_iter().map(|(name, _)| name);
-            let names = names.collect::<Vec<_>>().into_iter();
-            TargetModules::Suffixes(
-                names
-                    .filter(|name| network.reads(name) && config.in_layers(layer_of(name)))
-                    .collect(),
-            )
+            let read = names.iter().filter(|name| network.reads(name));
+            let whole = read.filter(|name| in_layers(name)).cloned().collect();
+            return LoraConfig {
+                target_modules: TargetModules::Suffixes(whole),
+                // names written out name their layers, and PEFT does not look at layers where a whole name is given
+                layers_to_transform: None,
+                ..config.clone()
+            };
+        }
+        TargetModules::Default => {
+            let names = network.default_targets().iter();
+            TargetModules::Suffixes(names.map(|name| name.to_string()).collect())
         }
         given => given.clone(),
     };
-    let written_out = target_modules != config.target_modules;
+    if let (TargetModules::Suffixes(suffixes), Some(_)) =
+        (&target_modules, &config.layers_to_transform)
+        && !names.iter().any(|name| shows_peft_its_layer(name))
+    {
+        let rule = Rule::Suffixes(suffixes);
+        let matcher = Matcher { rule };
+        let whole = names
+            .iter()
+            .filter(|name| matcher.matches(name) && in_layers(name));
+        let whole = whole.cloned().collect::<Vec<_>>();
+        // targets that match nothing are told of by name
+        if !whole.is_empty() {
+            return LoraConfig {
+                target_modules: TargetModules::Suffixes(whole),
+                layers_to_transform: None,
+                ..config.clone()
+            };
+        }
+    }
     LoraConfig {
         target_modules,
-        // names written out name their layers, and PEFT does not look at layers where a whole name is given
-        layers_to_transform: match written_out {
-            true => None,
-            false => config.layers_to_transform.clone(),
-        },
         ..config.clone()
     }
+}
+
+/// PEFT looks for a layer's number behind two other parts of a name, and the bare ModernBERT's `layers.0.attn.Wo` has but one.
+fn shows_peft_its_layer(name: &str) -> bool {
+    name.split('.')
+        .skip(2)
+        .any(|part| part.parse::<usize>().is_ok())
 }
 
 /// Fills the delta slots of all targeted layers, so that the model's output does not change. The head is never a target: it
@@ -90,6 +120,7 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
 /// [`Error::InvalidOption`] for settings out of range, a bad pattern, or targets that match no layer.
 pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
+    let config = &resolve(network, config);
     let matcher = Matcher::new(&config.target_modules)?;
     let layers = network.num_layers();
     if let Some(layer) = config
@@ -142,8 +173,12 @@ pub fn trained_numbers(
     layers: impl IntoIterator<Item = (String, [usize; 2])>,
 ) -> Result<u64> {
     config.check()?;
-    let every =
-        matches!(&config.target_modules, TargetModules::Pattern(word) if word == ALL_LINEAR);
+    // a language model's default is every linear layer
+    let every = match &config.target_modules {
+        TargetModules::Default => true,
+        TargetModules::Pattern(word) => word == ALL_LINEAR,
+        TargetModules::Suffixes(_) => false,
+    };
     let matcher = Matcher::new(&config.target_modules)?;
     let targets = layers
         .into_iter()

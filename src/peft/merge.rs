@@ -10,7 +10,7 @@ use crate::models::load::frozen;
 /// trains. Bottlenecks and prefixes are no change of a weight and stay.
 pub fn merge(classifier: &Classifier) -> Classifier {
     let mut merged = classifier.clone();
-    for (_, linear) in merged.bert.linears_mut() {
+    for (_, linear) in merged.encoder.linears_mut() {
         if let Some(delta) = linear.delta.take() {
             linear.weight = frozen(dense(linear, &delta));
         }

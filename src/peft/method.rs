@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::freeze::Trainable;
 use super::{HoulsbyConfig, LoraConfig, PrefixConfig, full, houlsby, lora, prefix};
-use crate::models::names::is_head;
-use crate::models::{CausalLm, Classifier};
+use crate::models::{CausalLm, Classifier, Network};
 use crate::{Error, Result};
 
 /// What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else.
@@ -95,7 +94,10 @@ pub fn attach(classifier: &mut Classifier, method: &Method, seed: u64) -> Result
     match method {
         Method::Lora(config) => lora::attach(classifier, config, seed),
         Method::Full(_) => Ok(full::trainable(classifier)),
-        Method::Probe(_) => Ok(Trainable::of(classifier, is_head)),
+        Method::Probe(_) => {
+            let classifier = &*classifier;
+            Ok(Trainable::of(classifier, |path| classifier.is_head(path)))
+        }
         Method::Houlsby(config) => houlsby::attach(classifier, config, seed),
         Method::Prefix(config) => prefix::attach(classifier, config, seed),
     }

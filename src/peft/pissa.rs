@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::device::read;
 use crate::layers::Linear;
 use crate::models::load::frozen;
-use crate::models::{Bert, Classifier};
+use crate::models::{Classifier, Encoder};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ pub type Start = Vec<(String, Tensor<2>, Tensor<2>)>;
 /// [`Error::InvalidOption`] where a rank exceeds a layer's width; failures of the device.
 pub async fn start(classifier: &mut Classifier) -> Result<Start> {
     let mut started = Vec::new();
-    for (name, linear) in classifier.bert.linears_mut() {
+    for (name, linear) in classifier.encoder.linears_mut() {
         let Linear { weight, delta, .. } = linear;
         let Some(delta) = delta else { continue };
         let full = weight.val().inner(); // [in, out]
@@ -66,11 +66,11 @@ pub fn difference([a, b]: [Tensor<2>; 2], [a0, b0]: [Tensor<2>; 2]) -> [Tensor<2
 
 /// Deltas over the untouched weights that give the same output: `[A, A0] [B; -B0]`, of twice the rank, as PEFT converts a PiSSA
 /// adapter to LoRA.
-pub fn plain(classifier: &Classifier, base: &Bert, start: &Start) -> Classifier {
+pub fn plain(classifier: &Classifier, base: &Encoder, start: &Start) -> Classifier {
     let mut plain = classifier.clone();
     let mut untouched = base.clone();
     let weights = untouched.linears_mut();
-    for ((name, linear), (_, base)) in plain.bert.linears_mut().into_iter().zip(weights) {
+    for ((name, linear), (_, base)) in plain.encoder.linears_mut().into_iter().zip(weights) {
         let started = start.iter().find(|(other, _, _)| *other == name);
         if let (Some(delta), Some((_, a0, b0))) = (&mut linear.delta, started) {
             let tuned = [&delta.lora_a, &delta.lora_b].map(|factor| factor.val().inner());

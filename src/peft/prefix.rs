@@ -9,10 +9,11 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::Result;
 use crate::layers::Prefix;
-use crate::models::bert::Bert;
 use crate::models::load::frozen;
-use crate::models::names::{is_head, is_prefix};
-use crate::models::{BertConfig, CausalLm, Classifier, DecoderConfig, HeadKind};
+use crate::models::names::is_prefix;
+use crate::models::{
+    CausalLm, Classifier, DecoderConfig, Encoder, EncoderConfig, Family, HeadKind, Network,
+};
 use crate::rng::Rng;
 
 /// Deviation of fresh keys and values. PEFT starts at 1, which drowns the texts' own keys before anything is learnt.
@@ -48,13 +49,19 @@ impl PrefixConfig {
     }
 
     /// `adapter_config.json` as PEFT 0.21 writes it.
-    pub fn adapter_config(&self, base_model: &str, head: HeadKind, config: &BertConfig) -> Value {
+    pub fn adapter_config(
+        &self,
+        base_model: &str,
+        head: HeadKind,
+        modules_to_save: Option<Vec<&'static str>>,
+        config: &EncoderConfig,
+    ) -> Value {
         let sizes = Sizes {
             layers: config.num_hidden_layers,
             heads: config.num_attention_heads,
             width: config.hidden_size,
         };
-        let modules_to_save = json!(head.modules_to_save());
+        let modules_to_save = json!(modules_to_save);
         self.adapter_file(base_model, head.task_type(), modules_to_save, &sizes)
     }
 
@@ -149,17 +156,31 @@ struct Sizes {
 /// Puts learned keys and values before every layer's own: normal with deviation 0.02.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range.
+/// [`Error::InvalidOption`] for settings out of range, and for families that PEFT's prefix tuning does not know.
 pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
-    for (index, layer) in classifier.bert.encoder.layer.iter_mut().enumerate() {
+    let family = classifier.encoder.family();
+    let bert = match &mut classifier.encoder {
+        Encoder::Bert(bert) if family != Family::Distilbert => bert,
+        _ => {
+            return Err(invalid(
+                "method",
+                format!(
+                    "prefix does not fit a {} model: PEFT cannot put keys and values before its own",
+                    family.model_type()
+                ),
+            ));
+        }
+    };
+    for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
         let heads = &mut layer.attention.self_attention;
         let [_, width] = heads.key.shape();
         let device = heads.key.weight.val().device();
         heads.prefix = Some(fresh(config, width, index, seed, &device));
     }
+    let classifier = &*classifier;
     Ok(Trainable::of(classifier, |path| {
-        is_head(path) || is_prefix(path)
+        classifier.is_head(path) || is_prefix(path)
     }))
 }
 
@@ -198,7 +219,10 @@ fn fresh(config: &PrefixConfig, width: usize, index: usize, seed: u64, device: &
 }
 
 /// PEFT's one tensor, `[virtual tokens, 2 * layers * hidden]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
-pub fn prompt_embeddings(bert: &Bert) -> Option<Tensor<2>> {
+pub fn prompt_embeddings(encoder: &Encoder) -> Option<Tensor<2>> {
+    let Encoder::Bert(bert) = encoder else {
+        return None;
+    };
     let parts = bert
         .encoder
         .layer

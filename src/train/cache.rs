@@ -101,7 +101,7 @@ impl FrozenCache {
             let batch = pad(&missing)?;
             let tokens = upload(&batch, &self.device);
             let values = match depth {
-                Some(depth) => read(classifier.bert.lower(depth, &tokens).inner()).await?,
+                Some(depth) => read(classifier.encoder.lower(depth, &tokens).inner()).await?,
                 None => read(classifier.features(&Inputs::Tokens(tokens)).inner()).await?,
             };
             let width = values.len() / missing.len();

@@ -7,8 +7,9 @@ use super::recipe::{Chosen, Facts, Given, choose};
 use super::unfreeze::Groups;
 use crate::data::{Example, LabelMap, check, stratified};
 use crate::eval::evaluate::EVALUATION_BATCH;
-use crate::models::bert::Bert;
+use crate::models::Encoder;
 use crate::models::heads::HeadWeights;
+use crate::models::names::is_pooler;
 use crate::models::{Classifier, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::{Method, MethodType, attach};
@@ -112,12 +113,12 @@ impl Plan {
 
         let blank = HeadWeights::zeros(labels.len(), model.config.hidden_size);
         let head_module = Head::new(head, &blank, &model.compute.device);
-        let mut classifier = Classifier::new(model.bert.clone(), head_module);
+        let mut classifier = Classifier::new(model.encoder.clone(), head_module);
         let method = options.method.resolve(&classifier);
         let trainable = attach(&mut classifier, &method, options.head_seed())?;
         let trained_parameters = trained_parameters(&classifier, &trainable);
         let groups = Groups::new(&trainable, model.config.num_hidden_layers);
-        let pooler_trains = trainable.paths().any(|path| path.contains(".pooler."));
+        let pooler_trains = trainable.paths().any(is_pooler);
         let mut frozen = match options.frozen_cache && options.dropout == 0.0 {
             true => frozen_part(
                 groups.frozen_layers(groups.len()),
@@ -214,7 +215,7 @@ fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
     };
-    let positions = model.config.max_position_embeddings;
+    let positions = model.config.max_tokens;
     let free = positions.saturating_sub(virtual_tokens);
     if free < 3 {
         return Err(Error::InvalidOption {
@@ -340,11 +341,12 @@ fn estimate(model: &Pretrained, options: &TrainOptions, method: &Method, work: &
         0
     };
     let longest = work.longest + prefix;
-    let training = Bert::activation_bytes(config, batch, longest, kind)
+    let training = Encoder::activation_bytes(config, batch, longest, kind)
         + 4 * layers * tokens * (kept + dropped)
         + mixed
         + start;
-    let evaluation = Bert::activation_bytes(config, EVALUATION_BATCH, longest, kind) / (layers + 1);
+    let evaluation =
+        Encoder::activation_bytes(config, EVALUATION_BATCH, longest, kind) / (layers + 1);
     let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
     4 * config.parameters()
         + training.max(evaluation)

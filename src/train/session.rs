@@ -142,7 +142,10 @@ impl Session {
 
     async fn features(&mut self, mut pass: FeaturePass, begun: Instant) -> Result<TrainEvent> {
         let pad = self.model.tokenizer.pad_id();
-        if pass.advance(&self.model.bert, self.plan.head, pad).await? {
+        if pass
+            .advance(&self.model.encoder, self.plan.head, pad)
+            .await?
+        {
             let (done, total) = (pass.done, pass.total());
             self.phase = Phase::Features(pass, begun);
             return Ok(TrainEvent::Features { done, total });
@@ -176,7 +179,7 @@ impl Session {
         });
         let descriptions = encode(&self.model, descriptions, plan.max_length)?;
         let pad = self.model.tokenizer.pad_id();
-        let described = sentence_vectors(&self.model.bert, &descriptions, pad).await?;
+        let described = sentence_vectors(&self.model.encoder, &descriptions, pad).await?;
         let heads = BaselineHeads {
             zero_shot: zero_shot(&described, hidden)?,
             centroid: centroids(
@@ -363,7 +366,7 @@ impl Session {
             &prepared.logits,
         )?;
         let untouched = method.kind() == MethodType::Probe;
-        let forgetting = self.forgetting(&classifier.bert, untouched).await?;
+        let forgetting = self.forgetting(&classifier.encoder, untouched).await?;
         let tuned = Tuned {
             classifier,
             method,
@@ -408,7 +411,11 @@ impl Session {
         Ok(TrainEvent::Finished(Box::new(finished)))
     }
 
-    async fn forgetting(&self, tuned: &crate::models::Bert, untouched: bool) -> Result<Forgetting> {
+    async fn forgetting(
+        &self,
+        tuned: &crate::models::Encoder,
+        untouched: bool,
+    ) -> Result<Forgetting> {
         let model = &self.model;
         let pad = model.tokenizer.pad_id();
         let encodings = encode(model, sentences(), self.plan.max_length)?;

@@ -21,8 +21,8 @@ use crate::eval::evaluate::scoring_batches;
 use crate::eval::metrics::{Report, report};
 use crate::eval::probe::{ProbeData, fit};
 use crate::models::heads::HeadWeights;
-use crate::models::names::is_head;
-use crate::models::{Classifier, Head, Inputs};
+use crate::models::names::{is_head, is_pooler};
+use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::freeze::activate;
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use crate::pretrained::Pretrained;
@@ -117,7 +117,7 @@ impl Training {
             HeadInit::Random => fresh_head(ground),
         };
         let head = Head::new(plan.head, &start, &model.compute.device);
-        let mut classifier = Classifier::new(model.bert.clone(), head);
+        let mut classifier = Classifier::new(model.encoder.clone(), head);
         let trainable = attach(&mut classifier, &plan.method, options.head_seed())?;
         let pissa = match &plan.method {
             Method::Lora(lora) if lora.init_lora_weights == InitLoraWeights::Pissa => {
@@ -236,7 +236,7 @@ impl Training {
         });
         // the plan has found room for what stays frozen throughout; what is frozen for a while is deeper and no larger
         let plan = ground.plan;
-        let pooler_trains = trainable.paths().any(|path| path.contains(".pooler."));
+        let pooler_trains = trainable.paths().any(is_pooler);
         let caching = plan.frozen != Frozen::Nothing || active < groups.len();
         let frozen = match caching && ground.options.frozen_cache && ground.options.dropout == 0.0 {
             true => frozen_part(
@@ -310,7 +310,7 @@ impl Training {
             && let Some(top) = told.iter_mut().find(|group| group.name == HEAD)
         {
             // without a head, the pooler alone may train in its group
-            let pooler = self.trainable.paths().any(|path| path.contains(".pooler."));
+            let pooler = self.trainable.paths().any(is_pooler);
             top.frozen = !pooler;
             top.learning_rate = if pooler { rate } else { 0.0 };
         }
@@ -465,7 +465,7 @@ impl Training {
         let method = &ground.plan.method;
         let best = self.best.classifier;
         if let (Some(start), Method::Lora(lora)) = (&self.pissa, method) {
-            let plain = pissa::plain(&best, &ground.model.bert, start);
+            let plain = pissa::plain(&best, &ground.model.encoder, start);
             return (plain, Method::Lora(lora.doubled()), self.trainable);
         }
         let fitted =
@@ -473,8 +473,8 @@ impl Training {
         if fitted && matches!(method, Method::Houlsby(_) | Method::Prefix(_)) {
             // a fresh bottleneck or prefix is not without effect: what won was the head on the bare encoder
             let head = Head::new(ground.plan.head, ground.probe, &ground.model.compute.device);
-            let bare = Classifier::new(ground.model.bert.clone(), head);
-            let trainable = Trainable::of(&bare, is_head);
+            let bare = Classifier::new(ground.model.encoder.clone(), head);
+            let trainable = Trainable::of(&bare, |path| bare.is_head(path));
             return (bare.valid(), Method::Probe(Default::default()), trainable);
         }
         (best, method.clone(), self.trainable)

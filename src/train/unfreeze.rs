@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::TrainOptions;
-use crate::models::names::is_head;
+use crate::models::names::{is_head, is_pooler};
+use crate::models::network::layer_of;
 use crate::peft::Trainable;
 
 /// Name of the topmost group.
@@ -110,14 +111,15 @@ impl Groups {
     }
 }
 
-/// 0 for the embeddings, 1 for layer 0, and so on; one past the last layer for head and pooler.
+/// 0 for the embeddings, 1 for layer 0, and so on, the last norm with the last layer; one past the last layer for head and pooler.
 fn place(path: &str, layers: usize) -> usize {
-    if is_head(path) || path.starts_with("bert.pooler.") {
-        return layers + 1;
+    match layer_of(path) {
+        _ if is_head(path) || is_pooler(path) => layers + 1,
+        Some(layer) => layer + 1,
+        // it lies upon the last layer
+        None if path.contains(".final_norm.") => layers,
+        None => 0,
     }
-    path.strip_prefix("bert.encoder.layer.")
-        .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok())
-        .map_or(0, |layer| layer + 1)
 }
 
 #[cfg(test)]
@@ -148,10 +150,13 @@ mod tests {
             );
         };
         close("head.Cls.classifier.weight", &golden["head"]);
-        close("bert.embeddings.layer_norm.bias", &golden["embeddings"]);
+        close(
+            "encoder.Bert.embeddings.layer_norm.bias",
+            &golden["embeddings"],
+        );
         for (layer, factor) in golden["layer"].as_array().unwrap().iter().enumerate() {
             close(
-                &format!("bert.encoder.layer.{layer}.output.dense.bias"),
+                &format!("encoder.Bert.encoder.layer.{layer}.output.dense.bias"),
                 factor,
             );
         }
@@ -167,7 +172,8 @@ mod tests {
         let groups = groups(&[1, 2, 3, 4, 5, 6, 7]);
         let at = |epoch| groups.active(&options, 0, epoch);
         assert_eq!([at(0), at(1), at(2), at(4), at(99)], [1, 1, 2, 3, 7]);
-        let layer = |layer: usize| format!("bert.encoder.layer.{layer}.output.dense.delta.lora_a");
+        let layer =
+            |layer: usize| format!("encoder.Bert.encoder.layer.{layer}.output.dense.delta.lora_a");
         assert!(groups.is_active("head.Mean.linear.bias", 1));
         assert!(!groups.is_active(&layer(5), 1));
         assert!(groups.is_active(&layer(5), 2) && !groups.is_active(&layer(4), 2));

@@ -9,7 +9,7 @@ use crate::eval::evaluate::upload;
 use crate::formats::{Checkpoint, MemorySource};
 use crate::models::heads::HeadWeights;
 use crate::models::random::random_checkpoint;
-use crate::models::{Bert, BertConfig, Classifier, Head, HeadKind, Inputs, Loader};
+use crate::models::{Classifier, Encoder, EncoderConfig, Head, HeadKind, Inputs, Loader};
 use crate::peft::freeze::activate;
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
 use crate::train::TrainOptions;
@@ -54,13 +54,13 @@ impl Benchmark {
             "intermediate_size": shape.intermediate_size,
             "max_position_embeddings": shape.tokens,
         });
-        let config = BertConfig::parse(json.to_string().as_bytes())?;
+        let config = EncoderConfig::parse(json.to_string().as_bytes())?;
         let file = MemorySource::new("model.safetensors", random_checkpoint(&config, 1)?);
         let checkpoint = Checkpoint::open(vec![file]).await?;
-        let bert = Bert::load(&config, &Loader::new(&checkpoint, "", compute), false).await?;
+        let encoder = Encoder::load(&config, &Loader::new(&checkpoint, "", compute)).await?;
         let head = HeadWeights::zeros(LABELS, shape.hidden_size);
         let head = Head::new(HeadKind::Mean, &head, &compute.device);
-        let mut classifier = Classifier::new(bert, head);
+        let mut classifier = Classifier::new(encoder, head);
         let lora = LoraConfig {
             r: shape.r,
             target_modules: TargetModules::Suffixes(vec!["query".into(), "value".into()]),

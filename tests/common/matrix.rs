@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: whether every method, in every setting, starts, trains and differentiates as it should.
+//! Enters: a model. Leaves: whether every method, in every setting, starts, trains and differentiates as it should.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,11 @@ use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Value, json};
 use webtune::data::{Batch, LabelMap};
-use webtune::device::{Compute, read};
+use webtune::device::read;
 use webtune::eval::evaluate::upload;
 use webtune::models::heads::HeadWeights;
-use webtune::models::{Classifier, Head, HeadKind, Inputs};
+use webtune::models::network::layer_of;
+use webtune::models::{Classifier, Family, Head, HeadKind, Inputs};
 use webtune::peft::freeze::{activate, replace, visit};
 use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use webtune::pretrained::Pretrained;
@@ -189,6 +190,57 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// One setting of each method that fits a family other than BERT, for its tiny model of two layers. That model was only pretrained, so
+/// that the hidden layer of a `cls` head is fresh and trains with every method.
+pub fn family_cases(family: Family) -> Vec<Case> {
+    use Start::{Near, Other, Rounded, Same};
+    let lora = json!({"type": "lora"});
+    let dora = json!({"type": "lora", "useDora": true});
+    let pissa = json!({"type": "lora", "initLoraWeights": "pissa"});
+    let biases = json!({"type": "lora", "bias": "all"});
+    let top = json!({"type": "lora", "layersToTransform": [1]});
+    let full = json!({"type": "full"});
+    let probe = json!({"type": "probe"});
+    let houlsby = json!({"type": "houlsby", "nonLinearity": "gelu", "reductionFactor": 4});
+    let prefix = json!({"type": "prefix", "numVirtualTokens": 5});
+    // a head of two and its hidden layer of two; six linear layers a layer, or four
+    let mut cases = match family {
+        Family::Modernbert => vec![
+            Case::new("lora", lora, [4 + 16, 2 + 16], Same),
+            Case::new("lora dora", dora, [4 + 24, 2 + 24], Rounded),
+            Case::new("lora pissa", pissa, [4 + 16, 2 + 16], Rounded),
+            // there are none
+            Case::new("lora bias all", biases, [4 + 16, 2 + 16], Same),
+            Case::new("lora top layer", top, [4 + 8, 2 + 8], Same),
+            // words and their norm, five and six in the layers, the last norm
+            Case::new("full", full, [4 + 14, 2 + 14], Same),
+        ],
+        _ => {
+            // words, positions, their norm's two, and RoBERTa's token types
+            let tables = if family == Family::Distilbert { 4 } else { 5 };
+            vec![
+                Case::new("lora", lora, [4 + 24, 2 + 24], Same),
+                Case::new("lora dora", dora, [4 + 36, 2 + 36], Rounded),
+                Case::new("lora pissa", pissa, [4 + 24, 2 + 24], Rounded),
+                Case::new(
+                    "lora bias all",
+                    biases,
+                    [4 + 24 + 1 + 16, 2 + 24 + 1 + 16],
+                    Same,
+                ),
+                Case::new("lora top layer", top, [4 + 12, 2 + 12], Same),
+                Case::new("full", full, [4 + tables + 32, 2 + tables + 32], Same),
+                Case::new("houlsby gelu", houlsby, [4 + 16, 2 + 16], Near),
+            ]
+        }
+    };
+    if family == Family::Roberta {
+        cases.push(Case::new("prefix", prefix, [4 + 4, 2 + 4], Other));
+    }
+    cases.push(Case::new("probe", probe, [4, 2], Same));
+    cases
+}
+
 /// A tiny model with a method in it, ready to train.
 pub struct Ready {
     /// Gradients are on where the method trains.
@@ -208,7 +260,7 @@ pub async fn ready(model: &Pretrained, case: &Case, head: HeadKind) -> Ready {
         bias: vec![0.1, -0.2, 0.3],
     };
     let head = Head::new(head, &weights, &model.compute.device);
-    let base = Classifier::new(model.bert.clone(), head);
+    let base = Classifier::new(model.encoder.clone(), head);
     let mut classifier = base.clone();
     let method = case.method().resolve(&classifier);
     let trainable = attach(&mut classifier, &method, 5).unwrap();
@@ -296,9 +348,8 @@ pub async fn values(classifier: &Classifier) -> BTreeMap<String, Vec<f32>> {
 }
 
 /// A fresh method changes as much of the output as its papers say.
-pub async fn starts(compute: &Compute, case: &Case, head: HeadKind) {
-    let model = tiny::model(compute).await;
-    let ready = ready(&model, case, head).await;
+pub async fn starts(model: &Pretrained, case: &Case, head: HeadKind) {
+    let ready = ready(model, case, head).await;
     let base = output(&ready.base, &ready.batch).await;
     let fresh = output(&ready.classifier, &ready.batch).await;
     assert!(fresh.iter().all(|value| value.is_finite()), "{}", case.name);
@@ -315,9 +366,8 @@ pub async fn starts(compute: &Compute, case: &Case, head: HeadKind) {
 }
 
 /// Gradients exist exactly where the method trains, there the values move, and nowhere else.
-pub async fn trains(compute: &Compute, case: &Case, head: HeadKind) {
-    let model = tiny::model(compute).await;
-    let ready = ready(&model, case, head).await;
+pub async fn trains(model: &Pretrained, case: &Case, head: HeadKind) {
+    let ready = ready(model, case, head).await;
     let name = format!("{} {head:?}", case.name);
     let [cls, mean] = case.trained;
     let count = match head {
@@ -354,14 +404,13 @@ pub async fn trains(compute: &Compute, case: &Case, head: HeadKind) {
 }
 
 /// With only the topmost groups thawed, gradients exist in these alone.
-pub async fn thaws(compute: &Compute, case: &Case, head: HeadKind) {
-    let model = tiny::model(compute).await;
+pub async fn thaws(model: &Pretrained, case: &Case, head: HeadKind) {
     let Ready {
         classifier,
         trainable,
         batch,
         ..
-    } = ready(&model, case, head).await;
+    } = ready(model, case, head).await;
     let groups = Groups::new(&trainable, 2);
     let mut last = BTreeSet::new();
     for active in 1..=groups.len() {
@@ -375,7 +424,7 @@ pub async fn thaws(compute: &Compute, case: &Case, head: HeadKind) {
             .collect::<BTreeSet<_>>();
         let expected = |path: &&str| match active {
             1 => path.starts_with("head.") || path.contains(".pooler."),
-            2 => !path.contains(".layer.0.") && !path.contains(".embeddings."),
+            2 => layer_of(path) != Some(0) && !path.contains(".embeddings."),
             3 => !path.contains(".embeddings."),
             _ => true,
         };
@@ -421,8 +470,8 @@ fn shifted(
     });
     // DoRA's norm is a constant to its gradient: a magnitude that grows with the norm makes it one here too
     let mut old = classifier.clone();
-    let old = old.bert.linears_mut();
-    for ((_, new), (_, old)) in moved.bert.linears_mut().into_iter().zip(old) {
+    let old = old.encoder.linears_mut();
+    for ((_, new), (_, old)) in moved.encoder.linears_mut().into_iter().zip(old) {
         let weight = old.weight.val();
         if let (Some(new), Some(old)) = (&mut new.delta, &old.delta)
             && path.contains(".delta.lora_")
@@ -439,16 +488,21 @@ fn shifted(
 
 /// A path without its layer's number: what may be differentiated by one code only.
 fn kind(path: &str) -> String {
-    path.replace(".layer.0.", ".").replace(".layer.1.", ".")
+    path.replace(".0.", ".").replace(".1.", ".")
 }
 
 /// Analytic gradients equal finite differences, on two entries of each kind of tensor: the two largest gradients.
-pub async fn differentiates(compute: &Compute, case: &Case, head: HeadKind) {
-    let model = tiny::model(compute).await;
-    let mut ready = ready(&model, case, head).await;
+pub async fn differentiates(model: &Pretrained, case: &Case, head: HeadKind) {
+    let mut ready = ready(model, case, head).await;
     // a fresh B has no gradient in front of it; a snapshot mixes nothing
     let trainable = ready.trainable.clone();
-    ready.classifier = activate(steps(&ready, 3, 1e-2).valid(), |path| {
+    // all weights together learn the batch by heart at once, and then nothing has a gradient
+    let rate = if case.method["type"] == "full" {
+        1e-3
+    } else {
+        1e-2
+    };
+    ready.classifier = activate(steps(&ready, 3, rate).valid(), |path| {
         trainable.contains(path)
     });
     let (found, _) = gradients(&ready.classifier, std::slice::from_ref(&ready.batch));

@@ -12,7 +12,7 @@ use webtune::models::bert::TokenBatch;
 use webtune::models::heads::{features, masked_mean};
 use webtune::models::load::transpose;
 use webtune::models::names::{is_prefix, is_transposed};
-use webtune::models::{Bert, BertConfig, Classifier, HeadKind, Inputs, Loader};
+use webtune::models::{Classifier, Encoder, EncoderConfig, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
 use webtune::train::optimizer::{AdamW, AdamWConfig};
@@ -161,7 +161,59 @@ pub fn bert_houlsby_swish() -> Fixture {
     )
 }
 
-/// One fixture per method.
+/// LoRA on pairs of sentences, whose tokens have two types.
+pub fn bert_nli() -> Fixture {
+    let settings = adapter!("bert_nli", "adapter_config.json");
+    let weights = vec![adapter!("bert_nli", "adapter_model.safetensors")];
+    fixture!(
+        "bert_nli",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `RobertaForSequenceClassification`, whose head PEFT saves whole.
+pub fn roberta() -> Fixture {
+    let settings = adapter!("roberta", "adapter_config.json");
+    let weights = vec![adapter!("roberta", "adapter_model.safetensors")];
+    fixture!(
+        "roberta",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `DistilBertForSequenceClassification`, whose head PEFT saves whole.
+pub fn distilbert() -> Fixture {
+    let settings = adapter!("distilbert", "adapter_config.json");
+    let weights = vec![adapter!("distilbert", "adapter_model.safetensors")];
+    fixture!(
+        "distilbert",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// `ModernBertForSequenceClassification` with windows and mean pooling; its head's hidden layer stays as it is.
+pub fn modernbert() -> Fixture {
+    let settings = adapter!("modernbert", "adapter_config.json");
+    let weights = vec![adapter!("modernbert", "adapter_model.safetensors")];
+    fixture!(
+        "modernbert",
+        MethodType::Lora,
+        HeadKind::Cls,
+        settings,
+        weights
+    )
+}
+
+/// One fixture per method, and one per family.
 pub fn methods() -> Vec<Fixture> {
     vec![
         bert_cls(),
@@ -172,6 +224,10 @@ pub fn methods() -> Vec<Fixture> {
         bert_prefix(),
         bert_houlsby(),
         bert_houlsby_swish(),
+        bert_nli(),
+        roberta(),
+        distilbert(),
+        modernbert(),
     ]
 }
 
@@ -182,18 +238,18 @@ pub struct Loaded {
     /// Gradients are on where the method trains.
     pub classifier: Classifier,
     pub trainable: Trainable,
-    pub bert: Bert,
+    pub encoder: Encoder,
     pub batch: TrainBatch,
     pub golden: Golden,
 }
 
 pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let golden = Golden::read(fixture.golden).await;
-    let config = BertConfig::parse(fixture.config).unwrap();
+    let config = EncoderConfig::parse(fixture.config).unwrap();
     let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
-    let loader = Loader::new(&checkpoint, "bert.", compute);
-    let bert = Bert::load(&config, &loader, true).await.unwrap();
+    let loader = Loader::new(&checkpoint, config.family.prefix(), compute);
+    let encoder = Encoder::load(&config, &loader).await.unwrap();
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
         MethodType::Probe => Method::Probe(Default::default()),
@@ -220,21 +276,29 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
             all
         }
     };
-    let (classifier, trainable) = restore(&bert, &method, fixture.kind, &tensors, 3).unwrap();
+    let (classifier, trainable) = restore(&encoder, &method, fixture.kind, &tensors, 3).unwrap();
     let classifier = activate(classifier, |path| trainable.contains(path));
     let ints = |name: &str| golden.ints[name].1.clone();
     let shape = &golden.ints["input_ids"].0;
-    let batch = batch(
+    let mut batch = batch(
         [shape[0], shape[1]],
         &ints("input_ids"),
         &ints("attention_mask"),
         &ints("labels"),
         compute,
     );
+    if let (Some((shape, types)), Inputs::Tokens(tokens)) =
+        (golden.ints.get("token_type_ids"), &mut batch.inputs)
+    {
+        let types = types.iter().map(|id| *id as i32).collect::<Vec<_>>();
+        assert!(types.contains(&1), "the second sentence has its own type");
+        let data = TensorData::new(types, [shape[0], shape[1]]);
+        tokens.types = Tensor::from_data(data, &compute.device);
+    }
     Loaded {
         classifier,
         trainable,
-        bert,
+        encoder,
         batch,
         golden,
     }
@@ -298,12 +362,12 @@ pub async fn by_key(
             _ => values,
         };
         out.insert(
-            key(&path, fixture.method, fixture.kind, &loaded.trainable),
+            key(&path, fixture.method, &loaded.classifier, &loaded.trainable),
             stored,
         );
     }
     if !prefix.is_empty() {
-        let hidden = loaded.bert.embeddings.word_embeddings.weight.val().dims()[1];
+        let hidden = loaded.encoder.hidden_size();
         let tokens = prefix[0].len() / hidden;
         let rows = (0..tokens).flat_map(|token| {
             prefix
@@ -321,7 +385,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let Loaded {
         classifier,
         trainable,
-        bert,
+        encoder,
         batch,
         golden,
     } = &loaded;
@@ -354,9 +418,9 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     }
     if golden.floats.contains_key("pooled.base") {
         note("features", &found, "embedding.adapter");
-        let pooled = masked_mean(bert.forward(tokens), tokens.mask.clone());
+        let pooled = masked_mean(encoder.forward(tokens), tokens.mask.clone());
         note("features", &read(pooled).await.unwrap(), "pooled.base");
-        let normal = features(bert, fixture.kind, tokens);
+        let normal = features(encoder, fixture.kind, tokens);
         note("features", &read(normal).await.unwrap(), "embedding.base");
     }
     let loss_key = format!("loss.{state}");

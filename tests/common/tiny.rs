@@ -3,8 +3,8 @@
 use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
-use webtune::models::BertConfig;
 use webtune::models::random::random_checkpoint;
+use webtune::models::{EncoderConfig, Family};
 use webtune::pretrained::Pretrained;
 
 const TOKENIZER: &[u8] = include_bytes!("../fixtures/tokenizer_wordpiece/tokenizer.json");
@@ -21,7 +21,7 @@ pub fn config_json() -> serde_json::Value {
 /// The files of the tiny model's folder.
 pub fn files(seed: u64) -> Vec<MemorySource> {
     let json = config_json().to_string().into_bytes();
-    let config = BertConfig::parse(&json).unwrap();
+    let config = EncoderConfig::parse(&json).unwrap();
     vec![
         MemorySource::new("config.json", json),
         MemorySource::new("tokenizer.json", TOKENIZER.to_vec()),
@@ -35,6 +35,53 @@ pub fn files(seed: u64) -> Vec<MemorySource> {
 /// The tiny model.
 pub async fn model(compute: &Compute) -> Pretrained {
     Pretrained::load("tiny", files(7), compute.clone())
+        .await
+        .unwrap()
+}
+
+/// config.json of a tiny model of that family: two layers, 32 wide, ModernBERT's second one with a window of five tokens.
+pub fn family_config(family: Family) -> serde_json::Value {
+    match family {
+        Family::Bert => config_json(),
+        Family::Roberta => serde_json::json!({
+            "model_type": "roberta", "vocab_size": 2000, "hidden_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 65,
+            "type_vocab_size": 1, "pad_token_id": 0, "layer_norm_eps": 1e-5, "initializer_range": 0.2
+        }),
+        Family::Distilbert => serde_json::json!({
+            "model_type": "distilbert", "vocab_size": 2000, "dim": 32, "n_layers": 2, "n_heads": 2,
+            "hidden_dim": 64, "max_position_embeddings": 64, "pad_token_id": 0, "initializer_range": 0.2
+        }),
+        Family::Modernbert => serde_json::json!({
+            "model_type": "modernbert", "vocab_size": 2000, "hidden_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64,
+            "local_attention": 4, "global_attn_every_n_layers": 2, "pad_token_id": 0, "bos_token_id": 2,
+            "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "classifier_pooling": "mean",
+            "initializer_range": 0.2
+        }),
+    }
+}
+
+/// The files of that model's folder.
+pub fn family_files(family: Family) -> Vec<MemorySource> {
+    let json = family_config(family).to_string().into_bytes();
+    let config = EncoderConfig::parse(&json).unwrap();
+    // transformers would choose another tokenizer by the model's type
+    let tokenizer = serde_json::json!({
+        "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",
+        "model_input_names": ["input_ids", "attention_mask"]
+    });
+    vec![
+        MemorySource::new("config.json", json),
+        MemorySource::new("tokenizer.json", TOKENIZER.to_vec()),
+        MemorySource::new("tokenizer_config.json", tokenizer.to_string().into_bytes()),
+        MemorySource::new("model.safetensors", random_checkpoint(&config, 7).unwrap()),
+    ]
+}
+
+/// That model.
+pub async fn family_model(compute: &Compute, family: Family) -> Pretrained {
+    Pretrained::load("tiny", family_files(family), compute.clone())
         .await
         .unwrap()
 }

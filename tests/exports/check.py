@@ -108,6 +108,11 @@ def houlsby(export):
 def probe(export):
     """A head on the base model's own features."""
     head = load_file(export.path("head.safetensors"))
+    if "weight" not in head:  # the head of a family that has a hidden layer in it, by that family's names
+        model = export.classifier(export.base)
+        unknown = model.load_state_dict(head, strict=False).unexpected_keys
+        assert not unknown, unknown
+        return {"head": export.logits(model)}
     model = AutoModel.from_pretrained(export.base).eval()
     features = export.pooled(model) if export.head == "mean" else model(**export.tokens).pooler_output
     return {"head": features @ head["weight"].T + head["bias"]}

@@ -47,7 +47,7 @@ export type HeadKind = "cls" | "mean";
 export interface ModelInfo {
   /** Repository id or folder name; becomes `base_model_name_or_path`. */
   name: string;
-  family: "bert";
+  family: "bert" | "roberta" | "distilbert" | "modernbert";
   parameters: number;
   layers: number;
   hiddenSize: number;

@@ -207,11 +207,12 @@ pub fn sequence_options(model: &LanguageModel, options: &CausalOptions) -> Seque
     }
 }
 
-/// The method with `all-linear` written out as the layers' last names, as PEFT's own short lists.
+/// The method with `all-linear`, the default, written out as the layers' last names, as PEFT's own short lists.
 fn resolve(model: &LanguageModel, method: &Method) -> Method {
     match method {
         Method::Lora(config)
-            if config.target_modules == TargetModules::Pattern(ALL_LINEAR.into()) =>
+            if config.target_modules == TargetModules::Default
+                || config.target_modules == TargetModules::Pattern(ALL_LINEAR.into()) =>
         {
             let mut names: Vec<String> = Vec::new();
             for (name, _) in model.model.clone().linears_mut() {

@@ -1,0 +1,59 @@
+//! Enters: config.json of a DistilBERT model. Leaves: its configuration and names (Sanh et al. 2019; transformers' `DistilBertModel`).
+//!
+//! The network is [`super::bert`]'s without segments and under other names. The head has a hidden layer of its own, `pre_classifier`
+//! with ReLU, in place of BERT's pooler.
+
+use super::bert::BertSettings;
+use super::config::{Architecture, EncoderConfig};
+use super::family::Family;
+use super::fields::Fields;
+use crate::Result;
+
+/// The head's ReLU layer.
+pub const HIDDEN_LAYER: &str = "pre_classifier";
+/// Every linear layer of a transformer layer.
+pub const TARGETS: &[&str] = &["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"];
+/// BERT's names and DistilBERT's, applied one after the other. The bottlenecks' names are AdapterHub's.
+pub const NAMES: &[(&str, &str)] = &[
+    ("encoder.layer.", "transformer.layer."),
+    (".attention.self.query", ".attention.q_lin"),
+    (".attention.self.key", ".attention.k_lin"),
+    (".attention.self.value", ".attention.v_lin"),
+    (".attention.output.dense", ".attention.out_lin"),
+    (".attention.output.LayerNorm", ".sa_layer_norm"),
+    (".attention.output.adapter.", ".attention_adapters.adapter."),
+    (".intermediate.dense", ".ffn.lin1"),
+    (".output.dense", ".ffn.lin2"),
+    (".output.LayerNorm", ".output_layer_norm"),
+    (".output.adapter.", ".output_adapters.adapter."),
+    ("pooler.dense", HIDDEN_LAYER),
+];
+
+/// Reads `config.json`; defaults are transformers' `DistilBertConfig`.
+///
+/// # Errors
+/// As [`EncoderConfig::parse`].
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    fields.only("activation", &["gelu".into()])?;
+    // transformers would not train such positions
+    fields.only("sinusoidal_pos_embds", &[false.into()])?;
+    let positions = fields.size("max_position_embeddings", Some(512))?;
+    Ok(EncoderConfig {
+        family: Family::Distilbert,
+        vocab_size: fields.size("vocab_size", None)?,
+        hidden_size: fields.size("dim", Some(768))?,
+        num_hidden_layers: fields.size("n_layers", Some(6))?,
+        num_attention_heads: fields.size("n_heads", Some(12))?,
+        intermediate_size: fields.size("hidden_dim", Some(3072))?,
+        max_tokens: positions,
+        // fixed in transformers' code
+        norm_eps: 1e-12,
+        initializer_range: fields.positive("initializer_range", 0.02)?,
+        architectures: fields.words("architectures")?.unwrap_or_default(),
+        architecture: Architecture::Bert(BertSettings {
+            positions,
+            position_padding: None,
+            token_types: None,
+        }),
+    })
+}

@@ -1,0 +1,345 @@
+//! Enters: token ids and mask. Leaves: one vector per token (Warner et al. 2024; transformers' `ModernBertModel`).
+//!
+//! Norms come before each half of a layer, positions are rotary, nothing has a bias, and most layers see a window of the text alone.
+//! Field names are the checkpoint's; what Rust cannot spell is in [`NAMES`].
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::bert::TokenBatch;
+use super::config::EncoderConfig;
+use super::heads::masked_mean;
+use super::load::{Loader, frozen};
+use super::modernbert_config::{Attention, ModernbertSettings, Pooling};
+use crate::Result;
+use crate::device::EngineKind;
+use crate::formats::Source;
+use crate::layers::{
+    Activation, Dropout, Embedding, LayerNorm, Linear, Rotary, attend_heads, inverse_frequencies,
+    padding_bias, split_heads, window_bias,
+};
+
+/// The head's hidden layer and its norm.
+pub const HIDDEN_LAYER: &str = "head";
+/// Every linear layer of a transformer layer.
+pub const TARGETS: &[&str] = &["Wqkv", "Wo", "Wi"];
+/// The Rust modules' names and the checkpoint's.
+pub const NAMES: &[(&str, &str)] = &[
+    (".wqkv", ".Wqkv"),
+    (".wo", ".Wo"),
+    (".wi", ".Wi"),
+    ("pooler.", "head."),
+];
+
+/// Words alone: positions come in every layer.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    pub tok_embeddings: Embedding,
+    pub norm: LayerNorm,
+    pub dropout: Dropout,
+}
+
+/// Self-attention with one projection for queries, keys and values.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    /// `[hidden, 3 * hidden]`
+    pub wqkv: Linear,
+    pub wo: Linear,
+    pub heads: usize,
+    /// Of the attention weights.
+    pub dropout: Dropout,
+    /// Of what the heads give.
+    pub out_dropout: Dropout,
+}
+
+/// The feed-forward network: half of `Wi`'s output is the gate of the other half (Shazeer 2020).
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[hidden, 2 * intermediate]`
+    pub wi: Linear,
+    pub wo: Linear,
+    pub dropout: Dropout,
+    #[module(skip)]
+    pub activation: Activation,
+}
+
+/// One transformer layer, normalised before each half.
+#[derive(Module, Debug)]
+pub struct Layer {
+    /// Layer 0 has none: the embeddings have just been normalised.
+    pub attn_norm: Option<LayerNorm>,
+    pub attn: SelfAttention,
+    pub mlp_norm: LayerNorm,
+    pub mlp: Mlp,
+    #[module(skip)]
+    pub sees: Attention,
+}
+
+/// The classification head below its last layer.
+#[derive(Module, Debug)]
+pub struct PredictionHead {
+    pub dense: Linear,
+    pub norm: LayerNorm,
+    #[module(skip)]
+    pub activation: Activation,
+    /// Whether every method trains it: only where it started fresh, because PEFT saves `classifier` alone unless it is told.
+    pub trains: bool,
+}
+
+/// The encoder.
+#[derive(Module, Debug)]
+pub struct Modernbert {
+    pub embeddings: Embeddings,
+    pub layers: Vec<Layer>,
+    pub final_norm: LayerNorm,
+    /// What a `cls` head reads through.
+    pub pooler: Option<PredictionHead>,
+    #[module(skip)]
+    pub settings: ModernbertSettings,
+}
+
+/// What all layers of one kind share in a forward pass.
+struct Shared {
+    bias: Tensor<4>,
+    rotary: Rotary,
+}
+
+impl SelfAttention {
+    fn forward(&self, x: Tensor<3>, shared: &Shared) -> Tensor<3> {
+        let hidden = x.dims()[2];
+        let qkv = self.wqkv.forward(x); // [batch, tokens, 3 * hidden]
+        let part = |index: usize| {
+            split_heads(qkv.clone().narrow(2, index * hidden, hidden), self.heads) // [batch, heads, tokens, width]
+        };
+        let query = shared.rotary.apply(part(0));
+        let key = shared.rotary.apply(part(1));
+        let mixed = attend_heads(query, key, part(2), shared.bias.clone(), &self.dropout);
+        self.out_dropout.forward(self.wo.forward(mixed))
+    }
+}
+
+impl Mlp {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let both = self.wi.forward(x); // [batch, tokens, 2 * intermediate]
+        let wide = both.dims()[2] / 2;
+        let gate = both.clone().narrow(2, wide, wide);
+        let input = self.activation.forward(both.narrow(2, 0, wide));
+        self.wo.forward(self.dropout.forward(input * gate))
+    }
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>, shared: &Shared) -> Tensor<3> {
+        let normed = match &self.attn_norm {
+            Some(norm) => norm.forward(x.clone()),
+            None => x.clone(),
+        };
+        let x = x + self.attn.forward(normed, shared);
+        let normed = self.mlp_norm.forward(x.clone());
+        x + self.mlp.forward(normed)
+    }
+}
+
+impl PredictionHead {
+    fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        self.norm
+            .forward(self.activation.forward(self.dense.forward(pooled)))
+    }
+}
+
+impl Modernbert {
+    /// As [`super::Encoder::lower`].
+    pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
+        let words = self.embeddings.tok_embeddings.forward(batch.ids.clone());
+        let x = self
+            .embeddings
+            .dropout
+            .forward(self.embeddings.norm.forward(words));
+        self.run(0..depth, x, batch.mask.clone())
+    }
+
+    /// As [`super::Encoder::upper`].
+    pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let x = self.run(depth..self.layers.len(), x, mask);
+        self.final_norm.forward(x)
+    }
+
+    fn run(&self, layers: std::ops::Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let tokens = mask.dims()[1];
+        let device = mask.device();
+        let padding = padding_bias(mask); // [batch, 1, 1, tokens]
+        // a text within the window needs none
+        let window = match tokens > self.settings.reach + 1 {
+            true => padding.clone() + window_bias(tokens, self.settings.reach, &device),
+            false => padding.clone(),
+        };
+        let [full, sliding] = self.settings.thetas;
+        let full = self.shared(padding, full, tokens, &device);
+        let sliding = self.shared(window, sliding, tokens, &device);
+        for layer in &self.layers[layers] {
+            let shared = match layer.sees {
+                Attention::Full => &full,
+                Attention::Sliding => &sliding,
+            };
+            x = layer.forward(x, shared);
+        }
+        x
+    }
+
+    fn shared(&self, bias: Tensor<4>, theta: f64, tokens: usize, device: &Device) -> Shared {
+        let hidden = self.embeddings.tok_embeddings.weight.val().dims()[1];
+        let heads = self.layers.first().map_or(1, |layer| layer.attn.heads);
+        let inv_freq = inverse_frequencies(theta, hidden / heads);
+        Shared {
+            bias,
+            rotary: Rotary::new(&inv_freq, 0..tokens, 1.0, device),
+        }
+    }
+
+    /// What a `cls` head's last layer reads. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`. Returns `[batch, hidden]`.
+    pub fn pooled(&self, hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
+        let pooled = match self.settings.pooling {
+            Pooling::Cls => hidden.narrow(1, 0, 1).squeeze_dim::<2>(1),
+            Pooling::Mean => masked_mean(hidden, mask),
+        };
+        match &self.pooler {
+            Some(head) => head.forward(pooled),
+            // only a `mean` head, which does not ask, is put on an encoder without it
+            None => pooled,
+        }
+    }
+
+    /// Sets all of config.json's dropouts.
+    pub fn set_dropout(&mut self, p: f64) {
+        self.embeddings.dropout = Dropout::new(p);
+        for layer in &mut self.layers {
+            layer.attn.dropout = Dropout::new(p);
+            layer.attn.out_dropout = Dropout::new(p);
+            layer.mlp.dropout = Dropout::new(p);
+        }
+    }
+
+    /// As [`super::Encoder::linears_mut`]; the head's own layer trains whole or not at all and is not among them.
+    pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
+        let layers = self.layers.iter_mut().enumerate();
+        layers
+            .flat_map(|(index, layer)| {
+                [
+                    ("attn.Wqkv", &mut layer.attn.wqkv),
+                    ("attn.Wo", &mut layer.attn.wo),
+                    ("mlp.Wi", &mut layer.mlp.wi),
+                    ("mlp.Wo", &mut layer.mlp.wo),
+                ]
+                .map(|(name, linear)| (format!("layers.{index}.{name}"), linear))
+            })
+            .collect()
+    }
+
+    /// As [`super::Encoder::load`]. A checkpoint without the head's hidden layer gets a fresh one: normal with `initializer_range`, its
+    /// norm at one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn load<S: Source>(
+        config: &EncoderConfig,
+        settings: &ModernbertSettings,
+        loader: &Loader<'_, S>,
+    ) -> Result<Self> {
+        let [hidden, wide] = [config.hidden_size, config.intermediate_size];
+        let norm = async |name: &str| {
+            loader
+                .norm_without_bias(name, hidden, config.norm_eps)
+                .await
+        };
+        let activation = Activation::gelu(loader.kind());
+        let embeddings = Embeddings {
+            tok_embeddings: loader
+                .embedding("embeddings.tok_embeddings", config.vocab_size, hidden)
+                .await?,
+            norm: norm("embeddings.norm").await?,
+            dropout: Dropout::off(),
+        };
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for (index, sees) in settings.layers.iter().enumerate() {
+            let at = |name: &str| format!("layers.{index}.{name}");
+            let linear = async |name: &str, input: usize, output: usize| {
+                loader.linear_of(&at(name), input, output, false).await
+            };
+            layers.push(Layer {
+                attn_norm: match index {
+                    0 => None,
+                    _ => Some(norm(&at("attn_norm")).await?),
+                },
+                attn: SelfAttention {
+                    wqkv: linear("attn.Wqkv", hidden, 3 * hidden).await?,
+                    wo: linear("attn.Wo", hidden, hidden).await?,
+                    heads: config.num_attention_heads,
+                    dropout: Dropout::off(),
+                    out_dropout: Dropout::off(),
+                },
+                mlp_norm: norm(&at("mlp_norm")).await?,
+                mlp: Mlp {
+                    wi: linear("mlp.Wi", hidden, 2 * wide).await?,
+                    wo: linear("mlp.Wo", wide, hidden).await?,
+                    dropout: Dropout::off(),
+                    activation,
+                },
+                sees: *sees,
+            });
+        }
+        let pooler = match loader.has("head.dense.weight") {
+            true => PredictionHead {
+                dense: loader
+                    .linear_of("head.dense", hidden, hidden, false)
+                    .await?,
+                norm: norm("head.norm").await?,
+                activation,
+                trains: false,
+            },
+            false => PredictionHead {
+                dense: loader.fresh_linear(
+                    "head.dense",
+                    [hidden, hidden],
+                    config.initializer_range,
+                    false,
+                ),
+                norm: LayerNorm {
+                    weight: frozen(Tensor::ones([hidden], loader.device())),
+                    bias: None,
+                    eps: config.norm_eps,
+                },
+                activation,
+                trains: true,
+            },
+        };
+        Ok(Self {
+            embeddings,
+            layers,
+            final_norm: norm("final_norm").await?,
+            pooler: Some(pooler),
+            settings: settings.clone(),
+        })
+    }
+
+    /// As [`super::Encoder::activation_bytes`].
+    pub fn activation_bytes(
+        config: &EncoderConfig,
+        batch: usize,
+        tokens: usize,
+        kind: EngineKind,
+    ) -> u64 {
+        let [h, i, heads, b, t] = [
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            batch,
+            tokens,
+        ]
+        .map(|n| n as u64);
+        // both halves, the activated one and the product; the composed GELU keeps three more
+        let wide = if kind == EngineKind::Cpu { 5 } else { 8 };
+        // turning queries and keys keeps their halves and products
+        let layer = b * t * (24 * h + wide * i) + 4 * b * heads * t * t;
+        4 * layer * (config.num_hidden_layers as u64 + 1)
+    }
+}

@@ -1,0 +1,44 @@
+//! Enters: config.json of a RoBERTa model. Leaves: its configuration and names (Liu et al. 2019; transformers' `RobertaModel`).
+//!
+//! The network is [`super::bert`]'s. Positions count from behind the padding's id, which padding itself has; there are no segments;
+//! and the head has a hidden layer of its own, `classifier.dense`, in place of BERT's pooler.
+
+use super::bert::{self, BertSettings};
+use super::config::{Architecture, EncoderConfig};
+use super::family::Family;
+use super::fields::{Fields, unsupported};
+use crate::Result;
+
+/// The head's tanh layer.
+pub const HIDDEN_LAYER: &str = "classifier.dense";
+/// The head's last layer.
+pub const LAST_LAYER: &str = "classifier.out_proj";
+/// BERT's names and RoBERTa's.
+pub const NAMES: &[(&str, &str)] = &[("pooler.dense", HIDDEN_LAYER)];
+
+/// Reads `config.json`, whose keys are BERT's.
+///
+/// # Errors
+/// As [`EncoderConfig::parse`].
+pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+    let padding = fields.token_ids("pad_token_id")?;
+    let padding = padding.first().map_or(1, |id| *id as usize);
+    let bert = bert::config(fields)?;
+    let rows = bert.max_tokens;
+    if rows <= padding + 1 {
+        return Err(unsupported(format!(
+            "max_position_embeddings is {rows}, and texts start at position {}",
+            padding + 1
+        )));
+    }
+    Ok(EncoderConfig {
+        family: Family::Roberta,
+        max_tokens: rows - padding - 1,
+        architecture: Architecture::Bert(BertSettings {
+            positions: rows,
+            position_padding: Some(padding),
+            token_types: Some(fields.size("type_vocab_size", Some(2))?),
+        }),
+        ..bert
+    })
+}
