@@ -1,8 +1,11 @@
 //! Enters: a tuned classifier. Leaves: files that other tools load, and the way back.
 
 pub mod card;
+pub mod continue_py;
 pub mod files;
+pub mod gguf_lora;
 pub mod import;
+pub mod merged;
 pub mod save;
 pub mod sentence;
 

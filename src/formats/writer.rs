@@ -28,7 +28,9 @@ pub fn write<'a>(
         }
     }
 
-    let entries = sorted.iter().map(|(name, (shape, _))| (*name, Dtype::F32, *shape));
+    let entries = sorted
+        .iter()
+        .map(|(name, (shape, _))| (*name, Dtype::F32, *shape));
     let header = header(entries, metadata)?;
     let end = sorted.values().map(|(_, values)| 4 * values.len() as u64);
     let size = header.len() as u64 + end.sum::<u64>();
