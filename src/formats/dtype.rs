@@ -1,4 +1,4 @@
-//! Enters: a dtype name and little-endian bytes. Leaves: element sizes, and f32 values.
+//! Enters: a dtype name and little-endian bytes. Leaves: element sizes, f32 values, and bytes again.
 
 use std::fmt;
 
@@ -106,7 +106,7 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// The dtypes whose values are read.
+/// The dtypes whose values are read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Float {
     /// IEEE single precision.
@@ -118,6 +118,35 @@ pub enum Float {
 }
 
 impl Float {
+    /// The same type among all of the format's.
+    pub fn dtype(self) -> Dtype {
+        match self {
+            Float::F32 => Dtype::F32,
+            Float::F16 => Dtype::F16,
+            Float::BF16 => Dtype::BF16,
+        }
+    }
+
+    /// The number nearest to `value` that the type has, ties to even; infinite where `value` is out of its range.
+    pub fn round(self, value: f32) -> f32 {
+        match self {
+            Float::F32 => value,
+            Float::F16 => f16::from_f32(value).to_f32(),
+            Float::BF16 => bf16::from_f32(value).to_f32(),
+        }
+    }
+
+    /// Appends `values` to little-endian `bytes`, each rounded as [`Float::round`] does.
+    pub fn narrow(self, values: &[f32], bytes: &mut Vec<u8>) {
+        match self {
+            Float::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+            Float::F16 => bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            Float::BF16 => {
+                bytes.extend(values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()));
+            }
+        }
+    }
+
     /// Appends the values of little-endian `bytes` to `values`. Every half and bfloat16 has an exact f32, NaN and
     /// infinity included. `bytes` is a whole number of elements; a rest shorter than one is not read.
     pub fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
@@ -188,6 +217,30 @@ mod tests {
         );
         assert!(widened(Float::F16, &[0x01, 0x7e])[0].is_nan());
         assert!(widened(Float::BF16, &[0xc0, 0x7f])[0].is_nan());
+    }
+
+    #[test]
+    fn narrows_to_the_nearest_number_ties_to_even() {
+        // 1 + 2^-11 lies halfway between two halves, 1 + 3 * 2^-11 too; 1 + 2^-8 and 1 + 3 * 2^-8 between two bfloat16.
+        for (float, tie, even, above) in [
+            (Float::F16, 2f32.powi(-11), 1.0, 1.0 + 2f32.powi(-9)),
+            (Float::BF16, 2f32.powi(-8), 1.0, 1.0 + 2f32.powi(-6)),
+        ] {
+            assert_eq!(float.round(1.0 + tie), even);
+            assert_eq!(float.round(1.0 + 3.0 * tie), above);
+            let mut bytes = Vec::new();
+            float.narrow(&[1.0 + tie, -1.0 - 3.0 * tie], &mut bytes);
+            assert_eq!(bytes.len(), 4);
+            assert_eq!(widened(float, &bytes), [even, -above]);
+        }
+        assert_eq!(Float::F16.round(65519.0), 65504.0);
+        assert_eq!(Float::F16.round(65520.0), f32::INFINITY);
+        let mut bytes = Vec::new();
+        Float::F32.narrow(&[1.0, -2.0], &mut bytes);
+        assert_eq!(bytes, [0x00, 0x00, 0x80, 0x3f, 0x00, 0x00, 0x00, 0xc0]);
+        for &dtype in Dtype::ALL {
+            assert!(dtype.float().is_none_or(|float| float.dtype() == dtype));
+        }
     }
 
     #[test]

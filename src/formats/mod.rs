@@ -3,12 +3,14 @@
 //! Nothing here knows a model. [`Checkpoint`] is what a model loader uses; [`write()`] is what an export uses.
 
 pub mod dtype;
+pub mod gguf;
 pub mod safetensors;
 pub mod shards;
 pub mod source;
-mod writer;
+pub(crate) mod writer;
 
-pub use dtype::Dtype;
+pub use dtype::{Dtype, Float};
+pub use gguf::{Gguf, GgufValue};
 pub use safetensors::{Header, TensorInfo, read_tensor, write};
 pub use shards::Checkpoint;
 pub use source::{MemorySource, Source, read_all};

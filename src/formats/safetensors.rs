@@ -176,7 +176,7 @@ pub async fn read_tensor<S: Source>(
 }
 
 /// Refuses values that no training survives.
-pub(super) fn check_finite(tensor: &str, values: &[f32]) -> Result<()> {
+pub(crate) fn check_finite(tensor: &str, values: &[f32]) -> Result<()> {
     let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
     match bad.next() {
         None => Ok(()),

@@ -1,8 +1,8 @@
-//! Enters: named f32 tensors. Leaves: the bytes of a safetensors file, the same for the same tensors.
+//! Enters: named f32 tensors. Leaves: the bytes of a safetensors file, the same for the same tensors; or its header alone.
 
 use std::collections::BTreeMap;
 
-use super::dtype::Dtype;
+use super::dtype::{Dtype, Float};
 use super::safetensors::{MAX_HEADER_BYTES, METADATA_KEY, PREFIX_BYTES, check_finite};
 use crate::error::{Error, Result};
 
@@ -21,63 +21,89 @@ pub fn write<'a>(
 ) -> Result<Vec<u8>> {
     let mut sorted = BTreeMap::new();
     for (name, shape, values) in tensors {
-        let count = shape
-            .iter()
-            .try_fold(1usize, |count, &size| count.checked_mul(size));
-        if count != Some(values.len()) {
-            return Err(Error::WrongShape {
-                tensor: name.to_owned(),
-                expected: shape.to_vec(),
-                found: vec![values.len()],
-            });
-        }
+        check_count(name, shape, values)?;
         check_finite(name, values)?;
-        if name == METADATA_KEY {
-            return Err(refused(format!("the name {METADATA_KEY} is reserved")));
-        }
         if sorted.insert(name, (shape, values)).is_some() {
             return Err(refused(format!("tensor {name} is given twice")));
         }
     }
 
-    let mut entries = Vec::with_capacity(sorted.len() + 1);
-    if !metadata.is_empty() {
-        entries.push(format!("{}:{}", json(METADATA_KEY)?, json(metadata)?));
-    }
-    let mut end = 0u64;
-    for (name, (shape, values)) in &sorted {
-        let start = end;
-        end += values.len() as u64 * (Dtype::F32.bits() / 8);
-        entries.push(format!(
-            r#"{}:{{"dtype":"{}","shape":{},"data_offsets":[{start},{end}]}}"#,
-            json(name)?,
-            Dtype::F32,
-            json(shape)?
-        ));
-    }
-    let mut header = format!("{{{}}}", entries.join(",")).into_bytes();
-    header.resize(header.len().next_multiple_of(PREFIX_BYTES as usize), b' ');
-
-    let header_bytes = header.len() as u64;
-    if header_bytes > MAX_HEADER_BYTES {
-        return Err(refused(format!(
-            "its header would have {header_bytes} bytes, more than the limit of {MAX_HEADER_BYTES}"
-        )));
-    }
-    let size = PREFIX_BYTES + header_bytes + end;
+    let entries = sorted
+        .iter()
+        .map(|(name, (shape, _))| (*name, Dtype::F32, *shape));
+    let header = header(entries, metadata)?;
+    let end = sorted.values().map(|(_, values)| 4 * values.len() as u64);
+    let size = header.len() as u64 + end.sum::<u64>();
     let mut file = Vec::new();
     let reserved = usize::try_from(size).map(|size| file.try_reserve_exact(size));
     if !matches!(reserved, Ok(Ok(()))) {
         return Err(refused(format!("there is no memory for its {size} bytes")));
     }
-    file.extend(header_bytes.to_le_bytes());
     file.extend(header);
     for (_, values) in sorted.values() {
-        for value in *values {
-            file.extend(value.to_le_bytes());
-        }
+        Float::F32.narrow(values, &mut file);
     }
     Ok(file)
+}
+
+/// What stands before the data of a file whose `(name, dtype, shape)` tensors follow in this order: the header's length
+/// and the header, padded so that the data starts at a multiple of 8. Names are unique.
+///
+/// # Errors
+/// [`Error::InvalidState`] for a tensor called `__metadata__`, sizes over any memory, or a header over the limit.
+pub(crate) fn header<'a>(
+    tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize])>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
+    let mut entries = Vec::new();
+    if !metadata.is_empty() {
+        entries.push(format!("{}:{}", json(METADATA_KEY)?, json(metadata)?));
+    }
+    let mut end = 0u64;
+    for (name, dtype, shape) in tensors {
+        if name == METADATA_KEY {
+            return Err(refused(format!("the name {METADATA_KEY} is reserved")));
+        }
+        let start = end;
+        end = byte_size(dtype, shape)
+            .and_then(|bytes| end.checked_add(bytes))
+            .ok_or_else(|| refused(format!("tensor {name} is larger than any memory")))?;
+        entries.push(format!(
+            r#"{}:{{"dtype":"{dtype}","shape":{},"data_offsets":[{start},{end}]}}"#,
+            json(name)?,
+            json(shape)?
+        ));
+    }
+    let mut text = format!("{{{}}}", entries.join(",")).into_bytes();
+    text.resize(text.len().next_multiple_of(PREFIX_BYTES as usize), b' ');
+    let bytes = text.len() as u64;
+    if bytes > MAX_HEADER_BYTES {
+        return Err(refused(format!(
+            "its header would have {bytes} bytes, more than the limit of {MAX_HEADER_BYTES}"
+        )));
+    }
+    Ok([bytes.to_le_bytes().to_vec(), text].concat())
+}
+
+/// Bytes of a tensor, or `None` where no memory holds them.
+pub(crate) fn byte_size(dtype: Dtype, shape: &[usize]) -> Option<u64> {
+    (shape.iter())
+        .try_fold(dtype.bits(), |bits, &size| bits.checked_mul(size as u64))
+        .map(|bits| bits / 8)
+}
+
+/// # Errors
+/// [`Error::WrongShape`] when a shape and its number of values differ.
+pub(crate) fn check_count(tensor: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+    let count = (shape.iter()).try_fold(1usize, |count, &size| count.checked_mul(size));
+    if count == Some(values.len()) {
+        return Ok(());
+    }
+    Err(Error::WrongShape {
+        tensor: tensor.to_owned(),
+        expected: shape.to_vec(),
+        found: vec![values.len()],
+    })
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {

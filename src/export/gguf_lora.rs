@@ -1,0 +1,366 @@
+//! Enters: a LoRA adapter's tensors under PEFT's keys. Leaves: the same adapter as a GGUF file for llama.cpp's `--lora`.
+//!
+//! Names, keys and row orders are those of llama.cpp's `convert_lora_to_gguf.py`. One thing differs: that script transposes
+//! GPT-2's factors as if they were the Conv1D weight, and llama.cpp refuses or misreads the file; here they keep their places.
+
+use serde_json::Value;
+
+use super::files::{ExportedFile, NamedValues, file};
+use crate::formats::{Gguf, GgufValue};
+use crate::peft::LoraConfig;
+use crate::{Error, Result};
+
+/// The file's name in an export.
+pub const GGUF_LORA: &str = "adapter.gguf";
+
+/// ggml's GGML_QNT_VERSION, which every file carries.
+const QUANTIZATION_VERSION: u32 = 2;
+const ADVICE: &str = "export the merged model instead";
+const PREFIX: &str = "base_model.model.";
+/// PEFT's ends of keys: of a linear layer and of an embedding.
+const LORA_A: [&str; 2] = [".lora_A.weight", ".lora_embedding_A"];
+const LORA_B: [&str; 2] = [".lora_B.weight", ".lora_embedding_B"];
+const LAYER_NAMES: [(&str, &str); 7] = [
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+];
+const GPT2_LAYER_NAMES: [(&str, &str); 4] = [
+    ("attn.c_attn", "attn_qkv"),
+    ("attn.c_proj", "attn_output"),
+    ("mlp.c_fc", "ffn_up"),
+    ("mlp.c_proj", "ffn_down"),
+];
+
+/// llama.cpp's name of a model family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    Llama,
+    Qwen2,
+    Qwen3,
+    Gemma3,
+    Gpt2,
+}
+
+impl Architecture {
+    /// `general.architecture`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Gemma3 => "gemma3",
+            Self::Gpt2 => "gpt2",
+        }
+    }
+
+    fn from_model_type(model_type: &str) -> Option<Self> {
+        match model_type {
+            "llama" => Some(Self::Llama),
+            "qwen2" => Some(Self::Qwen2),
+            "qwen3" => Some(Self::Qwen3),
+            "gemma3_text" => Some(Self::Gemma3),
+            "gpt2" => Some(Self::Gpt2),
+            _ => None,
+        }
+    }
+
+    /// The GGUF name of a module's weight, without `.weight`.
+    fn tensor_name(self, module: &str) -> Option<String> {
+        let (layers, embeddings, names) = match self {
+            Self::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
+            _ => ("model.layers.", "model.embed_tokens", &LAYER_NAMES[..]),
+        };
+        if module == embeddings {
+            return Some("token_embd".into());
+        }
+        if module == "lm_head" {
+            return Some("output".into());
+        }
+        let (layer, name) = module.strip_prefix(layers)?.split_once('.')?;
+        let layer = layer.parse::<usize>().ok()?;
+        let (_, name) = names.iter().find(|(checkpoint, _)| *checkpoint == name)?;
+        Some(format!("blk.{layer}.{name}"))
+    }
+}
+
+/// What of the base model's `config.json` the file depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GgufBase {
+    /// The base model's name, a hub id where it has one.
+    pub name: String,
+    pub architecture: Architecture,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key heads; fewer than query heads where groups of them share one.
+    pub num_key_value_heads: usize,
+    /// Whether the output layer is the token table; then the base model's GGUF has no `output` of its own.
+    pub tie_word_embeddings: bool,
+}
+
+impl GgufBase {
+    /// Reads the fields, with transformers' defaults.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] for a `model_type` that has no GGUF name here or a missing number of heads.
+    pub fn from_config(name: &str, config: &Value) -> Result<Self> {
+        let unsupported = |reason: String| Error::UnsupportedModel { reason };
+        let model_type = config.get("model_type").and_then(Value::as_str);
+        let architecture = model_type
+            .and_then(Architecture::from_model_type)
+            .ok_or_else(|| {
+                let found = model_type.unwrap_or("missing");
+                unsupported(format!(
+                    "model_type: expected llama, qwen2, qwen3, gemma3_text or gpt2 for a GGUF adapter, got {found}; {ADVICE}"
+                ))
+            })?;
+        let number = |key: &str| {
+            let value = config.get(key).and_then(Value::as_u64);
+            value.and_then(|value| usize::try_from(value).ok())
+        };
+        let heads_key = match architecture {
+            Architecture::Gpt2 => "n_head",
+            _ => "num_attention_heads",
+        };
+        let num_attention_heads = number(heads_key)
+            .filter(|&heads| heads > 0)
+            .ok_or_else(|| unsupported(format!("{heads_key}: expected a positive number")))?;
+        let tied_by_default = matches!(architecture, Architecture::Gemma3 | Architecture::Gpt2);
+        Ok(Self {
+            name: name.into(),
+            architecture,
+            num_attention_heads,
+            num_key_value_heads: number("num_key_value_heads")
+                .filter(|&heads| heads > 0)
+                .unwrap_or(num_attention_heads),
+            tie_word_embeddings: (config.get("tie_word_embeddings"))
+                .and_then(Value::as_bool)
+                .unwrap_or(tied_by_default),
+        })
+    }
+
+    /// Heads by which llama.cpp orders the rows of a module's weight; `None` where it keeps Hugging Face's order.
+    fn permuted_heads(&self, module: &str) -> Option<usize> {
+        if self.architecture != Architecture::Llama {
+            return None;
+        }
+        match module.rsplit('.').next() {
+            Some("q_proj") => Some(self.num_attention_heads),
+            Some("k_proj") => Some(self.num_key_value_heads),
+            _ => None,
+        }
+    }
+}
+
+/// A module's two factors.
+struct Factors<'a> {
+    module: &'a str,
+    lora_a: Option<&'a NamedValues>,
+    lora_b: Option<&'a NamedValues>,
+}
+
+/// The adapter as llama.cpp reads it. `tensors` are those of `adapter_model.safetensors`, `config` its settings, `name` what
+/// llama.cpp shows.
+///
+/// llama.cpp multiplies every delta by `adapter.lora.alpha / rank`. The alpha written gives `config`'s general scaling at
+/// rank `r` (with rsLoRA it is `lora_alpha * sqrt(r)`). Where `rank_pattern` or `alpha_pattern` scale a module otherwise, what is
+/// missing is multiplied into its `lora_b`.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for DoRA, for trained biases or whole layers, and for modules that llama.cpp has no delta for: GGUF
+/// cannot hold them. [`Error::MissingTensor`] for half a pair, [`Error::WrongShape`] for factors that do not fit.
+pub fn gguf_lora(
+    name: &str,
+    base: &GgufBase,
+    config: &LoraConfig,
+    tensors: &[NamedValues],
+) -> Result<ExportedFile> {
+    if config.use_dora {
+        return Err(refused("useDora", "GGUF has no place for its magnitudes"));
+    }
+    let alpha = general_alpha(config);
+    let mut out = Vec::new();
+    for factors in pairs(tensors)? {
+        out.extend(converted(&factors, base, config, alpha)?);
+    }
+    if out.is_empty() {
+        return Err(Error::InvalidState(format!(
+            "{GGUF_LORA}: the adapter has no LoRA tensors"
+        )));
+    }
+    let text = |value: &str| GgufValue::String(value.into());
+    let mut metadata = vec![
+        ("general.architecture", text(base.architecture.name())),
+        ("general.type", text("adapter")),
+        ("adapter.type", text("lora")),
+        ("general.name", text(name)),
+        ("general.base_model.count", GgufValue::U32(1)),
+        ("general.base_model.0.name", text(&base.name)),
+    ];
+    metadata.push(("adapter.lora.alpha", GgufValue::F32(alpha as f32)));
+    metadata.push((
+        "general.quantization_version",
+        GgufValue::U32(QUANTIZATION_VERSION),
+    ));
+    let gguf = Gguf {
+        metadata: metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect(),
+        tensors: out,
+    };
+    Ok(file(GGUF_LORA, gguf.write()?))
+}
+
+/// The alpha for which llama.cpp's `alpha / r` is PEFT's scaling without patterns.
+fn general_alpha(config: &LoraConfig) -> f64 {
+    match config.use_rslora {
+        true => config.lora_alpha * (config.r as f64).sqrt(),
+        false => config.lora_alpha,
+    }
+}
+
+/// The factors by module, in the order of the tensors.
+fn pairs(tensors: &[NamedValues]) -> Result<Vec<Factors<'_>>> {
+    let mut pairs: Vec<Factors> = Vec::new();
+    for tensor in tensors {
+        let key = tensor.0.as_str();
+        let name = key.strip_prefix(PREFIX).unwrap_or(key);
+        let ended = |ends: [&str; 2]| ends.iter().find_map(|end| name.strip_suffix(end));
+        let (module, is_a) = match (ended(LORA_A), ended(LORA_B)) {
+            (Some(module), _) => (module, true),
+            (_, Some(module)) => (module, false),
+            _ if name.contains(".lora_magnitude_vector") => {
+                return Err(refused("useDora", &format!("GGUF cannot hold {key}")));
+            }
+            _ => {
+                let reason = "it was trained without a delta, which a GGUF adapter cannot hold";
+                return Err(refused(name, reason));
+            }
+        };
+        let position = pairs.iter().position(|pair| pair.module == module);
+        let i = position.unwrap_or_else(|| {
+            pairs.push(Factors {
+                module,
+                lora_a: None,
+                lora_b: None,
+            });
+            pairs.len() - 1
+        });
+        let slot = match is_a {
+            true => &mut pairs[i].lora_a,
+            false => &mut pairs[i].lora_b,
+        };
+        if slot.replace(tensor).is_some() {
+            return Err(Error::InvalidState(format!("tensor {key} is given twice")));
+        }
+    }
+    Ok(pairs)
+}
+
+/// One module's tensors as the file holds them.
+fn converted(
+    factors: &Factors,
+    base: &GgufBase,
+    config: &LoraConfig,
+    alpha: f64,
+) -> Result<[NamedValues; 2]> {
+    let module = factors.module;
+    let gguf_name = base.architecture.tensor_name(module).ok_or_else(|| {
+        let architecture = base.architecture.name();
+        refused(
+            module,
+            &format!("llama.cpp has no delta for it in a {architecture} model"),
+        )
+    })?;
+    let is_table = gguf_name == "token_embd";
+    if base.tie_word_embeddings && (is_table || gguf_name == "output") {
+        let reason = "the model's token table is its output layer too, and llama.cpp has no delta for one of both";
+        return Err(refused(module, reason));
+    }
+    let half = |found: Option<&NamedValues>, end: &str| {
+        found.cloned().ok_or_else(|| Error::MissingTensor {
+            file: "adapter_model.safetensors".into(),
+            tensor: format!("{PREFIX}{module}{end}"),
+        })
+    };
+    let ends = usize::from(is_table);
+    // [rank, in] and [out, rank]
+    let (key_a, mut shape_a, mut lora_a) = half(factors.lora_a, LORA_A[ends])?;
+    let (key_b, shape_b, mut lora_b) = half(factors.lora_b, LORA_B[ends])?;
+    let (&[rank, width], &[rows, rank_b]) = (&shape_a[..], &shape_b[..]) else {
+        let wrong = if shape_a.len() == 2 {
+            (key_b, shape_b)
+        } else {
+            (key_a, shape_a)
+        };
+        return Err(Error::InvalidState(format!(
+            "{}: expected two dimensions, got {:?}",
+            wrong.0, wrong.1
+        )));
+    };
+    for (key, shape, values, expected) in [
+        (&key_a, &shape_a, &lora_a, [config.rank_of(module), width]),
+        (&key_b, &shape_b, &lora_b, [rows, config.rank_of(module)]),
+    ] {
+        if shape[..] != expected || shape.iter().product::<usize>() != values.len() {
+            return Err(Error::WrongShape {
+                tensor: key.clone(),
+                expected: expected.to_vec(),
+                found: shape.clone(),
+            });
+        }
+    }
+    if let Some(heads) = base.permuted_heads(module) {
+        if rows % (2 * heads) != 0 {
+            return Err(Error::InvalidState(format!(
+                "{key_b}: its {rows} rows do not divide into {heads} heads of two halves"
+            )));
+        }
+        lora_b = permuted(&lora_b, rows, rank_b, heads);
+    }
+    // what llama.cpp's alpha / rank lacks; exactly 1 without patterns
+    let has_own_scaling =
+        config.rank_of(module) != config.r || config.scaling_of(module) != config.scaling_of("");
+    if has_own_scaling {
+        let factor = config.scaling_of(module) * rank as f64 / alpha;
+        for value in &mut lora_b {
+            *value = (f64::from(*value) * factor) as f32;
+        }
+    }
+    if is_table {
+        // llama.cpp looks up rows of the table's lora_a: [vocabulary, rank]
+        lora_a = crate::models::load::transpose(&lora_a, rank, width);
+        shape_a = vec![width, rank];
+    }
+    Ok([
+        (format!("{gguf_name}.weight.lora_a"), shape_a, lora_a),
+        (format!("{gguf_name}.weight.lora_b"), shape_b, lora_b),
+    ])
+}
+
+/// Rows of each head `[half, pair]` in llama.cpp's order `[pair, half]`: it rotates neighbours where Hugging Face rotates halves.
+fn permuted(values: &[f32], rows: usize, columns: usize, heads: usize) -> Vec<f32> {
+    let width = rows / heads;
+    let mut out = Vec::with_capacity(values.len());
+    for head in 0..heads {
+        for pair in 0..width / 2 {
+            for half in 0..2 {
+                let row = head * width + half * (width / 2) + pair;
+                out.extend(&values[row * columns..][..columns]);
+            }
+        }
+    }
+    out
+}
+
+fn refused(option: &str, reason: &str) -> Error {
+    Error::InvalidOption {
+        option: option.into(),
+        reason: format!("{reason}; {ADVICE}"),
+    }
+}

@@ -1,0 +1,205 @@
+//! Merged models written in pieces and read back.
+
+use std::collections::BTreeMap;
+
+use pollster::block_on;
+use serde_json::Value;
+use webtune::export::merged::{MergedTensor, MergedWriter, Piece, ShardPlan};
+use webtune::formats::{Checkpoint, Float, MemorySource};
+
+fn tensor(name: &str, shape: &[usize], dtype: Float) -> MergedTensor {
+    MergedTensor {
+        name: name.into(),
+        shape: shape.into(),
+        dtype,
+    }
+}
+
+/// Not in alphabetical order, and of three types.
+fn model() -> Vec<MergedTensor> {
+    vec![
+        tensor("model.embed_tokens.weight", &[50, 8], Float::BF16),
+        tensor("model.layers.0.q_proj.weight", &[8, 8], Float::F16),
+        tensor("model.layers.0.norm.weight", &[7], Float::F32),
+        tensor("empty", &[0, 4], Float::F32),
+        tensor("a.scalar", &[], Float::F32),
+        tensor("lm_head.weight", &[50, 8], Float::F32),
+    ]
+}
+
+/// Values of many sizes, already of the type.
+fn values(tensor: &MergedTensor) -> Vec<f32> {
+    let count = tensor.shape.iter().product::<usize>();
+    let start = tensor.name.len() as f32;
+    (0..count)
+        .map(|i| tensor.dtype.round((start + i as f32 * 0.731).sin() * 3.0))
+        .collect()
+}
+
+/// What a host does with pieces.
+#[derive(Default)]
+struct Host {
+    open: Option<(String, u64, Vec<u8>)>,
+    files: Vec<MemorySource>,
+}
+
+impl Host {
+    fn take(&mut self, pieces: impl IntoIterator<Item = Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Open { file, bytes } => {
+                    assert!(self.open.is_none());
+                    self.open = Some((file, bytes, Vec::new()));
+                }
+                Piece::Bytes(bytes) => self.open.as_mut().unwrap().2.extend(bytes),
+                Piece::Close => {
+                    let (file, size, bytes) = self.open.take().unwrap();
+                    assert_eq!(bytes.len() as u64, size, "{file}");
+                    self.files.push(MemorySource::new(file, bytes));
+                }
+            }
+        }
+    }
+}
+
+fn written(plan: &ShardPlan) -> Vec<MemorySource> {
+    let mut host = Host::default();
+    let mut writer = plan.writer();
+    while let Some(next) = writer.next() {
+        let values = values(next);
+        host.take(writer.tensor(&next.name, &next.shape, &values).unwrap());
+    }
+    host.take(writer.finish().unwrap());
+    assert!(host.open.is_none());
+    host.files
+}
+
+#[test]
+fn shards_read_back_bit_by_bit() {
+    // 800 bytes, 128, 28, 0, 4, 1600
+    for (max_bytes, files) in [
+        (u64::MAX, vec!["model.safetensors"]),
+        (2560, vec!["model.safetensors"]),
+        (
+            2559,
+            vec![
+                "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors",
+                "model.safetensors.index.json",
+            ],
+        ),
+        (
+            // each larger one alone
+            100,
+            vec![
+                "model-00001-of-00004.safetensors",
+                "model-00002-of-00004.safetensors",
+                "model-00003-of-00004.safetensors",
+                "model-00004-of-00004.safetensors",
+                "model.safetensors.index.json",
+            ],
+        ),
+    ] {
+        let plan = ShardPlan::new(model(), max_bytes).unwrap();
+        let sources = written(&plan);
+        let sizes = (sources.iter()).map(|s| (s.path.as_str(), s.bytes.len() as u64));
+        assert_eq!(plan.files(), sizes.collect::<Vec<_>>());
+        let names = plan.files().into_iter().map(|(name, _)| name);
+        assert_eq!(names.collect::<Vec<_>>(), files);
+        let checkpoint = block_on(Checkpoint::open(sources.iter().collect())).unwrap();
+        assert_eq!(checkpoint.names().count(), model().len());
+        for expected in model() {
+            let info = checkpoint.info(&expected.name).unwrap();
+            assert_eq!(info.dtype.float(), Some(expected.dtype));
+            assert_eq!(info.start % (info.dtype.bits() / 8), 0);
+            let (shape, found) = block_on(checkpoint.tensor(&expected.name)).unwrap();
+            assert_eq!(shape, expected.shape);
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(found), bits(values(&expected)));
+        }
+        if files.len() > 1 {
+            let index: Value = serde_json::from_slice(&sources.last().unwrap().bytes).unwrap();
+            assert_eq!(index["metadata"]["total_size"], 2560);
+            let map: BTreeMap<String, String> =
+                serde_json::from_value(index["weight_map"].clone()).unwrap();
+            assert_eq!(map.len(), model().len());
+            for (name, file) in map {
+                assert_eq!(checkpoint.weight_file(&name), Some(file.as_str()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_tensor_comes_in_several_pieces() {
+    let large = tensor("w", &[1100, 1000], Float::BF16);
+    let plan = ShardPlan::new(vec![large.clone()], u64::MAX).unwrap();
+    let values = values(&large);
+    let mut writer = plan.writer();
+    let pieces = writer.tensor("w", &[1100, 1000], &values).unwrap();
+    // open, header, two pieces, close
+    assert_eq!(pieces.count(), 5);
+}
+
+#[test]
+fn what_does_not_fit_the_plan_is_refused_by_name() {
+    let why = "cannot write the merged model:";
+    let plan = ShardPlan::new(model(), 900).unwrap();
+    let give = |writer: &mut MergedWriter, name: &str, shape: &[usize], values: &[f32]| {
+        (writer
+            .tensor(name, shape, values)
+            .map(|pieces| pieces.count()))
+        .map_err(|error| error.to_string())
+    };
+    let mut writer = plan.writer();
+    let first = writer.next().unwrap();
+    let second = &model()[1];
+    let zeros = vec![0.0; 400];
+    assert_eq!(
+        give(&mut writer, "other", &[1], &[0.0]).unwrap_err(),
+        format!("{why} tensor other is not in the plan")
+    );
+    assert_eq!(
+        give(&mut writer, &second.name, &[8, 8], &zeros[..64]).unwrap_err(),
+        format!(
+            "{why} tensor {} came out of turn, expected {}",
+            second.name, first.name
+        )
+    );
+    assert_eq!(
+        give(&mut writer, &first.name, &[8, 50], &zeros).unwrap_err(),
+        format!("{}: expected [50, 8], got [8, 50]", first.name)
+    );
+    assert_eq!(
+        give(&mut writer, &first.name, &[50, 8], &zeros[1..]).unwrap_err(),
+        format!("{}: expected [50, 8], got [399]", first.name)
+    );
+    let mut bad = zeros.clone();
+    bad[3] = f32::NAN;
+    assert!(give(&mut writer, &first.name, &[50, 8], &bad).is_err());
+    give(&mut writer, &first.name, &[50, 8], &zeros).unwrap();
+    assert_eq!(
+        give(&mut writer, &first.name, &[50, 8], &zeros).unwrap_err(),
+        format!("{why} tensor {} is given twice", first.name)
+    );
+    assert_eq!(
+        writer.finish().unwrap_err().to_string(),
+        format!(
+            "{why} tensor {} is missing, with it 5 of 6",
+            plan.tensors().nth(1).unwrap().name
+        )
+    );
+
+    let half = ShardPlan::new(vec![tensor("w", &[2], Float::F16)], 900).unwrap();
+    assert_eq!(
+        give(&mut half.writer(), "w", &[2], &[65504.0, -70000.0]).unwrap_err(),
+        format!("{why} tensor w: its value -70000 at index 1 is too large for F16; choose F32")
+    );
+    let refused = |tensors| ShardPlan::new(tensors, 900).unwrap_err().to_string();
+    assert_eq!(refused(vec![]), format!("{why} it has no tensor"));
+    let one = || tensor("w", &[2], Float::F16);
+    assert_eq!(
+        refused(vec![one(), one()]),
+        format!("{why} tensor w is listed twice")
+    );
+}
