@@ -64,9 +64,9 @@ impl Host {
 
 fn written(plan: &ShardPlan) -> Vec<MemorySource> {
     let mut host = Host::default();
-    let mut writer = plan.writer();
-    while let Some(next) = writer.next() {
-        let values = values(next);
+    let mut writer = plan.clone().writer();
+    while let Some(next) = writer.next().cloned() {
+        let values = values(&next);
         host.take(writer.tensor(&next.name, &next.shape, &values).unwrap());
     }
     host.take(writer.finish().unwrap());
@@ -135,7 +135,7 @@ fn a_large_tensor_comes_in_several_pieces() {
     let large = tensor("w", &[1100, 1000], Float::BF16);
     let plan = ShardPlan::new(vec![large.clone()], u64::MAX).unwrap();
     let values = values(&large);
-    let mut writer = plan.writer();
+    let mut writer = plan.clone().writer();
     let pieces = writer.tensor("w", &[1100, 1000], &values).unwrap();
     // open, header, two pieces, close
     assert_eq!(pieces.count(), 5);
@@ -151,8 +151,8 @@ fn what_does_not_fit_the_plan_is_refused_by_name() {
             .map(|pieces| pieces.count()))
         .map_err(|error| error.to_string())
     };
-    let mut writer = plan.writer();
-    let first = writer.next().unwrap();
+    let mut writer = plan.clone().writer();
+    let first = writer.next().cloned().unwrap();
     let second = &model()[1];
     let zeros = vec![0.0; 400];
     assert_eq!(

@@ -3,14 +3,19 @@
 use burn::module::Module;
 use serde_json::Value;
 
+use super::continue_py::{ContinueConfig, Task, continue_files};
 use super::files::{
     ADAPTER_CONFIG, ADAPTER_MODEL, CARD, ExportedFile, Tensors, file, json_file, safetensors,
 };
+use super::gguf_lora::{GgufBase, gguf_lora};
 use super::language::{restore, trained_values};
 use super::language_card::card;
 use crate::language_model::LanguageModel;
 use crate::models::decoder::Family;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
+use crate::train::causal::CausalOptions;
+use crate::train::causal::options::DEFAULT_MAX_LENGTH;
+use crate::train::config::LrSchedulerType;
 use crate::tuned_language::{CausalCard, TunedLanguage};
 use crate::{Error, Result};
 
@@ -42,8 +47,60 @@ pub async fn peft_folder(
     ];
     let own = model.tokenizer_files.iter();
     files.extend(own.map(|(path, bytes)| file(path, bytes.clone())));
+    if let (CausalCard::Run(run), Method::Lora(_)) = (&tuned.card, &tuned.method) {
+        files.extend(continue_files(&carried_on(model, &run.options))?);
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// The adapter as llama.cpp's `--lora` reads it.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for what GGUF cannot hold: another method, DoRA, trained biases; [`Error::NotFinite`]; failures of the device.
+pub async fn gguf_file(model: &LanguageModel, tuned: &TunedLanguage) -> Result<ExportedFile> {
+    let Method::Lora(config) = &tuned.method else {
+        return Err(Error::InvalidOption {
+            option: "formats".into(),
+            reason: format!(
+                "gguf holds LoRA alone, and this model was tuned with {}",
+                tuned.method.kind().word()
+            ),
+        });
+    };
+    let base = GgufBase::from_config(&model.name, &model.config_json)?;
+    let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;
+    gguf_lora(&format!("{} adapter", model.name), &base, config, &values)
+}
+
+/// The same run's settings for the script that carries it on, as many epochs again.
+fn carried_on(model: &LanguageModel, options: &CausalOptions) -> ContinueConfig {
+    ContinueConfig {
+        base_model: model.name.clone(),
+        adapter: ".".into(),
+        task: Task::CausalLm,
+        learning_rate: options.learning_rate,
+        lr_scheduler_type: match options.lr_scheduler_type {
+            LrSchedulerType::Cosine => "cosine",
+            LrSchedulerType::Constant => "constant_with_warmup",
+            // transformers has no slanted triangle; a linear warmup and decay is its shape
+            LrSchedulerType::Linear | LrSchedulerType::SlantedTriangular => "linear",
+        }
+        .into(),
+        warmup_ratio: options.warmup_ratio,
+        num_train_epochs: options.num_train_epochs as f64,
+        per_device_train_batch_size: options.train_batch_size,
+        gradient_accumulation_steps: options.gradient_accumulation_steps,
+        weight_decay: options.weight_decay,
+        adam_beta1: options.adam_beta1,
+        adam_beta2: options.adam_beta2,
+        adam_epsilon: options.adam_epsilon,
+        max_grad_norm: options.max_grad_norm,
+        max_length: options.max_length.unwrap_or(DEFAULT_MAX_LENGTH),
+        seed: options.seed,
+        assistant_only_loss: options.completion_only_loss,
+        packing: options.packing,
+    }
 }
 
 /// Reads an adapter back onto the model that is loaded.

@@ -124,7 +124,7 @@ impl ShardPlan {
     }
 
     /// Starts writing.
-    pub fn writer(&self) -> MergedWriter<'_> {
+    pub fn writer(self) -> MergedWriter {
         MergedWriter {
             plan: self,
             shard: 0,
@@ -150,18 +150,18 @@ fn index(shards: &[Shard]) -> Result<Vec<u8>> {
 }
 
 /// Takes the tensors of a plan, one after the other.
-#[derive(Debug)]
-pub struct MergedWriter<'a> {
-    plan: &'a ShardPlan,
+#[derive(Debug, Clone)]
+pub struct MergedWriter {
+    plan: ShardPlan,
     /// The shard that is open or opens next.
     shard: usize,
     /// The tensor of it that comes next.
     tensor: usize,
 }
 
-impl<'a> MergedWriter<'a> {
+impl MergedWriter {
     /// The tensor that comes next; `None` after the last.
-    pub fn next(&self) -> Option<&'a MergedTensor> {
+    pub fn next(&self) -> Option<&MergedTensor> {
         self.plan.shards.get(self.shard)?.tensors.get(self.tensor)
     }
 
@@ -175,7 +175,7 @@ impl<'a> MergedWriter<'a> {
         name: &str,
         shape: &[usize],
         values: &'v [f32],
-    ) -> Result<impl Iterator<Item = Piece> + use<'v, 'a>> {
+    ) -> Result<impl Iterator<Item = Piece> + use<'v>> {
         let next = self.next().filter(|next| next.name == name);
         let Some((next, shard)) = next.zip(self.plan.shards.get(self.shard)) else {
             return Err(self.out_of_turn(name));
@@ -208,8 +208,9 @@ impl<'a> MergedWriter<'a> {
                 Piece::Bytes(shard.header.clone()),
             ]
         });
+        let in_shard = shard.tensors.len();
         self.tensor += 1;
-        let close = (self.tensor == shard.tensors.len()).then_some(Piece::Close);
+        let close = (self.tensor == in_shard).then_some(Piece::Close);
         if close.is_some() {
             self.shard += 1;
             self.tensor = 0;
@@ -226,7 +227,7 @@ impl<'a> MergedWriter<'a> {
     ///
     /// # Errors
     /// [`Error::InvalidState`] naming the tensor that was not written.
-    pub fn finish(self) -> Result<Vec<Piece>> {
+    pub fn finish(&self) -> Result<Vec<Piece>> {
         if let Some(next) = self.next() {
             let left = self
                 .plan

@@ -8,6 +8,7 @@ pub mod import;
 pub mod language;
 pub mod language_card;
 pub mod language_folder;
+pub mod language_merged;
 pub mod merged;
 pub mod save;
 pub mod sentence;

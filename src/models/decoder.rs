@@ -140,6 +140,10 @@ impl Norm {
 
 /// One transformer layer.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all layers of a model are of one family, so that no space is wasted but a GPT-2's few kilobytes"
+)]
 pub enum Layer {
     Llama(LlamaLayer),
     Gpt2(Gpt2Layer),

@@ -52,25 +52,25 @@ pub fn file_key(
                 HeadKind::Cls => MAGNITUDE.to_string(),
                 HeadKind::Mean => format!("{MAGNITUDE}.weight"),
             };
-            let name = name
-                .replace(".delta.lora_a", ".lora_A.weight")
-                .replace(".delta.lora_b", ".lora_B.weight")
-                .replace(".delta.magnitude", &magnitude);
-            match name.strip_suffix(".bias") {
-                Some(module) if has_delta => format!("base_model.model.{module}.base_layer.bias"),
-                _ => format!("base_model.model.{name}"),
-            }
+            lora_key(&name, &magnitude, has_delta)
         }
     }
 }
 
-/// The key of a language model's trained parameter in PEFT's file. `name`: its name in a checkpoint.
-pub fn causal_key(name: &str) -> String {
+/// The key of a language model's trained parameter in PEFT's file. `name`: its name in a checkpoint; `has_delta`: whether its module has one.
+pub fn causal_key(name: &str, has_delta: bool) -> String {
+    lora_key(name, MAGNITUDE, has_delta)
+}
+
+fn lora_key(name: &str, magnitude: &str, has_delta: bool) -> String {
     let name = name
         .replace(".delta.lora_a", ".lora_A.weight")
         .replace(".delta.lora_b", ".lora_B.weight")
-        .replace(".delta.magnitude", MAGNITUDE);
-    format!("base_model.model.{name}")
+        .replace(".delta.magnitude", magnitude);
+    match name.strip_suffix(".bias") {
+        Some(module) if has_delta => format!("base_model.model.{module}.base_layer.bias"),
+        _ => format!("base_model.model.{name}"),
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ pub fn merge(classifier: &Classifier) -> Classifier {
     merged
 }
 
+/// A layer's weight with its delta folded in, `[in, out]`; the weight itself where it has none.
+pub fn merged_weight(linear: &Linear) -> Tensor<2> {
+    match &linear.delta {
+        Some(delta) => dense(linear, delta),
+        None => linear.weight().inner(),
+    }
+}
+
 /// `[in, out]`
 fn dense(linear: &Linear, delta: &Lora) -> Tensor<2> {
     let weight = linear.weight().inner();

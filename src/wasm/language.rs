@@ -9,9 +9,11 @@ use super::engine::{Engine, state, which_of};
 use super::source::JsSource;
 use crate::data::{ParsedText, parse_text_rows};
 use crate::device::EngineKind;
-use crate::eval::complete::{Piece, Writer, Written};
+use crate::eval::complete::{self, Writer, Written};
 use crate::eval::generate::GenerationOptions;
-use crate::export::language_folder::{import_folder, peft_folder};
+use crate::export::language_folder::{gguf_file, import_folder, peft_folder};
+use crate::export::language_merged::MergedExport;
+use crate::export::merged::Piece;
 use crate::language_model::{LanguageModel, Prompt};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig};
@@ -29,6 +31,7 @@ pub struct LanguageState {
     session: Option<CausalSession>,
     tuned: Option<TunedLanguage>,
     writing: Option<(Writer, Which)>,
+    merging: Option<MergedExport>,
 }
 
 impl LanguageState {
@@ -201,14 +204,14 @@ impl Engine {
         let network = self.language.network(which)?;
         let piece = writer.next_piece(network, &self.language.model()?.tokenizer);
         let next = match piece.await.map_err(error)? {
-            Piece::Text(text) => {
+            complete::Piece::Text(text) => {
                 self.language.writing = Some((writer, which));
                 Next {
                     text: Some(text),
                     done: None,
                 }
             }
-            Piece::End(written) => Next {
+            complete::Piece::End(written) => Next {
                 text: None,
                 done: Some(written),
             },
@@ -238,6 +241,41 @@ impl Engine {
     pub async fn export_language_adapter(&self) -> Result<JsValue, JsValue> {
         let files = peft_folder(self.language.model()?, self.language.tuned()?).await;
         files_to_js(files.map_err(error)?)
+    }
+
+    /// What was tuned as one file for llama.cpp's `--lora`.
+    #[wasm_bindgen(js_name = exportGguf)]
+    pub async fn export_gguf(&self) -> Result<JsValue, JsValue> {
+        let file = gguf_file(self.language.model()?, self.language.tuned()?).await;
+        files_to_js(vec![file.map_err(error)?])
+    }
+
+    /// Begins a Transformers folder of the whole model with the adapter folded in.
+    #[wasm_bindgen(js_name = startMerging)]
+    pub fn start_merging(&mut self) -> Result<(), JsValue> {
+        let (model, tuned) = (self.language.model()?, self.language.tuned()?);
+        let merging = MergedExport::new(model, tuned, None).map_err(error)?;
+        self.language.merging = Some(merging);
+        Ok(())
+    }
+
+    /// What to write next: `{ open: { path, size } }`, a `Uint8Array` for the open file, `{ close: true }`; undefined at the end.
+    #[wasm_bindgen(js_name = nextMergedPiece)]
+    pub async fn next_merged_piece(&mut self) -> Result<JsValue, JsValue> {
+        let Some(mut merging) = self.language.merging.take() else {
+            return Err(state("call startMerging first"));
+        };
+        let piece = merging.next_piece(self.language.tuned()?).await;
+        let out = match piece.map_err(error)? {
+            None => return Ok(JsValue::UNDEFINED),
+            Some(Piece::Bytes(bytes)) => Uint8Array::from(bytes.as_slice()).into(),
+            Some(Piece::Open { file, bytes }) => to_js(&serde_json::json!({
+                "open": { "path": file, "size": bytes }
+            }))?,
+            Some(Piece::Close) => to_js(&serde_json::json!({ "close": true }))?,
+        };
+        self.language.merging = Some(merging);
+        Ok(out)
     }
 
     /// Takes an adapter back.

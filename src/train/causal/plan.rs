@@ -10,7 +10,7 @@ use crate::language_model::{LanguageModel, Prompt};
 use crate::models::Network;
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::lora::ALL_LINEAR;
-use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach_causal};
+use crate::peft::{InitLoraWeights, LoraConfig, Method, TargetModules, Trainable, attach_causal};
 use crate::rng::Rng;
 use crate::text::Message;
 use crate::{Error, Result};
@@ -75,6 +75,14 @@ impl CausalPlan {
         options: CausalOptions,
     ) -> Result<Self> {
         options.check()?;
+        if let Method::Lora(lora) = &options.method
+            && lora.init_lora_weights == InitLoraWeights::Pissa
+        {
+            return Err(Error::InvalidOption {
+                option: "initLoraWeights".into(),
+                reason: "\"pissa\" is for text classification; a language model starts from true or \"gaussian\"".into(),
+            });
+        }
         let max_length = max_length(model, &options)?;
         let method = resolve(model, &options.method);
         let mut tuned = model.model.clone();
