@@ -5,7 +5,7 @@
 
 continue.json holds the settings. Rows are chats ({"messages": [...]} or ShareGPT's {"conversations": [...]}), Alpaca rows
 ({"instruction", "input", "output"}), {"prompt", "completion"} or {"text"}, as JSON Lines or one JSON array; or a plain .txt file.
-The adapter leaves in PEFT's format, in the folder of --out.
+The adapter leaves in PEFT's format, in the folder of --out. Where rows do not divide among the processes, the first ones are seen twice.
 """
 import argparse
 import json
@@ -267,7 +267,8 @@ def main():
             loss = update(accelerator, model, optimizer, group, config["max_grad_norm"])
             schedule.step()
             step += 1
-            accelerator.print(json.dumps({"step": step, "of": total, "loss": round(loss, 6), "learning_rate": rate}))
+            event = {"step": step, "of": total, "loss": round(loss, 6), "learning_rate": rate}
+            accelerator.print(json.dumps(event | {"processes": accelerator.num_processes}))
             if step == last:
                 break
         epoch += 1
@@ -276,6 +277,7 @@ def main():
         accelerator.unwrap_model(model).save_pretrained(args.out)
         tokenizer.save_pretrained(args.out)
         print(f"saved {args.out}")
+    accelerator.end_training()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Runs the continue.py of an export folder for a few steps, and checks that the adapter learns and comes back as PEFT's.
 
     pip install -r FOLDER/requirements.txt
-    python tests/exports/continue_run.py FOLDER [folder of the base model] [processes]
+    python tests/exports/continue_run.py FOLDER [folder of the base model]
 
 Checks that the first loss, over chats, Alpaca rows, prompts and text, is what plain Transformers computes for the same batch row by row,
-that the loss falls, that packed rows give the same sum as single ones, and that PEFT loads what was saved and finds it changed.
+that the loss falls, that packed rows and two processes make the same updates as single rows, and that PEFT loads what was saved.
 """
 import importlib.util
 import json
@@ -29,6 +29,7 @@ ROWS = [
     {"conversations": [{"from": "human", "value": "Where is the ball?"}, {"from": "gpt", "value": "In the park."}]},
     {"instruction": "Say it again.", "input": "The sun is big.", "output": "The sun is big."},
     {"prompt": "Once upon a time", "completion": ", there was a dog named Max."},
+    {"prompt": "Tom likes", "completion": " to play with his ball."},
     {"text": "Lily and Ben like to play in the park. They see a big tree. " * 12},
 ]
 
@@ -60,15 +61,20 @@ def reference(script, folder, base, rows, config):
 
 
 def run(folder, base, rows, out, steps, processes):
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes),
-               os.path.join(folder, "continue.py"), "--cpu", "--train", rows, "--base", base, "--out", out, "--max-steps", str(steps)]
+    # on CPUs accelerate's own launcher starts one process, whatever it is asked for
+    launcher = ["accelerate.commands.launch", "--cpu"] if processes == 1 else ["torch.distributed.run", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", *launcher, os.path.join(folder, "continue.py"), "--cpu", "--train", rows, "--base", base,
+               "--out", out, "--max-steps", str(steps)]
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode != 0:
         sys.exit(found.stdout + found.stderr)
-    return [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
+    events = [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
+    if any(event["processes"] != processes for event in events):
+        sys.exit(f"expected {processes} processes, got {events[0]['processes']}")
+    return events
 
 
-def main(folder, base=None, processes="1"):
+def main(folder, base=None):
     right = True
 
     def check(what, passed):
@@ -92,24 +98,27 @@ def main(folder, base=None, processes="1"):
         tokenizer.chat_template = tokenizer.chat_template or script.CHATML
         packs = script.pack(script.encode(rows, tokenizer, settings), settings["max_length"])
         check(f"{count} sequences fit {len(packs)} packs", len(packs) < count)
-        # all rows in one update, in batches of two
-        settings |= {"per_device_train_batch_size": 2, "gradient_accumulation_steps": count}
-        firsts = {}
-        for packing in (False, True):
+        before = load_file(os.path.join(copy, settings["adapter"], "adapter_model.safetensors"))
+        saved = {}
+        # all rows in one update: one by one, packed, and in batches of one on two processes
+        for name, processes, rest in [("single", 1, {}), ("packed", 1, {"packing": True}), ("two processes", 2, {})]:
+            # a row more or less would be seen twice by one of two processes
+            if processes == 2 and count % 2 == 1:
+                sys.exit(f"{count} sequences do not divide among two processes")
             with open(path, "w") as file:
-                json.dump(settings | {"packing": packing}, file)
-            out = os.path.join(scratch, f"continued-{packing}")
-            events = run(copy, base, rows, out, 20, processes)
+                sizes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": count, "packing": False}
+                json.dump(settings | sizes | rest, file)
+            out = os.path.join(scratch, name)
+            events = run(copy, base, rows, out, 10, processes)
             first, last = events[0]["loss"], events[-1]["loss"]
-            firsts[packing] = first
-            # several processes see some rows twice, to have batches of one number each
-            if processes == "1":
-                check(f"packing {packing}: first loss {first}, row by row {expected:.6f}", abs(first - expected) <= TOLERANCE * expected)
-            check(f"packing {packing}: loss falls from {first} to {last}", last < first)
-            before = load_file(os.path.join(copy, settings["adapter"], "adapter_model.safetensors"))
-            after = load_file(os.path.join(out, "adapter_model.safetensors"))
-            check("the same keys are saved", before.keys() == after.keys())
-            check("every lora_B moved", all((before[key] != after[key]).any() for key in before if "lora_B" in key))
+            check(f"{name}: first loss {first}, row by row {expected:.6f}", abs(first - expected) <= TOLERANCE * expected)
+            check(f"{name}: loss falls from {first} to {last}", last < first)
+            saved[name] = load_file(os.path.join(out, "adapter_model.safetensors"))
+            check(f"{name}: the same keys are saved", before.keys() == saved[name].keys())
+            check(f"{name}: every factor moved", all((before[key] != saved[name][key]).any() for key in before))
+            far = max((saved["single"][key] - saved[name][key]).abs().max().item() for key in before)
+            moved = max((saved["single"][key] - before[key]).abs().max().item() for key in before)
+            check(f"{name}: after 10 updates at most {far:.1e} from single, which moved {moved:.1e}", far <= 0.01 * moved)
             PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), out)
     return 0 if right else 1
 
