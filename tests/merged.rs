@@ -203,3 +203,41 @@ fn what_does_not_fit_the_plan_is_refused_by_name() {
         format!("{why} tensor w is listed twice")
     );
 }
+
+#[test]
+fn a_model_leaves_in_shards_as_it_came() {
+    // stays for tests/exports/check_merged.py
+    let folder = format!("{}/merged", env!("CARGO_TARGET_TMPDIR"));
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bert");
+    let bytes = std::fs::read(format!("{fixture}/model.safetensors")).unwrap();
+    let source = MemorySource::new("model.safetensors", bytes);
+    let model = block_on(Checkpoint::open(vec![&source])).unwrap();
+    let tensors = model.names().map(|name| {
+        let shape = model.info(name).unwrap().shape.clone();
+        tensor(name, &shape, Float::F32)
+    });
+    let plan = ShardPlan::new(tensors.collect(), 40_000).unwrap();
+    assert!(plan.files().len() > 2);
+    let mut host = Host::default();
+    let mut writer = plan.writer();
+    while let Some(next) = writer.next() {
+        let (shape, values) = block_on(model.tensor(&next.name)).unwrap();
+        host.take(writer.tensor(&next.name, &shape, &values).unwrap());
+    }
+    host.take(writer.finish().unwrap());
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(
+        format!("{fixture}/config.json"),
+        format!("{folder}/config.json"),
+    )
+    .unwrap();
+    for file in &host.files {
+        std::fs::write(format!("{folder}/{}", file.path), &file.bytes).unwrap();
+    }
+    let again = block_on(Checkpoint::open(host.files.iter().collect())).unwrap();
+    assert!(again.names().eq(model.names()));
+    for name in model.names() {
+        assert_eq!(block_on(again.tensor(name)), block_on(model.tensor(name)));
+    }
+}
