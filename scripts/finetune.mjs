@@ -2,107 +2,13 @@
  * Enters: labelled examples on disk. Leaves: a folder with the adapter, the predictions and the measures of one run.
  * The published package does the work, in a headless Chromium: there is no second way of training.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve, sep } from "node:path";
-import { parseArgs } from "node:util";
-import { root } from "./cache.mjs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { readArguments } from "./finetune-arguments.mjs";
+import { folderWriter } from "./finetune-files.mjs";
+import { finetuneLanguage } from "./finetune-language.mjs";
 import { Failure, say, script } from "./run.mjs";
 import { setup } from "./setup.mjs";
-
-const BUILT_IN = join(root, "www/app/examples/support.jsonl");
-const DEVICES = ["auto", "cpu", "webgpu"];
-const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
-
-const USAGE =
-  "npm run finetune -- [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] --out DIR";
-
-/** npm changes to the repository's folder; paths are meant from where the person stands. */
-const here = (/** @type {string} */ path) => resolve(process.env.INIT_CWD ?? process.cwd(), path);
-
-/** @param {string} option @param {string} path */
-function readable(option, path) {
-  const file = here(path);
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new Failure(`--${option}: there is no file ${path}`);
-  return file;
-}
-
-/** @param {string} given */
-function readOptions(given) {
-  const inline = given.trimStart().startsWith("{");
-  let options;
-  try {
-    options = JSON.parse(inline ? given : readFileSync(readable("options", given), "utf8"));
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(
-      `--options: expected JSON, found ${inline ? given : `something else in ${given}`} (${/** @type {Error} */ (error).message})`,
-    );
-  }
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new Failure('--options: expected a JSON object, such as {"numTrainEpochs": 3}');
-  }
-  return options;
-}
-
-/** @param {string} given @param {string | undefined} hubUrl */
-function readModel(given, hubUrl) {
-  const folder = here(given);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    if (!existsSync(join(folder, "config.json"))) throw new Failure(`--model: ${given} holds no config.json`);
-    return { folder };
-  }
-  if (!REPOSITORY.test(given)) throw new Failure(`--model: ${given} is neither a folder nor a repository's name`);
-  return { repository: given, ...(hubUrl ? { hubUrl } : {}) };
-}
-
-/** @param {string[]} args */
-export function readArguments(args) {
-  let values;
-  try {
-    const text = /** @type {const} */ ({ type: "string" });
-    ({ values } = parseArgs({
-      args,
-      options: {
-        train: text,
-        test: text,
-        model: text,
-        "hub-url": text,
-        device: text,
-        seed: text,
-        seeds: text,
-        options: text,
-        out: text,
-      },
-    }));
-  } catch (error) {
-    throw new Failure(`${/** @type {Error} */ (error).message.split("\n")[0]}; usage: ${USAGE}`);
-  }
-  const { device = "auto", seed, seeds, out } = values;
-  if (!out) throw new Failure(`--out is missing; usage: ${USAGE}`);
-  if (!DEVICES.includes(device)) throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
-  if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
-    throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
-  }
-  if (seeds !== undefined && !/^[1-9]\d?$/.test(seeds)) {
-    throw new Failure(`--seeds: expected a whole number from 1 to 99, found ${seeds}`);
-  }
-  if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
-    throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
-  }
-  const options = values.options === undefined ? {} : readOptions(values.options);
-  return {
-    train: values.train === undefined ? BUILT_IN : readable("train", values.train),
-    test: values.test === undefined ? undefined : readable("test", values.test),
-    model: values.model === undefined ? undefined : readModel(values.model, values["hub-url"]),
-    device,
-    options: {
-      ...options,
-      ...(seed === undefined ? {} : { seed: Number(seed) }),
-      ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
-    },
-    out: here(out),
-  };
-}
 
 const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}%`;
 const points = (/** @type {number} */ share) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
@@ -151,29 +57,6 @@ function tell(event) {
     case "testing":
       return say(`testing on ${event.rows} rows`);
   }
-}
-
-/** A folder that holds one of these is an export of an earlier run, and nothing of a person's own. */
-const EXPORT_MARKS = ["labels.json", "adapter_config.json"];
-
-/**
- * Takes the portions of an export's files, in order, and puts them into the folder.
- * @param {string} folder
- * @returns {(portion: { path: string, at: number, base64: string }) => void}
- */
-function adapterWriter(folder) {
-  let begun = false;
-  return ({ path, at, base64 }) => {
-    const file = join(folder, path);
-    if (!file.startsWith(folder + sep)) throw new Failure(`adapter: the path ${path} leads out of its folder`);
-    // Another method leaves other files: what an earlier run left would be taken for this one's.
-    if (!begun && EXPORT_MARKS.some((name) => existsSync(join(folder, name)))) rmSync(folder, { recursive: true });
-    begun = true;
-    mkdirSync(dirname(file), { recursive: true });
-    const bytes = Buffer.from(base64, "base64");
-    if (at === 0) writeFileSync(file, bytes);
-    else appendFileSync(file, bytes);
-  };
 }
 
 /** What the Compare view shows of an evaluation. @param {any} evaluation */
@@ -238,7 +121,8 @@ function write(out, { run, cachedLayers, finished, evaluation, peakWasmBytes }, 
 }
 
 script(import.meta.url, async () => {
-  const { train, test, model, device, options, out } = readArguments(process.argv.slice(2));
+  const given = readArguments(process.argv.slice(2));
+  const { task, train, test, model, device, options, out } = given;
   try {
     mkdirSync(out, { recursive: true });
   } catch (error) {
@@ -254,14 +138,16 @@ script(import.meta.url, async () => {
     // The folder's own name is the model's name.
     ...(folder ? { [`/model/${basename(folder)}/`]: folder } : {}),
   });
-  const keep = adapterWriter(join(out, "adapter"));
+  const source = folder
+    ? { url: `model/${encodeURIComponent(basename(folder))}/` }
+    : (model ?? { url: harness.modelUrl, name: harness.modelName });
+  const keep = folderWriter(join(out, "adapter"));
   try {
+    if (task === "causal-lm") return await finetuneLanguage(harness, source, given);
     const result = await harness.run(
       "finetune",
       {
-        model: folder
-          ? { url: `model/${encodeURIComponent(basename(folder))}/` }
-          : (model ?? { url: harness.modelUrl, name: harness.modelName }),
+        model: source,
         device,
         options,
         train: { url: "train", name: basename(train) },

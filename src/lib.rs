@@ -17,6 +17,7 @@ pub mod peft;
 pub mod pretrained;
 pub mod preview;
 pub mod rng;
+pub mod score;
 pub mod text;
 pub mod train;
 pub mod tuned;

@@ -11,7 +11,9 @@ use serde_json::json;
 use webtune::device::{Compute, read};
 use webtune::eval::generate::{GenerationOptions, Generator, last_logits};
 use webtune::layers::Storage;
-use webtune::train::causal::{CausalEvent, Pass, gradients};
+use webtune::models::CausalLm;
+use webtune::score::score;
+use webtune::train::causal::{CausalEvent, CausalOptions, Pass, gradients};
 
 #[test]
 fn a_model_learns_its_answers() {
@@ -111,5 +113,36 @@ fn tables_in_parts_equal_whole_ones() {
             let errors = causal::errors(&fixture, &compute).await;
             common::parity::check(fixture.name, "native cpu, tables in parts", &errors);
         }
+    });
+}
+
+#[test]
+fn other_texts_are_scored_before_and_after() {
+    block_on(async {
+        let model = model(&Compute::cpu(), Storage::F32).await;
+        let options = json!({"learningRate": 2e-2, "numTrainEpochs": 4, "maxLength": 64});
+        let (_, tuned) = run(&model, &rows(48), options.clone()).await;
+        let scored = async |network: &CausalLm, batch: usize| {
+            let mut options = options.clone();
+            options["trainBatchSize"] = batch.into();
+            let options = CausalOptions::parse(options).unwrap();
+            let texts = rows(12);
+            let found = score(&model, network, "test.jsonl", &texts, &options);
+            found.await.unwrap()
+        };
+        let before = scored(&model.model, 4).await;
+        let after = scored(&tuned.model, 4).await;
+        assert!(after.loss < 0.8 * before.loss, "{before:?}, {after:?}");
+        assert!(before.tokens > 12 && before.tokens == after.tokens);
+        // padding changes nothing; only the order of the sums differs
+        let alone = scored(&tuned.model, 1).await;
+        assert!(
+            (alone.loss - after.loss).abs() < 1e-4,
+            "{alone:?}, {after:?}"
+        );
+        let short = CausalOptions::parse(json!({"maxLength": 8})).unwrap();
+        let refused = score(&model, &model.model, "test.jsonl", &rows(1), &short).await;
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("test.jsonl"), "{message}");
     });
 }

@@ -3,11 +3,10 @@
  * This page knows nothing but the published package.
  */
 import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";
+import { fetchFile, report, send } from "./bridge.js";
+import { finetuneLanguage } from "./language.js";
 
-/** Bytes a message: a whole model in one would be more than the bridge to the script carries. */
-const PORTION = 3 * 2 ** 20;
-
-/** @typedef {{ url: string, name: string }} RemoteFile */
+/** @typedef {import("./bridge.js").RemoteFile} RemoteFile */
 /**
  * @typedef {object} FinetuneJob
  * @property {import("webtune").ModelSource} model
@@ -17,33 +16,10 @@ const PORTION = 3 * 2 ** 20;
  * @property {RemoteFile} [test]
  */
 
-/** Set by the script that opened this page. @type {(event: unknown) => Promise<void>} */
-const report = (event) => /** @type {any} */ (globalThis).webtuneReport(event);
-
 /** @param {RemoteFile} file */
-async function examplesOf({ url, name }) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${name}: the server answered ${response.status}`);
-  const { rows } = await parseExamples(await response.blob(), name);
+async function examplesOf(file) {
+  const { rows } = await parseExamples(await fetchFile(file), file.name);
   return rows.map(({ text, label }) => ({ text, label }));
-}
-
-/** @param {Uint8Array} bytes */
-function toBase64(bytes) {
-  let text = "";
-  // In portions, because a call takes only so many arguments.
-  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  return btoa(text);
-}
-
-/** Sends a file to the script, portion after portion. @param {import("webtune").ExportedFile} file */
-async function send({ path, bytes }) {
-  let at = 0;
-  // Once at least: an empty file is a file too.
-  do {
-    await report({ type: "file", path, at, base64: toBase64(bytes.subarray(at, at + PORTION)) });
-    at += PORTION;
-  } while (at < bytes.length);
 }
 
 /** @param {FinetuneJob} job */
@@ -116,7 +92,7 @@ async function benchmark({ device, shape, plans }) {
 }
 
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
-const jobs = { finetune, firstStep, benchmark };
+const jobs = { finetune, finetuneLanguage, firstStep, benchmark };
 
 /** A thrown error would lose its code on the way to the script. */
 /** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {

@@ -19,6 +19,7 @@ use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig};
 use crate::peft::Method;
 use crate::preview::preview;
+use crate::score::score;
 use crate::train::causal::estimate::{Work, estimate, trained_by};
 use crate::train::causal::{CausalOptions, CausalSession};
 use crate::tuned::Which;
@@ -176,6 +177,22 @@ impl Engine {
         if let Some(session) = &mut self.language.session {
             session.stop();
         }
+    }
+
+    /// How likely a model finds what a run would learn of these rows. `file` stands in errors.
+    #[wasm_bindgen(js_name = scoreTextRows)]
+    pub async fn score_text_rows(
+        &self,
+        file: &str,
+        rows: JsValue,
+        options: JsValue,
+        which: &str,
+    ) -> Result<JsValue, JsValue> {
+        let rows: Vec<ParsedText> = from_js(rows, "rows")?;
+        let options = causal_options(options)?;
+        let network = self.language.network(which_of(which)?)?;
+        let found = score(self.language.model()?, network, file, &rows, &options).await;
+        to_js(&found.map_err(error)?)
     }
 
     /// Begins a text behind a prompt: a string, or a conversation's messages.

@@ -2,6 +2,8 @@
  * Enters: the package's `EngineHost`. Leaves: a `Worker` that runs it in this process, with an engine that only pretends.
  */
 
+const STORY = ["Once ", "upon ", "a ", "time"];
+
 /** Tells whether two of its methods ever overlapped, which would break the real engine. */
 export class FakeEngine {
   overlapped = false;
@@ -11,8 +13,8 @@ export class FakeEngine {
   #events = [];
   #stopped = false;
 
-  constructor({ steps = 3, stepMs = 2, failAt = undefined, gpu = undefined, refuses = undefined } = {}) {
-    this.settings = { steps, stepMs, failAt, gpu, refuses };
+  constructor({ steps = 3, stepMs = 2, failAt = undefined, gpu = undefined, refuses = undefined, words = STORY } = {}) {
+    this.settings = { steps, stepMs, failAt, gpu, refuses, words };
   }
 
   async #exclusive(name, ms = 1) {
@@ -78,6 +80,90 @@ export class FakeEngine {
   async importAdapter(files) {
     await this.#exclusive("importAdapter");
     this.imported = files;
+  }
+
+  async loadLanguageModel(name, files, storage) {
+    return { ...(await this.loadModel(name, files)), storage };
+  }
+
+  estimateLanguageRun(config, options) {
+    return { weights: config.length, options };
+  }
+
+  parseTextRows(file, bytes) {
+    return [{ row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } }];
+  }
+
+  previewTextRow(row, options) {
+    return [{ text: row.content.text, learnt: options.completionOnlyLoss === false, tokens: 1 }];
+  }
+
+  startLanguageTraining(file, rows, options) {
+    this.startTraining(rows, options);
+    this.given.file = file;
+  }
+
+  nextLanguageEvent() {
+    return this.nextEvent();
+  }
+
+  stopLanguageTraining() {
+    this.stopTraining();
+  }
+
+  async scoreTextRows(file, rows, options, which) {
+    await this.#exclusive("scoreTextRows");
+    return { tokens: rows.length, file, options, which };
+  }
+
+  startWriting(prompt, options, which) {
+    if (this.#busy || this.writing) this.overlapped = true;
+    if (prompt === "") throw Object.assign(new Error("prompt: expected 1 to 9 tokens, got 0"), { code: "invalidData" });
+    this.writing = { words: [...this.settings.words], which, options, text: "", stopped: false };
+  }
+
+  async nextText() {
+    await this.#exclusive("nextText");
+    const { writing } = this;
+    const text = writing.stopped ? undefined : writing.words.shift();
+    if (text !== undefined) {
+      writing.text += text;
+      return { text, done: null };
+    }
+    this.writing = undefined;
+    return { text: null, done: { text: writing.text, tokens: 4, ending: writing.stopped ? "stopped" : "length" } };
+  }
+
+  stopWriting() {
+    if (this.#busy) this.overlapped = true;
+    this.writing.stopped = true;
+  }
+
+  async nextLogits(prompt, which) {
+    await this.#exclusive("nextLogits");
+    return Float32Array.of(prompt.length, which === "tuned" ? 1 : 0);
+  }
+
+  exportLanguageAdapter() {
+    return this.exportAdapter();
+  }
+
+  async exportGguf() {
+    await this.#exclusive("exportGguf");
+    return [{ path: "adapter.gguf", bytes: Uint8Array.of(71) }];
+  }
+
+  startMerging() {
+    this.pieces = [{ open: { path: "config.json", size: 2 } }, new TextEncoder().encode("{}"), { close: true }];
+  }
+
+  async nextMergedPiece() {
+    await this.#exclusive("nextMergedPiece");
+    return this.pieces.shift();
+  }
+
+  importLanguageAdapter(files) {
+    return this.importAdapter(files);
   }
 
   memoryBytes() {

@@ -9,7 +9,7 @@ import { after, afterEach, before, test } from "node:test";
 import { startHubStub } from "../hub-stub.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { openSource } = await load("sources");
+const { LANGUAGE_FILES, openSource, readConfig } = await load("sources");
 const { settleSource } = await load("settle");
 const weights = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
 let folder;
@@ -25,6 +25,8 @@ const FILES = {
   "mini/model.safetensors": weights,
   "sharded/config.json": "{}",
   "sharded/tokenizer.json": "{}",
+  "sharded/chat_template.jinja": "{{ messages }}",
+  "sharded/generation_config.json": "{}",
   "sharded/model.safetensors.index.json":
     '{"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-1.safetensors"}}',
   "sharded/model-1.safetensors": "one",
@@ -142,6 +144,23 @@ test("pages of HTML in place of files count as missing", async () => {
     "tokenizer.json",
   ]);
   await rejects(address("pickled/resolve/main/nothing"), "missingFile", /config\.json is needed.*HTML page/);
+});
+
+test("a language model's template comes along, from a repository and from an address", async () => {
+  await start();
+  const found = ["chat_template.jinja", "generation_config.json"];
+  const url = `${stub.url}/owner/sharded/resolve/main`;
+  for (const opened of [await repository("sharded"), await openSource({ url }, quiet, LANGUAGE_FILES)]) {
+    for (const path of found) assert.ok(fileOf(opened, path), path);
+  }
+  assert.equal(new TextDecoder().decode(await readConfig({ url }, quiet)), "{}");
+});
+
+test("a shard that is missing is named", async () => {
+  await rm(join(folder, "sharded/model-2.safetensors"));
+  await start();
+  await rejects(address("sharded"), "missingFile", /model-2\.safetensors is needed/);
+  await writeFile(join(folder, "sharded/model-2.safetensors"), "two");
 });
 
 test("a required file that is missing is named with address and status", async () => {

@@ -78,7 +78,11 @@ export class FineTuner {
       throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
     }
     const { signal, ...settings } = options;
-    this.#run = new TrainingRun(this.#link, examples, settings, signal);
+    this.#run = new TrainingRun(
+      this.#link,
+      (listeners) => this.#link.call("train", [[...examples], settings], listeners),
+      signal,
+    );
     return this.#run;
   }
 
@@ -143,7 +147,7 @@ export async function callOnce<Name extends CallName>(
   signal: AbortSignal | undefined,
   listeners: Listeners,
 ): Promise<Answer<Name>> {
-  const abort = (): void => link.close(abortedError(name === "load" ? "loading" : name));
+  const abort = (): void => link.close(abortedError(name.startsWith("load") ? "loading" : name));
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   try {
@@ -158,7 +162,7 @@ export async function callOnce<Name extends CallName>(
 }
 
 /** Relative addresses mean the page's, not the worker's. */
-function pageAddress(): string | undefined {
+export function pageAddress(): string | undefined {
   if (typeof document !== "undefined") return document.baseURI;
   return typeof location === "undefined" ? undefined : location.href;
 }

@@ -4,14 +4,17 @@
  */
 import { chooseDevice, defaultMemoryLimit, type GpuLike } from "./device.js";
 import { isTrap, messageOf, toWire } from "./errors.js";
+import type { WrittenText } from "./language-protocol.js";
 import type {
   Answer,
   Arguments,
   BenchmarkPlan,
+  CallEvent,
   CallName,
   Control,
   FromWorker,
   LoadProgress,
+  SettledSource,
   ToWorker,
 } from "./messages.js";
 import {
@@ -20,12 +23,10 @@ import {
   type DeviceReport,
   type Engine,
   type EngineExports,
-  type Example,
-  type TrainOptions,
   WebtuneError,
 } from "./protocol.js";
 import { delay, SerialQueue } from "./queue.js";
-import { openSource } from "./sources.js";
+import { ENCODER_FILES, LANGUAGE_FILES, type OpenedSource, openSource, readConfig } from "./sources.js";
 
 export interface HostParts {
   /** Starts the WebAssembly instance; called once. */
@@ -36,11 +37,18 @@ export interface HostParts {
   deviceMemory?: number | undefined;
 }
 
-/** What the page asked of a run since the last event. */
+/** What the page asked of a run, or of a text, since the last event. */
 interface RunState {
   paused: boolean;
   stopped: boolean;
   wake: () => void;
+}
+
+/** The engine's side of a run. */
+interface Training {
+  start(engine: Engine): void;
+  next(engine: Engine): Promise<CallEvent | undefined>;
+  stop(engine: Engine): void;
 }
 
 type Report = (progress: LoadProgress) => void;
@@ -49,9 +57,13 @@ type Report = (progress: LoadProgress) => void;
 export class EngineHost {
   readonly #parts: HostParts;
   readonly #queue = new SerialQueue();
+  /** Whole texts and merged folders, of which the engine writes one at a time. */
+  readonly #writing = new SerialQueue();
   readonly #runs = new Map<number, RunState>();
   #exports: Promise<EngineExports> | undefined;
   #engine: Engine | undefined;
+  /** Engines without a model, for calls that need none. */
+  readonly #bare = new Map<DeviceChoice, Promise<Engine>>();
   #panic = "";
   #dead = false;
 
@@ -107,13 +119,39 @@ export class EngineHost {
       load: (...given) => this.#queue.run(() => this.#load(report, ...given)),
       parse: (...given) => this.#queue.run(async () => (await this.#start()).parseTable(...given)),
       compare: (...given) => this.#queue.run(async () => (await this.#start()).compareRuns(...given)),
-      train: (...given) => this.#train(id, ...given),
+      train: (...given) =>
+        this.#train(id, {
+          start: (engine) => engine.startTraining(...given),
+          next: (engine) => engine.nextEvent(),
+          stop: (engine) => engine.stopTraining(),
+        }),
       predict: (...given) => this.#queue.run(() => this.#loaded().predict(...given)),
       evaluate: (...given) => this.#queue.run(() => this.#loaded().evaluate(...given)),
       exportAdapter: () => this.#queue.run(() => this.#loaded().exportAdapter()),
       importAdapter: (...given) =>
         this.#queue.run(async () => {
           await this.#loaded().importAdapter(...given);
+          return undefined;
+        }),
+      loadLanguage: (...given) => this.#queue.run(() => this.#loadLanguage(report, ...given)),
+      estimateLanguage: (...given) => this.#queue.run(() => this.#estimateLanguage(...given)),
+      parseTextRows: (...given) => this.#queue.run(async () => (await this.#any("cpu")).parseTextRows(...given)),
+      previewTextRow: (...given) => this.#queue.run(() => this.#loaded().previewTextRow(...given)),
+      trainLanguage: (...given) =>
+        this.#train(id, {
+          start: (engine) => engine.startLanguageTraining(...given),
+          next: (engine) => engine.nextLanguageEvent(),
+          stop: (engine) => engine.stopLanguageTraining(),
+        }),
+      scoreTextRows: (...given) => this.#queue.run(() => this.#loaded().scoreTextRows(...given)),
+      generate: (...given) => this.#generate(id, ...given),
+      nextLogits: (...given) => this.#queue.run(() => this.#loaded().nextLogits(...given)),
+      exportLanguageAdapter: () => this.#queue.run(() => this.#loaded().exportLanguageAdapter()),
+      exportGguf: () => this.#queue.run(() => this.#loaded().exportGguf()),
+      exportMerged: () => this.#writing.run(() => this.#exportMerged(id)),
+      importLanguageAdapter: (...given) =>
+        this.#queue.run(async () => {
+          await this.#loaded().importLanguageAdapter(...given);
           return undefined;
         }),
       memoryBytes: () => this.#queue.run(() => this.#loaded().memoryBytes()),
@@ -156,21 +194,94 @@ export class EngineHost {
   }
 
   async #load(report: Report, ...[source, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+    return this.#loadInto(report, source, choice, limit, ENCODER_FILES, (engine, { name, files }) =>
+      engine.loadModel(name, files),
+    );
+  }
+
+  #loadLanguage(
+    report: Report,
+    ...[source, storage, choice, limit]: Arguments<"loadLanguage">
+  ): Promise<Answer<"loadLanguage">> {
+    return this.#loadInto(report, source, choice, limit, LANGUAGE_FILES, (engine, { name, files }) =>
+      engine.loadLanguageModel(name, files, storage),
+    );
+  }
+
+  async #loadInto<Model>(
+    report: Report,
+    source: SettledSource,
+    choice: DeviceChoice,
+    limit: number | undefined,
+    optional: readonly string[],
+    read: (engine: Engine, opened: OpenedSource) => Promise<Model>,
+  ): Promise<{ device: DeviceReport; model: Model }> {
     if (this.#engine) throw new WebtuneError("invalidState", "a model is loaded already");
     const [engine, device] = await this.#createEngine(report, choice, limit);
     report({ phase: "Finding the model's files" });
-    const { name, files } = await openSource(source, (file, loaded, total) => report({ file, loaded, total }));
+    const opened = await openSource(source, (file, loaded, total) => report({ file, loaded, total }), optional);
     report({ phase: "Reading the model" });
-    const model = await engine.loadModel(name, files);
+    const model = await read(engine, opened);
     this.#engine = engine;
     return { device, model };
   }
 
-  async #train(id: number, examples: Example[], options: TrainOptions): Promise<undefined> {
+  /** An engine for a call that needs no model. */
+  #any(choice: DeviceChoice): Promise<Engine> {
+    const made =
+      this.#bare.get(choice) ?? this.#createEngine(() => undefined, choice, undefined).then(([made]) => made);
+    this.#bare.set(choice, made);
+    // a failure is not kept
+    made.catch(() => this.#bare.delete(choice));
+    return made;
+  }
+
+  async #estimateLanguage(
+    ...[from, options, choice]: Arguments<"estimateLanguage">
+  ): Promise<Answer<"estimateLanguage">> {
+    const config = from instanceof Uint8Array ? from : await readConfig(from, () => undefined);
+    return (await this.#any(choice)).estimateLanguageRun(config, options);
+  }
+
+  #generate(id: number, ...[prompt, options, which]: Arguments<"generate">): Promise<WrittenText> {
+    const text: RunState = { paused: false, stopped: false, wake: () => undefined };
+    this.#runs.set(id, text);
+    return this.#writing.run(async () => {
+      try {
+        await this.#queue.run(() => this.#loaded().startWriting(prompt, options, which));
+        for (;;) {
+          const piece = await this.#queue.run(() => {
+            const engine = this.#loaded();
+            if (text.stopped) engine.stopWriting();
+            return engine.nextText();
+          });
+          if (piece.done) return piece.done;
+          this.#parts.post({ kind: "event", id, event: { type: "text", text: piece.text ?? "" } });
+          // A turn of the event loop, so that a stop gets in between two pieces.
+          await delay(0);
+        }
+      } finally {
+        this.#runs.delete(id);
+      }
+    });
+  }
+
+  async #exportMerged(id: number): Promise<undefined> {
+    await this.#queue.run(() => this.#loaded().startMerging());
+    for (;;) {
+      const piece = await this.#queue.run(() => this.#loaded().nextMergedPiece());
+      if (piece === undefined) return undefined;
+      const moved = piece instanceof Uint8Array && piece.buffer instanceof ArrayBuffer ? [piece.buffer] : [];
+      this.#parts.post({ kind: "event", id, event: { type: "piece", piece } }, moved);
+      await delay(0);
+    }
+  }
+
+  async #train(id: number, training: Training): Promise<undefined> {
     const run: RunState = { paused: false, stopped: false, wake: () => undefined };
     this.#runs.set(id, run);
     try {
-      await this.#queue.run(() => this.#loaded().startTraining(examples, options));
+      await this.#queue.run(() => training.start(this.#loaded()));
       let stopTold = false;
       for (;;) {
         while (run.paused && !run.stopped) {
@@ -182,10 +293,10 @@ export class EngineHost {
           const engine = this.#loaded();
           if (run.stopped && !stopTold) {
             stopTold = true;
-            engine.stopTraining();
+            training.stop(engine);
           }
           const begin = performance.now();
-          const next = await engine.nextEvent();
+          const next = await training.next(engine);
           return next?.type === "step" ? { ...next, ms: performance.now() - begin } : next;
         });
         if (event === undefined) return undefined;
@@ -240,7 +351,8 @@ function transfers(value: Answer<CallName>): Transferable[] {
   if (!Array.isArray(value)) return [];
   const buffers = new Set<Transferable>();
   for (const item of value) {
-    if ("bytes" in item && item.bytes.buffer instanceof ArrayBuffer) buffers.add(item.bytes.buffer);
+    if (typeof item === "object" && "bytes" in item && item.bytes.buffer instanceof ArrayBuffer)
+      buffers.add(item.bytes.buffer);
   }
   return [...buffers];
 }

@@ -4,6 +4,29 @@
 export { type BenchmarkOptions, runBenchmark } from "./benchmark.js";
 export { FineTuner, type LoadOptions } from "./client.js";
 export { compareRuns } from "./compare.js";
+export { type GenerateOptions, type LanguageLoadOptions, LanguageTuner } from "./language-client.js";
+export type {
+  Completion,
+  FewShot,
+  GenerationOptions,
+  LanguageEstimate,
+  LanguageEstimateOptions,
+  LanguageEvent,
+  LanguageMethod,
+  LanguageModelInfo,
+  LanguageTrainOptions,
+  Likelihood,
+  MergedPiece,
+  Message,
+  ParsedText,
+  PreviewPiece,
+  Prompt,
+  TextRow,
+  WeightStorage,
+  WhichModel,
+  WrittenText,
+} from "./language-protocol.js";
+export { estimateLanguageRun, type NamedText, parseTextRows } from "./language-texts.js";
 export type { BenchmarkPlan, BenchmarkResult, LoadProgress } from "./messages.js";
 export { parseExamples } from "./parse.js";
 export {

@@ -2,12 +2,21 @@
  * Enters: calls of the page's side. Leaves: promises of the worker's answers, none of which is ever left open.
  */
 import { fromWire, toWebtuneError } from "./errors.js";
-import type { Answer, Arguments, CallName, Control, FromWorker, LoadProgress, ToWorker } from "./messages.js";
-import { type TrainEvent, WebtuneError } from "./protocol.js";
+import type {
+  Answer,
+  Arguments,
+  CallEvent,
+  CallName,
+  Control,
+  FromWorker,
+  LoadProgress,
+  ToWorker,
+} from "./messages.js";
+import { WebtuneError } from "./protocol.js";
 
 export interface Listeners {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  onEvent?: ((event: TrainEvent) => void) | undefined;
+  onEvent?: ((event: CallEvent) => void) | undefined;
 }
 
 interface Pending extends Listeners {

@@ -3,6 +3,22 @@
  */
 import type { WireError } from "./errors.js";
 import type {
+  GenerationOptions,
+  LanguageEstimate,
+  LanguageEstimateOptions,
+  LanguageEvent,
+  LanguageModelInfo,
+  LanguageTrainOptions,
+  Likelihood,
+  MergedPiece,
+  ParsedText,
+  PreviewPiece,
+  Prompt,
+  WeightStorage,
+  WhichModel,
+  WrittenText,
+} from "./language-protocol.js";
+import type {
   BenchmarkShape,
   Comparison,
   DeviceChoice,
@@ -50,7 +66,7 @@ export interface BenchmarkResult {
   memoryBytes: number;
 }
 
-/** Every call that the worker answers; `train` answers when the run has ended. */
+/** Every call that the worker answers; `train` and `trainLanguage` answer when the run has ended. */
 export interface Calls {
   load(
     source: SettledSource,
@@ -64,6 +80,30 @@ export interface Calls {
   evaluate(examples: Example[]): Evaluation;
   exportAdapter(): ExportedFile[];
   importAdapter(files: ExportedFile[]): undefined;
+  loadLanguage(
+    source: SettledSource,
+    storage: WeightStorage,
+    device: DeviceChoice,
+    memoryLimitBytes: number | undefined,
+  ): { device: DeviceReport; model: LanguageModelInfo };
+  /** From a `config.json`'s bytes, or a source that has one. */
+  estimateLanguage(
+    from: SettledSource | Uint8Array,
+    options: LanguageEstimateOptions,
+    device: DeviceChoice,
+  ): LanguageEstimate;
+  parseTextRows(name: string, bytes: Uint8Array): ParsedText[];
+  previewTextRow(row: ParsedText, options: LanguageTrainOptions): PreviewPiece[];
+  trainLanguage(file: string, rows: ParsedText[], options: LanguageTrainOptions): undefined;
+  scoreTextRows(file: string, rows: ParsedText[], options: LanguageTrainOptions, which: WhichModel): Likelihood;
+  /** Tells pieces of text as events, and the whole at the end. */
+  generate(prompt: Prompt, options: GenerationOptions, which: WhichModel): WrittenText;
+  nextLogits(prompt: Prompt, which: WhichModel): Float32Array;
+  exportLanguageAdapter(): ExportedFile[];
+  exportGguf(): ExportedFile[];
+  /** Tells the folder's pieces as events. */
+  exportMerged(): undefined;
+  importLanguageAdapter(files: ExportedFile[]): undefined;
   memoryBytes(): number;
   benchmark(
     device: DeviceChoice,
@@ -77,17 +117,24 @@ export type CallName = keyof Calls;
 export type Arguments<Name extends CallName> = Parameters<Calls[Name]>;
 export type Answer<Name extends CallName> = ReturnType<Calls[Name]>;
 
+/** What a call tells on the way: a run its events, a text its pieces, a merged model its files' bytes. */
+export type CallEvent =
+  | TrainEvent
+  | LanguageEvent
+  | { type: "text"; text: string }
+  | { type: "piece"; piece: MergedPiece };
+
 export type Control = "pause" | "resume" | "stop";
 
 export type ToWorker =
   | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]
-  /** Steers the run that call `id` started. */
+  /** Steers the run, or ends the text, that call `id` started. */
   | { kind: "control"; id: number; action: Control };
 
 export type FromWorker =
   | { kind: "answer"; id: number; value: unknown }
   | { kind: "error"; id: number; error: WireError }
   | { kind: "progress"; id: number; progress: LoadProgress }
-  | { kind: "event"; id: number; event: TrainEvent }
+  | { kind: "event"; id: number; event: CallEvent }
   /** The worker is of no use any more. */
   | { kind: "fatal"; error: WireError };

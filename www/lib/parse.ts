@@ -21,7 +21,7 @@ export async function parseExamples(
   return sharedLink().call("parse", [title, bytes, options]).answer;
 }
 
-async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {
+export async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {
   if (typeof input === "string") return new TextEncoder().encode(input);
   if (!(input instanceof Blob)) return input;
   try {

@@ -2,6 +2,7 @@
  * Enters: nothing. Leaves: every type that crosses the border between page, package, worker and engine.
  * Sizes are bytes, durations milliseconds unless a name says `seconds`, rates per optimiser step.
  */
+import type { LanguageEngine } from "./language-protocol.js";
 
 /** One labelled text. */
 export interface Example {
@@ -500,7 +501,7 @@ export interface EngineExports {
   compareRuns(a: boolean[], b: boolean[]): Comparison;
 }
 
-export interface Engine {
+export interface Engine extends LanguageEngine {
   loadModel(name: string, files: SourceFile[]): Promise<ModelInfo>;
   /** Checks examples and options; the run itself goes on in `nextEvent`. */
   startTraining(examples: Example[], options: TrainOptions): void;

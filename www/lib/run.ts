@@ -1,12 +1,12 @@
 /**
- * Enters: examples and settings. Leaves: the events of one training run, in order, none lost.
+ * Enters: a call that trains. Leaves: the events of one training run, in order, none lost.
  */
 import { abortedError, toWebtuneError } from "./errors.js";
-import type { WorkerLink } from "./link.js";
-import type { Example, TrainEvent, TrainOptions, WebtuneError } from "./protocol.js";
+import type { Listeners, WorkerLink } from "./link.js";
+import type { TrainEvent, WebtuneError } from "./protocol.js";
 
-interface Waiting {
-  resolve(result: IteratorResult<TrainEvent, undefined>): void;
+interface Waiting<Event> {
+  resolve(result: IteratorResult<Event, undefined>): void;
   reject(error: WebtuneError): void;
 }
 
@@ -15,11 +15,11 @@ interface Waiting {
  * Leaving the loop early stops the run and keeps its best state so far. An abort of the signal does the same and
  * makes the loop throw `WebtuneError` with code `aborted`, once the run has come to rest.
  */
-export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined> {
+export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Event, undefined> {
   readonly #link: WorkerLink;
   readonly #signal: AbortSignal | undefined;
-  readonly #events: TrainEvent[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #events: Event[] = [];
+  readonly #waiting: Waiting<Event>[] = [];
   readonly #ended: Promise<void>;
   #id: number | undefined;
   #over = false;
@@ -27,8 +27,15 @@ export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined>
   #aborted = false;
   #failure: WebtuneError | undefined;
 
-  /** @internal Runs are made by `FineTuner.train`. */
-  constructor(link: WorkerLink, examples: readonly Example[], options: TrainOptions, signal: AbortSignal | undefined) {
+  /**
+   * @internal Runs are made by `FineTuner.train` and `LanguageTuner.trainLanguageModel`.
+   * @param start Sends the call, whose events are of the type `Event`.
+   */
+  constructor(
+    link: WorkerLink,
+    start: (listeners: Listeners) => { id: number; answer: Promise<unknown> },
+    signal: AbortSignal | undefined,
+  ) {
     this.#link = link;
     this.#signal = signal;
     if (signal?.aborted) {
@@ -37,7 +44,7 @@ export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined>
       return;
     }
     signal?.addEventListener("abort", this.#abort);
-    const { id, answer } = link.call("train", [[...examples], options], { onEvent: (event) => this.#take(event) });
+    const { id, answer } = start({ onEvent: (event) => this.#take(event as Event) });
     this.#id = id;
     this.#ended = answer.then(
       () => this.#end(this.#aborted ? abortedError("training") : undefined),
@@ -65,7 +72,7 @@ export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined>
     this.#steer("stop");
   }
 
-  next(): Promise<IteratorResult<TrainEvent, undefined>> {
+  next(): Promise<IteratorResult<Event, undefined>> {
     const event = this.#events.shift();
     if (event) return Promise.resolve({ done: false, value: event });
     if (!this.#over) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
@@ -76,7 +83,7 @@ export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined>
   }
 
   /** Called when a `for await` loop is left; waits until the engine has put the best state in place. */
-  async return(): Promise<IteratorResult<TrainEvent, undefined>> {
+  async return(): Promise<IteratorResult<Event, undefined>> {
     this.#abandon();
     await this.#ended;
     this.#failure = undefined;
@@ -102,7 +109,7 @@ export class TrainingRun implements AsyncIterableIterator<TrainEvent, undefined>
     if (!this.#over && this.#id !== undefined) this.#link.control(this.#id, action);
   }
 
-  #take(event: TrainEvent): void {
+  #take(event: Event): void {
     if (this.#abandoned) return;
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve({ done: false, value: event });

@@ -15,14 +15,27 @@ export interface OpenedSource {
 
 const INDEX = "model.safetensors.index.json";
 const REQUIRED = ["config.json", "tokenizer.json"];
-const OPTIONAL = ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+/** What an encoder's folder may have besides. */
+export const ENCODER_FILES = ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+/** What a language model's folder may have besides. */
+export const LANGUAGE_FILES = [
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "chat_template.jinja",
+  "generation_config.json",
+];
 
 /**
  * Finds the files of a model; weights are not read yet.
  *
+ * @param optional Files that a web server is asked for besides, since it can't list its folder.
  * @throws WebtuneError `missingFile` or `readFailed` with address and status.
  */
-export async function openSource(source: SettledSource, onBytes: OnBytes): Promise<OpenedSource> {
+export async function openSource(
+  source: SettledSource,
+  onBytes: OnBytes,
+  optional: readonly string[] = ENCODER_FILES,
+): Promise<OpenedSource> {
   if ("files" in source) {
     requireSafetensors(
       source.files.map(({ path }) => path),
@@ -31,7 +44,7 @@ export async function openSource(source: SettledSource, onBytes: OnBytes): Promi
     return { name: source.name, files: source.files.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
   }
   if ("url" in source) {
-    const { name, files } = await openFolder(source.url, onBytes);
+    const { name, files } = await openFolder(source.url, onBytes, optional);
     return { name: source.name ?? name, files };
   }
   const opened = await openRepository(source, onBytes);
@@ -39,7 +52,7 @@ export async function openSource(source: SettledSource, onBytes: OnBytes): Promi
     opened.files.map(({ path }) => path),
     `the repository ${opened.name}`,
   );
-  return { name: opened.name, files: opened.files.filter(({ path }) => /\.(json|safetensors|txt)$/.test(path)) };
+  return { name: opened.name, files: opened.files.filter(({ path }) => /\.(json|safetensors|txt|jinja)$/.test(path)) };
 }
 
 function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
@@ -68,7 +81,7 @@ function requireSafetensors(paths: string[], where: string): void {
   );
 }
 
-async function openFolder(url: string, onBytes: OnBytes): Promise<OpenedSource> {
+async function openFolder(url: string, onBytes: OnBytes, wanted: readonly string[]): Promise<OpenedSource> {
   const base = new URL(url);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const at = (path: string): Address => {
@@ -79,15 +92,15 @@ async function openFolder(url: string, onBytes: OnBytes): Promise<OpenedSource> 
   const ask = (path: string): Promise<HttpFile | Absent> => probe(path, at(path), onBytes);
   const [required, optional, weights] = await Promise.all([
     Promise.all(REQUIRED.map(async (path) => demand(path, await ask(path)))),
-    Promise.all(OPTIONAL.map(ask)),
+    Promise.all(wanted.map(ask)),
     openWeights(ask),
   ]);
   const files = [...required, ...optional.filter((file) => file instanceof HttpFile), ...weights];
   const modules = files.find(({ path }) => path === "modules.json");
   if (modules) {
     const known = new Set(files.map(({ path }) => path));
-    const wanted = moduleConfigs(await readJson(modules)).filter((path) => !known.has(path));
-    files.push(...(await Promise.all(wanted.map(ask))).filter((file) => file instanceof HttpFile));
+    const configs = moduleConfigs(await readJson(modules)).filter((path) => !known.has(path));
+    files.push(...(await Promise.all(configs.map(ask))).filter((file) => file instanceof HttpFile));
   }
   const name = decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host;
   return { name, files };
@@ -113,6 +126,18 @@ function demand(path: string, found: HttpFile | Absent): HttpFile {
   if (found instanceof HttpFile) return found;
   const code = found.status === 404 || found.status === 410 ? "missingFile" : "readFailed";
   throw new WebtuneError(code, `${path} is needed and was not found: ${found.detail}`);
+}
+
+/**
+ * The bytes of config.json alone.
+ *
+ * @throws WebtuneError as `openSource`.
+ */
+export async function readConfig(source: SettledSource, onBytes: OnBytes): Promise<Uint8Array> {
+  const { files } = await openSource(source, onBytes, []);
+  const config = files.find(({ path }) => path === "config.json");
+  if (!config) throw new WebtuneError("missingFile", "config.json is needed and was not found");
+  return config.read(0, config.size);
 }
 
 async function readJson(file: SourceFile): Promise<unknown> {

@@ -405,14 +405,14 @@ fn message(reason: FinishReason, running: &Running) -> String {
 }
 
 /// Batches for scoring, the shortest rows first; as many rows in each as train together, so that scoring needs no more memory.
-fn by_length(rows: &[Packed], size: usize) -> Vec<Vec<usize>> {
+pub(crate) fn by_length(rows: &[Packed], size: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|row| rows[*row].len());
     order.chunks(size).map(<[usize]>::to_vec).collect()
 }
 
 /// Some rows on the device.
-fn upload(model: &LanguageModel, all: &[Packed], rows: &[usize]) -> Result<CausalBatch> {
+pub(crate) fn upload(model: &LanguageModel, all: &[Packed], rows: &[usize]) -> Result<CausalBatch> {
     let picked = rows.iter().map(|row| &all[*row]).collect::<Vec<_>>();
     let batch = SequenceBatch::pad(&picked, model.tokenizer.pad_id())?;
     let packed = picked

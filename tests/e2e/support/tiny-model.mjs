@@ -25,7 +25,7 @@ const config = {
 /** @typedef {{ shape: number[], dtype: string, bytes: Uint8Array }} Tensor */
 
 /** Numbers between -0.1 and 0.1, the same on every machine. @param {number} seed */
-function noise(seed) {
+export function noise(seed) {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,0 +1,134 @@
+/**
+ * Enters: a command line. Leaves: the settings of one run, checked as far as they can be without the engine.
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "./cache.mjs";
+import { Failure } from "./run.mjs";
+
+/** @type {Record<string, string>} */
+const BUILT_IN = {
+  classification: join(root, "www/app/examples/support.jsonl"),
+  "causal-lm": join(root, "www/app/examples/bakery-chats.jsonl"),
+};
+const STORAGES = ["f32", "f16", "int8", "int4"];
+const EXPORTS = ["peft", "gguf", "merged"];
+/** Options that only language models have. */
+const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export", "storage"]);
+const DEVICES = ["auto", "cpu", "webgpu"];
+const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
+
+const USAGE =
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] --out DIR";
+
+/** npm changes to the repository's folder; paths are meant from where the person stands. */
+const here = (/** @type {string} */ path) => resolve(process.env.INIT_CWD ?? process.cwd(), path);
+
+/** @param {string} option @param {string} path */
+function readable(option, path) {
+  const file = here(path);
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new Failure(`--${option}: there is no file ${path}`);
+  return file;
+}
+
+/** @param {string} given */
+function readOptions(given) {
+  const inline = given.trimStart().startsWith("{");
+  let options;
+  try {
+    options = JSON.parse(inline ? given : readFileSync(readable("options", given), "utf8"));
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(
+      `--options: expected JSON, found ${inline ? given : `something else in ${given}`} (${/** @type {Error} */ (error).message})`,
+    );
+  }
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new Failure('--options: expected a JSON object, such as {"numTrainEpochs": 3}');
+  }
+  return options;
+}
+
+/** @param {string} given @param {string | undefined} hubUrl */
+function readModel(given, hubUrl) {
+  const folder = here(given);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    if (!existsSync(join(folder, "config.json"))) throw new Failure(`--model: ${given} holds no config.json`);
+    return { folder };
+  }
+  if (!REPOSITORY.test(given)) throw new Failure(`--model: ${given} is neither a folder nor a repository's name`);
+  return { repository: given, ...(hubUrl ? { hubUrl } : {}) };
+}
+
+/** @param {string[]} args */
+export function readArguments(args) {
+  let values;
+  try {
+    const text = /** @type {const} */ ({ type: "string" });
+    ({ values } = parseArgs({
+      args,
+      options: {
+        task: text,
+        train: text,
+        test: text,
+        model: text,
+        "hub-url": text,
+        device: text,
+        seed: text,
+        seeds: text,
+        options: text,
+        prompts: text,
+        export: text,
+        storage: text,
+        out: text,
+      },
+    }));
+  } catch (error) {
+    throw new Failure(`${/** @type {Error} */ (error).message.split("\n")[0]}; usage: ${USAGE}`);
+  }
+  const { task = "classification", device = "auto", seed, seeds, out, storage = "f32" } = values;
+  if (!out) throw new Failure(`--out is missing; usage: ${USAGE}`);
+  const builtIn = Object.hasOwn(BUILT_IN, task) ? BUILT_IN[task] : undefined;
+  if (!builtIn) throw new Failure(`--task: expected one of ${Object.keys(BUILT_IN).join(", ")}, found ${task}`);
+  const language = task === "causal-lm";
+  const misplaced = language ? undefined : LANGUAGE_ONLY.find((name) => values[name] !== undefined);
+  if (misplaced) throw new Failure(`--${misplaced}: it needs --task causal-lm`);
+  if (language && values.model === undefined) {
+    throw new Failure("--model: expected the folder or repository of a language model, since there is none built in");
+  }
+  if (language && seeds !== undefined) throw new Failure("--seeds: a language model's run has one seed, --seed");
+  if (!STORAGES.includes(storage)) {
+    throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
+  }
+  const exports = (values.export ?? "peft").split(",");
+  const unknown = exports.find((name) => !EXPORTS.includes(name));
+  if (unknown !== undefined) throw new Failure(`--export: expected some of ${EXPORTS.join(", ")}, found "${unknown}"`);
+  if (!DEVICES.includes(device)) throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
+  if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
+    throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
+  }
+  if (seeds !== undefined && !/^[1-9]\d?$/.test(seeds)) {
+    throw new Failure(`--seeds: expected a whole number from 1 to 99, found ${seeds}`);
+  }
+  if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
+    throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
+  }
+  const options = values.options === undefined ? {} : readOptions(values.options);
+  return {
+    task,
+    storage,
+    exports,
+    prompts: values.prompts === undefined ? undefined : readable("prompts", values.prompts),
+    train: values.train === undefined ? builtIn : readable("train", values.train),
+    test: values.test === undefined ? undefined : readable("test", values.test),
+    model: values.model === undefined ? undefined : readModel(values.model, values["hub-url"]),
+    device,
+    options: {
+      ...options,
+      ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
+    },
+    out: here(out),
+  };
+}

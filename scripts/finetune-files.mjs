@@ -1,0 +1,29 @@
+/**
+ * Enters: portions of exported files. Leaves: a folder that holds them and nothing of an earlier run.
+ */
+import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import { Failure } from "./run.mjs";
+
+/** A folder that holds one of these is an export of an earlier run, and nothing of a person's own. */
+const EXPORT_MARKS = ["labels.json", "adapter_config.json", "model.safetensors.index.json"];
+
+/**
+ * Takes the portions of an export's files, in order, and puts them into the folder.
+ * @param {string} folder
+ * @returns {(portion: { path: string, at: number, base64: string }) => void}
+ */
+export function folderWriter(folder) {
+  let begun = false;
+  return ({ path, at, base64 }) => {
+    const file = join(folder, path);
+    if (!file.startsWith(folder + sep)) throw new Failure(`export: the path ${path} leads out of its folder`);
+    // Another method leaves other files: what an earlier run left would be taken for this one's.
+    if (!begun && EXPORT_MARKS.some((name) => existsSync(join(folder, name)))) rmSync(folder, { recursive: true });
+    begun = true;
+    mkdirSync(dirname(file), { recursive: true });
+    const bytes = Buffer.from(base64, "base64");
+    if (at === 0) writeFileSync(file, bytes);
+    else appendFileSync(file, bytes);
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * Enters: the package's language models with an engine that only pretends. Leaves: proof of runs, texts, ends and errors.
+ */
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { FakeEngine, installWorker } from "./fakes.mjs";
+import { load, removeBuild } from "./package-under-test.mjs";
+
+const { EngineHost } = await load("host");
+const { estimateLanguageRun, LanguageTuner, parseTextRows } = await load("index");
+const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
+const rows = [{ row: 1, content: { text: "a" } }];
+let settings;
+const workers = installWorker(EngineHost, () => new FakeEngine(settings));
+const engineOf = () => workers.at(-1).engine;
+
+beforeEach(() => {
+  settings = {};
+});
+after(removeBuild);
+
+async function collect(run) {
+  const events = [];
+  for await (const event of run) events.push(event);
+  return events;
+}
+
+test("loading tells its storage, and can be aborted", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source, { storage: "int8", device: "cpu" });
+  assert.equal(tuner.model.storage, "int8");
+  assert.equal((await LanguageTuner.loadLanguageModel(source)).model.storage, "f32");
+  const aborted = LanguageTuner.loadLanguageModel(source, { signal: AbortSignal.abort() });
+  await assert.rejects(aborted, { code: "aborted", message: /loading/ });
+});
+
+test("rows are read and runs estimated without a model", async () => {
+  assert.deepEqual(await parseTextRows({ name: "a.txt", text: "x" }), [{ row: 1, content: { text: "a.txt:x" } }]);
+  const file = new File(["y"], "b.txt");
+  assert.equal((await parseTextRows(file))[0].content.text, "b.txt:y");
+  assert.equal((await parseTextRows({ name: "c", bytes: Uint8Array.of(122) }))[0].content.text, "c:z");
+  const estimate = await estimateLanguageRun(source, { storage: "f32", device: "cpu" });
+  assert.deepEqual(estimate, { weights: 2, options: { storage: "f32" } });
+  assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).weights, 7);
+  await assert.rejects(estimateLanguageRun({ files: [], name: "x" }, {}), { code: "missingFile" });
+  await assert.rejects(estimateLanguageRun({}, {}), { code: "invalidOption" });
+});
+
+test("a run tells its events, steps with their time, and names its file", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const run = tuner.trainLanguageModel(rows, { seed: 3 }, { file: "rows.jsonl" });
+  assert.throws(() => tuner.trainLanguageModel(rows), { code: "invalidState" });
+  const events = await collect(run);
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ["started", "step", "step", "step", "finished"],
+  );
+  assert.ok(events.filter(({ type }) => type === "step").every(({ ms }) => ms > 0));
+  assert.deepEqual(engineOf().given, { file: "rows.jsonl", examples: rows, options: { seed: 3 } });
+  await assert.rejects(collect(tuner.trainLanguageModel([])), { code: "invalidData" });
+});
+
+test("a run pauses, stops and is aborted as others are", async () => {
+  settings = { steps: 1000 };
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const run = tuner.trainLanguageModel(rows);
+  await run.next();
+  run.pause();
+  await tuner.memoryBytes();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const pulled = engineOf().calls.length;
+  await tuner.nextLogits("x");
+  assert.equal(engineOf().calls.length, pulled + 1);
+  run.stop();
+  assert.equal((await collect(run)).at(-1).reason, "stopped");
+  const controller = new AbortController();
+  const second = tuner.trainLanguageModel(rows, {}, { signal: controller.signal });
+  await second.next();
+  controller.abort();
+  await assert.rejects(collect(second), { code: "aborted" });
+  assert.equal(engineOf().overlapped, false);
+});
+
+test("a text comes in pieces, one text at a time, and during a run too", async () => {
+  settings = { steps: 30 };
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const run = tuner.trainLanguageModel(rows);
+  await run.next();
+  const pieces = [];
+  const texts = await Promise.all([
+    tuner.generate("x", { onText: (piece) => pieces.push(piece), which: "baseline", maxNewTokens: 4 }),
+    tuner.generate([{ role: "user", content: "y" }]),
+  ]);
+  for (const { text, ending } of texts) assert.deepEqual([text, ending], ["Once upon a time", "length"]);
+  assert.deepEqual(pieces, ["Once ", "upon ", "a ", "time"]);
+  assert.equal(run.over, false);
+  await collect(run);
+  assert.equal(engineOf().overlapped, false);
+});
+
+test("an abort ends a text where it is, begun or not", async () => {
+  settings = { words: Array(1000).fill("a ") };
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (const onText of [() => controller.abort(), undefined]) {
+    const { text, ending } = await tuner.generate("x", { signal, onText });
+    assert.equal(ending, "stopped");
+    // The word to stop arrives some pieces later.
+    assert.ok(text.length < 1000, text);
+  }
+  engineOf().settings.words = ["b"];
+  await assert.rejects(tuner.generate(""), { code: "invalidData", message: /prompt/ });
+  assert.equal((await tuner.generate("x")).text, "b");
+});
+
+test("scores, previews, logits and files go out, and an adapter comes in", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const score = await tuner.scoreTextRows(rows, { maxLength: 9 }, { which: "baseline", file: "t" });
+  assert.deepEqual(score, { tokens: 1, file: "t", options: { maxLength: 9 }, which: "baseline" });
+  assert.equal((await tuner.previewTextRow(rows[0], { completionOnlyLoss: false }))[0].learnt, true);
+  assert.deepEqual(await tuner.nextLogits("abc"), Float32Array.of(3, 1));
+  const files = await tuner.exportLanguageAdapter();
+  await tuner.importLanguageAdapter(files);
+  assert.deepEqual(engineOf().imported, files);
+  assert.equal((await tuner.exportGguf())[0].path, "adapter.gguf");
+  const pieces = [];
+  await tuner.exportMerged((piece) => pieces.push(piece));
+  assert.deepEqual(pieces, [
+    { open: { path: "config.json", size: 2 } },
+    new TextEncoder().encode("{}"),
+    { close: true },
+  ]);
+});
+
+test("dispose and traps reject what waits", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const waiting = [tuner.generate("x"), collect(tuner.trainLanguageModel(rows)), tuner.exportGguf()];
+  tuner.dispose();
+  for (const call of await Promise.allSettled(waiting)) assert.equal(call.reason?.code, "aborted");
+  settings = { failAt: 2 };
+  const second = await LanguageTuner.loadLanguageModel(source);
+  engineOf().settings.error = new WebAssembly.RuntimeError("unreachable");
+  await assert.rejects(collect(second.trainLanguageModel(rows)), { code: "crashed" });
+  await assert.rejects(second.generate("x"), { code: "crashed" });
+});

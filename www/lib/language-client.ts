@@ -1,0 +1,204 @@
+/**
+ * Enters: a language model's source, texts, prompts. Leaves: a tuned model that writes, and its files.
+ */
+import { callOnce, type LoadOptions, pageAddress } from "./client.js";
+import type {
+  GenerationOptions,
+  LanguageEvent,
+  LanguageModelInfo,
+  LanguageTrainOptions,
+  Likelihood,
+  MergedPiece,
+  ParsedText,
+  PreviewPiece,
+  Prompt,
+  WeightStorage,
+  WhichModel,
+  WrittenText,
+} from "./language-protocol.js";
+import { type Listeners, WorkerLink } from "./link.js";
+import type { Answer, Arguments, CallName } from "./messages.js";
+import { type DeviceReport, type ExportedFile, type ModelSource, WebtuneError } from "./protocol.js";
+import { TrainingRun } from "./run.js";
+import { settleSource } from "./settle.js";
+
+export interface LanguageLoadOptions extends LoadOptions {
+  /** How the frozen weights are kept; default "f32". */
+  storage?: WeightStorage | undefined;
+}
+
+export interface GenerateOptions extends GenerationOptions {
+  /** Default "tuned". */
+  which?: WhichModel | undefined;
+  /** An abort ends the text where it is; the promise still gives it, with ending "stopped". */
+  signal?: AbortSignal | undefined;
+  /** Told of each piece of text as soon as it is certain. */
+  onText?: ((piece: string) => void) | undefined;
+}
+
+/**
+ * A pretrained language model in a worker of its own, ready to be tuned.
+ *
+ * Every method may reject with a `WebtuneError`; beside the codes named there, `aborted` after `dispose` and
+ * `crashed` when the worker died. After a crash, load anew.
+ */
+export class LanguageTuner {
+  /** Which engine runs, and why that one. */
+  readonly device: DeviceReport;
+  /** What was loaded. */
+  readonly model: LanguageModelInfo;
+  readonly #link: WorkerLink;
+  #run: TrainingRun<LanguageEvent> | undefined;
+
+  private constructor(link: WorkerLink, { device, model }: Answer<"loadLanguage">) {
+    this.#link = link;
+    this.device = device;
+    this.model = model;
+  }
+
+  /**
+   * Starts an engine and loads a language model into it. Weights are read in ranges and never held whole.
+   *
+   * @throws WebtuneError `missingFile`, `readFailed`, `invalidFile`, `missingTensor`, `wrongShape`, `wrongDtype`,
+   * `notFinite`, `unsupportedModel`, `tokenizerMismatch` (the model), `noWebgpu`, `deviceFailed`, `outOfMemory` (the
+   * machine), `invalidOption`, `aborted`.
+   */
+  static async loadLanguageModel(source: ModelSource, options: LanguageLoadOptions = {}): Promise<LanguageTuner> {
+    const settled = settleSource(source, pageAddress());
+    const link = WorkerLink.spawn();
+    const { storage = "f32", device = "auto", memoryLimitBytes, signal, onProgress } = options;
+    const args: Arguments<"loadLanguage"> = [settled, storage, device, memoryLimitBytes];
+    return new LanguageTuner(link, await callOnce(link, "loadLanguage", args, signal, { onProgress }));
+  }
+
+  /**
+   * A row as the model will read it, in pieces that are learnt or not.
+   *
+   * @throws WebtuneError `invalidData` for a row that a run would refuse, `invalidOption`.
+   */
+  previewTextRow(row: ParsedText, options: LanguageTrainOptions = {}): Promise<PreviewPiece[]> {
+    return this.#call("previewTextRow", [row, options]);
+  }
+
+  /**
+   * Starts a run at once; read its events with `for await`. Errors in rows or options (`invalidData`, `invalidOption`,
+   * `outOfMemory`) are thrown by the loop.
+   *
+   * @param given An `AbortSignal` that ends the run with the best state so far kept, and the file's name for errors.
+   * @throws WebtuneError `invalidState` while another run goes on.
+   */
+  trainLanguageModel(
+    rows: readonly ParsedText[],
+    options: LanguageTrainOptions = {},
+    given: { signal?: AbortSignal | undefined; file?: string | undefined } = {},
+  ): TrainingRun<LanguageEvent> {
+    if (this.#link.closed) throw this.#link.closed;
+    if (this.#run && !this.#run.over) {
+      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
+    }
+    const args: Arguments<"trainLanguage"> = [given.file ?? "texts", [...rows], options];
+    this.#run = new TrainingRun<LanguageEvent>(
+      this.#link,
+      (listeners) => this.#link.call("trainLanguage", args, listeners),
+      given.signal,
+    );
+    return this.#run;
+  }
+
+  /**
+   * How likely a model finds what a run would learn of these rows.
+   *
+   * @param options Those of the run, which say what is cut and what is learnt; `which` is "tuned" by default.
+   * @throws WebtuneError `invalidData`, `invalidOption`, `invalidState` before the first run or import.
+   */
+  scoreTextRows(
+    rows: readonly ParsedText[],
+    options: LanguageTrainOptions = {},
+    given: { which?: WhichModel | undefined; file?: string | undefined } = {},
+  ): Promise<Likelihood> {
+    return this.#call("scoreTextRows", [given.file ?? "texts", [...rows], options, given.which ?? "tuned"]);
+  }
+
+  /**
+   * Writes behind a text, or answers a conversation. Several calls are served one after the other; during a run, between
+   * its steps.
+   *
+   * @throws WebtuneError `invalidOption`, `invalidData` for a prompt without tokens or too long a one, `invalidState` for
+   * the tuned model before the first run or import.
+   */
+  async generate(prompt: Prompt, options: GenerateOptions = {}): Promise<WrittenText> {
+    const { which = "tuned", signal, onText, ...settings } = options;
+    const { id, answer } = this.#link.call("generate", [prompt, settings, which], {
+      onEvent: (event) => event.type === "text" && onText?.(event.text),
+    });
+    const stop = (): void => this.#link.control(id, "stop");
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop);
+    try {
+      return await answer;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /**
+   * Logits of the token behind a prompt, one a word of the vocabulary.
+   *
+   * @throws WebtuneError as `generate`.
+   */
+  nextLogits(prompt: Prompt, which: WhichModel = "tuned"): Promise<Float32Array> {
+    return this.#call("nextLogits", [prompt, which]);
+  }
+
+  /**
+   * What was tuned, as a PEFT folder, or a Transformers folder for `full`.
+   *
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  exportLanguageAdapter(): Promise<ExportedFile[]> {
+    return this.#call("exportLanguageAdapter", []);
+  }
+
+  /**
+   * What was tuned, as one file for llama.cpp's `--lora`.
+   *
+   * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for a method other than `lora`.
+   */
+  exportGguf(): Promise<ExportedFile[]> {
+    return this.#call("exportGguf", []);
+  }
+
+  /**
+   * The whole model with the adapter folded in, as a Transformers folder, told piece by piece: a file is opened, its bytes
+   * follow, it is closed.
+   *
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  async exportMerged(onPiece: (piece: MergedPiece) => void): Promise<void> {
+    const listeners: Listeners = { onEvent: (event) => event.type === "piece" && onPiece(event.piece) };
+    await this.#link.call("exportMerged", [], listeners).answer;
+  }
+
+  /**
+   * Puts an exported adapter in place of what was trained here.
+   *
+   * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
+   */
+  async importLanguageAdapter(files: readonly ExportedFile[]): Promise<void> {
+    await this.#call("importLanguageAdapter", [[...files]]);
+  }
+
+  /** Size of the WebAssembly memory in bytes. It never shrinks, so this is its peak. */
+  memoryBytes(): Promise<number> {
+    return this.#call("memoryBytes", []);
+  }
+
+  /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
+  dispose(): void {
+    this.#link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));
+  }
+
+  #call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
+    return this.#link.call(name, args).answer;
+  }
+}
