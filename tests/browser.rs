@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 use common::matrix::{HEADS, cases, starts, thaws, trains};
 use common::table::rows;
+use common::tiny;
 use common::training::{falls, learns, runs_briefly};
 use js_sys::Function;
 use wasm_bindgen::prelude::*;

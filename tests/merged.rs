@@ -220,7 +220,7 @@ fn a_model_leaves_in_shards_as_it_came() {
     assert!(plan.files().len() > 2);
     let mut host = Host::default();
     let mut writer = plan.writer();
-    while let Some(next) = writer.next() {
+    while let Some(next) = writer.next().cloned() {
         let (shape, values) = block_on(model.tensor(&next.name)).unwrap();
         host.take(writer.tensor(&next.name, &shape, &values).unwrap());
     }
