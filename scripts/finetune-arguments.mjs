@@ -61,6 +61,27 @@ function readModel(given, hubUrl) {
   return { repository: given, ...(hubUrl ? { hubUrl } : {}) };
 }
 
+/**
+ * What a method or a storage cannot leave as is told before anything is trained.
+ * @param {string[]} exports @param {any} method @param {string} storage
+ */
+function checkExports(exports, method, storage) {
+  const refuse = (/** @type {string} */ format, /** @type {string} */ why) => {
+    if (exports.includes(format)) throw new Failure(`--export: ${format} ${why}`);
+  };
+  if (method?.type === "full") {
+    refuse("peft", "holds adapters, and method full has none; use merged");
+    refuse("gguf", "holds adapters, and method full has none; use merged");
+  }
+  if (method?.type === "prefix") {
+    refuse("gguf", "holds LoRA alone; a prefix leaves as peft");
+    refuse("merged", "folds changes into weights, and a prefix changes none; use peft");
+  }
+  if (method?.useDora) refuse("gguf", "has no place for DoRA's magnitudes; use peft or merged");
+  if (method?.bias && method.bias !== "none") refuse("gguf", "has no place for trained biases; use peft or merged");
+  if (storage.startsWith("int")) refuse("merged", `would keep what --storage ${storage} rounded away; use f32 or f16`);
+}
+
 /** @param {string[]} args */
 export function readArguments(args) {
   let values;
@@ -101,9 +122,13 @@ export function readArguments(args) {
   if (!STORAGES.includes(storage)) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
-  const exports = (values.export ?? "peft").split(",");
+  const options = values.options === undefined ? {} : readOptions(values.options);
+  // All weights leave as a model, which has no adapter.
+  const usual = options.method?.type === "full" ? "merged" : "peft";
+  const exports = (values.export ?? usual).split(",");
   const unknown = exports.find((name) => !EXPORTS.includes(name));
   if (unknown !== undefined) throw new Failure(`--export: expected some of ${EXPORTS.join(", ")}, found "${unknown}"`);
+  if (language) checkExports(exports, options.method, storage);
   if (!DEVICES.includes(device)) throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
   if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
     throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
@@ -114,7 +139,6 @@ export function readArguments(args) {
   if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
   }
-  const options = values.options === undefined ? {} : readOptions(values.options);
   return {
     task,
     storage,

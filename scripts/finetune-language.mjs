@@ -1,7 +1,7 @@
 /**
  * Enters: a language model, texts, prompts. Leaves: a folder with the adapter, the completions and the measures of one run.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { folderWriter } from "./finetune-files.mjs";
 import { Failure, say } from "./run.mjs";
@@ -124,7 +124,23 @@ export async function finetuneLanguage(
     writers[folder] ??= folderWriter(join(out, folder));
     writers[folder](event);
   };
-  const result = await harness.run(
+  const completions = join(out, "completions.jsonl");
+  /** Everything is written as soon as it is known, so that a later failure takes nothing away. @param {any} event */
+  const take = (event) => {
+    switch (event.type) {
+      case "file":
+        return keep(event);
+      case "measured":
+        writeFileSync(join(out, "metrics.json"), `${JSON.stringify(metricsOf(event), null, 2)}\n`);
+        if (prompts) writeFileSync(completions, "");
+        return;
+      case "completion":
+        return appendFileSync(completions, `${JSON.stringify(event.completion)}\n`);
+      default:
+        return tell(event);
+    }
+  };
+  const { finished, tested } = await harness.run(
     "finetuneLanguage",
     {
       model: source,
@@ -137,12 +153,8 @@ export async function finetuneLanguage(
       maxNewTokens: MAX_NEW_TOKENS,
       exports,
     },
-    (event) => (event.type === "file" ? keep(event) : tell(event)),
+    take,
   );
-  writeFileSync(join(out, "metrics.json"), `${JSON.stringify(metricsOf(result), null, 2)}\n`);
-  const lines = result.completions.map((/** @type {object} */ completion) => `${JSON.stringify(completion)}\n`);
-  if (prompts) writeFileSync(join(out, "completions.jsonl"), lines.join(""));
-  const { finished, tested } = result;
   say(finished.message);
   if (tested) say(`test texts: ${wordsOf(tested.before)} before tuning; ${wordsOf(tested.after)} after`);
   say(`on the validation texts: ${finished.verdict}`);

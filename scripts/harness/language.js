@@ -29,6 +29,12 @@ export async function finetuneLanguage({ model, device, storage, options, train,
   const tuner = await LanguageTuner.loadLanguageModel(model, { device, storage });
   try {
     await report({ type: "loaded", model: tuner.model, device: tuner.device });
+    // Before training, so that a prompt that cannot be continued is told before any work is done.
+    const untuned = [];
+    for (const prompt of rest.prompts) {
+      const { text } = await tuner.generate(prompt, { which: "baseline", maxNewTokens: rest.maxNewTokens });
+      untuned.push({ prompt, before: text });
+    }
     const begin = performance.now();
     const steps = { count: 0, tokens: 0, targets: 0, ms: 0 };
     /** @type {Extract<import("webtune").LanguageEvent, { type: "finished" }> | undefined} */
@@ -45,11 +51,15 @@ export async function finetuneLanguage({ model, device, storage, options, train,
     if (!finished) throw new Error("the run ended without its last event");
     const seconds = (performance.now() - begin) / 1000;
     const tested = test && testRows ? await score(tuner, testRows, options, test.name) : undefined;
-    const completions = [];
-    for (const prompt of rest.prompts) completions.push(await complete(tuner, prompt, rest.maxNewTokens));
-    for (const format of rest.exports) await exportAs(tuner, format);
     const peakWasmBytes = await tuner.memoryBytes();
-    return { model: tuner.model, device: tuner.device, seconds, steps, finished, tested, completions, peakWasmBytes };
+    const { model: info, device: chosen } = tuner;
+    // Whatever fails from here on, the run's measures are kept.
+    await report({ type: "measured", model: info, device: chosen, seconds, steps, finished, tested, peakWasmBytes });
+    for (const format of rest.exports) await exportAs(tuner, format);
+    for (const begun of untuned) {
+      await report({ type: "completion", completion: await complete(tuner, begun, rest.maxNewTokens) });
+    }
+    return { finished, tested };
   } finally {
     tuner.dispose();
   }
@@ -69,9 +79,13 @@ async function score(tuner, rows, options, file) {
   };
 }
 
-/** Greedy texts before and after tuning. @param {LanguageTuner} tuner @param {import("webtune").Prompt} prompt @param {number} maxNewTokens */
-async function complete(tuner, prompt, maxNewTokens) {
-  const { text: before } = await tuner.generate(prompt, { which: "baseline", maxNewTokens });
+/**
+ * Greedy texts before and after tuning.
+ * @param {LanguageTuner} tuner
+ * @param {{ prompt: import("webtune").Prompt, before: string }} begun
+ * @param {number} maxNewTokens
+ */
+async function complete(tuner, { prompt, before }, maxNewTokens) {
   const { text: after } = await tuner.generate(prompt, { which: "tuned", maxNewTokens });
   const logits = [...(await tuner.nextLogits(prompt, "tuned"))];
   return { ...(typeof prompt === "string" ? { prompt } : { messages: prompt }), before, after, logits };

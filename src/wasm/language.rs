@@ -31,7 +31,8 @@ pub struct LanguageState {
     model: Option<LanguageModel>,
     session: Option<CausalSession>,
     tuned: Option<TunedLanguage>,
-    writing: Option<(Writer, Which)>,
+    /// With the network that it began with, which a run's end does not take away.
+    writing: Option<(Writer, CausalLm)>,
     merging: Option<MergedExport>,
 }
 
@@ -205,24 +206,22 @@ impl Engine {
     ) -> Result<(), JsValue> {
         let prompt: Prompt = from_js(prompt, "prompt")?;
         let options: GenerationOptions = from_js(options, "options")?;
-        let which = which_of(which)?;
-        let network = self.language.network(which)?;
-        let writer = writer(self.language.model()?, network, &prompt, options).map_err(error)?;
-        self.language.writing = Some((writer, which));
+        let network = self.language.network(which_of(which)?)?.clone();
+        let writer = writer(self.language.model()?, &network, &prompt, options).map_err(error)?;
+        self.language.writing = Some((writer, network));
         Ok(())
     }
 
     /// `{ text }` as soon as some is certain, and `{ done }` with the whole text at its end.
     #[wasm_bindgen(js_name = nextText)]
     pub async fn next_text(&mut self) -> Result<JsValue, JsValue> {
-        let Some((mut writer, which)) = self.language.writing.take() else {
+        let Some((mut writer, network)) = self.language.writing.take() else {
             return Err(state("call startWriting first"));
         };
-        let network = self.language.network(which)?;
-        let piece = writer.next_piece(network, &self.language.model()?.tokenizer);
+        let piece = writer.next_piece(&network, &self.language.model()?.tokenizer);
         let next = match piece.await.map_err(error)? {
             complete::Piece::Text(text) => {
-                self.language.writing = Some((writer, which));
+                self.language.writing = Some((writer, network));
                 Next {
                     text: Some(text),
                     done: None,

@@ -112,12 +112,30 @@ test("shards are read, and weights kept in fewer bits", () => {
   assert.equal(metrics.test, null);
 });
 
+test("a folder is left with this run's weights alone, whatever an earlier one wrote", () => {
+  mkdirSync(join(folder, "again/merged"), { recursive: true });
+  writeFileSync(join(folder, "again/merged/model-00001-of-00003.safetensors"), "old");
+  writeFileSync(join(folder, "again/merged/own.txt"), "a person's");
+  const full = JSON.stringify({ ...JSON.parse(settings), method: { type: "full" }, learningRate: 1e-4 });
+  const { status, stderr } = finetune([
+    ...["--model", "tiny", "--train", "train.jsonl", "--options", full, "--out", "again"],
+  ]);
+  assert.equal(status, 0, stderr);
+  const merged = readdirSync(join(folder, "again/merged"));
+  assert.deepEqual(
+    merged.filter((name) => name.endsWith(".safetensors")),
+    ["model.safetensors"],
+  );
+  assert.ok(merged.includes("own.txt"));
+});
+
 test("mistakes end with code 1 and one line that names them", () => {
   writeFileSync(join(folder, "table.csv"), "text,label\na,b\n");
   writeFileSync(join(folder, "keys.jsonl"), '{"question":"a"}\n');
   const long = { prompt: "a", completion: "word ".repeat(4 * POSITIONS) };
   writeFileSync(join(folder, "long.jsonl"), `${JSON.stringify(long)}\n${JSON.stringify(long)}\n`);
   writeFileSync(join(folder, "bad-prompts.jsonl"), '{"prompt":"a"}\n{"text":"b"}\n');
+  writeFileSync(join(folder, "long-prompts.txt"), `${"word ".repeat(4 * POSITIONS)}\n`);
   mkdirSync(join(folder, "half"));
   for (const [path, bytes] of Object.entries(tinyLanguageModel({ sharded: true }))) {
     if (!path.startsWith("model-00002")) writeFileSync(join(folder, "half", path), bytes);
@@ -133,6 +151,13 @@ test("mistakes end with code 1 and one line that names them", () => {
     [[...tiny, "--train", "keys.jsonl"], /keys\.jsonl.*question/],
     [[...tiny, "--train", "long.jsonl"], /long\.jsonl/],
     [[...tiny, "--train", "train.jsonl", "--prompts", "bad-prompts.jsonl"], /bad-prompts\.jsonl, row 2: expected/],
+    [[...tiny, "--train", "train.jsonl", "--prompts", "long-prompts.txt"], /prompt: expected 1 to \d+ tokens/],
+    [
+      [...tiny, "--export", "peft,gguf", "--options", '{"method":{"type":"prefix"}}'],
+      /--export: gguf holds LoRA alone/,
+    ],
+    [[...tiny, "--export", "peft", "--options", '{"method":{"type":"full"}}'], /--export: peft .* use merged/],
+    [[...tiny, "--export", "merged", "--storage", "int8"], /--export: merged .* int8/],
     [["--model", "half", "--train", "train.jsonl", "--out", "x"], /model-00002-of-00002\.safetensors is needed/],
   ];
   for (const [args, message] of cases) {
@@ -140,5 +165,6 @@ test("mistakes end with code 1 and one line that names them", () => {
     assert.equal(status, 1, `${args.join(" ")}\n${stderr}`);
     assert.match(stderr.trim().split("\n").pop() ?? "", message);
     assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
+    assert.doesNotMatch(stderr, /^.*step \d+ of/m, "nothing was trained for it");
   }
 });

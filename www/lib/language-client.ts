@@ -151,9 +151,9 @@ export class LanguageTuner {
   }
 
   /**
-   * What was tuned, as a PEFT folder, or a Transformers folder for `full`.
+   * What was tuned, as a PEFT folder. What method `full` tuned has no adapter; it leaves by `exportMerged`.
    *
-   * @throws WebtuneError `invalidState` before the first run or import.
+   * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for method `full`.
    */
   exportLanguageAdapter(): Promise<ExportedFile[]> {
     return this.#call("exportLanguageAdapter", []);
