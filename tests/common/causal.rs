@@ -165,7 +165,10 @@ fn real(logits: &[f32], golden: &Golden) -> Vec<f32> {
 }
 
 /// Flat tensors by the keys of the adapter's file.
-async fn by_key(tensors: Vec<(String, Tensor<1>)>, loaded: &Loaded) -> BTreeMap<String, Vec<f32>> {
+pub async fn by_key(
+    tensors: Vec<(String, Tensor<1>)>,
+    loaded: &Loaded,
+) -> BTreeMap<String, Vec<f32>> {
     let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
     // the export's own walk writes whatever stands in the trained tensors
     let carried = replace(loaded.model.clone(), |path, _| tensors.remove(path));
