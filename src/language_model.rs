@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Result;
 use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig, Loader};
-use crate::pretrained::{optional, required};
+use crate::pretrained::{json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
-use crate::{Error, Result};
 
 /// Everything that is known of a loaded language model. Cloning shares the weights.
 #[derive(Debug, Clone)]
@@ -81,25 +81,9 @@ impl LanguageModel {
         let config_bytes = required(&files, "config.json").await?;
         let config = DecoderConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
-        let tokenizer_json = required(&files, "tokenizer.json").await?;
-        let tokenizer = Tokenizer::from_bytes("tokenizer.json", &tokenizer_json)?;
-        if tokenizer.largest_id() as usize >= config.vocab_size {
-            return Err(Error::TokenizerMismatch {
-                largest_id: tokenizer.largest_id(),
-                rows: config.vocab_size,
-            });
-        }
-        let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
-        for file in [
-            "tokenizer_config.json",
-            "special_tokens_map.json",
-            "chat_template.jinja",
-            "generation_config.json",
-        ] {
-            if let Some(bytes) = optional(&files, file).await? {
-                tokenizer_files.push((file.into(), bytes));
-            }
-        }
+        let beside = ["chat_template.jinja", "generation_config.json"];
+        let (tokenizer, tokenizer_files) =
+            read_tokenizer(&files, config.vocab_size, &beside).await?;
         let of = |name: &str| {
             let found = tokenizer_files.iter().find(|(file, _)| file == name);
             found.map(|(_, bytes)| bytes.as_slice())
@@ -187,13 +171,6 @@ impl LanguageModel {
             }
         }
     }
-}
-
-fn json(file: &str, bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map_err(|error| Error::InvalidFile {
-        file: file.into(),
-        reason: error.to_string(),
-    })
 }
 
 /// One id or a list of them.

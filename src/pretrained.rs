@@ -59,35 +59,14 @@ impl Pretrained {
     pub async fn load<S: Source>(name: &str, files: Vec<S>, compute: Compute) -> Result<Self> {
         let config_bytes = required(&files, "config.json").await?;
         let config = EncoderConfig::parse(&config_bytes)?;
-        let config_json =
-            serde_json::from_slice(&config_bytes).map_err(|error| Error::InvalidFile {
-                file: "config.json".into(),
-                reason: error.to_string(),
-            })?;
-        let tokenizer_json = required(&files, "tokenizer.json").await?;
-        let tokenizer = Tokenizer::from_bytes("tokenizer.json", &tokenizer_json)?;
-        if tokenizer.largest_id() as usize >= config.vocab_size {
-            return Err(Error::TokenizerMismatch {
-                largest_id: tokenizer.largest_id(),
-                rows: config.vocab_size,
-            });
-        }
+        let config_json = json("config.json", &config_bytes)?;
         let modules = optional(&files, "modules.json").await?;
         let pooling = optional(&files, "1_Pooling/config.json").await?;
         let (default_head, default_head_reason) =
             config.default_head(modules.as_deref(), pooling.as_deref())?;
-        let mut tokenizer_files = vec![("tokenizer.json".to_string(), tokenizer_json)];
-        for file in [
-            "tokenizer_config.json",
-            "special_tokens_map.json",
-            "vocab.txt",
-            "vocab.json",
-            "merges.txt",
-        ] {
-            if let Some(bytes) = optional(&files, file).await? {
-                tokenizer_files.push((file.into(), bytes));
-            }
-        }
+        let beside = ["vocab.txt", "vocab.json", "merges.txt"];
+        let (tokenizer, tokenizer_files) =
+            read_tokenizer(&files, config.vocab_size, &beside).await?;
         // the largest tensor exists three times while it is widened, transposed and handed to the device
         let table =
             config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
@@ -150,6 +129,42 @@ impl Pretrained {
     }
 }
 
+/// The tokenizer, and the files that an export carries along for it: its own settings and those of `beside` that are there.
+///
+/// # Errors
+/// Missing or broken files; [`Error::TokenizerMismatch`] for ids that a table of `rows` words has no row for.
+pub(crate) async fn read_tokenizer<S: Source>(
+    files: &[S],
+    rows: usize,
+    beside: &[&str],
+) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
+    let bytes = required(files, "tokenizer.json").await?;
+    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?;
+    if tokenizer.largest_id() as usize >= rows {
+        return Err(Error::TokenizerMismatch {
+            largest_id: tokenizer.largest_id(),
+            rows,
+        });
+    }
+    let mut carried = vec![("tokenizer.json".to_string(), bytes)];
+    let settings = ["tokenizer_config.json", "special_tokens_map.json"];
+    for file in settings.iter().chain(beside) {
+        if let Some(bytes) = optional(files, file).await? {
+            carried.push(((*file).into(), bytes));
+        }
+    }
+    Ok((tokenizer, carried))
+}
+
+/// # Errors
+/// [`Error::InvalidFile`].
+pub(crate) fn json(file: &str, bytes: &[u8]) -> Result<serde_json::Value> {
+    serde_json::from_slice(bytes).map_err(|error| Error::InvalidFile {
+        file: file.into(),
+        reason: error.to_string(),
+    })
+}
+
 /// Tokenizers of the largest vocabularies stay below a tenth of it.
 const MAX_SMALL_FILE: u64 = 256 << 20;
 
@@ -157,7 +172,7 @@ fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
     files.iter().find(|file| file.path() == path)
 }
 
-pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
+async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
     match find(files, path) {
         Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::InvalidFile {
             file: path.into(),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::Result;
-use crate::data::{ParsedText, encode_rows};
+use crate::data::ParsedText;
 use crate::language_model::LanguageModel;
 use crate::train::causal::CausalOptions;
-use crate::train::causal::plan::{max_length, sequence_options};
+use crate::train::causal::plan::encode;
 
 /// Some tokens that follow one another and are all learnt, or all not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,11 +26,7 @@ pub fn preview(
     row: &ParsedText,
     options: &CausalOptions,
 ) -> Result<Vec<PreviewPiece>> {
-    let max_length = max_length(model, options)?;
-    let settings = sequence_options(model, options);
-    let (tokenizer, template) = (&model.tokenizer, &model.template);
-    let rows = std::slice::from_ref(row);
-    let sequences = encode_rows("row", rows, tokenizer, template, max_length, &settings)?;
+    let sequences = encode(model, "row", std::slice::from_ref(row), options)?;
     let mut pieces = Vec::new();
     let Some(first) = sequences.first() else {
         return Ok(pieces);
@@ -41,7 +37,7 @@ pub fn preview(
         let same = first.targets[start..].iter();
         let end = start + same.take_while(|target| **target == learnt).count();
         pieces.push(PreviewPiece {
-            text: tokenizer.decode(&first.ids[start..end], false)?,
+            text: model.tokenizer.decode(&first.ids[start..end], false)?,
             learnt,
             tokens: end - start,
         });

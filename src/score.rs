@@ -1,12 +1,12 @@
 //! Enters: a language model and texts that it has not learnt from. Leaves: how likely it finds what a run would learn of them.
 
 use crate::Result;
-use crate::data::{Packed, ParsedText, encode_rows};
+use crate::data::{Packed, ParsedText};
 use crate::eval::likelihood::{Likelihood, Sums};
 use crate::language_model::LanguageModel;
 use crate::models::CausalLm;
 use crate::train::causal::CausalOptions;
-use crate::train::causal::plan::{max_length, sequence_options};
+use crate::train::causal::plan::encode;
 use crate::train::causal::session::{by_length, upload};
 
 /// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` stands in
@@ -21,10 +21,7 @@ pub async fn score(
     rows: &[ParsedText],
     options: &CausalOptions,
 ) -> Result<Likelihood> {
-    let max_length = max_length(model, options)?;
-    let settings = sequence_options(model, options);
-    let (tokenizer, template) = (&model.tokenizer, &model.template);
-    let sequences = encode_rows(file, rows, tokenizer, template, max_length, &settings)?;
+    let sequences = encode(model, file, rows, options)?;
     let packed = sequences.into_iter().map(Packed::from).collect::<Vec<_>>();
     let mut sums = Sums::default();
     for chosen in by_length(&packed, options.train_batch_size) {

@@ -7,7 +7,6 @@ use crate::language_model::{LanguageModel, Prompt};
 use crate::models::CausalLm;
 use crate::peft::{Method, Trainable};
 use crate::train::causal::event::CausalFinished;
-use crate::tuned::Which;
 
 /// A tuned language model.
 #[derive(Debug, Clone)]
@@ -29,18 +28,6 @@ pub enum CausalCard {
     Run(Box<CausalFinished>),
     /// The text that came with an imported adapter.
     Imported(String),
-}
-
-/// The network that answers.
-pub fn network<'a>(
-    model: &'a LanguageModel,
-    tuned: Option<&'a TunedLanguage>,
-    which: Which,
-) -> &'a CausalLm {
-    match (which, tuned) {
-        (Which::Tuned, Some(tuned)) => &tuned.model,
-        _ => &model.model,
-    }
 }
 
 /// A text behind a prompt, not yet begun.

@@ -70,9 +70,7 @@ pub fn key(
     classifier: &Classifier,
     trainable: &Trainable,
 ) -> String {
-    let has_delta = path
-        .strip_suffix(".bias")
-        .is_some_and(|module| trainable.contains(&format!("{module}.delta.lora_a")));
+    let has_delta = trainable.has_delta(path);
     let family = classifier.encoder.family();
     file_key(path, method, family, classifier.head.kind(), has_delta)
 }

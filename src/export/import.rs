@@ -31,7 +31,7 @@ const PROMPTS: &str = "prompt_embeddings";
 /// # Errors
 /// Missing or broken files, tensors of other shapes than the loaded model has, labels that do not fit.
 pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tuned> {
-    let files = Files::new(files);
+    let files = Files::new(files, LABELS);
     let labels: LabelsFile =
         serde_json::from_slice(files.bytes(LABELS)?).map_err(|error| Error::InvalidFile {
             file: LABELS.into(),
@@ -213,14 +213,15 @@ fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<Baseline
     })
 }
 
-struct Files(Vec<ExportedFile>);
+/// The files of an export, wherever its folder begins.
+pub(super) struct Files(Vec<ExportedFile>);
 
 impl Files {
-    /// A zip or a folder may put everything into one folder more.
-    fn new(mut files: Vec<ExportedFile>) -> Self {
+    /// A zip or a folder may put everything into one folder more; `mark` is a file of the export itself.
+    pub(super) fn new(mut files: Vec<ExportedFile>, mark: &str) -> Self {
         let root = files
             .iter()
-            .find_map(|file| file.path.strip_suffix(LABELS))
+            .find_map(|file| file.path.strip_suffix(mark))
             .unwrap_or_default()
             .to_string();
         for file in &mut files {
@@ -231,7 +232,7 @@ impl Files {
         Self(files)
     }
 
-    fn bytes(&self, path: &str) -> Result<&[u8]> {
+    pub(super) fn bytes(&self, path: &str) -> Result<&[u8]> {
         match self.0.iter().find(|file| file.path == path) {
             Some(file) => Ok(&file.bytes),
             None => Err(Error::MissingFile {
@@ -246,7 +247,7 @@ impl Files {
         }
     }
 
-    async fn tensors(&self, path: &str) -> Result<Tensors> {
+    pub(super) async fn tensors(&self, path: &str) -> Result<Tensors> {
         Tensors::read(path, self.bytes(path)?.to_vec()).await
     }
 }

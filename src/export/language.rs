@@ -18,12 +18,6 @@ use crate::{Error, Result};
 /// PEFT's name of a whole prefix.
 const PROMPTS: &str = "prompt_embeddings";
 
-/// Whether a path is of a module that has a delta.
-fn has_delta(path: &str, trainable: &Trainable) -> bool {
-    path.strip_suffix(".bias")
-        .is_some_and(|module| trainable.contains(&format!("{module}.delta.lora_a")))
-}
-
 /// Whether a matrix is stored here as the transpose of what files hold.
 pub(super) fn is_transposed(model: &CausalLm, path: &str) -> bool {
     let table = path.contains("embed_tokens.")
@@ -54,7 +48,7 @@ pub async fn trained_values(
         let name = model.module_name(&tensor.path);
         let key = match method {
             Method::Full(_) => name,
-            _ => causal_key(&name, has_delta(&tensor.path, trainable)),
+            _ => causal_key(&name, trainable.has_delta(&tensor.path)),
         };
         let (shape, values) = match tensor.shape[..] {
             [rows, columns] if is_transposed(model, &tensor.path) => {
@@ -113,7 +107,7 @@ pub fn restore(
             }
             (shape, _) => {
                 let name = model.module_name(&tensor.path);
-                let mut key = causal_key(&name, has_delta(&tensor.path, &trainable));
+                let mut key = causal_key(&name, trainable.has_delta(&tensor.path));
                 if let Some(other) = other_key(&key)
                     && tensors.has(&other)
                 {

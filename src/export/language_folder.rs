@@ -1,18 +1,19 @@
 //! Enters: a tuned language model. Leaves: the PEFT folder of its adapter, and a tuned model from such a folder.
 
 use burn::module::Module;
-use serde_json::Value;
 
 use super::continue_py::{ContinueConfig, Task, continue_files};
 use super::files::{
-    ADAPTER_CONFIG, ADAPTER_MODEL, CARD, ExportedFile, Tensors, file, json_file, safetensors,
+    ADAPTER_CONFIG, ADAPTER_MODEL, CARD, ExportedFile, file, json_file, safetensors,
 };
 use super::gguf_lora::{GgufBase, gguf_lora};
+use super::import::Files;
 use super::language::{restore, trained_values};
 use super::language_card::card;
 use crate::language_model::LanguageModel;
 use crate::models::decoder::Family;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
+use crate::pretrained::json;
 use crate::train::causal::CausalOptions;
 use crate::train::causal::options::DEFAULT_MAX_LENGTH;
 use crate::train::config::LrSchedulerType;
@@ -111,30 +112,9 @@ pub async fn import_folder(
     model: &LanguageModel,
     files: Vec<ExportedFile>,
 ) -> Result<TunedLanguage> {
-    // a zip or a folder may put everything into one folder more
-    let root = files
-        .iter()
-        .find_map(|file| file.path.strip_suffix(ADAPTER_CONFIG))
-        .unwrap_or_default();
-    let of = |name: &str| {
-        let path = format!("{root}{name}");
-        let found = files.iter().find(|file| file.path == path);
-        found
-            .map(|file| &file.bytes)
-            .ok_or_else(|| Error::MissingFile {
-                file: name.into(),
-                found: files
-                    .iter()
-                    .map(|file| file.path.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
-    };
-    let settings = of(ADAPTER_CONFIG)?;
-    let parsed: Value = serde_json::from_slice(settings).map_err(|error| Error::InvalidFile {
-        file: ADAPTER_CONFIG.into(),
-        reason: error.to_string(),
-    })?;
+    let files = Files::new(files, ADAPTER_CONFIG);
+    let settings = files.bytes(ADAPTER_CONFIG)?;
+    let parsed = json(ADAPTER_CONFIG, settings)?;
     let method = match parsed["peft_type"].as_str() {
         Some("PREFIX_TUNING") => {
             Method::Prefix(PrefixConfig::from_causal_adapter_config(settings)?)
@@ -144,13 +124,13 @@ pub async fn import_folder(
             Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d)?)
         }
     };
-    let tensors = Tensors::read(ADAPTER_MODEL, of(ADAPTER_MODEL)?.clone()).await?;
+    let tensors = files.tensors(ADAPTER_MODEL).await?;
     let (network, trainable) = restore(&model.model, &method, &tensors)?;
     Ok(TunedLanguage {
         model: network.valid(),
         method,
         trainable,
-        card: CausalCard::Imported(match of(CARD) {
+        card: CausalCard::Imported(match files.bytes(CARD) {
             Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Err(_) => format!("# Adapter for {}\n", model.name),
         }),

@@ -139,11 +139,10 @@ fn small_files(model: &LanguageModel) -> Result<Vec<ExportedFile>> {
 
 /// A parameter as files hold it, its layer's delta folded in.
 async fn merged_values(network: &CausalLm, path: &str) -> Result<Vec<f32>> {
-    let only = Trainable::of(network, |other| other == path);
-    let mut network = network.clone();
     if let Some(module) = path.strip_suffix(".weight") {
         let name = network.module_name(module);
-        let transposed = is_transposed(&network, path);
+        let transposed = is_transposed(network, path);
+        let mut network = network.clone();
         if let Some((_, linear)) = network.linears_mut().into_iter().find(|(n, _)| *n == name) {
             let [rows, columns] = linear.shape();
             let values = read(merged_weight(linear)).await?;
@@ -153,7 +152,8 @@ async fn merged_values(network: &CausalLm, path: &str) -> Result<Vec<f32>> {
             });
         }
     }
-    match trained(&network, &only).into_iter().next() {
+    let only = Trainable::of(network, |other| other == path);
+    match trained(network, &only).into_iter().next() {
         Some(tensor) => {
             let value: Tensor<1> = tensor.value.cast(FloatDType::F32);
             read(value).await

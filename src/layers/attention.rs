@@ -57,15 +57,18 @@ pub fn attend_heads(
     bias: Tensor<4>,
     dropout: &Dropout,
 ) -> Tensor<3> {
-    let [batch, heads, tokens, width] = query.dims();
+    let width = query.dims()[3];
     // scaled before the product: [tokens, width] is smaller than [tokens, keys]
     let query = query * (width as f64).powf(-0.5);
     let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, query, key]
     let weights = dropout.forward(softmax(scores + bias, 3));
-    let mixed = weights.matmul(value); // [batch, heads, tokens, width]
-    mixed
-        .swap_dims(1, 2)
-        .reshape([batch, tokens, heads * width])
+    join_heads(weights.matmul(value))
+}
+
+/// `[batch, heads, length, width]` to `[batch, length, heads * width]`.
+fn join_heads(x: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, length, width] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, length, heads * width])
 }
 
 /// The same where several heads share one head's keys and values (Ainslie et al. 2023), heads already split.
@@ -89,8 +92,5 @@ pub fn attend_grouped(
     let scores = scores.reshape([batch, heads, tokens, keys]);
     let weights = softmax(scores + bias, 3);
     let weights = weights.reshape([batch, key_heads, group * tokens, keys]);
-    let mixed = weights.matmul(value).reshape([batch, heads, tokens, width]);
-    mixed
-        .swap_dims(1, 2)
-        .reshape([batch, tokens, heads * width])
+    join_heads(weights.matmul(value).reshape([batch, heads, tokens, width]))
 }

@@ -385,25 +385,9 @@ impl Bert {
         linears
     }
 
-    /// As [`super::Encoder::activation_bytes`].
-    pub fn activation_bytes(
-        config: &EncoderConfig,
-        batch: usize,
-        tokens: usize,
-        kind: EngineKind,
-    ) -> u64 {
-        let [h, i, heads, b, t] = [
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_attention_heads,
-            batch,
-            tokens,
-        ]
-        .map(|n| n as u64);
-        // the composed GELU keeps three more wide tensors than the fused one
-        let wide = if kind == EngineKind::Cpu { 3 } else { 6 };
-        let layer = b * t * (16 * h + wide * i) + 4 * b * heads * t * t;
-        // the backward pass holds one layer's gradients beside the kept activations
-        4 * layer * (config.num_hidden_layers as u64 + 1)
+    /// How many hidden and how many wide vectors a layer keeps of each token for its backward pass; the composed GELU keeps three more than
+    /// the fused one.
+    pub fn kept_vectors(kind: EngineKind) -> [u64; 2] {
+        [16, if kind == EngineKind::Cpu { 3 } else { 6 }]
     }
 }

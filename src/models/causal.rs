@@ -21,9 +21,6 @@ pub struct CausalLm {
     pub lm_head: Option<WordTable>,
 }
 
-/// The families whose language models are read here, by transformers' `model_type`.
-pub const LANGUAGE_MODELS: [&str; 5] = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"];
-
 impl DecoderConfig {
     /// Reads and checks the `config.json` of a language model.
     ///
@@ -31,15 +28,19 @@ impl DecoderConfig {
     /// [`crate::Error::InvalidFile`] for anything but a JSON object, [`crate::Error::UnsupportedModel`] naming what is not built here.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let fields = Fields::parse(json)?;
-        match fields.family() {
-            "llama" => llama::config(&fields),
-            "qwen2" => qwen2::config(&fields),
-            "qwen3" => qwen3::config(&fields),
-            "gemma3_text" => gemma3::config(&fields),
-            "gpt2" => gpt2::config(&fields),
-            other => Err(unsupported(format!(
-                "model_type is \"{other}\"; supported language models are {}",
-                LANGUAGE_MODELS.join(", ")
+        let named = fields.family();
+        match Family::ALL
+            .into_iter()
+            .find(|family| family.word() == named)
+        {
+            Some(Family::Llama) => llama::config(&fields),
+            Some(Family::Qwen2) => qwen2::config(&fields),
+            Some(Family::Qwen3) => qwen3::config(&fields),
+            Some(Family::Gemma3) => gemma3::config(&fields),
+            Some(Family::Gpt2) => gpt2::config(&fields),
+            None => Err(unsupported(format!(
+                "model_type is \"{named}\"; supported language models are {}",
+                Family::ALL.map(Family::word).join(", ")
             ))),
         }
     }

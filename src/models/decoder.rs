@@ -22,6 +22,14 @@ pub enum Family {
 }
 
 impl Family {
+    pub const ALL: [Self; 5] = [
+        Self::Llama,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Gemma3,
+        Self::Gpt2,
+    ];
+
     /// transformers' `model_type`.
     pub fn word(self) -> &'static str {
         match self {
@@ -87,7 +95,6 @@ pub struct DecoderConfig {
     pub ropes: Vec<Rope>,
     /// Standard deviation of fresh weights.
     pub initializer_range: f64,
-    pub bos_token_ids: Vec<u32>,
     /// Any of them ends a text.
     pub eos_token_ids: Vec<u32>,
 }

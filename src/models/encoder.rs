@@ -176,11 +176,20 @@ impl Encoder {
         tokens: usize,
         kind: EngineKind,
     ) -> u64 {
-        match config.architecture {
-            Architecture::Bert(_) => Bert::activation_bytes(config, batch, tokens, kind),
-            Architecture::Modernbert(_) => {
-                Modernbert::activation_bytes(config, batch, tokens, kind)
-            }
-        }
+        let [h, i, heads, b, t] = [
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            batch,
+            tokens,
+        ]
+        .map(|n| n as u64);
+        let [hidden, wide] = match config.architecture {
+            Architecture::Bert(_) => Bert::kept_vectors(kind),
+            Architecture::Modernbert(_) => Modernbert::kept_vectors(kind),
+        };
+        let layer = b * t * (hidden * h + wide * i) + 4 * b * heads * t * t;
+        // the backward pass holds one layer's gradients beside the kept activations
+        4 * layer * (config.num_hidden_layers as u64 + 1)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::decoder::{DecoderConfig, Family, LayerContext, LayerKind};
 use super::fields::{Fields, unsupported};
 use crate::Result;
-use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped};
+use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
 
 /// Attention with query, key and value in one layer.
 #[derive(Module, Debug)]
@@ -41,12 +41,11 @@ pub struct Gpt2Layer {
 
 impl Attention {
     fn forward(&self, x: Tensor<3>, mut context: LayerContext<'_>) -> Tensor<3> {
-        let [batch, tokens, hidden] = x.dims();
+        let hidden = x.dims()[2];
         let all = self.c_attn.forward(x); // [batch, tokens, 3 * hidden]
         let part = |index: usize| {
-            let part = all.clone().narrow(2, index * hidden, hidden);
-            part.reshape([batch, tokens, self.heads, hidden / self.heads])
-                .swap_dims(1, 2) // [batch, heads, tokens, width]
+            // [batch, heads, tokens, width]
+            split_heads(all.clone().narrow(2, index * hidden, hidden), self.heads)
         };
         let (query, key, value) = (part(0), part(1), part(2));
         let (key, value) = context.remember(key, value, self.prefix.as_ref());
@@ -132,7 +131,6 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
         ],
         ropes: Vec::new(),
         initializer_range: fields.positive("initializer_range", 0.02)?,
-        bos_token_ids: fields.token_ids("bos_token_id")?,
         eos_token_ids: fields.token_ids("eos_token_id")?,
     })
 }

@@ -137,14 +137,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     config.qkv_bias = bias;
     config.output_bias = bias;
     config.mlp_bias = fields.switch("mlp_bias", false)?;
-    let rope = Rope::read(
-        fields,
-        "full_attention",
-        ("rope_theta", 10000.0),
-        true,
-        config.head_dim,
-    )?;
-    config.ropes = vec![rope];
+    config.ropes = one_rope(fields, config.head_dim)?;
     Ok(config)
 }
 
@@ -202,9 +195,20 @@ pub(super) fn shared(fields: &Fields, family: Family, eps: f64) -> Result<Decode
         ],
         ropes: Vec::new(),
         initializer_range: fields.positive("initializer_range", 0.02)?,
-        bos_token_ids: fields.token_ids("bos_token_id")?,
         eos_token_ids: fields.token_ids("eos_token_id")?,
     })
+}
+
+/// The rope of a model whose layers are all turned alike; `width`: of a head.
+pub(super) fn one_rope(fields: &Fields, width: usize) -> Result<Vec<Rope>> {
+    let theta = ("rope_theta", 10000.0);
+    Ok(vec![Rope::read(
+        fields,
+        "full_attention",
+        theta,
+        true,
+        width,
+    )?])
 }
 
 /// `layer_types` where the file has them, otherwise what `sliding` says of each layer: which layers see only a window.

@@ -321,25 +321,9 @@ impl Modernbert {
         })
     }
 
-    /// As [`super::Encoder::activation_bytes`].
-    pub fn activation_bytes(
-        config: &EncoderConfig,
-        batch: usize,
-        tokens: usize,
-        kind: EngineKind,
-    ) -> u64 {
-        let [h, i, heads, b, t] = [
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_attention_heads,
-            batch,
-            tokens,
-        ]
-        .map(|n| n as u64);
-        // both halves, the activated one and the product; the composed GELU keeps three more
-        let wide = if kind == EngineKind::Cpu { 5 } else { 8 };
-        // turning queries and keys keeps their halves and products
-        let layer = b * t * (24 * h + wide * i) + 4 * b * heads * t * t;
-        4 * layer * (config.num_hidden_layers as u64 + 1)
+    /// As [`super::bert::Bert::kept_vectors`]: turning queries and keys keeps their halves and products; the wide ones are both halves, the
+    /// activated one and the product.
+    pub fn kept_vectors(kind: EngineKind) -> [u64; 2] {
+        [24, if kind == EngineKind::Cpu { 5 } else { 8 }]
     }
 }

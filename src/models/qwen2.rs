@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::decoder::{DecoderConfig, Family};
 use super::fields::Fields;
-use super::llama::{shared, sliding_layers};
-use super::rope::Rope;
+use super::llama::{one_rope, shared, sliding_layers};
 use crate::Result;
 
 /// Reads it; defaults are transformers' `Qwen2Config`.
@@ -33,13 +32,6 @@ pub(super) fn qwen(fields: &Fields, family: Family) -> Result<DecoderConfig> {
             layer.window = sliding.then_some(window);
         }
     }
-    let rope = Rope::read(
-        fields,
-        "full_attention",
-        ("rope_theta", 10000.0),
-        true,
-        config.head_dim,
-    )?;
-    config.ropes = vec![rope];
+    config.ropes = one_rope(fields, config.head_dim)?;
     Ok(config)
 }

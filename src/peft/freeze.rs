@@ -31,6 +31,12 @@ impl Trainable {
         self.0.contains(path)
     }
 
+    /// Whether a path is a bias whose layer has a delta that trains.
+    pub fn has_delta(&self, bias: &str) -> bool {
+        bias.strip_suffix(".bias")
+            .is_some_and(|module| self.contains(&format!("{module}.delta.lora_a")))
+    }
+
     /// All paths, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

@@ -8,7 +8,6 @@ use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
 use super::engine::{Engine, state, which_of};
 use super::source::JsSource;
 use crate::data::{ParsedText, parse_text_rows};
-use crate::device::EngineKind;
 use crate::eval::complete::{self, Writer, Written};
 use crate::eval::generate::GenerationOptions;
 use crate::export::language_folder::{gguf_file, import_folder, peft_folder};
@@ -23,7 +22,7 @@ use crate::score::score;
 use crate::train::causal::estimate::{Work, estimate, trained_by};
 use crate::train::causal::{CausalOptions, CausalSession};
 use crate::tuned::Which;
-use crate::tuned_language::{TunedLanguage, network, next_logits, writer};
+use crate::tuned_language::{TunedLanguage, next_logits, writer};
 
 /// At most one language model, one run and one text that is being written.
 #[derive(Default)]
@@ -51,10 +50,9 @@ impl LanguageState {
 
     /// The network that answers; asking for a tuned one that is not there is an error.
     fn network(&self, which: Which) -> Result<&CausalLm, JsValue> {
-        let model = self.model()?;
         match which {
-            Which::Tuned => Ok(network(model, Some(self.tuned()?), which)),
-            Which::Baseline => Ok(network(model, None, which)),
+            Which::Tuned => Ok(&self.tuned()?.model),
+            Which::Baseline => Ok(&self.model()?.model),
         }
     }
 }
@@ -114,7 +112,7 @@ impl Engine {
         let trained = trained_by(&config, &options.method).map_err(error)?;
         let work = Work {
             storage: options.storage,
-            packed: self.compute.kind == EngineKind::Webgpu,
+            packed: self.compute.packs_bits(),
             batch: options.train_batch_size,
             longest: options.max_length,
             trained,

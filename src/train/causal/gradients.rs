@@ -102,8 +102,14 @@ pub fn gradients(
     let trained = Trained::new(model, trainable);
     let mut sums = Sums::new();
     let mut total: Option<Tensor<1>> = None;
+    // without gradients, so that nothing is recorded; dropout stays on
+    let plain = activate(model.clone(), |_| false);
     for batch in batches {
-        let loss = add_batch(model, &trained, batch, count, pass, &mut sums);
+        let networks = Networks {
+            model,
+            plain: &plain,
+        };
+        let loss = add_batch(&networks, &trained, batch, count, pass, &mut sums);
         total = Some(match total {
             None => loss,
             Some(total) => total + loss,
@@ -113,9 +119,17 @@ pub fn gradients(
     (sums.into_iter().collect(), total)
 }
 
+/// The same weights twice.
+struct Networks<'a> {
+    /// With gradients where something trains.
+    model: &'a CausalLm,
+    /// Without any.
+    plain: &'a CausalLm,
+}
+
 /// Adds one batch's gradients; returns its share of the loss.
 fn add_batch(
-    model: &CausalLm,
+    Networks { model, plain }: &Networks<'_>,
     trained: &Trained<'_>,
     batch: &CausalBatch,
     count: usize,
@@ -125,11 +139,9 @@ fn add_batch(
     let decoder = &model.model;
     let context = decoder.context(&batch.layout);
     let layers = decoder.layers.len();
-    // without gradients, so that nothing is recorded; dropout stays on
-    let plain = activate(model.clone(), |_| false);
     let mut x = plain.model.embed(batch.ids.clone(), &context);
     for index in 0..trained.first {
-        x = run(&plain, &plain.model.layers[index], index, x, &context, pass);
+        x = run(plain, &plain.model.layers[index], index, x, &context, pass);
     }
     let embedded = || decoder.embed(batch.ids.clone(), &context);
     if !pass.checkpointing {
@@ -151,7 +163,7 @@ fn add_batch(
         );
         if top.is_tracked() {
             let mut tape = (top * gradient).sum().backward();
-            for (path, gradient) in take_gradients(model, &mut tape) {
+            for (path, gradient) in take_gradients(*model, &mut tape) {
                 add(sums, path, gradient);
             }
         }
@@ -193,7 +205,7 @@ fn add_batch(
     }
     if trained.embeddings {
         let mut tape = (embedded() * gradient).sum().backward();
-        for (path, gradient) in take_gradients(model, &mut tape) {
+        for (path, gradient) in take_gradients(*model, &mut tape) {
             add(sums, path, gradient);
         }
     }

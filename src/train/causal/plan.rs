@@ -92,11 +92,7 @@ impl CausalPlan {
         let plain = rows
             .iter()
             .all(|row| matches!(row.content, TextRow::Text(_)));
-        let settings = sequence_options(model, &options);
-        let encode = |rows: &[ParsedText]| {
-            let (tokenizer, template) = (&model.tokenizer, &model.template);
-            encode_rows(file, rows, tokenizer, template, max_length, &settings)
-        };
+        let encode = |rows: &[ParsedText]| encode(model, file, rows, &options);
         // long plain texts are split by their blocks, everything else by the texts themselves
         let units = match plain {
             true => encode(rows)?.into_iter().map(|block| vec![block]).collect(),
@@ -135,14 +131,7 @@ impl CausalPlan {
         let truncated_tokens = cut.sum();
         let few_shot = match plain {
             true => None,
-            false => few_shot(
-                model,
-                rows,
-                &split.train,
-                &split.validation,
-                &options,
-                &settings,
-            )?,
+            false => few_shot(model, rows, &split.train, &split.validation, &options)?,
         };
         let samples = match plain {
             true => text_samples(model, &validation, &options)?,
@@ -206,8 +195,24 @@ impl CausalPlan {
     }
 }
 
+/// The sequences of rows, cut and marked as a run with these options does. `file` stands in errors.
+///
+/// # Errors
+/// As [`encode_rows`]; [`Error::InvalidOption`] for more tokens than the model has positions.
+pub fn encode(
+    model: &LanguageModel,
+    file: &str,
+    rows: &[ParsedText],
+    options: &CausalOptions,
+) -> Result<Vec<Sequence>> {
+    let max_length = max_length(model, options)?;
+    let settings = sequence_options(model, options);
+    let (tokenizer, template) = (&model.tokenizer, &model.template);
+    encode_rows(file, rows, tokenizer, template, max_length, &settings)
+}
+
 /// Which tokens of a text are learnt.
-pub fn sequence_options(model: &LanguageModel, options: &CausalOptions) -> SequenceOptions {
+fn sequence_options(model: &LanguageModel, options: &CausalOptions) -> SequenceOptions {
     SequenceOptions {
         assistant_only_loss: options.completion_only_loss,
         completion_only_loss: options.completion_only_loss,
@@ -242,7 +247,7 @@ fn resolve(model: &LanguageModel, method: &Method) -> Method {
 ///
 /// # Errors
 /// [`Error::InvalidOption`] where more are asked for than the model has positions.
-pub fn max_length(model: &LanguageModel, options: &CausalOptions) -> Result<usize> {
+fn max_length(model: &LanguageModel, options: &CausalOptions) -> Result<usize> {
     let virtual_tokens = match &options.method {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
@@ -302,8 +307,8 @@ fn few_shot(
     train: &[usize],
     validation: &[usize],
     options: &CausalOptions,
-    settings: &SequenceOptions,
 ) -> Result<Option<FewShotRows>> {
+    let settings = sequence_options(model, options);
     let mut order = train.to_vec();
     Rng::stream(options.seed, "few-shot").shuffle(&mut order);
     let context = model.config.max_position_embeddings.min(2048);
@@ -315,7 +320,7 @@ fn few_shot(
             let Some(long) = behind(&shown, &rows[*row].content) else {
                 return Ok(None);
             };
-            match encode_row(&long, &model.tokenizer, &model.template, context, settings) {
+            match encode_row(&long, &model.tokenizer, &model.template, context, &settings) {
                 Ok(sequences) => found.extend(sequences),
                 // an answer longer than the context: no example fits before it either
                 Err(Error::InvalidData { .. }) => return Ok(None),
