@@ -7,7 +7,7 @@ import { FakeEngine, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { EngineHost } = await load("host");
-const { estimateLanguageRun, LanguageTuner, parseTextRows } = await load("index");
+const { estimateLanguageRun, LanguageTuner, memoryLimit, parseTextRows, readModelConfig } = await load("index");
 const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
 const rows = [{ row: 1, content: { text: "a" } }];
 let settings;
@@ -41,6 +41,9 @@ test("rows are read and runs estimated without a model", async () => {
   const estimate = await estimateLanguageRun(source, { storage: "f32", device: "cpu" });
   assert.deepEqual(estimate, { weights: 2, options: { storage: "f32" } });
   assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).weights, 7);
+  assert.deepEqual(await readModelConfig(source), new TextEncoder().encode("{}"));
+  await assert.rejects(readModelConfig({ files: [], name: "x" }), { code: "missingFile" });
+  assert.ok(memoryLimit() >= 2 ** 29 && memoryLimit() <= 3 * 2 ** 30);
   await assert.rejects(estimateLanguageRun({ files: [], name: "x" }, {}), { code: "missingFile" });
   await assert.rejects(estimateLanguageRun({}, {}), { code: "invalidOption" });
 });

@@ -134,6 +134,7 @@ export class EngineHost {
           return undefined;
         }),
       loadLanguage: (...given) => this.#queue.run(() => this.#loadLanguage(report, ...given)),
+      readConfig: (source) => readConfig(source, () => undefined),
       estimateLanguage: (...given) => this.#queue.run(() => this.#estimateLanguage(...given)),
       parseTextRows: (...given) => this.#queue.run(async () => (await this.#any("cpu")).parseTextRows(...given)),
       previewTextRow: (...given) => this.#queue.run(() => this.#loaded().previewTextRow(...given)),

@@ -86,6 +86,7 @@ export interface Calls {
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: LanguageModelInfo };
+  readConfig(source: SettledSource): Uint8Array;
   /** From a `config.json`'s bytes, or a source that has one. */
   estimateLanguage(
     from: SettledSource | Uint8Array,
