@@ -16,7 +16,7 @@ import type {
   WhichModel,
   WrittenText,
 } from "./language-protocol.js";
-import { type Listeners, WorkerLink } from "./link.js";
+import { WorkerLink } from "./link.js";
 import type { Answer, Arguments, CallName } from "./messages.js";
 import { type DeviceReport, type ExportedFile, type ModelSource, WebtuneError } from "./protocol.js";
 import { TrainingRun } from "./run.js";
@@ -172,11 +172,27 @@ export class LanguageTuner {
    * The whole model with the adapter folded in, as a Transformers folder, told piece by piece: a file is opened, its bytes
    * follow, it is closed.
    *
-   * @throws WebtuneError `invalidState` before the first run or import.
+   * @param onPiece The next piece is computed once what this gives has resolved, so that no more than one is in memory. What
+   * it throws or rejects with ends the export and is what this method rejects with.
+   * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for method `prefix` and for weights
+   * kept as `int8` or `int4`.
    */
-  async exportMerged(onPiece: (piece: MergedPiece) => void): Promise<void> {
-    const listeners: Listeners = { onEvent: (event) => event.type === "piece" && onPiece(event.piece) };
-    await this.#link.call("exportMerged", [], listeners).answer;
+  async exportMerged(onPiece: (piece: MergedPiece) => void | PromiseLike<void>): Promise<void> {
+    let failure: { reason: unknown } | undefined;
+    const take = async (piece: MergedPiece): Promise<void> => {
+      try {
+        await onPiece(piece);
+        this.#link.control(id, "resume");
+      } catch (reason) {
+        failure = { reason };
+        this.#link.control(id, "stop");
+      }
+    };
+    const { id, answer } = this.#link.call("exportMerged", [], {
+      onEvent: (event) => void (event.type === "piece" && take(event.piece)),
+    });
+    await answer;
+    if (failure) throw failure.reason;
   }
 
   /**

@@ -313,6 +313,8 @@ export interface LanguageEngine {
   startMerging(): void;
   /** What to write next; undefined at the end. */
   nextMergedPiece(): Promise<MergedPiece | undefined>;
+  /** Drops a folder that nobody wants to its end. */
+  stopMerging(): void;
   importLanguageAdapter(files: ExportedFile[]): Promise<void>;
 }
 
