@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::files::json_file;
 use crate::formats::Float;
-use crate::formats::safetensors::check_finite;
 use crate::formats::shards::{INDEX_FILE, SINGLE_FILE};
+use crate::formats::values::check_finite;
 use crate::formats::writer::{byte_size, header};
 use crate::{Error, Result};
 
