@@ -69,7 +69,7 @@ pub async fn gguf_file(model: &LanguageModel, tuned: &TunedLanguage) -> Result<E
             ),
         });
     };
-    let base = GgufBase::from_config(&model.name, &model.config_json)?;
+    let base = GgufBase::new(&model.name, &model.config);
     let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;
     gguf_lora(&format!("{} adapter", model.name), &base, config, &values)
 }
