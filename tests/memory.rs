@@ -13,6 +13,7 @@ use webtune::device::{Compute, read};
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder;
+use webtune::models::load::loading_bytes;
 use webtune::models::random::random_language_model;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, trained_parameters};
@@ -44,10 +45,6 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 const MIB: f64 = 1024.0 * 1024.0;
-
-/// Most that loading may take over the model itself: a piece of the file, the largest part or linear layer in float32, and what is made of
-/// it.
-const LOADING: usize = 24 << 20;
 
 /// Nearly nothing but two tables of 128 MiB each in float32, so that whatever is held of one beside the model would be seen.
 fn tables() -> Value {
@@ -127,7 +124,12 @@ async fn load(config: &DecoderConfig, source: MemorySource, storage: Storage) ->
         storage.word(),
         over as f64 / MIB
     );
-    assert!(over <= LOADING, "loading took {over} bytes over the model");
+    let largest = config.linear_shapes(0).into_iter();
+    let largest = largest.map(|(_, [input, output])| input * output).max();
+    assert!(
+        over as u64 <= loading_bytes(largest.unwrap() as u64),
+        "loading took {over} bytes over the model"
+    );
     (model, after - before)
 }
 
