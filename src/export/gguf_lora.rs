@@ -6,7 +6,7 @@
 use super::files::{ExportedFile, NamedValues, file};
 use crate::formats::{Gguf, GgufValue};
 use crate::models::DecoderConfig;
-use crate::models::decoder::Family;
+use crate::models::decoder::DecoderFamily;
 use crate::peft::LoraConfig;
 use crate::{Error, Result};
 
@@ -37,20 +37,20 @@ const GPT2_LAYER_NAMES: [(&str, &str); 4] = [
 ];
 
 /// `general.architecture`: llama.cpp's name of a family.
-fn architecture(family: Family) -> &'static str {
+fn architecture(family: DecoderFamily) -> &'static str {
     match family {
-        Family::Llama => "llama",
-        Family::Qwen2 => "qwen2",
-        Family::Qwen3 => "qwen3",
-        Family::Gemma3 => "gemma3",
-        Family::Gpt2 => "gpt2",
+        DecoderFamily::Llama => "llama",
+        DecoderFamily::Qwen2 => "qwen2",
+        DecoderFamily::Qwen3 => "qwen3",
+        DecoderFamily::Gemma3 => "gemma3",
+        DecoderFamily::Gpt2 => "gpt2",
     }
 }
 
 /// The GGUF name of a module's weight, without `.weight`.
-fn tensor_name(family: Family, module: &str) -> Option<String> {
+fn tensor_name(family: DecoderFamily, module: &str) -> Option<String> {
     let (layers, embeddings, names) = match family {
-        Family::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
+        DecoderFamily::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
         _ => ("model.layers.", "model.embed_tokens", &LAYER_NAMES[..]),
     };
     if module == embeddings {
@@ -70,7 +70,7 @@ fn tensor_name(family: Family, module: &str) -> Option<String> {
 pub struct GgufBase {
     /// The base model's name, a hub id where it has one.
     pub name: String,
-    pub family: Family,
+    pub family: DecoderFamily,
     /// Query heads.
     pub num_attention_heads: usize,
     /// Key heads; fewer than query heads where groups of them share one.
@@ -93,7 +93,7 @@ impl GgufBase {
 
     /// Heads by which llama.cpp orders the rows of a module's weight; `None` where it keeps Hugging Face's order.
     fn permuted_heads(&self, module: &str) -> Option<usize> {
-        if self.family != Family::Llama {
+        if self.family != DecoderFamily::Llama {
             return None;
         }
         match module.rsplit('.').next() {
