@@ -10,4 +10,5 @@ pub mod generate;
 pub mod likelihood;
 pub mod metrics;
 pub mod probe;
+pub mod sampling;
 pub mod summary;

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::decoder::{Decoder, DecoderConfig, Family, Layer, Norm};
+use super::decoder::{Decoder, DecoderConfig, DecoderFamily, Layer, Norm};
 use super::fields::{Fields, unsupported};
 use super::gpt2::{self, Gpt2Layer};
 use super::llama::{LlamaLayer, Mlp, SelfAttention};
@@ -29,18 +29,18 @@ impl DecoderConfig {
     pub fn parse(json: &[u8]) -> Result<Self> {
         let fields = Fields::parse(json)?;
         let named = fields.family();
-        match Family::ALL
+        match DecoderFamily::ALL
             .into_iter()
             .find(|family| family.word() == named)
         {
-            Some(Family::Llama) => llama::config(&fields),
-            Some(Family::Qwen2) => qwen2::config(&fields),
-            Some(Family::Qwen3) => qwen3::config(&fields),
-            Some(Family::Gemma3) => gemma3::config(&fields),
-            Some(Family::Gpt2) => gpt2::config(&fields),
+            Some(DecoderFamily::Llama) => llama::config(&fields),
+            Some(DecoderFamily::Qwen2) => qwen2::config(&fields),
+            Some(DecoderFamily::Qwen3) => qwen3::config(&fields),
+            Some(DecoderFamily::Gemma3) => gemma3::config(&fields),
+            Some(DecoderFamily::Gpt2) => gpt2::config(&fields),
             None => Err(unsupported(format!(
                 "model_type is \"{named}\"; supported language models are {}",
-                Family::ALL.map(Family::word).join(", ")
+                DecoderFamily::ALL.map(DecoderFamily::word).join(", ")
             ))),
         }
     }
@@ -51,7 +51,7 @@ impl DecoderConfig {
         let queries = self.num_attention_heads * self.head_dim;
         let keys = self.num_key_value_heads * self.head_dim;
         let (at, shapes) = match self.family {
-            Family::Gpt2 => (
+            DecoderFamily::Gpt2 => (
                 "transformer.h",
                 vec![
                     ("attn.c_attn", [hidden, 3 * hidden]),
@@ -82,7 +82,7 @@ impl DecoderConfig {
     /// The prefix of the names in a checkpoint of the whole model; one of the bare decoder has none.
     pub fn checkpoint_prefix(&self) -> &'static str {
         match self.family {
-            Family::Gpt2 => "transformer.",
+            DecoderFamily::Gpt2 => "transformer.",
             _ => "model.",
         }
     }
@@ -106,7 +106,7 @@ impl CausalLm {
     pub async fn load<S: Source>(config: &DecoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
         let hidden = config.hidden_size;
         let (words, positions, norm) = match config.family {
-            Family::Gpt2 => ("wte", Some("wpe"), "ln_f"),
+            DecoderFamily::Gpt2 => ("wte", Some("wpe"), "ln_f"),
             _ => ("embed_tokens", None, "norm"),
         };
         let embed_tokens = loader
@@ -123,14 +123,14 @@ impl CausalLm {
         let mut layers = Vec::with_capacity(config.layers.len());
         for index in 0..config.layers.len() {
             layers.push(match config.family {
-                Family::Gpt2 => {
+                DecoderFamily::Gpt2 => {
                     Layer::Gpt2(load_gpt2(config, loader, &format!("h.{index}")).await?)
                 }
                 _ => Layer::Llama(load_llama(config, loader, &format!("layers.{index}")).await?),
             });
         }
         let norm = match config.family {
-            Family::Gpt2 => Norm::Layer(loader.norm(norm, hidden, config.norm_eps).await?),
+            DecoderFamily::Gpt2 => Norm::Layer(loader.norm(norm, hidden, config.norm_eps).await?),
             _ => Norm::Rms(load_norm(config, loader, norm, hidden).await?),
         };
         let lm_head = match config.tie_word_embeddings {
@@ -258,7 +258,7 @@ async fn load_gpt2<S: Source>(
 impl Network for CausalLm {
     fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         let layers = match self.model.config.family {
-            Family::Gpt2 => "transformer.h",
+            DecoderFamily::Gpt2 => "transformer.h",
             _ => "model.layers",
         };
         let each = self.model.layers.iter_mut().enumerate();
@@ -284,7 +284,7 @@ impl Network for CausalLm {
             name.replace_range(at.., ".weight");
         }
         match self.model.config.family {
-            Family::Gpt2 => name
+            DecoderFamily::Gpt2 => name
                 .replace("model.embed_tokens", "transformer.wte")
                 .replace("model.position_embeddings", "transformer.wpe")
                 .replace("model.layers.", "transformer.h.")
@@ -303,7 +303,7 @@ impl Network for CausalLm {
 
     fn default_targets(&self) -> &'static [&'static str] {
         match self.model.config.family {
-            Family::Gpt2 => &["c_attn", "c_proj", "c_fc"],
+            DecoderFamily::Gpt2 => &["c_attn", "c_proj", "c_fc"],
             _ => &[
                 "q_proj",
                 "k_proj",
