@@ -47,7 +47,7 @@ function Found({ budget, model }: { budget: Budget; model: LanguageModelState })
   return (
     <>
       <p class={fits ? "note note-good" : "note note-warn"} data-testid="budget-verdict" role="status">
-        A run with {model.config?.name} takes about <strong>{bytes(total)}</strong> of the {bytes(limit)} that this tab
+        A run with {model.config?.name} takes up to <strong>{bytes(total)}</strong> of the {bytes(limit)} that this tab
         may plan for ({storageNames[model.storage]} weights, {budget.settings} a pass
         {checkpointing ? ", gradient checkpointing" : ""}). {fits ? "It fits." : "It does not fit."}
       </p>

@@ -14,8 +14,8 @@ import type { LanguageState, Writing } from "../state";
 type Form = "chat" | "text";
 
 const forms: Segment<Form>[] = [
-  { value: "chat", label: "A message to answer", help: "Written with the model's chat template." },
-  { value: "text", label: "A text to go on with", help: "Taken as it stands." },
+  { value: "chat", label: "Message", help: "To answer; written with the model's chat template." },
+  { value: "text", label: "Text", help: "To go on with, as it stands." },
 ];
 
 interface Props {

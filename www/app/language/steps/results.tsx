@@ -18,9 +18,10 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
     ? [
         ["Untuned", finished.base],
         ...(finished.fewShot
-          ? ([
-              [`Untuned, ${counted(finished.fewShot.examples, "example")} in the prompt`, finished.fewShot.likelihood],
-            ] as [string, Likelihood][])
+          ? ([[`${counted(finished.fewShot.examples, "example")} in the prompt`, finished.fewShot.likelihood]] as [
+              string,
+              Likelihood,
+            ][])
           : []),
         ["Tuned", finished.tuned],
       ]
