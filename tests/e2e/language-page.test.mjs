@@ -222,3 +222,31 @@ test("texts that were asked to be remembered are there after a reload, and the a
   assert.equal(await page.at("texts-count").innerText(), left);
   await close();
 });
+
+test("a run is paused, goes on and is stopped; after a crash of the engine its adapter can still be exported", async () => {
+  const { page, close } = await openDesk();
+  await page.chooseTiny();
+  await page.loadModel();
+  await page.useBuiltInTexts();
+  await page.setOptions({ numTrainEpochs: "500", earlyStoppingPatience: "0", sampleTokens: "0", fewShotExamples: "0" });
+  await page.start();
+  await page.progress(/step \d+ of/);
+  await page.at("pause").click();
+  await page.progress(/^Paused/);
+  await page.at("resume").click();
+  await page.at("stop").click();
+  const { reason } = await page.finished();
+  assert.equal(reason, "stopped");
+
+  await page.at("export-peft").waitFor();
+  await page.at("export-files").waitFor({ state: "attached" });
+  await page.crashWorkers();
+  await page.at("try-prompt").fill("When do you open?");
+  await page.at("write").click();
+  await page.modelError(/crashed/);
+  for (const part of ["model-ready", "device-pill", "try-prompt"]) assert.equal(await page.at(part).count(), 0, part);
+  assert.ok(await page.at("import-zip").isDisabled());
+  assert.ok(await page.at("start").isDisabled());
+  assert.ok((await page.export(() => page.at("export-peft").click())).bytes.length > 0);
+  await close();
+});
