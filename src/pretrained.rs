@@ -1,13 +1,14 @@
-//! Enters: the files of a model folder. Leaves: a checked, frozen model with its tokenizer, ready to be tuned.
+//! Enters: the files of a model folder. Leaves: a checked, frozen model with its tokenizer, ready to be tuned as a classifier.
 
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
-use crate::models::{Encoder, EncoderConfig, HeadKind, Loader};
+use crate::models::{Encoder, EncoderConfig, Family, HeadKind, Loader};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -20,7 +21,7 @@ pub struct Pretrained {
     pub config: EncoderConfig,
     /// Text to ids.
     pub tokenizer: Tokenizer,
-    /// The frozen encoder.
+    /// The frozen network below the head.
     pub encoder: Encoder,
     /// The head that the files ask for.
     pub default_head: HeadKind,
@@ -67,6 +68,16 @@ impl Pretrained {
         let beside = ["vocab.txt", "vocab.json", "merges.txt"];
         let (tokenizer, tokenizer_files) =
             read_tokenizer(&files, config.vocab_size, &beside).await?;
+        let tokenizer = match config.family {
+            Family::Decoder(_) => {
+                let settings = tokenizer_files
+                    .iter()
+                    .find(|(file, _)| file == "tokenizer_config.json");
+                let pad = decoder_pad(&config, &config_json, settings, &tokenizer)?;
+                tokenizer.with_pad_id(pad)
+            }
+            _ => tokenizer,
+        };
         // the largest tensor exists three times while it is widened, transposed and handed to the device
         let table =
             config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
@@ -126,6 +137,43 @@ impl Pretrained {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// The token that fills a decoder's rows and that transformers passes over to find a text's last one: what `config.json` names, else
+/// `tokenizer_config.json`, else the first that ends a text, as is usual for models without any, else what the tokenizer takes.
+///
+/// # Errors
+/// [`Error::UnsupportedModel`] for a token outside the vocabulary; broken files.
+fn decoder_pad(
+    config: &EncoderConfig,
+    json: &Value,
+    settings: Option<&(String, Vec<u8>)>,
+    tokenizer: &Tokenizer,
+) -> Result<u32> {
+    let first = |value: &Value| value.as_u64().or_else(|| value[0].as_u64());
+    let named = match settings {
+        Some((file, bytes)) => {
+            let token = &self::json(file, bytes)?["pad_token"];
+            let word = token.as_str().or_else(|| token["content"].as_str());
+            word.and_then(|word| tokenizer.token_to_id(word))
+        }
+        None => None,
+    };
+    let id = match (json["pad_token_id"].as_u64(), named) {
+        (Some(id), _) => Some(id),
+        (None, Some(id)) => Some(id.into()),
+        (None, None) => first(&json["eos_token_id"]),
+    };
+    match id {
+        None => Ok(tokenizer.pad_id()),
+        Some(id) if id < config.vocab_size as u64 => Ok(id as u32),
+        Some(id) => Err(Error::UnsupportedModel {
+            reason: format!(
+                "the padding token is {id}, and the table has {} words",
+                config.vocab_size
+            ),
+        }),
     }
 }
 

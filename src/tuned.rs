@@ -8,7 +8,7 @@ use crate::eval::evaluate::{BaseFeatures, FeaturePass, logits};
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::{Report, largest, softmax};
-use crate::models::{Classifier, HeadKind};
+use crate::models::{Classifier, Family, HeadKind};
 use crate::peft::freeze::trained_parameters;
 use crate::peft::{Method, MethodType, Trainable};
 use crate::pretrained::Pretrained;
@@ -85,17 +85,30 @@ pub struct Prediction {
     pub labels: Vec<String>,
 }
 
-/// Encodes texts for a model.
+/// Encodes texts for a head on a model.
 ///
 /// # Errors
 /// Failures of the tokenizer.
 pub fn encode<'a>(
     model: &Pretrained,
+    head: HeadKind,
     texts: impl Iterator<Item = &'a str>,
     max_length: usize,
 ) -> Result<Vec<Encoding>> {
+    let pad = match (model.config.family, head) {
+        (Family::Decoder(_), HeadKind::Cls) => Some(model.tokenizer.pad_id()),
+        _ => None,
+    };
     texts
-        .map(|text| model.tokenizer.encode(text, max_length))
+        .map(|text| {
+            let mut encoding = model.tokenizer.encode(text, max_length)?;
+            // transformers reads a decoder's last token that is no padding, whoever wrote it
+            while encoding.ids.len() > 1 && encoding.ids.last().copied() == pad {
+                encoding.ids.pop();
+                encoding.type_ids.pop();
+            }
+            Ok(encoding)
+        })
         .collect()
 }
 
@@ -136,7 +149,12 @@ impl Tuned {
         texts: &[String],
         which: Which,
     ) -> Result<Vec<Prediction>> {
-        let encodings = encode(model, texts.iter().map(String::as_str), self.max_length)?;
+        let encodings = encode(
+            model,
+            self.head(),
+            texts.iter().map(String::as_str),
+            self.max_length,
+        )?;
         let logits = match which {
             Which::Tuned => logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?,
             Which::Baseline => {
@@ -182,7 +200,7 @@ impl Tuned {
             .iter()
             .map(|example| example.text.as_str())
             .collect::<Vec<_>>();
-        let encodings = encode(model, texts.iter().copied(), self.max_length)?;
+        let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?;
         let features = self.base_features(model, &encodings).await?;
         let baselines = self.baselines.logits(&features);

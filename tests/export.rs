@@ -90,8 +90,8 @@ fn settings_say_what_peft_and_adapterhub_say() {
             .modules_to_save();
         let ours = match fixture.method {
             MethodType::Lora => {
-                let (lora, head) = LoraConfig::from_adapter_config(file).unwrap();
-                lora.adapter_config(name, head, saved)
+                let (lora, head) = LoraConfig::from_adapter_config(file, false).unwrap();
+                lora.adapter_config(name, head, saved, false)
             }
             MethodType::Prefix => {
                 let (prefix, head) = PrefixConfig::from_adapter_config(file).unwrap();

@@ -79,7 +79,7 @@ fn modules_ranks_and_scalings_equal_peft() {
         let kind: HeadKind = serde_json::from_value(case["head"].clone()).unwrap();
         let mut expected = deltas(&case["deltas"]);
         let file = case["file"].to_string();
-        let (config, head) = LoraConfig::from_adapter_config(file.as_bytes()).unwrap();
+        let (config, head) = LoraConfig::from_adapter_config(file.as_bytes(), false).unwrap();
         assert_eq!(head, kind);
         let name = format!("{kind:?} {}", case["settings"]);
         let found = attached(&encoder, kind, &config, &compute);
@@ -98,9 +98,9 @@ fn modules_ranks_and_scalings_equal_peft() {
         assert_eq!(found, expected, "{name}");
         let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
         let written = resolve(&Classifier::new(encoder.clone(), head), &config)
-            .adapter_config("tiny", kind, None)
+            .adapter_config("tiny", kind, None, false)
             .to_string();
-        let (config, _) = LoraConfig::from_adapter_config(written.as_bytes()).unwrap();
+        let (config, _) = LoraConfig::from_adapter_config(written.as_bytes(), false).unwrap();
         let found = attached(&encoder, kind, &config, &compute);
         assert_eq!(found, expected, "our own file of {name}");
     }
@@ -112,6 +112,6 @@ fn an_empty_list_of_layers_in_a_file_means_all_of_them() {
         serde_json::from_str(include_str!("fixtures/patterns/cases.json")).unwrap();
     let mut file = cases[0]["file"].clone();
     file["layers_to_transform"] = json!([]);
-    let (config, _) = LoraConfig::from_adapter_config(file.to_string().as_bytes()).unwrap();
+    let (config, _) = LoraConfig::from_adapter_config(file.to_string().as_bytes(), false).unwrap();
     assert_eq!(config.layers_to_transform, None);
 }

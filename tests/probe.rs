@@ -24,7 +24,8 @@ fn floats(value: &Value) -> Vec<f32> {
 fn equals_scikit_learn() {
     let file: Value = serde_json::from_str(CASES).unwrap();
     let labels = file["labels"].as_array().unwrap();
-    let data = ProbeData {
+    let mut data = ProbeData {
+        bias: true,
         features: floats(&file["features"]),
         labels: labels
             .iter()
@@ -33,7 +34,9 @@ fn equals_scikit_learn() {
     };
     for case in file["cases"].as_array().unwrap() {
         let c = case["c"].as_f64().unwrap();
+        data.bias = case["intercept"].as_bool().unwrap();
         let head = block_on(fit(&data, 3, c, None)).unwrap();
+        assert_eq!(head.bias.iter().any(|bias| *bias != 0.0), data.bias);
         for (found, expected) in [
             (head.weight.clone(), floats(&case["weight"])),
             (head_logits(&head, &data.features), floats(&case["logits"])),

@@ -23,6 +23,8 @@ const MEMORY: usize = 10;
 pub struct ProbeData {
     pub features: Vec<f32>,
     pub labels: Vec<usize>,
+    /// Whether the head has biases; they are zeros otherwise.
+    pub bias: bool,
 }
 
 /// The problem on the CPU engine: products of `[rows, hidden]` are too small to be worth a GPU's round trips.
@@ -32,6 +34,7 @@ struct Problem {
     shape: [usize; 3], // rows, hidden, labels
     /// 1 / (2 C rows): the penalty's factor beside a mean loss.
     decay: f64,
+    bias: bool,
 }
 
 impl Problem {
@@ -51,6 +54,7 @@ impl Problem {
             target: Tensor::from_data(TensorData::new(target, [rows, labels]), &device),
             shape: [rows, hidden, labels],
             decay: 1.0 / (2.0 * c * rows as f64),
+            bias: data.bias,
         }
     }
 
@@ -84,6 +88,8 @@ impl Problem {
             .enumerate()
             .map(|(index, slope)| match index < split {
                 true => f64::from(*slope) + 2.0 * self.decay * theta[index],
+                // biases start at zero and stay there where nothing moves them
+                false if !self.bias => 0.0,
                 false => f64::from(*slope),
             })
             .collect();
@@ -91,7 +97,8 @@ impl Problem {
     }
 }
 
-/// Fits the head with one penalty, from `start` (or zeros): scikit-learn's `LogisticRegression(C=c)`.
+/// Fits the head with one penalty, from `start` (or zeros): scikit-learn's `LogisticRegression(C=c)`, with
+/// `fit_intercept=False` where the head has no biases.
 ///
 /// # Errors
 /// Failures of the device.

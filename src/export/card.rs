@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::models::HeadKind;
+use crate::models::{Family, HeadKind};
 use crate::peft::Method;
 use crate::pretrained::Pretrained;
 use crate::train::event::KeptStage;
@@ -118,6 +118,14 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
     };
     let answer = "print(labels[model(**tokens).logits.argmax(-1).item()])";
     let classifier = "AutoModelForSequenceClassification";
+    // transformers tells a decoder's last token by what pads
+    let sizes = match model.config.family {
+        Family::Decoder(_) => format!(
+            "num_labels=len(labels), pad_token_id={}",
+            model.tokenizer.pad_id()
+        ),
+        _ => "num_labels=len(labels)".to_string(),
+    };
     // what a mean head does, by hand
     let pooled = "mask = tokens[\"attention_mask\"].unsqueeze(-1)\nhidden = model(**tokens).last_hidden_state\nmean = (hidden * \
                   mask).sum(1) / mask.sum(1)\nfeatures = torch.nn.functional.normalize(mean)";
@@ -142,7 +150,7 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
         (Method::Lora(_) | Method::Prefix(_), HeadKind::Cls) => writeln!(
             out,
             "import json\nfrom peft import PeftModel\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = \
-             {name:?}\nmodel = {classifier}.from_pretrained(base, num_labels=len(labels))\nmodel = \
+             {name:?}\nmodel = {classifier}.from_pretrained(base, {sizes})\nmodel = \
              PeftModel.from_pretrained(model, \".\").eval()\n{}\n{answer}",
             tokens("base")
         ),
@@ -157,7 +165,7 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
         (Method::Houlsby(_), HeadKind::Cls) => writeln!(
             out,
             "import json, adapters\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = {name:?}\nmodel = \
-             {classifier}.from_pretrained(base, num_labels=len(labels))\nadapters.init(model)\nmodel.load_adapter(\".\", \
+             {classifier}.from_pretrained(base, {sizes})\nadapters.init(model)\nmodel.load_adapter(\".\", \
              use_safetensors=True, set_active=True)\nmodel.eval()\n{}\n{answer}",
             tokens("base")
         ),
@@ -169,12 +177,12 @@ fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::R
             tokens("base"),
             linear("3_Dense/model.safetensors", "linear.")
         ),
-        // a head with a hidden layer of its own loads into its class
-        (Method::Probe(_), HeadKind::Cls) if model.config.family.hidden_layer().is_some() => {
+        // a head with names of its own loads into its class
+        (Method::Probe(_), HeadKind::Cls) if model.config.family.names_head() => {
             writeln!(
                 out,
                 "import json\nfrom safetensors.torch import load_file\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = \
-             {name:?}\nmodel = {classifier}.from_pretrained(base, num_labels=len(labels)).eval()\n\
+             {name:?}\nmodel = {classifier}.from_pretrained(base, {sizes}).eval()\n\
              model.load_state_dict(load_file(\"head.safetensors\"), strict=False)\n{}\n{answer}",
                 tokens("base")
             )

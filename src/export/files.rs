@@ -84,7 +84,7 @@ pub async fn named_values(
     paths: &Trainable,
     method: MethodType,
 ) -> Result<Vec<(String, NamedValues)>> {
-    let mut out = Vec::new();
+    let mut out: Vec<(String, NamedValues)> = Vec::new();
     for tensor in trained(classifier, paths) {
         let values = read(tensor.value).await?;
         let key = key(&tensor.path, method, classifier, paths);
@@ -94,7 +94,14 @@ pub async fn named_values(
             }
             _ => (key, tensor.shape, values),
         };
-        out.push((tensor.path, stored));
+        match out.last_mut() {
+            // the parts of a table follow one another and are one tensor of a file
+            Some((_, (key, shape, values))) if *key == stored.0 => {
+                shape[0] += stored.1[0];
+                values.extend(stored.2);
+            }
+            _ => out.push((tensor.path, stored)),
+        }
     }
     Ok(out)
 }
@@ -161,7 +168,7 @@ impl Tensors {
         self.values.extend(other.values);
     }
 
-    /// A head's bare `weight` and `bias` under the names that it has in a file of that kind.
+    /// A head's bare `weight` and `bias` under the names that it has in a file of that kind; BERT's, where it is a `cls` head.
     pub fn renamed(self, head: HeadKind) -> Self {
         let module = match head {
             HeadKind::Cls => "classifier",

@@ -13,7 +13,7 @@ use crate::data::LabelMap;
 use crate::eval::evaluation::BaselineHeads;
 use crate::models::heads::HeadWeights;
 use crate::models::load::transpose;
-use crate::models::names::{is_prefix, is_transposed};
+use crate::models::names::{is_prefix, is_table_part, is_transposed};
 use crate::models::{Classifier, Encoder, Head, HeadKind};
 use crate::peft::config::modules_to_save;
 use crate::peft::freeze::{replace, trained};
@@ -38,7 +38,8 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
             reason: error.to_string(),
         })?;
     let head = labels.head;
-    let method = read_method(&files, labels.method, head)?;
+    let conv1d = model.config.family.is_conv1d();
+    let method = read_method(&files, labels.method, head, conv1d)?;
     model.check_head(head)?;
     let prefix = match &method {
         Method::Prefix(config) => config.num_virtual_tokens,
@@ -58,8 +59,8 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     let hidden = model.config.hidden_size;
     let mut tensors = files.tensors(weights(labels.method)).await?;
     match (labels.method, head) {
-        // the other families' heads have more than one layer, and names
-        (MethodType::Probe, HeadKind::Cls) if model.config.family.hidden_layer().is_some() => {}
+        // the other families' heads have names
+        (MethodType::Probe, HeadKind::Cls) if model.config.family.names_head() => {}
         (MethodType::Probe, _) => tensors = tensors.renamed(head),
         (_, HeadKind::Mean) => tensors.extend(files.tensors(DENSE).await?),
         (MethodType::Houlsby, HeadKind::Cls) => tensors.extend(files.tensors(MODEL_HEAD).await?),
@@ -96,7 +97,7 @@ fn weights(method: MethodType) -> &'static str {
     }
 }
 
-fn read_method(files: &Files, method: MethodType, head: HeadKind) -> Result<Method> {
+fn read_method(files: &Files, method: MethodType, head: HeadKind, conv1d: bool) -> Result<Method> {
     let settings = || files.bytes(ADAPTER_CONFIG);
     let same_head = |found: HeadKind| match found == head {
         true => Ok(()),
@@ -112,7 +113,7 @@ fn read_method(files: &Files, method: MethodType, head: HeadKind) -> Result<Meth
             settings()?,
         )?)),
         MethodType::Lora => {
-            let (config, found) = LoraConfig::from_adapter_config(settings()?)?;
+            let (config, found) = LoraConfig::from_adapter_config(settings()?, conv1d)?;
             same_head(found)?;
             Ok(Method::Lora(config))
         }
@@ -146,19 +147,25 @@ pub fn restore(
     let prompts = match method {
         Method::Prefix(config) => {
             let layers = encoder.num_layers();
-            let shape = [config.num_virtual_tokens, 2 * layers * hidden];
+            let shape = [config.num_virtual_tokens, 2 * layers * encoder.key_width()];
             known.insert(PROMPTS.to_string());
             Some(tensors.get(PROMPTS, &shape)?)
         }
         _ => None,
     };
     let mut part = 0;
-    for tensor in trained(&classifier, &trainable) {
+    let mut row = 0;
+    let tensors_of = trained(&classifier, &trainable);
+    let parts = tensors_of
+        .iter()
+        .filter(|tensor| is_table_part(&tensor.path));
+    let words = parts.map(|tensor| tensor.shape[0]).sum::<usize>();
+    for tensor in tensors_of {
         let stored = match prompts {
             // keys and values come in the order of the modules, which is PEFT's
             Some(prompts) if is_prefix(&tensor.path) => {
                 let width = prompts.len() / tensor.shape[0];
-                let columns = part * hidden..(part + 1) * hidden;
+                let columns = part * tensor.shape[1]..(part + 1) * tensor.shape[1];
                 part += 1;
                 prompts
                     .chunks(width)
@@ -176,6 +183,11 @@ pub fn restore(
                 let stored = match tensor.shape[..] {
                     [rows, columns] if is_transposed(&tensor.path, 2) => {
                         transpose(tensors.get(&key, &[columns, rows])?, columns, rows)
+                    }
+                    [rows, width] if is_table_part(&tensor.path) => {
+                        let start = row * width;
+                        row += rows;
+                        tensors.get(&key, &[words, width])?[start..row * width].to_vec()
                     }
                     _ => tensors.get(&key, &tensor.shape)?.to_vec(),
                 };

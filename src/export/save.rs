@@ -9,9 +9,9 @@ use super::files::{
 use super::{card, sentence};
 use crate::Result;
 use crate::device::read;
-use crate::models::HeadKind;
 use crate::models::heads::HeadWeights;
 use crate::models::names::{is_head, is_pooler, is_prefix};
+use crate::models::{Family, HeadKind};
 use crate::peft::prefix::prompt_embeddings;
 use crate::peft::{Method, MethodType, Trainable};
 use crate::pretrained::Pretrained;
@@ -27,7 +27,7 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     let whole = kind == MethodType::Full;
     let family = tuned.classifier.encoder.family();
     // of BERT alone the layer below the last one belongs to the encoder
-    let headed = family.hidden_layer().is_some();
+    let headed = family.names_head();
     // untouched parts too, where the file is the whole network's
     let paths = match whole {
         true => Trainable::of(&tuned.classifier, |_| true),
@@ -90,7 +90,10 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     }
     let saved = tuned.classifier.modules_to_save();
     let settings = match &tuned.method {
-        Method::Lora(config) => Some(config.adapter_config(&model.name, head_kind, saved)),
+        Method::Lora(config) => {
+            let conv1d = family.is_conv1d();
+            Some(config.adapter_config(&model.name, head_kind, saved, conv1d))
+        }
         Method::Prefix(config) => {
             Some(config.adapter_config(&model.name, head_kind, saved, &model.config))
         }
@@ -106,7 +109,7 @@ pub async fn export(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFil
     if whole {
         files.push(json_file("config.json", &config(model, tuned))?);
         if head_kind == HeadKind::Cls {
-            files.extend(sentence::tokenizer(model));
+            files.extend(sentence::tokenizer(model)?);
         }
     }
     let labels = LabelsFile {
@@ -174,6 +177,11 @@ fn config(model: &Pretrained, tuned: &Tuned) -> Value {
             map.insert("id2label".into(), id2label.into());
             map.insert("label2id".into(), label_ids(tuned));
             map.insert("problem_type".into(), json!("single_label_classification"));
+        }
+        if let Family::Decoder(_) = model.config.family {
+            // by which transformers tells a text's last token
+            let pad = model.tokenizer.pad_id();
+            map.insert("pad_token_id".into(), json!(pad));
         }
         let architecture = model.config.family.model_class(tuned.head());
         map.insert("architectures".into(), json!([architecture]));

@@ -4,8 +4,11 @@ use serde_json::json;
 
 use super::files::{ExportedFile, file, json_file};
 use crate::Result;
-use crate::pretrained::Pretrained;
+use crate::models::Family;
+use crate::pretrained::{Pretrained, json};
 use crate::tuned::Tuned;
+
+const SETTINGS: &str = "tokenizer_config.json";
 
 /// modules.json and its modules but the Dense module's weights: transformer (weights or adapter beside it), mean pooling,
 /// normalisation, and the head as a Dense module whose output is the logits.
@@ -50,7 +53,7 @@ pub fn folder(model: &Pretrained, tuned: &Tuned) -> Result<Vec<ExportedFile>> {
         // folders cannot be exported empty, and some versions look for the module's folder
         json_file("2_Normalize/config.json", &json!({}))?,
     ];
-    files.extend(tokenizer(model));
+    files.extend(tokenizer(model)?);
     Ok(files)
 }
 
@@ -71,8 +74,28 @@ pub fn dense_config(model: &Pretrained, tuned: &Tuned) -> Result<ExportedFile> {
     )
 }
 
-/// The tokenizer's files as they came.
-pub fn tokenizer(model: &Pretrained) -> impl Iterator<Item = ExportedFile> {
+/// The tokenizer's files as they came; a decoder's with a padding token where they name none, because a batch needs one.
+///
+/// # Errors
+/// [`crate::Error::InvalidFile`] for a tokenizer_config.json that is no JSON.
+pub fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
     let files = model.tokenizer_files.iter();
-    files.map(|(name, bytes)| file(name, bytes.clone()))
+    let mut files = files
+        .map(|(name, bytes)| file(name, bytes.clone()))
+        .collect::<Vec<_>>();
+    let pad = model.tokenizer.id_to_token(model.tokenizer.pad_id());
+    let (Family::Decoder(_), Some(pad)) = (model.config.family, pad) else {
+        return Ok(files);
+    };
+    let found = files.iter().position(|file| file.path == SETTINGS);
+    let mut settings = match found {
+        Some(index) => json(SETTINGS, &files[index].bytes)?,
+        None => json!({}),
+    };
+    if settings["pad_token"].is_null() {
+        settings["pad_token"] = json!(pad);
+        files.retain(|file| file.path != SETTINGS);
+        files.push(json_file(SETTINGS, &settings)?);
+    }
+    Ok(files)
 }

@@ -1,13 +1,14 @@
 //! Enters: config.json, and modules.json where there is one. Leaves: a checked configuration and the head it asks for.
 
 use super::bert::BertSettings;
+use super::decoder::{self, DecoderConfig};
 use super::family::Family;
 use super::fields::{Fields, unsupported};
 use super::modernbert_config::{self, ModernbertSettings};
 use super::{HeadKind, bert, distilbert, roberta};
 use crate::{Error, Result};
 
-/// `config.json` of an encoder, by BERT's names.
+/// `config.json` of the network below a classifier, by BERT's names.
 #[derive(Debug, Clone)]
 pub struct EncoderConfig {
     /// Whose names the files use.
@@ -18,7 +19,7 @@ pub struct EncoderConfig {
     pub hidden_size: usize,
     /// Transformer layers.
     pub num_hidden_layers: usize,
-    /// Attention heads in each layer; divides `hidden_size`.
+    /// Attention heads in each layer; divides an encoder's `hidden_size`.
     pub num_attention_heads: usize,
     /// Width between the two feed-forward layers.
     pub intermediate_size: usize,
@@ -39,6 +40,7 @@ pub struct EncoderConfig {
 pub enum Architecture {
     Bert(BertSettings),
     Modernbert(ModernbertSettings),
+    Decoder(Box<DecoderConfig>),
 }
 
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
@@ -53,23 +55,37 @@ impl EncoderConfig {
     pub fn parse(json: &[u8]) -> Result<Self> {
         let fields = Fields::parse(json)?;
         let word = fields.family();
-        let family = Family::ALL
-            .into_iter()
-            .find(|family| family.model_type() == word);
-        let config = match family {
+        let config = match Family::from_model_type(word) {
             Some(Family::Bert) => bert::config(&fields),
             Some(Family::Roberta) => roberta::config(&fields),
             Some(Family::Distilbert) => distilbert::config(&fields),
             Some(Family::Modernbert) => modernbert_config::config(&fields),
+            Some(Family::Decoder(_)) => return Self::of_decoder(json, &fields),
             None => Err(unsupported(format!(
-                "model_type is \"{word}\"; of encoders only {} are supported",
-                Family::ALL
-                    .map(|family| format!("\"{}\"", family.model_type()))
-                    .join(", ")
+                "model_type is \"{word}\"; supported are the encoders {} and the language models {}",
+                quoted(Family::ENCODERS.map(Family::model_type)),
+                quoted(decoder::DecoderFamily::ALL.map(decoder::DecoderFamily::word))
             ))),
         }?;
         config.check()?;
         Ok(config)
+    }
+
+    fn of_decoder(json: &[u8], fields: &Fields) -> Result<Self> {
+        let settings = DecoderConfig::parse(json)?;
+        Ok(Self {
+            family: Family::Decoder(settings.family),
+            vocab_size: settings.vocab_size,
+            hidden_size: settings.hidden_size,
+            num_hidden_layers: settings.layers.len(),
+            num_attention_heads: settings.num_attention_heads,
+            intermediate_size: settings.intermediate_size,
+            max_tokens: settings.max_position_embeddings,
+            norm_eps: settings.norm_eps,
+            initializer_range: settings.initializer_range,
+            architectures: fields.words("architectures")?.unwrap_or_default(),
+            architecture: Architecture::Decoder(Box::new(settings)),
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -93,6 +109,7 @@ impl EncoderConfig {
         match &self.architecture {
             Architecture::Bert(settings) => settings.parameters(self),
             Architecture::Modernbert(_) => modernbert_config::parameters(self),
+            Architecture::Decoder(settings) => settings.parameters_below_head(),
         }
     }
 
@@ -133,18 +150,26 @@ impl EncoderConfig {
                 .any(|key| pooling[key.as_str()] == true)
                 || pooling["pooling_mode"] == mode
         };
+        let last = is("lasttoken") || pooling["pooling_mode_lasttoken"] == true;
         Ok(match (is("mean"), is("cls")) {
             (true, _) => (
                 HeadKind::Mean,
                 "its pooling module takes the mean of the tokens".into(),
             ),
             (_, true) => (HeadKind::Cls, "its pooling module takes the [CLS] token".into()),
+            _ if last && matches!(self.family, Family::Decoder(_)) => {
+                (HeadKind::Cls, "its pooling module takes the last token".into())
+            }
             _ => (
                 HeadKind::Mean,
                 "its pooling module takes neither the mean nor the [CLS] token; the mean is the nearest".into(),
             ),
         })
     }
+}
+
+fn quoted<const N: usize>(words: [&str; N]) -> String {
+    words.map(|word| format!("\"{word}\"")).join(", ")
 }
 
 #[cfg(test)]

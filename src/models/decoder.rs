@@ -100,6 +100,15 @@ pub struct DecoderConfig {
 }
 
 impl DecoderConfig {
+    /// Numbers in the model without its head's own table.
+    pub fn parameters_below_head(&self) -> u64 {
+        let table = match self.tie_word_embeddings {
+            true => 0,
+            false => self.vocab_size * self.hidden_size,
+        };
+        self.parameters() - table as u64
+    }
+
     /// Numbers in the model, the head included where it has a table of its own.
     pub fn parameters(&self) -> u64 {
         let [h, i, d, heads, key_heads, vocab] = [

@@ -1,10 +1,12 @@
-//! Enters: token ids, types and mask. Leaves: one vector per token, whichever family the encoder belongs to.
+//! Enters: token ids, types and mask. Leaves: one vector per token, whichever family the network below a classifier belongs to.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::bert::{Bert, TokenBatch};
 use super::config::{Architecture, EncoderConfig};
+use super::decoder::Decoder;
+use super::decoder_classify::last_token;
 use super::family::Family;
 use super::load::Loader;
 use super::modernbert::Modernbert;
@@ -13,12 +15,14 @@ use crate::device::EngineKind;
 use crate::formats::Source;
 use crate::layers::Linear;
 
-/// A stack of transformer layers that see a text in both directions.
+/// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what stands before each token.
 #[derive(Module, Debug)]
 pub enum Encoder {
     /// BERT, RoBERTa or DistilBERT.
     Bert(Bert),
     Modernbert(Modernbert),
+    /// A language model without its head.
+    Decoder(Decoder),
 }
 
 impl Encoder {
@@ -35,6 +39,9 @@ impl Encoder {
             Architecture::Modernbert(settings) => Modernbert::load(config, settings, loader)
                 .await
                 .map(Self::Modernbert),
+            Architecture::Decoder(settings) => {
+                Decoder::load(settings, loader).await.map(Self::Decoder)
+            }
         }
     }
 
@@ -48,6 +55,7 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.lower(depth, batch),
             Self::Modernbert(modernbert) => modernbert.lower(depth, batch),
+            Self::Decoder(decoder) => decoder.lower(depth, batch),
         }
     }
 
@@ -57,6 +65,7 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.upper(depth, x, mask),
             Self::Modernbert(modernbert) => modernbert.upper(depth, x, mask),
+            Self::Decoder(decoder) => decoder.upper(depth, x),
         }
     }
 
@@ -65,6 +74,7 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.pooled(hidden),
             Self::Modernbert(modernbert) => modernbert.pooled(hidden, mask),
+            Self::Decoder(_) => last_token(hidden, mask),
         }
     }
 
@@ -73,6 +83,7 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.family,
             Self::Modernbert(_) => Family::Modernbert,
+            Self::Decoder(decoder) => Family::Decoder(decoder.config.family),
         }
     }
 
@@ -81,6 +92,8 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.pooler.is_some(),
             Self::Modernbert(modernbert) => modernbert.pooler.is_some(),
+            // its head needs none
+            Self::Decoder(_) => true,
         }
     }
 
@@ -91,6 +104,7 @@ impl Encoder {
             Self::Modernbert(modernbert) => {
                 modernbert.pooler.as_ref().is_some_and(|head| head.trains)
             }
+            Self::Decoder(_) => false,
         }
     }
 
@@ -114,6 +128,7 @@ impl Encoder {
                     head.trains = saved;
                 }
             }
+            Self::Decoder(_) => {}
         }
     }
 
@@ -123,24 +138,37 @@ impl Encoder {
             Self::Bert(bert) if bert.family.hidden_layer().is_some() => bert.pooler = None,
             Self::Bert(_) => {}
             Self::Modernbert(modernbert) => modernbert.pooler = None,
+            Self::Decoder(_) => {}
         }
     }
 
     /// Where its weights are.
     pub fn device(&self) -> Device {
-        self.words().device()
+        match self {
+            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val().device(),
+            Self::Modernbert(modernbert) => {
+                modernbert.embeddings.tok_embeddings.weight.val().device()
+            }
+            Self::Decoder(decoder) => decoder.device(),
+        }
     }
 
     /// Width of every position's vector.
     pub fn hidden_size(&self) -> usize {
-        self.words().dims()[1]
+        match self {
+            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val().dims()[1],
+            Self::Modernbert(modernbert) => {
+                modernbert.embeddings.tok_embeddings.weight.val().dims()[1]
+            }
+            Self::Decoder(decoder) => decoder.config.hidden_size,
+        }
     }
 
-    /// The word table, `[vocabulary, hidden]`.
-    fn words(&self) -> Tensor<2> {
+    /// Width of all keys of a token together.
+    pub fn key_width(&self) -> usize {
         match self {
-            Self::Bert(bert) => bert.embeddings.word_embeddings.weight.val(),
-            Self::Modernbert(modernbert) => modernbert.embeddings.tok_embeddings.weight.val(),
+            Self::Decoder(decoder) => decoder.config.num_key_value_heads * decoder.config.head_dim,
+            _ => self.hidden_size(),
         }
     }
 
@@ -149,14 +177,17 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.encoder.layer.len(),
             Self::Modernbert(modernbert) => modernbert.layers.len(),
+            Self::Decoder(decoder) => decoder.layers.len(),
         }
     }
 
-    /// Sets the dropout of hidden states and attention weights.
+    /// Sets the dropout of hidden states and attention weights, which a decoder's layers do not have.
     pub fn set_dropout(&mut self, p: f64) {
         match self {
             Self::Bert(bert) => bert.set_dropout(p),
             Self::Modernbert(modernbert) => modernbert.set_dropout(p),
+            // a plan refuses it
+            Self::Decoder(_) => {}
         }
     }
 
@@ -165,6 +196,7 @@ impl Encoder {
         match self {
             Self::Bert(bert) => bert.linears_mut(),
             Self::Modernbert(modernbert) => modernbert.linears_mut(),
+            Self::Decoder(decoder) => decoder.linears_mut(),
         }
     }
 
@@ -184,11 +216,13 @@ impl Encoder {
             tokens,
         ]
         .map(|n| n as u64);
-        let [hidden, wide] = match config.architecture {
-            Architecture::Bert(_) => Bert::kept_vectors(kind),
-            Architecture::Modernbert(_) => Modernbert::kept_vectors(kind),
+        let of_vectors = |[hidden, wide]: [u64; 2]| b * t * (hidden * h + wide * i);
+        let kept = match &config.architecture {
+            Architecture::Bert(_) => of_vectors(Bert::kept_vectors(kind)),
+            Architecture::Modernbert(_) => of_vectors(Modernbert::kept_vectors(kind)),
+            Architecture::Decoder(settings) => Decoder::kept_numbers(settings, b * t),
         };
-        let layer = b * t * (hidden * h + wide * i) + 4 * b * heads * t * t;
+        let layer = kept + 4 * b * heads * t * t;
         // the backward pass holds one layer's gradients beside the kept activations
         4 * layer * (config.num_hidden_layers as u64 + 1)
     }

@@ -1,14 +1,17 @@
 //! Enters: config.json's `model_type`. Leaves: the words by which Hugging Face's files and classes call that family's parts.
 
-use super::{HeadKind, distilbert, modernbert, roberta};
+use super::decoder_names::decoder_name;
+use super::{HeadKind, decoder, distilbert, modernbert, roberta};
 
-/// A family of encoders. BERT, RoBERTa and DistilBERT share one network and differ in what this names.
+/// A family of classifiers. BERT, RoBERTa and DistilBERT share one network and differ in what this names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     Bert,
     Roberta,
     Distilbert,
     Modernbert,
+    /// A language model's layers, whose last token is classified.
+    Decoder(decoder::DecoderFamily),
 }
 
 /// Every linear layer of a BERT layer, but not the pooler, which a `mean` head does not read. At rank 4 that trains 0.7% of
@@ -22,13 +25,20 @@ const BERT_TARGETS: &[&str] = &[
 ];
 
 impl Family {
-    /// All of them.
-    pub const ALL: [Self; 4] = [
+    /// All encoders.
+    pub const ENCODERS: [Self; 4] = [
         Self::Bert,
         Self::Roberta,
         Self::Distilbert,
         Self::Modernbert,
     ];
+
+    /// The family of that word in config.json.
+    pub fn from_model_type(word: &str) -> Option<Self> {
+        let decoders = decoder::DecoderFamily::ALL.map(Self::Decoder);
+        let mut all = Self::ENCODERS.into_iter().chain(decoders);
+        all.find(|family| family.model_type() == word)
+    }
 
     /// config.json's word.
     pub fn model_type(self) -> &'static str {
@@ -37,6 +47,7 @@ impl Family {
             Self::Roberta => "roberta",
             Self::Distilbert => "distilbert",
             Self::Modernbert => "modernbert",
+            Self::Decoder(decoder) => decoder.word(),
         }
     }
 
@@ -47,6 +58,7 @@ impl Family {
             Self::Roberta => "Roberta",
             Self::Distilbert => "DistilBert",
             Self::Modernbert => "ModernBert",
+            Self::Decoder(decoder) => decoder.class(),
         };
         match head {
             HeadKind::Cls => format!("{family}ForSequenceClassification"),
@@ -61,6 +73,7 @@ impl Family {
             Self::Roberta => "roberta.",
             Self::Distilbert => "distilbert.",
             Self::Modernbert => "model.",
+            Self::Decoder(decoder) => decoder.prefix(),
         }
     }
 
@@ -70,13 +83,14 @@ impl Family {
             Self::Bert | Self::Roberta => BERT_TARGETS,
             Self::Distilbert => distilbert::TARGETS,
             Self::Modernbert => modernbert::TARGETS,
+            Self::Decoder(decoder) => decoder.default_targets(),
         }
     }
 
-    /// What the files call the classification head's hidden layer. `None` where that layer is the encoder's own pooler.
+    /// What the files call the classification head's hidden layer. `None` where that layer is the encoder's own pooler, or there is none.
     pub fn hidden_layer(self) -> Option<&'static str> {
         match self {
-            Self::Bert => None,
+            Self::Bert | Self::Decoder(_) => None,
             Self::Roberta => Some(roberta::HIDDEN_LAYER),
             Self::Distilbert => Some(distilbert::HIDDEN_LAYER),
             Self::Modernbert => Some(modernbert::HIDDEN_LAYER),
@@ -87,8 +101,25 @@ impl Family {
     pub fn last_layer(self) -> &'static str {
         match self {
             Self::Roberta => roberta::LAST_LAYER,
+            Self::Decoder(_) => "score",
             _ => "classifier",
         }
+    }
+
+    /// Whether a `cls` head's last layer has a bias.
+    pub fn head_bias(self) -> bool {
+        !matches!(self, Self::Decoder(_))
+    }
+
+    /// Whether a `cls` head alone leaves under its names, and loads into the family's class. BERT's is a layer upon what the bare encoder's
+    /// pooler gives.
+    pub fn names_head(self) -> bool {
+        self != Self::Bert
+    }
+
+    /// Whether its layers store weights as `[in, out]`.
+    pub fn is_conv1d(self) -> bool {
+        matches!(self, Self::Decoder(decoder) if decoder.is_conv1d())
     }
 
     /// Whether PEFT's `modules_to_save: ["classifier"]` covers the hidden layer: it takes every module whose name ends so.
@@ -105,6 +136,7 @@ impl Family {
             Self::Roberta => roberta::NAMES,
             Self::Distilbert => distilbert::NAMES,
             Self::Modernbert => modernbert::NAMES,
+            Self::Decoder(decoder) => return decoder_name(name, decoder),
         };
         table
             .iter()
@@ -170,10 +202,30 @@ mod tests {
                 "model.layers.0.attn.Wqkv.weight",
             ),
             (Family::Modernbert, "pooler.norm.weight", "head.norm.weight"),
+            (
+                Family::Decoder(decoder::DecoderFamily::Gemma3),
+                "layers.1.Llama.self_attn.q_norm.weight",
+                "model.layers.1.self_attn.q_norm.weight",
+            ),
+            (
+                Family::Decoder(decoder::DecoderFamily::Qwen2),
+                "embed_tokens.parts.2",
+                "model.embed_tokens.weight",
+            ),
+            (
+                Family::Decoder(decoder::DecoderFamily::Gpt2),
+                "layers.1.Gpt2.attn.c_attn.bias",
+                "transformer.h.1.attn.c_attn.bias",
+            ),
+            (
+                Family::Decoder(decoder::DecoderFamily::Gpt2),
+                "norm.Layer.weight",
+                "transformer.ln_f.weight",
+            ),
         ] {
             assert_eq!(family.with_prefix(&family.name(name)), expected);
         }
-        let saved = Family::ALL.map(Family::saves_hidden_layer);
+        let saved = Family::ENCODERS.map(Family::saves_hidden_layer);
         assert_eq!(saved, [false, true, true, false]);
     }
 }

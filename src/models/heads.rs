@@ -16,7 +16,7 @@ use crate::layers::{Dropout, Linear};
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
     /// The family's own head, Hugging Face's `BertForSequenceClassification` and its like: a hidden layer over the first token
-    /// (ModernBERT: or over the mean), then a linear layer.
+    /// (ModernBERT: or over the mean), then a linear layer; of a decoder a linear layer without bias over the last token.
     Cls,
     /// Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models.
     Mean,
@@ -53,7 +53,7 @@ pub enum Head {
     Mean(MeanHead),
 }
 
-/// Hugging Face's `classifier`, RoBERTa's `classifier.out_proj`.
+/// Hugging Face's `classifier`, RoBERTa's `classifier.out_proj`, a decoder's `score`.
 #[derive(Module, Debug)]
 pub struct ClsHead {
     pub classifier: Linear,
@@ -165,10 +165,20 @@ impl Classifier {
             encoder.drop_hidden_layer();
         }
         Self {
+            head: of_family(head, &encoder),
             encoder,
-            head,
             dropout: Dropout::off(),
         }
+    }
+
+    /// Puts another head of the same kind on it.
+    pub fn set_head(&mut self, head: Head) {
+        self.head = of_family(head, &self.encoder);
+    }
+
+    /// Whether a head of that kind on that encoder has a bias.
+    pub fn has_bias(encoder: &Encoder, kind: HeadKind) -> bool {
+        kind == HeadKind::Mean || encoder.family().head_bias()
     }
 
     /// What the head's linear layer reads: `[batch, hidden]`.
@@ -213,6 +223,16 @@ impl Classifier {
         self.encoder.set_dropout(p);
         self.dropout = Dropout::new(p);
     }
+}
+
+/// The head without its bias where the family's own has none; what is fitted for such a head has zeros there.
+fn of_family(mut head: Head, encoder: &Encoder) -> Head {
+    if let Head::Cls(cls) = &mut head
+        && !encoder.family().head_bias()
+    {
+        cls.classifier.bias = None;
+    }
+    head
 }
 
 impl Network for Classifier {

@@ -11,7 +11,7 @@ pub fn module_name(path: &str, family: Family, head: HeadKind) -> String {
     let name = path
         .replace(".self_attention.", ".self.")
         .replace(".layer_norm", ".LayerNorm");
-    let body = ["encoder.Bert.", "encoder.Modernbert."]
+    let body = ["encoder.Bert.", "encoder.Modernbert.", "encoder.Decoder."]
         .iter()
         .find_map(|module| name.strip_prefix(module));
     match (body, head) {
@@ -23,9 +23,17 @@ pub fn module_name(path: &str, family: Family, head: HeadKind) -> String {
     }
 }
 
-/// Whether a parameter is stored as the transpose of what files hold: all matrices of linear layers and deltas.
+/// Whether a parameter is stored as the transpose of what files hold: all matrices of linear layers and deltas, but for GPT-2's own, which
+/// its files hold as they are here.
 pub fn is_transposed(path: &str, dims: usize) -> bool {
-    dims == 2 && !path.contains("embeddings.") && !is_prefix(path)
+    let table = path.contains("embeddings.") || is_table_part(path);
+    let conv1d = path.contains(".Gpt2.") && !is_delta(path);
+    dims == 2 && !table && !conv1d && !is_prefix(path)
+}
+
+/// Whether a path is a part of a table of words that is kept in parts.
+pub fn is_table_part(path: &str) -> bool {
+    path.contains(".parts.")
 }
 
 /// Whether a path belongs to a LoRA delta.
@@ -45,7 +53,7 @@ pub fn is_prefix(path: &str) -> bool {
 
 /// Whether a path is a bias or belongs to a norm, which weight decay usually spares.
 pub fn is_bias_or_norm(path: &str) -> bool {
-    path.ends_with(".bias") || path.contains("norm.")
+    path.ends_with(".bias") || path.contains("norm.") || path.contains(".ln_")
 }
 
 /// Whether a path belongs to the head's last layer and not to the encoder.

@@ -13,7 +13,8 @@ use crate::rng::Rng;
 type Shapes = Vec<(String, Vec<usize>)>;
 
 /// The bytes of a `model.safetensors`: norms at 1 and 0, biases 0, everything else normal with `initializer_range`. Names have no
-/// prefix; BERT has its pooler, the other families have no head, as models that were only pretrained.
+/// prefix, but for a decoder's, which is a whole language model; BERT has its pooler, the other encoders have no head, as models that were only
+/// pretrained.
 ///
 /// # Errors
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
@@ -21,6 +22,7 @@ pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match &config.architecture {
         Architecture::Bert(settings) => bert_shapes(config, settings),
         Architecture::Modernbert(_) => modernbert_shapes(config),
+        Architecture::Decoder(settings) => return random_language_model(settings, seed),
     };
     file(shapes, config.initializer_range, seed)
 }

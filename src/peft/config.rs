@@ -293,19 +293,20 @@ impl LoraConfig {
     }
 
     /// `adapter_config.json` as PEFT 0.21 writes it, the settings that no method here uses at PEFT's defaults.
-    /// `modules_to_save`: what is saved whole, see [`crate::models::Classifier::modules_to_save`].
+    /// `modules_to_save`: what is saved whole, see [`crate::models::Classifier::modules_to_save`]. `conv1d`: whether the model's layers
+    /// store weights as GPT-2 does, which PEFT calls `fan_in_fan_out`.
     pub fn adapter_config(
         &self,
         base_model: &str,
         head: HeadKind,
         modules_to_save: Option<Vec<&'static str>>,
+        conv1d: bool,
     ) -> Value {
         let modules_to_save = json!(modules_to_save);
-        self.adapter_file(base_model, head.task_type(), modules_to_save, false)
+        self.adapter_file(base_model, head.task_type(), modules_to_save, conv1d)
     }
 
-    /// The same of a language model's adapter. `conv1d`: whether its layers store weights as GPT-2 does, which PEFT calls
-    /// `fan_in_fan_out`.
+    /// The same of a language model's adapter.
     pub fn causal_adapter_config(&self, base_model: &str, conv1d: bool) -> Value {
         self.adapter_file(base_model, CAUSAL_LM, Value::Null, conv1d)
     }
@@ -348,17 +349,17 @@ impl LoraConfig {
         })
     }
 
-    /// Reads an `adapter_config.json`; which head it belongs to follows from its task type.
+    /// Reads an `adapter_config.json`; which head it belongs to follows from its task type. `conv1d`: as in [`Self::adapter_config`].
     ///
     /// # Errors
     /// [`Error::InvalidFile`] where it is no LoRA configuration or asks for what is not built here.
-    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, HeadKind)> {
-        let (config, task_type) = Self::read_file(json, false)?;
+    pub fn from_adapter_config(json: &[u8], conv1d: bool) -> Result<(Self, HeadKind)> {
+        let (config, task_type) = Self::read_file(json, conv1d)?;
         let head = HeadKind::from_task_type(task_type.as_deref()).map_err(invalid_file)?;
         Ok((config, head))
     }
 
-    /// Reads the `adapter_config.json` of a language model's adapter. `conv1d`: as in [`Self::causal_adapter_config`].
+    /// Reads the `adapter_config.json` of a language model's adapter. `conv1d`: as in [`Self::adapter_config`].
     ///
     /// # Errors
     /// As [`Self::from_adapter_config`].

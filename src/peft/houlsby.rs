@@ -177,17 +177,19 @@ impl HoulsbyConfig {
 /// that the detour starts near zero, as AdapterHub's does.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range, and for families that AdapterHub does not know.
+/// [`Error::InvalidOption`] for settings out of range, and for families that AdapterHub does not know, and decoders.
 pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let family = classifier.encoder.family();
     let Encoder::Bert(bert) = &mut classifier.encoder else {
+        let why = match family {
+            Family::Decoder(_) => "whose layers have no place for bottlenecks here; use lora",
+            _ => "which AdapterHub does not know",
+        };
+        let word = family.model_type();
         return Err(invalid(
             "method",
-            format!(
-                "houlsby does not fit a {} model, which AdapterHub does not know",
-                family.model_type()
-            ),
+            format!("houlsby does not fit a {word} model, {why}"),
         ));
     };
     let gelu = bert.encoder.layer.first();

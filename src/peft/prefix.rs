@@ -9,6 +9,8 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::Result;
 use crate::layers::Prefix;
+use crate::models::config::Architecture;
+use crate::models::decoder::{Decoder, Layer};
 use crate::models::load::frozen;
 use crate::models::names::is_prefix;
 use crate::models::{
@@ -56,22 +58,21 @@ impl PrefixConfig {
         modules_to_save: Option<Vec<&'static str>>,
         config: &EncoderConfig,
     ) -> Value {
-        let sizes = Sizes {
-            layers: config.num_hidden_layers,
-            heads: config.num_attention_heads,
-            width: config.hidden_size,
+        let sizes = match &config.architecture {
+            Architecture::Decoder(settings) => Sizes::of_decoder(settings),
+            _ => Sizes {
+                layers: config.num_hidden_layers,
+                heads: config.num_attention_heads,
+                width: config.hidden_size,
+            },
         };
         let modules_to_save = json!(modules_to_save);
         self.adapter_file(base_model, head.task_type(), modules_to_save, &sizes)
     }
 
-    /// The same of a language model's adapter. Where heads share keys, PEFT counts the heads that have keys of their own.
+    /// The same of a language model's adapter.
     pub fn causal_adapter_config(&self, base_model: &str, config: &DecoderConfig) -> Value {
-        let sizes = Sizes {
-            layers: config.layers.len(),
-            heads: config.num_key_value_heads,
-            width: config.num_key_value_heads * config.head_dim,
-        };
+        let sizes = Sizes::of_decoder(config);
         self.adapter_file(base_model, CAUSAL_LM, Value::Null, &sizes)
     }
 
@@ -153,6 +154,17 @@ struct Sizes {
     width: usize,
 }
 
+impl Sizes {
+    /// Where heads share keys, PEFT counts the heads that have keys of their own.
+    fn of_decoder(config: &DecoderConfig) -> Self {
+        Self {
+            layers: config.layers.len(),
+            heads: config.num_key_value_heads,
+            width: config.num_key_value_heads * config.head_dim,
+        }
+    }
+}
+
 /// Puts learned keys and values before every layer's own: normal with deviation 0.02.
 ///
 /// # Errors
@@ -160,8 +172,16 @@ struct Sizes {
 pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let family = classifier.encoder.family();
-    let bert = match &mut classifier.encoder {
-        Encoder::Bert(bert) if family != Family::Distilbert => bert,
+    match &mut classifier.encoder {
+        Encoder::Bert(bert) if family != Family::Distilbert => {
+            for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
+                let heads = &mut layer.attention.self_attention;
+                let [_, width] = heads.key.shape();
+                let device = heads.key.weight.val().device();
+                heads.prefix = Some(fresh(config, width, index, seed, &device));
+            }
+        }
+        Encoder::Decoder(decoder) => attach_decoder(decoder, config, seed),
         _ => {
             return Err(invalid(
                 "method",
@@ -171,12 +191,6 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
                 ),
             ));
         }
-    };
-    for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
-        let heads = &mut layer.attention.self_attention;
-        let [_, width] = heads.key.shape();
-        let device = heads.key.weight.val().device();
-        heads.prefix = Some(fresh(config, width, index, seed, &device));
     }
     let classifier = &*classifier;
     Ok(Trainable::of(classifier, |path| {
@@ -190,13 +204,16 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
 /// [`Error::InvalidOption`] for settings out of range.
 pub fn attach_causal(model: &mut CausalLm, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
-    let sizes = &model.model.config;
-    let width = sizes.num_key_value_heads * sizes.head_dim;
-    let device = model.device();
-    for (index, layer) in model.model.layers.iter_mut().enumerate() {
+    attach_decoder(&mut model.model, config, seed);
+    Ok(Trainable::of(model, is_prefix))
+}
+
+fn attach_decoder(decoder: &mut Decoder, config: &PrefixConfig, seed: u64) {
+    let width = decoder.config.num_key_value_heads * decoder.config.head_dim;
+    let device = decoder.device();
+    for (index, layer) in decoder.layers.iter_mut().enumerate() {
         *layer.prefix_mut() = Some(fresh(config, width, index, seed, &device));
     }
-    Ok(Trainable::of(model, is_prefix))
 }
 
 /// One layer's prefix, `width` wide.
@@ -218,16 +235,20 @@ fn fresh(config: &PrefixConfig, width: usize, index: usize, seed: u64, device: &
     }
 }
 
-/// PEFT's one tensor, `[virtual tokens, 2 * layers * hidden]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
+/// PEFT's one tensor, `[virtual tokens, 2 * layers * width of all keys]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
 pub fn prompt_embeddings(encoder: &Encoder) -> Option<Tensor<2>> {
-    let Encoder::Bert(bert) = encoder else {
-        return None;
+    let prefixes: Vec<&Prefix> = match encoder {
+        Encoder::Bert(bert) => {
+            let layers = bert.encoder.layer.iter();
+            layers
+                .filter_map(|layer| layer.attention.self_attention.prefix.as_ref())
+                .collect()
+        }
+        Encoder::Decoder(decoder) => decoder.layers.iter().filter_map(Layer::prefix).collect(),
+        Encoder::Modernbert(_) => return None,
     };
-    let parts = bert
-        .encoder
-        .layer
-        .iter()
-        .filter_map(|layer| layer.attention.self_attention.prefix.as_ref())
+    let parts = prefixes
+        .into_iter()
         .flat_map(|prefix| [prefix.key.val().inner(), prefix.value.val().inner()])
         .collect::<Vec<_>>();
     (!parts.is_empty()).then(|| Tensor::cat(parts, 1))

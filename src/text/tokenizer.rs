@@ -114,6 +114,12 @@ impl Tokenizer {
         self.pad_id
     }
 
+    /// Fills rows with that id instead, where the model's own files name it.
+    pub fn with_pad_id(mut self, pad_id: u32) -> Self {
+        self.pad_id = pad_id;
+        self
+    }
+
     /// The ids of `text` with special tokens, cut on the right to `max_length` ids, special tokens included.
     ///
     /// # Errors

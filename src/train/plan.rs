@@ -10,7 +10,7 @@ use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::models::Encoder;
 use crate::models::heads::HeadWeights;
 use crate::models::names::is_pooler;
-use crate::models::{Classifier, Head, HeadKind};
+use crate::models::{Classifier, Family, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::{Method, MethodType, attach};
 use crate::pretrained::Pretrained;
@@ -94,8 +94,9 @@ impl Plan {
         let head = early.head.resolve(model.default_head);
         model.check_head(head)?;
         check_descriptions(&early, &labels)?;
+        check_dropout(model, &early)?;
         let texts = examples.iter().map(|example| example.text.as_str());
-        let encodings = encode(model, texts, max_length)?;
+        let encodings = encode(model, head, texts, max_length)?;
         let ids = examples
             .iter()
             .filter_map(|example| labels.id(&example.label))
@@ -240,6 +241,19 @@ fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
         });
     }
     Ok(max_length)
+}
+
+fn check_dropout(model: &Pretrained, options: &TrainOptions) -> Result<()> {
+    match (model.config.family, options.dropout > 0.0) {
+        (Family::Decoder(decoder), true) => Err(Error::InvalidOption {
+            option: "dropout".into(),
+            reason: format!(
+                "the layers of a {} model have none; use loraDropout",
+                decoder.word()
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_descriptions(options: &TrainOptions, labels: &LabelMap) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::eval::evaluate::{BaseFeatures, FeaturePass, logits, sentence_vectors}
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation, OfBaselines};
 use crate::eval::forgetting::{Forgetting, sentences};
 use crate::eval::probe::{ProbeData, fit_best};
+use crate::models::{Classifier, HeadKind};
 use crate::peft::MethodType;
 use crate::pretrained::Pretrained;
 use crate::tuned::{Card, RunCard, Tuned, encode};
@@ -168,6 +169,7 @@ impl Session {
         let names = plan.labels.names();
         let split = plan.train.len() * hidden;
         let data = |features: &[f32], labels: &[usize]| ProbeData {
+            bias: Classifier::has_bias(&self.model.encoder, plan.head),
             features: features.to_vec(),
             labels: labels.to_vec(),
         };
@@ -177,7 +179,7 @@ impl Session {
             let given = self.options.label_descriptions.get(name);
             given.unwrap_or(name).as_str()
         });
-        let descriptions = encode(&self.model, descriptions, plan.max_length)?;
+        let descriptions = encode(&self.model, HeadKind::Mean, descriptions, plan.max_length)?;
         let pad = self.model.tokenizer.pad_id();
         let described = sentence_vectors(&self.model.encoder, &descriptions, pad).await?;
         let heads = BaselineHeads {
@@ -418,7 +420,7 @@ impl Session {
     ) -> Result<Forgetting> {
         let model = &self.model;
         let pad = model.tokenizer.pad_id();
-        let encodings = encode(model, sentences(), self.plan.max_length)?;
+        let encodings = encode(model, HeadKind::Mean, sentences(), self.plan.max_length)?;
         let before = model.general_vectors(&encodings).await?;
         let after = match untouched {
             true => before.to_vec(),

@@ -366,6 +366,7 @@ impl Training {
                 let data = ProbeData {
                     features: features.concat(),
                     labels: plan.train.labels.clone(),
+                    bias: Classifier::has_bias(&self.classifier.encoder, plan.head),
                 };
                 fit(&data, plan.labels.len(), REFIT_PENALTY, None).await?
             }
@@ -373,7 +374,8 @@ impl Training {
             false => ground.probe.clone(),
         };
         let device = &ground.model.compute.device;
-        self.classifier.head = Head::new(plan.head, &fitted, device);
+        self.classifier
+            .set_head(Head::new(plan.head, &fitted, device));
         if let Some(penalty) = &mut self.penalty {
             penalty.restart(&self.classifier, &self.trainable, is_head);
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::TrainOptions;
-use crate::models::names::{is_head, is_pooler};
+use crate::models::names::{is_head, is_pooler, is_table_part};
 use crate::models::network::layer_of;
 use crate::peft::Trainable;
 
@@ -115,9 +115,11 @@ impl Groups {
 fn place(path: &str, layers: usize) -> usize {
     match layer_of(path) {
         _ if is_head(path) || is_pooler(path) => layers + 1,
+        // the number of such a path is the part's
+        _ if is_table_part(path) => 0,
         Some(layer) => layer + 1,
         // it lies upon the last layer
-        None if path.contains(".final_norm.") => layers,
+        None if path.contains(".final_norm.") || path.contains(".Decoder.norm.") => layers,
         None => 0,
     }
 }

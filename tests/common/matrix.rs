@@ -10,7 +10,7 @@ use webtune::device::read;
 use webtune::eval::evaluate::upload;
 use webtune::models::heads::HeadWeights;
 use webtune::models::network::layer_of;
-use webtune::models::{Classifier, Family, Head, HeadKind, Inputs};
+use webtune::models::{Classifier, Family, Head, HeadKind, Inputs, decoder};
 use webtune::peft::freeze::{activate, replace, visit};
 use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use webtune::pretrained::Pretrained;
@@ -191,7 +191,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// One setting of each method that fits a family other than BERT, for its tiny model of two layers. That model was only pretrained, so
-/// that the hidden layer of a `cls` head is fresh and trains with every method.
+/// that the hidden layer of an encoder's `cls` head is fresh and trains with every method.
 pub fn family_cases(family: Family) -> Vec<Case> {
     use Start::{Near, Other, Rounded, Same};
     let lora = json!({"type": "lora"});
@@ -215,6 +215,28 @@ pub fn family_cases(family: Family) -> Vec<Case> {
             // words and their norm, five and six in the layers, the last norm
             Case::new("full", full, [4 + 14, 2 + 14], Same),
         ],
+        Family::Decoder(decoder::DecoderFamily::Gpt2) => vec![
+            // a head of a weight alone; four linear layers a layer
+            Case::new("lora", lora, [1 + 16, 2 + 16], Same),
+            Case::new("lora dora", dora, [1 + 24, 2 + 24], Rounded),
+            Case::new("lora pissa", pissa, [1 + 16, 2 + 16], Rounded),
+            // six a layer, and the last norm's
+            Case::new("lora bias all", biases, [1 + 16 + 13, 2 + 16 + 13], Same),
+            Case::new("lora top layer", top, [1 + 8, 2 + 8], Same),
+            // words, positions, twelve a layer, the last norm's two
+            Case::new("full", full, [1 + 28, 2 + 28], Same),
+        ],
+        Family::Decoder(_) => vec![
+            // seven linear layers a layer
+            Case::new("lora", lora, [1 + 28, 2 + 28], Same),
+            Case::new("lora dora", dora, [1 + 42, 2 + 42], Rounded),
+            Case::new("lora pissa", pissa, [1 + 28, 2 + 28], Rounded),
+            // there are none
+            Case::new("lora bias all", biases, [1 + 28, 2 + 28], Same),
+            Case::new("lora top layer", top, [1 + 14, 2 + 14], Same),
+            // words, nine a layer, the last norm
+            Case::new("full", full, [1 + 20, 2 + 20], Same),
+        ],
         _ => {
             // words, positions, their norm's two, and RoBERTa's token types
             let tables = if family == Family::Distilbert { 4 } else { 5 };
@@ -234,10 +256,14 @@ pub fn family_cases(family: Family) -> Vec<Case> {
             ]
         }
     };
-    if family == Family::Roberta {
-        cases.push(Case::new("prefix", prefix, [4 + 4, 2 + 4], Other));
+    let head = match family {
+        Family::Decoder(_) => 1,
+        _ => 4,
+    };
+    if matches!(family, Family::Roberta | Family::Decoder(_)) {
+        cases.push(Case::new("prefix", prefix, [head + 4, 2 + 4], Other));
     }
-    cases.push(Case::new("probe", probe, [4, 2], Same));
+    cases.push(Case::new("probe", probe, [head, 2], Same));
     cases
 }
 
@@ -255,8 +281,15 @@ pub struct Ready {
 pub async fn ready(model: &Pretrained, case: &Case, head: HeadKind) -> Ready {
     let hidden = model.config.hidden_size;
     let mut rng = Rng::stream(3, "test head");
+    // the vector of a decoder's last token is of length sqrt(hidden), which would take the losses far from 1
+    let scale = match (model.config.family, head) {
+        (Family::Decoder(_), HeadKind::Cls) => 1.0 / (hidden as f64).sqrt(),
+        _ => 1.0,
+    };
     let weights = HeadWeights {
-        weight: (0..3 * hidden).map(|_| rng.normal() as f32).collect(),
+        weight: (0..3 * hidden)
+            .map(|_| (scale * rng.normal()) as f32)
+            .collect(),
         bias: vec![0.1, -0.2, 0.3],
     };
     let head = Head::new(head, &weights, &model.compute.device);
@@ -290,7 +323,7 @@ pub fn batch(model: &Pretrained) -> TrainBatch {
         .map(|example| example.text.as_str())
         .collect::<Vec<_>>();
     texts[0] = "river";
-    let encodings = encode(model, texts.into_iter(), 64).unwrap();
+    let encodings = encode(model, HeadKind::Mean, texts.into_iter(), 64).unwrap();
     let rows = encodings.iter().collect::<Vec<_>>();
     let device = &model.compute.device;
     let padded = Batch::pad(&rows, model.tokenizer.pad_id()).unwrap();
@@ -422,10 +455,15 @@ pub async fn thaws(model: &Pretrained, case: &Case, head: HeadKind) {
             .into_iter()
             .map(|(path, _)| path)
             .collect::<BTreeSet<_>>();
+        let in_tables = |path: &str| {
+            ["embeddings.", "embed_tokens."]
+                .iter()
+                .any(|table| path.contains(table))
+        };
         let expected = |path: &&str| match active {
             1 => path.starts_with("head.") || path.contains(".pooler."),
-            2 => layer_of(path) != Some(0) && !path.contains(".embeddings."),
-            3 => !path.contains(".embeddings."),
+            2 => layer_of(path) != Some(0) && !in_tables(path),
+            3 => !in_tables(path),
             _ => true,
         };
         let expected = trainable

@@ -70,6 +70,23 @@ macro_rules! adapter {
     };
 }
 
+/// The adapter and the golden values of a folder beside the model of another.
+macro_rules! upon {
+    ($base:literal, $name:literal, $method:expr) => {
+        Fixture {
+            name: $name,
+            config: include_bytes!(concat!("../fixtures/", $base, "/config.json")),
+            model: include_bytes!(concat!("../fixtures/", $base, "/model.safetensors")),
+            golden: include_bytes!(concat!("../fixtures/", $name, "/golden.safetensors")),
+            meta: include_bytes!(concat!("../fixtures/", $name, "/meta.json")),
+            method: $method,
+            settings: adapter!($name, "adapter_config.json"),
+            weights: vec![adapter!($name, "adapter_model.safetensors")],
+            kind: HeadKind::Cls,
+        }
+    };
+}
+
 /// transformers' `BertForSequenceClassification` with PEFT's LoRA.
 pub fn bert_cls() -> Fixture {
     let settings = adapter!("bert", "adapter_config.json");
@@ -213,6 +230,17 @@ pub fn modernbert() -> Fixture {
     )
 }
 
+/// transformers' `...ForSequenceClassification` of language models: the last token under PEFT's `score`.
+pub fn decoders() -> Vec<Fixture> {
+    vec![
+        upon!("llama", "llama_cls", MethodType::Lora),
+        upon!("qwen3", "qwen3_cls", MethodType::Lora),
+        upon!("gemma3", "gemma3_cls", MethodType::Lora),
+        upon!("gpt2", "gpt2_cls", MethodType::Lora),
+        upon!("llama", "llama_cls_prefix", MethodType::Prefix),
+    ]
+}
+
 /// One fixture per method, and one per family.
 pub fn methods() -> Vec<Fixture> {
     vec![
@@ -253,9 +281,11 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
         MethodType::Probe => Method::Probe(Default::default()),
-        MethodType::Lora => {
-            Method::Lora(LoraConfig::from_adapter_config(fixture.settings).unwrap().0)
-        }
+        MethodType::Lora => Method::Lora(
+            LoraConfig::from_adapter_config(fixture.settings, config.family.is_conv1d())
+                .unwrap()
+                .0,
+        ),
         MethodType::Prefix => Method::Prefix(
             PrefixConfig::from_adapter_config(fixture.settings)
                 .unwrap()
@@ -367,7 +397,7 @@ pub async fn by_key(
         );
     }
     if !prefix.is_empty() {
-        let hidden = loaded.encoder.hidden_size();
+        let hidden = loaded.encoder.key_width();
         let tokens = prefix[0].len() / hidden;
         let rows = (0..tokens).flat_map(|token| {
             prefix

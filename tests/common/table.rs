@@ -7,7 +7,7 @@ use super::{causal, parity, pissa, safeguards};
 /// Lines for a log; `engine` names the device in them.
 pub async fn rows(compute: &Compute, engine: &str) -> String {
     let mut lines = Vec::new();
-    for fixture in parity::methods() {
+    for fixture in parity::methods().into_iter().chain(parity::decoders()) {
         let errors = parity::errors(&fixture, compute).await;
         lines.push(parity::check(fixture.name, engine, &errors));
     }

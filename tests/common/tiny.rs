@@ -4,7 +4,7 @@ use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::models::random::random_checkpoint;
-use webtune::models::{EncoderConfig, Family};
+use webtune::models::{EncoderConfig, Family, decoder};
 use webtune::pretrained::Pretrained;
 
 const TOKENIZER: &[u8] = include_bytes!("../fixtures/tokenizer_wordpiece/tokenizer.json");
@@ -58,6 +58,16 @@ pub fn family_config(family: Family) -> serde_json::Value {
             "local_attention": 4, "global_attn_every_n_layers": 2, "pad_token_id": 0, "bos_token_id": 2,
             "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "classifier_pooling": "mean",
             "initializer_range": 0.2
+        }),
+        Family::Decoder(decoder::DecoderFamily::Gpt2) => serde_json::json!({
+            "model_type": "gpt2", "vocab_size": 2000, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_inner": 64,
+            "n_positions": 64, "initializer_range": 0.2, "eos_token_id": 3
+        }),
+        // a Llama with fewer heads for keys than for queries; the others share its layers
+        Family::Decoder(decoder) => serde_json::json!({
+            "model_type": decoder.word(), "vocab_size": 2000, "hidden_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48,
+            "max_position_embeddings": 64, "initializer_range": 0.2, "eos_token_id": 3
         }),
     }
 }

@@ -15,6 +15,7 @@ over the largest logit and ends with code 1 where it is above 1e-4: float32 in a
 """
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -42,8 +43,22 @@ class Export:
         self.expected = torch.tensor([row["logits"] for row in rows])
         # The folder of `full` is a whole model and has a tokenizer of its own.
         source = self.folder if self.method == "full" else self.base
-        self.tokens = AutoTokenizer.from_pretrained(source)(
-            self.texts, padding=True, truncation=True, max_length=settings["maxLength"], return_tensors="pt"
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        self.sizes = {"num_labels": len(self.labels)}
+        with open(self.path("README.md")) as file:
+            pad = re.search(r"pad_token_id=(\d+)", file.read())
+        if pad:  # a decoder's, which transformers needs to find a text's last token
+            self.sizes["pad_token_id"] = int(pad[1])
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(int(pad[1]))
+        if tokenizer.pad_token is None:  # a decoder's below a mean head, which counts no padding
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(0)
+        self.tokens = tokenizer(
+            self.texts,
+            padding=True,
+            padding_side="right",
+            truncation=True,
+            max_length=settings["maxLength"],
+            return_tensors="pt",
         )
 
     def path(self, *names):
@@ -54,7 +69,7 @@ class Export:
             return json.load(file)
 
     def classifier(self, source):
-        return AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(self.labels))
+        return AutoModelForSequenceClassification.from_pretrained(source, **self.sizes)
 
     def logits(self, model):
         """Of a model with a `cls` head."""

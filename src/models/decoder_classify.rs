@@ -1,0 +1,62 @@
+//! Enters: texts as ids. Leaves: what a classifier reads of a decoder, layer by layer; transformers' `GenericForSequenceClassification`.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::bert::TokenBatch;
+use super::decoder::{Decoder, DecoderConfig, Layout};
+
+impl Decoder {
+    /// As [`super::Encoder::lower`].
+    pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
+        let [rows, width] = batch.ids.dims();
+        let context = self.context(&Layout::plain(rows, width));
+        let x = self.embed(batch.ids.clone(), &context);
+        self.run(0..depth, x)
+    }
+
+    /// As [`super::Encoder::upper`]. No mask is needed: texts are padded on the right, where no token looks.
+    pub fn upper(&self, depth: usize, x: Tensor<3>) -> Tensor<3> {
+        let x = self.run(depth..self.layers.len(), x);
+        self.norm.forward(x)
+    }
+
+    fn run(&self, layers: Range<usize>, mut x: Tensor<3>) -> Tensor<3> {
+        let [rows, width, _] = x.dims();
+        let context = self.context(&Layout::plain(rows, width));
+        for index in layers {
+            x = self.layer(index, x, &context, None);
+        }
+        x
+    }
+
+    /// Numbers that a layer of so many positions keeps for its backward pass: its input and its normed input, twice; queries, keys, values and
+    /// their mixture; the gate before and behind its function and its sigmoid, the other half and the product.
+    pub fn kept_numbers(config: &DecoderConfig, positions: u64) -> u64 {
+        let [hidden, wide, width, heads, key_heads] = [
+            config.hidden_size,
+            config.intermediate_size,
+            config.head_dim,
+            config.num_attention_heads,
+            config.num_key_value_heads,
+        ]
+        .map(|n| n as u64);
+        positions * (4 * hidden + 2 * width * (heads + key_heads) + 5 * wide)
+    }
+}
+
+/// The vector of each text's last token. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`. Returns `[batch, hidden]`. A text
+/// without any token is read at its first position, as transformers does.
+pub fn last_token(hidden: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
+    let [rows, width, size] = hidden.dims();
+    let last = mask.sum_dim(1).squeeze_dim::<1>(1).sub_scalar(1.0); // [batch]
+    let last = last.clamp_min(0.0).int() + starts(rows, width, &hidden.device());
+    hidden.reshape([rows * width, size]).select(0, last)
+}
+
+/// Where each row begins among all rows' positions, `[rows]`.
+fn starts(rows: usize, width: usize, device: &Device) -> Tensor<1, Int> {
+    let starts = (0..rows).map(|row| (row * width) as i32);
+    Tensor::from_data(TensorData::new(starts.collect::<Vec<_>>(), [rows]), device)
+}
