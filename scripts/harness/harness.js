@@ -5,6 +5,7 @@
 import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";
 import { fetchFile, report, send } from "./bridge.js";
 import { finetuneLanguage } from "./language.js";
+import { trainSteps } from "./steps.js";
 
 /** @typedef {import("./bridge.js").RemoteFile} RemoteFile */
 /**
@@ -92,7 +93,7 @@ async function benchmark({ device, shape, plans }) {
 }
 
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
-const jobs = { finetune, finetuneLanguage, firstStep, benchmark };
+const jobs = { finetune, finetuneLanguage, firstStep, benchmark, trainSteps };
 
 /** A thrown error would lose its code on the way to the script. */
 /** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {

@@ -212,6 +212,7 @@ test("adapters go out and come in", async () => {
   // The caller's bytes are copied, not taken.
   assert.equal(files[0].bytes.length, 2);
   assert.equal(await tuner.memoryBytes(), 1024);
+  assert.equal(await tuner.bufferBytes(), 2048);
 });
 
 test("arguments that can't be sent are the caller's mistake", async () => {

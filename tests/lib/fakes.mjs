@@ -170,6 +170,10 @@ export class FakeEngine {
     return 1024;
   }
 
+  bufferBytes() {
+    return 2048;
+  }
+
   prepareBenchmark(shape) {
     this.shape = shape;
   }

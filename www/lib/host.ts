@@ -155,6 +155,7 @@ export class EngineHost {
           return undefined;
         }),
       memoryBytes: () => this.#queue.run(() => this.#loaded().memoryBytes()),
+      bufferBytes: () => this.#queue.run(() => this.#loaded().bufferBytes()),
       benchmark: (...given) => this.#queue.run(() => this.#benchmark(report, ...given)),
     };
     // The message's type ties name and arguments together; the compiler can't follow that through a look-up.

@@ -105,6 +105,7 @@ export interface Calls {
   exportMerged(): undefined;
   importLanguageAdapter(files: ExportedFile[]): undefined;
   memoryBytes(): number;
+  bufferBytes(): number;
   benchmark(
     device: DeviceChoice,
     shape: BenchmarkShape,

@@ -516,6 +516,8 @@ export interface Engine extends LanguageEngine {
   importAdapter(files: ExportedFile[]): Promise<void>;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
+  /** Bytes of the GPU buffers that the engine holds, in use or kept for the next step; 0 on the CPU engine. */
+  bufferBytes(): number;
   /** Builds a random model of that shape with LoRA on query and value, ready for `benchmarkStep`. */
   prepareBenchmark(shape: BenchmarkShape): Promise<void>;
   /** Floating-point operations of one such step (forward, and backward without frozen weights' gradients). */
