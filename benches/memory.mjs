@@ -27,46 +27,43 @@ import { stories } from "./support/stories.mjs";
 
 const LORA = { type: "lora", r: 8 };
 
-/** @param {any} model @returns {Row} */
-const minilm = (model) => ({
-  name: "MiniLM",
-  task: "classification",
-  model,
-  storage: "f32",
-  batch: 16,
-  tokens: 64,
-  options: {
-    method: LORA,
-    contrastive: false,
-    trainBatchSize: 16,
-    maxLength: 64,
-    numTrainEpochs: 1,
-    earlyStoppingPatience: 0,
-  },
-});
-
-/** @param {string} name @param {any} model @param {number} batch @param {number} tokens @returns {Row[]} */
-function language(name, model, batch, tokens) {
+/**
+ * Every storage, without and with gradient checkpointing.
+ * @param {Omit<Row, "storage">} what
+ * @returns {Row[]}
+ */
+function each({ options, ...what }) {
   return ["f32", "f16", "int8", "int4"].flatMap((storage) =>
     [false, true].map((gradientCheckpointing) => ({
-      name,
-      task: /** @type {const} */ ("causal-lm"),
-      model,
+      ...what,
       storage,
-      batch,
-      tokens,
       options: {
-        method: { ...LORA, targetModules: "all-linear" },
-        trainBatchSize: batch,
-        maxLength: tokens,
+        ...options,
+        trainBatchSize: what.batch,
+        maxLength: what.tokens,
         numTrainEpochs: 1,
-        gradientCheckpointing,
-        fewShotExamples: 0,
-        sampleTokens: 0,
         earlyStoppingPatience: 0,
+        gradientCheckpointing,
       },
     })),
   );
+}
+
+/** @param {any} model */
+const minilm = (model) =>
+  each({
+    name: "MiniLM",
+    task: "classification",
+    model,
+    batch: 16,
+    tokens: 64,
+    options: { method: LORA, contrastive: false },
+  });
+
+/** @param {string} name @param {any} model @param {number} batch @param {number} tokens */
+function language(name, model, batch, tokens) {
+  const options = { method: { ...LORA, targetModules: "all-linear" }, fewShotExamples: 0, sampleTokens: 0 };
+  return each({ name, task: "causal-lm", model, batch, tokens, options });
 }
 
 /** Texts that fill so many batches. A token has at most some characters; what is too much is never reached. @param {Row} row @param {number} steps */
@@ -83,7 +80,7 @@ function textsFor({ task, batch, tokens }, steps) {
 const mib = (/** @type {number} */ bytes) => (bytes / 2 ** 20).toFixed(0);
 
 /** @param {Row} row @param {any} found */
-function cells({ name, task, storage, batch, tokens }, found) {
+function cells({ name, storage, batch, tokens, options }, found) {
   const [first, ...others] = found.stepMs;
   const sorted = others.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   const median = sorted[sorted.length >> 1];
@@ -92,7 +89,7 @@ function cells({ name, task, storage, batch, tokens }, found) {
     name,
     `${batch} x ${tokens}`,
     storage,
-    task === "classification" ? "-" : found.checkpointing ? "on" : "off",
+    options.gradientCheckpointing ? "on" : "off",
     mib(found.estimate),
     mib(found.loadedBytes),
     mib(found.wasmBytes),
@@ -136,7 +133,7 @@ script(import.meta.url, async () => {
   const folders = [smollm, ...(folder ? [folder] : [])];
   const harness = await openHarness(Object.fromEntries(folders.map((path) => [`/${mount(path)}`, path])));
   const rows = [
-    minilm({ url: harness.modelUrl, name: harness.modelName }),
+    ...minilm({ url: harness.modelUrl, name: harness.modelName }),
     ...(folder ? language("stories260K", { url: mount(folder) }, 8, 128) : []),
     ...language("SmolLM2-135M", { url: mount(smollm) }, 2, 64),
   ];

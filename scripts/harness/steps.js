@@ -17,7 +17,7 @@ import { FineTuner, LanguageTuner } from "webtune";
 /** @param {StepsJob} job */
 function open({ task, model, device, storage }) {
   if (task === "causal-lm") return LanguageTuner.loadLanguageModel(model, { device, storage });
-  return FineTuner.load(model, { device });
+  return FineTuner.load(model, { device, storage });
 }
 
 /**
@@ -59,7 +59,6 @@ export async function trainSteps(job) {
     return {
       device: tuner.device,
       estimate: started.memoryEstimate,
-      checkpointing: started.gradientCheckpointing ?? false,
       loadMs,
       loadedBytes,
       wasmBytes: await tuner.memoryBytes(),

@@ -105,6 +105,7 @@ impl ClassifierBenchmark {
             trainable: &self.trainable,
             penalty: None,
             max_grad_norm: 1.0,
+            recompute: None,
         };
         let (classifier, loss) = train_step(
             self.classifier.clone(),

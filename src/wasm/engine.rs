@@ -67,9 +67,15 @@ impl Engine {
 
     /// Loads a model; what was loaded and tuned before is dropped once the new one is in.
     #[wasm_bindgen(js_name = loadModel)]
-    pub async fn load_model(&mut self, name: &str, files: Array) -> Result<JsValue, JsValue> {
+    pub async fn load_model(
+        &mut self,
+        name: &str,
+        files: Array,
+        storage: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let storage = from_js(storage, "storage")?;
         let files = files.iter().map(JsSource::new).collect();
-        let model = Pretrained::load(name, files, self.compute.clone())
+        let model = Pretrained::load_stored(name, files, self.compute.clone(), storage)
             .await
             .map_err(error)?;
         let info = to_js(&model.info())?;

@@ -194,9 +194,9 @@ export class EngineHost {
     }
   }
 
-  async #load(report: Report, ...[source, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+  async #load(report: Report, ...[source, storage, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
     return this.#loadInto(report, source, choice, limit, ENCODER_FILES, (engine, { name, files }) =>
-      engine.loadModel(name, files),
+      engine.loadModel(name, files, storage),
     );
   }
 

@@ -70,6 +70,7 @@ export interface BenchmarkResult {
 export interface Calls {
   load(
     source: SettledSource,
+    storage: WeightStorage,
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: ModelInfo };
