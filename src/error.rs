@@ -37,7 +37,7 @@ pub enum Error {
     UnsupportedModel { reason: String },
     /// The tokenizer can produce ids that the embedding table has no row for.
     #[error(
-        "tokenizer.json: its largest id is {largest_id}, but embeddings.word_embeddings.weight has only {rows} rows; the two files belong to different models"
+        "tokenizer.json: its largest id is {largest_id}, but the vocab_size of config.json is {rows}; the two files belong to different models"
     )]
     TokenizerMismatch { largest_id: u32, rows: usize },
     /// The examples are not usable. `row` counts from 1, the header included.

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
+use crate::models::load::loading_bytes;
 use crate::models::{CausalLm, DecoderConfig, Loader};
 use crate::pretrained::{json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
@@ -104,10 +105,12 @@ impl LanguageModel {
         ends.sort_unstable();
         ends.dedup();
         let weights = storage.bytes(config.parameters(), compute.packs_bits());
-        let table = 8 * (config.vocab_size as u64 * config.hidden_size as u64);
+        let largest = config.linear_shapes(0).into_iter();
+        let largest = largest.map(|(_, [input, output])| input as u64 * output as u64);
+        let loading = loading_bytes(largest.max().unwrap_or(0));
         compute.check_memory(
             "Loading this model",
-            weights + table,
+            weights + loading,
             "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
         )?;
         let checkpoint = Checkpoint::open(files).await?;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::export::{ExportedFile, export, import};
 use webtune::formats::MemorySource;
-use webtune::models::decoder::Family as Decoder;
+use webtune::models::decoder::DecoderFamily as Decoder;
 use webtune::models::{EncoderConfig, Family, HeadKind};
 use webtune::pretrained::Pretrained;
 use webtune::tuned::Which;

@@ -28,8 +28,8 @@ const FAMILIES: [Family; 5] = [
     Family::Roberta,
     Family::Distilbert,
     Family::Modernbert,
-    Family::Decoder(decoder::Family::Llama),
-    Family::Decoder(decoder::Family::Gpt2),
+    Family::Decoder(decoder::DecoderFamily::Llama),
+    Family::Decoder(decoder::DecoderFamily::Gpt2),
 ];
 
 fn model(family: Family) -> Pretrained {

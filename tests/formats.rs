@@ -8,7 +8,9 @@ use std::path::Path;
 
 use pollster::block_on;
 use proptest::prelude::*;
-use webtune::formats::{Dtype, Header, MemorySource, Source, read_all, read_tensor, write};
+use webtune::formats::{
+    Dtype, Header, MemorySource, Source, read_all, read_tensor, read_values, write,
+};
 use webtune::{Error, Result};
 
 const FILE: &str = "model.safetensors";
@@ -216,6 +218,36 @@ fn a_missing_tensor_and_values_that_are_not_finite_are_named() {
             index: 1
         })
     );
+}
+
+#[test]
+fn a_tensor_in_ranges_has_the_values_and_the_errors_of_the_whole() {
+    let header = format!("{{{}}}", entry("w", "F32", "[2,3]", 0, 24));
+    let mut file = file_of(&header, 24);
+    let data = file.len() - 24;
+    let set = |file: &mut Vec<u8>, index: usize, value: f32| {
+        file[data + 4 * index..data + 4 * index + 4].copy_from_slice(&value.to_le_bytes());
+    };
+    for index in 0..6 {
+        set(&mut file, index, index as f32);
+    }
+    let read = |file: &[u8], range| {
+        let source = MemorySource::new(FILE, file.to_vec());
+        let header = block_on(Header::read(&source)).unwrap();
+        block_on(read_values(&source, &header, "w", range))
+    };
+    assert_eq!(read(&file, 0..6).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(read(&file, 2..5).unwrap(), [2.0, 3.0, 4.0]);
+    assert_eq!(read(&file, 6..6).unwrap(), [] as [f32; 0]);
+    assert_eq!(
+        read(&file, 3..7).unwrap_err().to_string(),
+        "w: values 3 to 7 were asked for, and it has 6"
+    );
+    set(&mut file, 3, f32::NAN);
+    set(&mut file, 5, f32::INFINITY);
+    let whole = read_one(file.clone(), "w").unwrap_err();
+    assert_eq!(read(&file, 0..3).unwrap(), [0.0, 1.0, 2.0]);
+    assert_eq!(read(&file, 3..4).unwrap_err(), whole);
 }
 
 /// A file that may claim more bytes than it holds, and notes the longest range asked for.

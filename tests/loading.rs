@@ -79,6 +79,12 @@ fn broken_folders_are_named() {
     assert_eq!(error.to_string(), words);
     let error = config(|config| config["vocab_size"] = json!(100));
     assert_eq!(error.code(), "tokenizerMismatch");
+    assert!(
+        error
+            .to_string()
+            .contains("vocab_size of config.json is 100;"),
+        "{error}"
+    );
 }
 
 #[test]

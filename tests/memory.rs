@@ -1,4 +1,4 @@
-//! What a run is estimated to take and what it then allocates, counted by the allocator, on the CPU engine natively.
+//! What loading takes, what a run is estimated to take and what it then allocates, counted by the allocator, on the CPU engine natively.
 //! `cargo test --test memory -- --nocapture` prints the table.
 
 #![cfg(not(target_arch = "wasm32"))]
@@ -13,6 +13,7 @@ use webtune::device::{Compute, read};
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder;
+use webtune::models::load::loading_bytes;
 use webtune::models::random::random_language_model;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, trained_parameters};
@@ -45,7 +46,15 @@ static COUNTING: Counting = Counting;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Shapes by name: stories260K's, SmolLM2-135M's, and a small one with a large vocabulary.
+/// Nearly nothing but two tables of 128 MiB each in float32, so that whatever is held of one beside the model would be seen.
+fn tables() -> Value {
+    json!({
+        "model_type": "llama", "vocab_size": 65536, "hidden_size": 512, "num_hidden_layers": 1, "num_attention_heads": 8,
+        "intermediate_size": 512, "max_position_embeddings": 512, "tie_word_embeddings": false
+    })
+}
+
+/// Shapes by name: stories260K's and SmolLM2-135M's.
 fn shapes() -> Vec<(&'static str, Value, usize, usize)> {
     let stories = json!({
         "model_type": "llama", "vocab_size": 512, "hidden_size": 64, "num_hidden_layers": 5, "num_attention_heads": 8,
@@ -63,7 +72,15 @@ fn shapes() -> Vec<(&'static str, Value, usize, usize)> {
 }
 
 #[test]
-fn a_run_allocates_what_was_estimated() {
+fn loading_holds_no_table_twice_and_a_run_allocates_what_was_estimated() {
+    // in the same test, because the allocator counts what all threads do
+    let config = DecoderConfig::parse(tables().to_string().as_bytes()).unwrap();
+    let file = random_language_model(&config, 1).unwrap();
+    for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Int4] {
+        let source = MemorySource::new("model.safetensors", file.clone());
+        block_on(load(&config, source, storage));
+    }
+    drop(file);
     let mut worst: f64 = 0.0;
     println!(
         "memory | model | rows x tokens | storage | checkpointing | estimated MiB | allocated MiB | estimate / allocated"
@@ -95,11 +112,25 @@ async fn load(config: &DecoderConfig, source: MemorySource, storage: Storage) ->
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let compute = Compute::cpu();
     let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
     let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
     let model = CausalLm::load(config, &loader.with_storage(storage))
         .await
         .unwrap();
-    (model, NOW.load(Ordering::Relaxed) - before)
+    let after = NOW.load(Ordering::Relaxed);
+    let over = PEAK.load(Ordering::Relaxed) - after;
+    println!(
+        "loading | {} | {:.2} MiB over the model",
+        storage.word(),
+        over as f64 / MIB
+    );
+    let largest = config.linear_shapes(0).into_iter();
+    let largest = largest.map(|(_, [input, output])| input * output).max();
+    assert!(
+        over as u64 <= loading_bytes(largest.unwrap() as u64),
+        "loading took {over} bytes over the model"
+    );
+    (model, after - before)
 }
 
 /// Estimated and allocated bytes of two steps.

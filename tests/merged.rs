@@ -67,7 +67,7 @@ fn written(plan: &ShardPlan) -> Vec<MemorySource> {
     let mut writer = plan.clone().writer();
     while let Some(next) = writer.next().cloned() {
         let values = values(&next);
-        host.take(writer.tensor(&next.name, &next.shape, &values).unwrap());
+        host.take(writer.tensor(&next.name, &next.shape, values).unwrap());
     }
     host.take(writer.finish().unwrap());
     assert!(host.open.is_none());
@@ -136,9 +136,10 @@ fn a_large_tensor_comes_in_several_pieces() {
     let plan = ShardPlan::new(vec![large.clone()], u64::MAX).unwrap();
     let values = values(&large);
     let mut writer = plan.clone().writer();
-    let pieces = writer.tensor("w", &[1100, 1000], &values).unwrap();
-    // open, header, two pieces, close
-    assert_eq!(pieces.count(), 5);
+    let mut pieces = writer.tensor("w", &[1100, 1000], values).unwrap();
+    // open, header, two pieces, close, and then no more
+    assert_eq!(pieces.by_ref().count(), 5);
+    assert_eq!(pieces.next(), None);
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn what_does_not_fit_the_plan_is_refused_by_name() {
     let plan = ShardPlan::new(model(), 900).unwrap();
     let give = |writer: &mut MergedWriter, name: &str, shape: &[usize], values: &[f32]| {
         (writer
-            .tensor(name, shape, values)
+            .tensor(name, shape, values.to_vec())
             .map(|pieces| pieces.count()))
         .map_err(|error| error.to_string())
     };
@@ -222,7 +223,7 @@ fn a_model_leaves_in_shards_as_it_came() {
     let mut writer = plan.writer();
     while let Some(next) = writer.next().cloned() {
         let (shape, values) = block_on(model.tensor(&next.name)).unwrap();
-        host.take(writer.tensor(&next.name, &shape, &values).unwrap());
+        host.take(writer.tensor(&next.name, &shape, values).unwrap());
     }
     host.take(writer.finish().unwrap());
     std::fs::remove_dir_all(&folder).ok();

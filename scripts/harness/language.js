@@ -112,18 +112,13 @@ async function exportAs(tuner, format) {
 async function exportMerged(tuner) {
   let path = "";
   let at = 0;
-  // Pieces come faster than they are sent; their order must stay.
-  let sent = Promise.resolve();
-  await tuner.exportMerged((piece) => {
+  await tuner.exportMerged(async (piece) => {
     if (piece instanceof Uint8Array) {
-      const portion = { path, bytes: piece };
-      const from = at;
+      await send({ path, bytes: piece }, "merged", at);
       at += piece.length;
-      sent = sent.then(() => send(portion, "merged", from));
     } else if ("open" in piece) {
       path = piece.open.path;
       at = 0;
     }
   });
-  await sent;
 }

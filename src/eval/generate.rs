@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::sampling::choose;
 use crate::device::read;
 use crate::models::CausalLm;
 use crate::models::decoder::{Cache, Layout};
@@ -19,7 +20,7 @@ pub struct GenerationOptions {
     pub do_sample: bool,
     /// What logits are divided by where it draws.
     pub temperature: f64,
-    /// Draw from so many likeliest tokens; 0 for all.
+    /// Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all.
     pub top_k: usize,
     /// Draw from the likeliest tokens whose probabilities together reach this.
     pub top_p: f64,
@@ -130,61 +131,10 @@ impl Generator {
         let new = self.ids[self.past..].to_vec();
         let logits = last_logits(model, &new, self.past, Some(&mut self.cache)).await?;
         self.past = self.ids.len();
-        let id = self.choose(logits);
+        let id = choose(&logits, &self.ids, &self.options, &mut self.rng);
         self.ids.push(id);
         self.written += 1;
         Ok(Some(id))
-    }
-
-    fn choose(&mut self, mut logits: Vec<f32>) -> u32 {
-        let penalty = self.options.repetition_penalty as f32;
-        if penalty != 1.0 {
-            let mut seen = vec![false; logits.len()];
-            for id in &self.ids {
-                if let Some(first) = seen.get_mut(*id as usize)
-                    && !std::mem::replace(first, true)
-                {
-                    let logit = &mut logits[*id as usize];
-                    *logit = if *logit > 0.0 {
-                        *logit / penalty
-                    } else {
-                        *logit * penalty
-                    };
-                }
-            }
-        }
-        match self.options.do_sample {
-            false => largest(&logits),
-            true => self.draw(&logits),
-        }
-    }
-
-    fn draw(&mut self, logits: &[f32]) -> u32 {
-        let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-        if self.options.top_k > 0 {
-            order.truncate(self.options.top_k);
-        }
-        let peak = f64::from(logits[order[0]]);
-        let weight = |id: usize| ((f64::from(logits[id]) - peak) / self.options.temperature).exp();
-        let mut weights = order.iter().map(|id| weight(*id)).collect::<Vec<_>>();
-        let total: f64 = weights.iter().sum();
-        let mut reached = 0.0;
-        let kept = weights.iter().take_while(|weight| {
-            let more = reached < self.options.top_p;
-            reached += **weight / total;
-            more
-        });
-        let kept = kept.count().max(1);
-        weights.truncate(kept);
-        let mut point = self.rng.uniform() * weights.iter().sum::<f64>();
-        for (id, weight) in order.iter().zip(&weights) {
-            point -= weight;
-            if point < 0.0 {
-                return *id as u32;
-            }
-        }
-        order[kept - 1] as u32
     }
 }
 
@@ -192,17 +142,6 @@ impl Generator {
 fn positions(model: &CausalLm) -> usize {
     let all = model.model.config.max_position_embeddings;
     all.saturating_sub(model.model.prefix_tokens())
-}
-
-/// The first of the largest.
-fn largest(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = id;
-        }
-    }
-    best as u32
 }
 
 /// Logits of the token behind `ids`, which stand behind `past` tokens that the cache holds.

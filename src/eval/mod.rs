@@ -11,4 +11,5 @@ pub mod generate;
 pub mod likelihood;
 pub mod metrics;
 pub mod probe;
+pub mod sampling;
 pub mod summary;

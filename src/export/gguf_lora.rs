@@ -3,10 +3,10 @@
 //! Names, keys and row orders are those of llama.cpp's `convert_lora_to_gguf.py`. One thing differs: that script transposes
 //! GPT-2's factors as if they were the Conv1D weight, and llama.cpp refuses or misreads the file; here they keep their places.
 
-use serde_json::Value;
-
 use super::files::{ExportedFile, NamedValues, file};
 use crate::formats::{Gguf, GgufValue};
+use crate::models::DecoderConfig;
+use crate::models::decoder::DecoderFamily;
 use crate::peft::LoraConfig;
 use crate::{Error, Result};
 
@@ -36,64 +36,41 @@ const GPT2_LAYER_NAMES: [(&str, &str); 4] = [
     ("mlp.c_proj", "ffn_down"),
 ];
 
-/// llama.cpp's name of a model family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
-    Llama,
-    Qwen2,
-    Qwen3,
-    Gemma3,
-    Gpt2,
-}
-
-impl Architecture {
-    /// `general.architecture`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-            Self::Gemma3 => "gemma3",
-            Self::Gpt2 => "gpt2",
-        }
-    }
-
-    fn from_model_type(model_type: &str) -> Option<Self> {
-        match model_type {
-            "llama" => Some(Self::Llama),
-            "qwen2" => Some(Self::Qwen2),
-            "qwen3" => Some(Self::Qwen3),
-            "gemma3_text" => Some(Self::Gemma3),
-            "gpt2" => Some(Self::Gpt2),
-            _ => None,
-        }
-    }
-
-    /// The GGUF name of a module's weight, without `.weight`.
-    fn tensor_name(self, module: &str) -> Option<String> {
-        let (layers, embeddings, names) = match self {
-            Self::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
-            _ => ("model.layers.", "model.embed_tokens", &LAYER_NAMES[..]),
-        };
-        if module == embeddings {
-            return Some("token_embd".into());
-        }
-        if module == "lm_head" {
-            return Some("output".into());
-        }
-        let (layer, name) = module.strip_prefix(layers)?.split_once('.')?;
-        let layer = layer.parse::<usize>().ok()?;
-        let (_, name) = names.iter().find(|(checkpoint, _)| *checkpoint == name)?;
-        Some(format!("blk.{layer}.{name}"))
+/// `general.architecture`: llama.cpp's name of a family.
+fn architecture(family: DecoderFamily) -> &'static str {
+    match family {
+        DecoderFamily::Llama => "llama",
+        DecoderFamily::Qwen2 => "qwen2",
+        DecoderFamily::Qwen3 => "qwen3",
+        DecoderFamily::Gemma3 => "gemma3",
+        DecoderFamily::Gpt2 => "gpt2",
     }
 }
 
-/// What of the base model's `config.json` the file depends on.
+/// The GGUF name of a module's weight, without `.weight`.
+fn tensor_name(family: DecoderFamily, module: &str) -> Option<String> {
+    let (layers, embeddings, names) = match family {
+        DecoderFamily::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
+        _ => ("model.layers.", "model.embed_tokens", &LAYER_NAMES[..]),
+    };
+    if module == embeddings {
+        return Some("token_embd".into());
+    }
+    if module == "lm_head" {
+        return Some("output".into());
+    }
+    let (layer, name) = module.strip_prefix(layers)?.split_once('.')?;
+    let layer = layer.parse::<usize>().ok()?;
+    let (_, name) = names.iter().find(|(checkpoint, _)| *checkpoint == name)?;
+    Some(format!("blk.{layer}.{name}"))
+}
+
+/// What of the base model the file depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GgufBase {
     /// The base model's name, a hub id where it has one.
     pub name: String,
-    pub architecture: Architecture,
+    pub family: DecoderFamily,
     /// Query heads.
     pub num_attention_heads: usize,
     /// Key heads; fewer than query heads where groups of them share one.
@@ -103,49 +80,20 @@ pub struct GgufBase {
 }
 
 impl GgufBase {
-    /// Reads the fields, with transformers' defaults.
-    ///
-    /// # Errors
-    /// [`Error::UnsupportedModel`] for a `model_type` that has no GGUF name here or a missing number of heads.
-    pub fn from_config(name: &str, config: &Value) -> Result<Self> {
-        let unsupported = |reason: String| Error::UnsupportedModel { reason };
-        let model_type = config.get("model_type").and_then(Value::as_str);
-        let architecture = model_type
-            .and_then(Architecture::from_model_type)
-            .ok_or_else(|| {
-                let found = model_type.unwrap_or("missing");
-                unsupported(format!(
-                    "model_type: expected llama, qwen2, qwen3, gemma3_text or gpt2 for a GGUF adapter, got {found}; {ADVICE}"
-                ))
-            })?;
-        let number = |key: &str| {
-            let value = config.get(key).and_then(Value::as_u64);
-            value.and_then(|value| usize::try_from(value).ok())
-        };
-        let heads_key = match architecture {
-            Architecture::Gpt2 => "n_head",
-            _ => "num_attention_heads",
-        };
-        let num_attention_heads = number(heads_key)
-            .filter(|&heads| heads > 0)
-            .ok_or_else(|| unsupported(format!("{heads_key}: expected a positive number")))?;
-        let tied_by_default = matches!(architecture, Architecture::Gemma3 | Architecture::Gpt2);
-        Ok(Self {
+    /// What a model's configuration says.
+    pub fn new(name: &str, config: &DecoderConfig) -> Self {
+        Self {
             name: name.into(),
-            architecture,
-            num_attention_heads,
-            num_key_value_heads: number("num_key_value_heads")
-                .filter(|&heads| heads > 0)
-                .unwrap_or(num_attention_heads),
-            tie_word_embeddings: (config.get("tie_word_embeddings"))
-                .and_then(Value::as_bool)
-                .unwrap_or(tied_by_default),
-        })
+            family: config.family,
+            num_attention_heads: config.num_attention_heads,
+            num_key_value_heads: config.num_key_value_heads,
+            tie_word_embeddings: config.tie_word_embeddings,
+        }
     }
 
     /// Heads by which llama.cpp orders the rows of a module's weight; `None` where it keeps Hugging Face's order.
     fn permuted_heads(&self, module: &str) -> Option<usize> {
-        if self.architecture != Architecture::Llama {
+        if self.family != DecoderFamily::Llama {
             return None;
         }
         match module.rsplit('.').next() {
@@ -194,7 +142,7 @@ pub fn gguf_lora(
     }
     let text = |value: &str| GgufValue::String(value.into());
     let mut metadata = vec![
-        ("general.architecture", text(base.architecture.name())),
+        ("general.architecture", text(architecture(base.family))),
         ("general.type", text("adapter")),
         ("adapter.type", text("lora")),
         ("general.name", text(name)),
@@ -270,8 +218,8 @@ fn converted(
     alpha: f64,
 ) -> Result<[NamedValues; 2]> {
     let module = factors.module;
-    let gguf_name = base.architecture.tensor_name(module).ok_or_else(|| {
-        let architecture = base.architecture.name();
+    let gguf_name = tensor_name(base.family, module).ok_or_else(|| {
+        let architecture = architecture(base.family);
         refused(
             module,
             &format!("llama.cpp has no delta for it in a {architecture} model"),

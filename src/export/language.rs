@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::files::{NamedValues, Tensors};
 use crate::device::read;
-use crate::models::decoder::Family;
+use crate::models::decoder::DecoderFamily;
 use crate::models::load::transpose;
 use crate::models::names::{is_delta, is_prefix};
 use crate::models::{CausalLm, Network};
@@ -24,7 +24,7 @@ pub(super) fn is_transposed(model: &CausalLm, path: &str) -> bool {
         || path.contains("position_embeddings.")
         || path.starts_with("lm_head.");
     // GPT-2's own layers are stored as they are here
-    let conv1d = model.model.config.family == Family::Gpt2 && !is_delta(path);
+    let conv1d = model.model.config.family == DecoderFamily::Gpt2 && !is_delta(path);
     !table && !conv1d && !is_prefix(path)
 }
 

@@ -11,7 +11,7 @@ use super::import::Files;
 use super::language::{restore, trained_values};
 use super::language_card::card;
 use crate::language_model::LanguageModel;
-use crate::models::decoder::Family;
+use crate::models::decoder::DecoderFamily;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
 use crate::pretrained::json;
 use crate::train::causal::CausalOptions;
@@ -29,7 +29,7 @@ pub async fn peft_folder(
     model: &LanguageModel,
     tuned: &TunedLanguage,
 ) -> Result<Vec<ExportedFile>> {
-    let conv1d = model.config.family == Family::Gpt2;
+    let conv1d = model.config.family == DecoderFamily::Gpt2;
     let settings = match &tuned.method {
         Method::Lora(config) => config.causal_adapter_config(&model.name, conv1d),
         Method::Prefix(config) => config.causal_adapter_config(&model.name, &model.config),
@@ -69,7 +69,7 @@ pub async fn gguf_file(model: &LanguageModel, tuned: &TunedLanguage) -> Result<E
             ),
         });
     };
-    let base = GgufBase::from_config(&model.name, &model.config_json)?;
+    let base = GgufBase::new(&model.name, &model.config);
     let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;
     gguf_lora(&format!("{} adapter", model.name), &base, config, &values)
 }
@@ -120,7 +120,7 @@ pub async fn import_folder(
             Method::Prefix(PrefixConfig::from_causal_adapter_config(settings)?)
         }
         _ => {
-            let conv1d = model.config.family == Family::Gpt2;
+            let conv1d = model.config.family == DecoderFamily::Gpt2;
             Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d)?)
         }
     };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::files::{ExportedFile, file, json_file};
 use super::language::is_transposed;
-use super::merged::{MAX_SHARD_BYTES, MergedTensor, MergedWriter, Piece, ShardPlan};
+use super::merged::{MAX_SHARD_BYTES, MergedTensor, MergedWriter, Piece, Pieces, ShardPlan};
 use crate::device::read;
 use crate::formats::Float;
 use crate::language_model::LanguageModel;
@@ -26,7 +26,10 @@ pub struct MergedExport {
     writer: MergedWriter,
     /// Each tensor's paths in the modules, several for a table in parts.
     paths: Vec<(String, Vec<String>)>,
+    /// Small files, whole.
     queue: VecDeque<Piece>,
+    /// The tensor that is being written.
+    tensor: Option<Pieces>,
     finished: bool,
 }
 
@@ -97,6 +100,7 @@ impl MergedExport {
             writer: plan.writer(),
             paths,
             queue,
+            tensor: None,
             finished: false,
         })
     }
@@ -106,21 +110,33 @@ impl MergedExport {
     /// # Errors
     /// [`Error::NotFinite`]; failures of the device.
     pub async fn next_piece(&mut self, tuned: &TunedLanguage) -> Result<Option<Piece>> {
-        while self.queue.is_empty() && !self.finished {
+        loop {
+            let waiting = self.queue.pop_front();
+            if let Some(piece) = waiting.or_else(|| self.tensor.as_mut()?.next()) {
+                return Ok(Some(piece));
+            }
+            // what was written goes before what comes next is read
+            self.tensor = None;
+            if self.finished {
+                return Ok(None);
+            }
             let Some(next) = self.writer.next().cloned() else {
                 self.queue.extend(self.writer.finish()?);
                 self.finished = true;
-                break;
+                continue;
             };
             let found = self.paths.iter().find(|(name, _)| *name == next.name);
             let mut values = Vec::new();
             for path in found.map(|(_, paths)| paths.as_slice()).unwrap_or_default() {
-                values.extend(merged_values(&tuned.model, path).await?);
+                let part = merged_values(&tuned.model, path).await?;
+                match values.is_empty() {
+                    true => values = part,
+                    false => values.extend(part),
+                }
             }
-            let pieces = self.writer.tensor(&next.name, &next.shape, &values)?;
-            self.queue.extend(pieces);
+            let pieces = self.writer.tensor(&next.name, &next.shape, values)?;
+            self.tensor = Some(pieces);
         }
-        Ok(self.queue.pop_front())
     }
 }
 

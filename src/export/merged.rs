@@ -3,14 +3,14 @@
 //! A host streams the pieces to files, so that never more than one tensor is in memory. Files are named as transformers
 //! names them: `model.safetensors`, or shards and their index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::json;
 
 use super::files::json_file;
 use crate::formats::Float;
-use crate::formats::safetensors::check_finite;
 use crate::formats::shards::{INDEX_FILE, SINGLE_FILE};
+use crate::formats::values::check_finite;
 use crate::formats::writer::{byte_size, header};
 use crate::{Error, Result};
 
@@ -149,6 +149,38 @@ fn index(shards: &[Shard]) -> Result<Vec<u8>> {
     Ok(json_file(INDEX_FILE, &index)?.bytes)
 }
 
+/// One tensor's pieces, each made when it is asked for.
+#[derive(Debug, Clone)]
+pub struct Pieces {
+    /// The file's opening, where the tensor is its first.
+    before: VecDeque<Piece>,
+    values: Vec<f32>,
+    /// Values that are in pieces already.
+    given: usize,
+    dtype: Float,
+    /// Whether the tensor is its file's last.
+    closes: bool,
+}
+
+impl Iterator for Pieces {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        if let Some(piece) = self.before.pop_front() {
+            return Some(piece);
+        }
+        let end = self.values.len().min(self.given + PIECE_VALUES);
+        let values = &self.values[self.given..end];
+        if values.is_empty() {
+            return std::mem::take(&mut self.closes).then_some(Piece::Close);
+        }
+        let mut bytes = Vec::with_capacity(values.len() * self.dtype.dtype().bits() as usize / 8);
+        self.dtype.narrow(values, &mut bytes);
+        self.given = end;
+        Some(Piece::Bytes(bytes))
+    }
+}
+
 /// Takes the tensors of a plan, one after the other.
 #[derive(Debug, Clone)]
 pub struct MergedWriter {
@@ -165,17 +197,12 @@ impl MergedWriter {
         self.plan.shards.get(self.shard)?.tensors.get(self.tensor)
     }
 
-    /// Writes the next tensor. Values are rounded to its type as the pieces are drawn; draw all of them.
+    /// Writes the next tensor. Values are rounded to its type as the pieces are drawn, one piece at a time; draw all of them.
     ///
     /// # Errors
     /// [`Error::InvalidState`] for a tensor out of turn, written before or not in the plan, and for a value too large for
     /// F16 or BF16; [`Error::WrongShape`]; [`Error::NotFinite`]. After an error the same tensor may be given again.
-    pub fn tensor<'v>(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        values: &'v [f32],
-    ) -> Result<impl Iterator<Item = Piece> + use<'v>> {
+    pub fn tensor(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<Pieces> {
         let next = self.next().filter(|next| next.name == name);
         let Some((next, shard)) = next.zip(self.plan.shards.get(self.shard)) else {
             return Err(self.out_of_turn(name));
@@ -190,7 +217,7 @@ impl MergedWriter {
                 },
             });
         }
-        check_finite(name, values)?;
+        check_finite(name, &values)?;
         let dtype = next.dtype;
         if let Some(i) = values.iter().position(|&v| !dtype.round(v).is_finite()) {
             return Err(refused(format!(
@@ -199,28 +226,28 @@ impl MergedWriter {
                 dtype.dtype()
             )));
         }
-        let open = (self.tensor == 0).then(|| {
-            [
-                Piece::Open {
-                    file: shard.file.clone(),
-                    bytes: shard.size(),
-                },
-                Piece::Bytes(shard.header.clone()),
-            ]
-        });
+        let mut before = VecDeque::new();
+        if self.tensor == 0 {
+            before.push_back(Piece::Open {
+                file: shard.file.clone(),
+                bytes: shard.size(),
+            });
+            before.push_back(Piece::Bytes(shard.header.clone()));
+        }
         let in_shard = shard.tensors.len();
         self.tensor += 1;
-        let close = (self.tensor == in_shard).then_some(Piece::Close);
-        if close.is_some() {
+        let closes = self.tensor == in_shard;
+        if closes {
             self.shard += 1;
             self.tensor = 0;
         }
-        let pieces = values.chunks(PIECE_VALUES).map(move |values| {
-            let mut bytes = Vec::new();
-            dtype.narrow(values, &mut bytes);
-            Piece::Bytes(bytes)
-        });
-        Ok(open.into_iter().flatten().chain(pieces).chain(close))
+        Ok(Pieces {
+            before,
+            values,
+            given: 0,
+            dtype,
+            closes,
+        })
     }
 
     /// The index, where there is one.

@@ -5,7 +5,7 @@
 //! tensors, and metadata of three types. Source: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use super::dtype::Float;
-use super::safetensors::check_finite;
+use super::values::check_finite;
 use super::writer::check_count;
 use crate::error::{Error, Result};
 

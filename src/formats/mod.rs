@@ -7,10 +7,12 @@ pub mod gguf;
 pub mod safetensors;
 pub mod shards;
 pub mod source;
+pub mod values;
 pub(crate) mod writer;
 
 pub use dtype::{Dtype, Float};
 pub use gguf::{Gguf, GgufValue};
-pub use safetensors::{Header, TensorInfo, read_tensor, write};
+pub use safetensors::{Header, TensorInfo, write};
 pub use shards::Checkpoint;
 pub use source::{MemorySource, Source, read_all};
+pub use values::{read_tensor, read_values};

@@ -1,4 +1,4 @@
-//! Enters: a safetensors file, read in ranges. Leaves: its checked header, and single tensors as f32.
+//! Enters: a safetensors file, read in ranges. Leaves: its checked header.
 //!
 //! Layout: 8 bytes little-endian header length, the header as JSON, then the data without holes, little-endian and
 //! row-major. Source: <https://github.com/huggingface/safetensors>, whose limits and layout checks these are.
@@ -22,9 +22,6 @@ pub(super) const PREFIX_BYTES: u64 = 8;
 
 /// The header's key for free text about the file.
 pub(super) const METADATA_KEY: &str = "__metadata__";
-
-/// Largest piece of a tensor that is in memory as file bytes; a multiple of every element size.
-const PIECE_BYTES: u64 = 8 << 20;
 
 /// Where one tensor lies and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,58 +130,6 @@ impl Header {
             tensors,
             index,
         })
-    }
-}
-
-/// The shape of one tensor as stored, and its values. It is read and widened in pieces, so that file bytes and f32
-/// values are never both whole in memory.
-///
-/// # Errors
-/// [`Error::MissingTensor`], [`Error::WrongDtype`] for anything but F32, F16 and BF16, [`Error::NotFinite`] when a value
-/// is NaN or infinite, [`Error::ReadFailed`] when the source fails or there is no memory for the values.
-pub async fn read_tensor<S: Source>(
-    source: &S,
-    header: &Header,
-    name: &str,
-) -> Result<(Vec<usize>, Vec<f32>)> {
-    let info = header.info(name).ok_or_else(|| Error::MissingTensor {
-        file: header.file.clone(),
-        tensor: name.to_owned(),
-    })?;
-    let float = info.dtype.float().ok_or_else(|| Error::WrongDtype {
-        tensor: name.to_owned(),
-        found: info.dtype.to_string(),
-    })?;
-    let count = (info.end - info.start) * 8 / info.dtype.bits();
-    let mut values = Vec::new();
-    let reserved = usize::try_from(count).map(|count| values.try_reserve_exact(count));
-    if !matches!(reserved, Ok(Ok(()))) {
-        return Err(Error::ReadFailed {
-            file: header.file.clone(),
-            reason: format!("tensor {name}: there is no memory for its {count} values"),
-        });
-    }
-    let mut offset = info.start;
-    while offset < info.end {
-        let length = PIECE_BYTES.min(info.end - offset);
-        let bytes = read_exact(source, offset, length as usize).await?;
-        float.widen(&bytes, &mut values);
-        offset += length;
-    }
-    check_finite(name, &values)?;
-    Ok((info.shape.clone(), values))
-}
-
-/// Refuses values that no training survives.
-pub(crate) fn check_finite(tensor: &str, values: &[f32]) -> Result<()> {
-    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
-    match bad.next() {
-        None => Ok(()),
-        Some((index, _)) => Err(Error::NotFinite {
-            tensor: tensor.to_owned(),
-            count: 1 + bad.count(),
-            index,
-        }),
     }
 }
 

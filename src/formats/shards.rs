@@ -1,11 +1,13 @@
 //! Enters: the files of a model folder. Leaves: its tensors by name, whichever weight file holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde_json::Value;
 
-use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo, read_tensor};
+use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
 use super::source::{Source, read_all};
+use super::values::{read_tensor, read_values};
 use crate::error::{Error, Result};
 
 /// The weights of a model that fit one file.
@@ -104,13 +106,36 @@ impl<S: Source> Checkpoint<S> {
     /// # Errors
     /// As [`read_tensor`]; a name that is nowhere is [`Error::MissingTensor`] with the single file or the index.
     pub async fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        match self.shard(name) {
-            Some(shard) => read_tensor(&shard.source, &shard.header, name).await,
-            None => Err(Error::MissingTensor {
-                file: self.file.clone(),
-                tensor: name.to_owned(),
-            }),
+        let shard = self.shard_of(name)?;
+        read_tensor(&shard.source, &shard.header, name).await
+    }
+
+    /// Some of a tensor's values, in row order; `range` counts values.
+    ///
+    /// # Errors
+    /// As [`read_values`]; a name that is nowhere as in [`Checkpoint::tensor`].
+    pub async fn values(&self, name: &str, range: Range<u64>) -> Result<Vec<f32>> {
+        let shard = self.shard_of(name)?;
+        read_values(&shard.source, &shard.header, name, range).await
+    }
+
+    /// As [`Checkpoint::info`].
+    ///
+    /// # Errors
+    /// For a name that is nowhere, as in [`Checkpoint::tensor`].
+    pub fn require(&self, name: &str) -> Result<&TensorInfo> {
+        self.info(name).ok_or_else(|| self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        Error::MissingTensor {
+            file: self.file.clone(),
+            tensor: name.to_owned(),
         }
+    }
+
+    fn shard_of(&self, name: &str) -> Result<&Shard<S>> {
+        self.shard(name).ok_or_else(|| self.missing(name))
     }
 
     fn shard(&self, name: &str) -> Option<&Shard<S>> {

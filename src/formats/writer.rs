@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::dtype::{Dtype, Float};
-use super::safetensors::{MAX_HEADER_BYTES, METADATA_KEY, PREFIX_BYTES, check_finite};
+use super::safetensors::{MAX_HEADER_BYTES, METADATA_KEY, PREFIX_BYTES};
+use super::values::check_finite;
 use crate::error::{Error, Result};
 
 /// Writes `(name, shape, values)` tensors as an F32 safetensors file. The order of the tensors given does not matter:

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::decoder::{Decoder, DecoderConfig, Family};
+use super::decoder::{Decoder, DecoderConfig, DecoderFamily};
 use super::decoder_names::decoder_name;
 use super::fields::{Fields, unsupported};
 use super::network::Network;
@@ -28,18 +28,18 @@ impl DecoderConfig {
     pub fn parse(json: &[u8]) -> Result<Self> {
         let fields = Fields::parse(json)?;
         let named = fields.family();
-        match Family::ALL
+        match DecoderFamily::ALL
             .into_iter()
             .find(|family| family.word() == named)
         {
-            Some(Family::Llama) => llama::config(&fields),
-            Some(Family::Qwen2) => qwen2::config(&fields),
-            Some(Family::Qwen3) => qwen3::config(&fields),
-            Some(Family::Gemma3) => gemma3::config(&fields),
-            Some(Family::Gpt2) => gpt2::config(&fields),
+            Some(DecoderFamily::Llama) => llama::config(&fields),
+            Some(DecoderFamily::Qwen2) => qwen2::config(&fields),
+            Some(DecoderFamily::Qwen3) => qwen3::config(&fields),
+            Some(DecoderFamily::Gemma3) => gemma3::config(&fields),
+            Some(DecoderFamily::Gpt2) => gpt2::config(&fields),
             None => Err(unsupported(format!(
                 "model_type is \"{named}\"; supported language models are {}",
-                Family::ALL.map(Family::word).join(", ")
+                DecoderFamily::ALL.map(DecoderFamily::word).join(", ")
             ))),
         }
     }
@@ -50,7 +50,7 @@ impl DecoderConfig {
         let queries = self.num_attention_heads * self.head_dim;
         let keys = self.num_key_value_heads * self.head_dim;
         let (at, shapes) = match self.family {
-            Family::Gpt2 => (
+            DecoderFamily::Gpt2 => (
                 "transformer.h",
                 vec![
                     ("attn.c_attn", [hidden, 3 * hidden]),

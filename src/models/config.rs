@@ -64,7 +64,7 @@ impl EncoderConfig {
             None => Err(unsupported(format!(
                 "model_type is \"{word}\"; supported are the encoders {} and the language models {}",
                 quoted(Family::ENCODERS.map(Family::model_type)),
-                quoted(decoder::Family::ALL.map(decoder::Family::word))
+                quoted(decoder::DecoderFamily::ALL.map(decoder::DecoderFamily::word))
             ))),
         }?;
         config.check()?;

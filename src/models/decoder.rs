@@ -13,7 +13,7 @@ use crate::layers::{
 
 /// Which file of this folder reads the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum DecoderFamily {
     Llama,
     Qwen2,
     Qwen3,
@@ -21,7 +21,7 @@ pub enum Family {
     Gpt2,
 }
 
-impl Family {
+impl DecoderFamily {
     pub const ALL: [Self; 5] = [
         Self::Llama,
         Self::Qwen2,
@@ -54,7 +54,7 @@ pub struct LayerKind {
 /// A language model's configuration, whatever its family calls it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderConfig {
-    pub family: Family,
+    pub family: DecoderFamily,
     /// Rows of the word table.
     pub vocab_size: usize,
     /// Width of every position's vector.
@@ -122,13 +122,13 @@ impl DecoderConfig {
         .map(|n| n as u64);
         let attention = 2 * h * d * heads + 2 * h * d * key_heads;
         let feed_forward = match self.family {
-            Family::Gpt2 => 2 * h * i,
+            DecoderFamily::Gpt2 => 2 * h * i,
             _ => 3 * h * i,
         };
         let small = 6 * h + i + (heads + 2 * key_heads) * d;
         let tables = if self.tie_word_embeddings { 1 } else { 2 };
         let positions = match self.family {
-            Family::Gpt2 => self.max_position_embeddings as u64 * h,
+            DecoderFamily::Gpt2 => self.max_position_embeddings as u64 * h,
             _ => 0,
         };
         tables * vocab * h

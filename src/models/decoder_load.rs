@@ -1,7 +1,7 @@
 //! Enters: the files of a language model. Leaves: its layers, frozen, without its head: what language models and classifiers share.
 
 use super::Loader;
-use super::decoder::{Decoder, DecoderConfig, Family, Layer, Norm};
+use super::decoder::{Decoder, DecoderConfig, DecoderFamily, Layer, Norm};
 use super::gpt2::{self, Gpt2Layer};
 use super::llama::{LlamaLayer, Mlp, SelfAttention};
 use crate::Result;
@@ -16,7 +16,7 @@ impl Decoder {
     pub async fn load<S: Source>(config: &DecoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
         let hidden = config.hidden_size;
         let (words, positions, norm) = match config.family {
-            Family::Gpt2 => ("wte", Some("wpe"), "ln_f"),
+            DecoderFamily::Gpt2 => ("wte", Some("wpe"), "ln_f"),
             _ => ("embed_tokens", None, "norm"),
         };
         let embed_tokens = loader
@@ -33,14 +33,14 @@ impl Decoder {
         let mut layers = Vec::with_capacity(config.layers.len());
         for index in 0..config.layers.len() {
             layers.push(match config.family {
-                Family::Gpt2 => {
+                DecoderFamily::Gpt2 => {
                     Layer::Gpt2(load_gpt2(config, loader, &format!("h.{index}")).await?)
                 }
                 _ => Layer::Llama(load_llama(config, loader, &format!("layers.{index}")).await?),
             });
         }
         let norm = match config.family {
-            Family::Gpt2 => Norm::Layer(loader.norm(norm, hidden, config.norm_eps).await?),
+            DecoderFamily::Gpt2 => Norm::Layer(loader.norm(norm, hidden, config.norm_eps).await?),
             _ => Norm::Rms(load_norm(config, loader, norm, hidden).await?),
         };
         Ok(Self {

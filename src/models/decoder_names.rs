@@ -1,9 +1,9 @@
 //! Enters: a decoder's family. Leaves: the words by which Hugging Face's files and classes call its parts.
 
-use super::decoder::{Decoder, Family};
+use super::decoder::{Decoder, DecoderFamily};
 use crate::layers::Linear;
 
-impl Family {
+impl DecoderFamily {
     /// How transformers' classes of it begin.
     pub fn class(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Decoder {
     /// Every linear layer with its checkpoint name, the family's prefix left out.
     pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         let layers = match self.config.family {
-            Family::Gpt2 => "h",
+            DecoderFamily::Gpt2 => "h",
             _ => "layers",
         };
         let each = self.layers.iter_mut().enumerate();
@@ -63,7 +63,7 @@ impl Decoder {
 
 /// The checkpoint's name of a path below a decoder, its prefix left out: `h.0.attn.c_attn.weight` for `layers.0.Gpt2.attn.c_attn.weight`. All
 /// parts of a table together are the checkpoint's one tensor.
-pub fn decoder_name(path: &str, family: Family) -> String {
+pub fn decoder_name(path: &str, family: DecoderFamily) -> String {
     let mut name = path
         .replace(".Llama.", ".")
         .replace(".Gpt2.", ".")
@@ -72,7 +72,7 @@ pub fn decoder_name(path: &str, family: Family) -> String {
     if let Some(at) = name.find(".parts.") {
         name.replace_range(at.., ".weight");
     }
-    if family != Family::Gpt2 {
+    if family != DecoderFamily::Gpt2 {
         return name;
     }
     let table = [

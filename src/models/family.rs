@@ -11,7 +11,7 @@ pub enum Family {
     Distilbert,
     Modernbert,
     /// A language model's layers, whose last token is classified.
-    Decoder(decoder::Family),
+    Decoder(decoder::DecoderFamily),
 }
 
 /// Every linear layer of a BERT layer, but not the pooler, which a `mean` head does not read. At rank 4 that trains 0.7% of
@@ -35,7 +35,7 @@ impl Family {
 
     /// The family of that word in config.json.
     pub fn from_model_type(word: &str) -> Option<Self> {
-        let decoders = decoder::Family::ALL.map(Self::Decoder);
+        let decoders = decoder::DecoderFamily::ALL.map(Self::Decoder);
         let mut all = Self::ENCODERS.into_iter().chain(decoders);
         all.find(|family| family.model_type() == word)
     }
@@ -203,22 +203,22 @@ mod tests {
             ),
             (Family::Modernbert, "pooler.norm.weight", "head.norm.weight"),
             (
-                Family::Decoder(decoder::Family::Gemma3),
+                Family::Decoder(decoder::DecoderFamily::Gemma3),
                 "layers.1.Llama.self_attn.q_norm.weight",
                 "model.layers.1.self_attn.q_norm.weight",
             ),
             (
-                Family::Decoder(decoder::Family::Qwen2),
+                Family::Decoder(decoder::DecoderFamily::Qwen2),
                 "embed_tokens.parts.2",
                 "model.embed_tokens.weight",
             ),
             (
-                Family::Decoder(decoder::Family::Gpt2),
+                Family::Decoder(decoder::DecoderFamily::Gpt2),
                 "layers.1.Gpt2.attn.c_attn.bias",
                 "transformer.h.1.attn.c_attn.bias",
             ),
             (
-                Family::Decoder(decoder::Family::Gpt2),
+                Family::Decoder(decoder::DecoderFamily::Gpt2),
                 "norm.Layer.weight",
                 "transformer.ln_f.weight",
             ),

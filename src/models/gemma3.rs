@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, Family, LayerKind};
+use super::decoder::{DecoderConfig, DecoderFamily, LayerKind};
 use super::fields::Fields;
 use super::llama::{shared, sliding_layers};
 use super::rope::Rope;
@@ -19,7 +19,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     fields.only("attn_logit_softcapping", &[])?;
     fields.only("final_logit_softcapping", &[])?;
     fields.only("use_bidirectional_attention", &[json!(false)])?;
-    let mut config = shared(fields, Family::Gemma3, 1e-6)?;
+    let mut config = shared(fields, DecoderFamily::Gemma3, 1e-6)?;
     config.head_dim = fields.size("head_dim", Some(256))?;
     // this family ties unless told otherwise
     config.tie_word_embeddings = fields.switch("tie_word_embeddings", true)?;

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, Family, LayerContext, LayerKind};
+use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
 use super::fields::{Fields, unsupported};
 use crate::Result;
 use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
@@ -99,7 +99,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     }
     let scaled = fields.switch("scale_attn_weights", true)?;
     Ok(DecoderConfig {
-        family: Family::Gpt2,
+        family: DecoderFamily::Gpt2,
         vocab_size: fields.size("vocab_size", Some(50257))?,
         hidden_size,
         intermediate_size: fields.size("n_inner", Some(4 * hidden_size))?,

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, Family, LayerContext, LayerKind};
+use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
 use super::fields::{Fields, unsupported};
 use super::rope::Rope;
 use crate::Result;
@@ -132,7 +132,7 @@ impl LlamaLayer {
 pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     fields.only("hidden_act", &[json!("silu")])?;
     fields.only("pretraining_tp", &[json!(1)])?;
-    let mut config = shared(fields, Family::Llama, 1e-6)?;
+    let mut config = shared(fields, DecoderFamily::Llama, 1e-6)?;
     let bias = fields.switch("attention_bias", false)?;
     config.qkv_bias = bias;
     config.output_bias = bias;
@@ -142,7 +142,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
 }
 
 /// The sizes that Llama, Qwen and Gemma name alike, in full attention and with nothing switched on.
-pub(super) fn shared(fields: &Fields, family: Family, eps: f64) -> Result<DecoderConfig> {
+pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result<DecoderConfig> {
     let hidden_size = fields.size("hidden_size", None)?;
     let heads = fields.size("num_attention_heads", None)?;
     let key_heads = fields.size("num_key_value_heads", Some(heads))?;

@@ -1,5 +1,7 @@
 //! Enters: a checkpoint. Leaves: frozen layers on a device, each tensor renamed, transposed and checked on its way.
 
+use std::ops::Range;
+
 use burn::module::Param;
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,6 +12,15 @@ use crate::layers::storage::BLOCK;
 use crate::layers::{Embedding, LayerNorm, Linear, Storage, WordTable};
 use crate::rng::Rng;
 use crate::{Error, Result};
+
+/// Bytes in float32 of the rows that are read at a time where they do not stay as they are read.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// Bytes that loading takes at most beside the model itself: pieces of the file and blocks of rows; and a linear layer, which is in float32
+/// before it is kept in fewer bits. `largest`: values of the largest one.
+pub fn loading_bytes(largest: u64) -> u64 {
+    3 * BLOCK_BYTES as u64 + 8 * largest
+}
 
 /// Reads layers by their checkpoint names, with or without the family's prefix (`bert.`).
 pub struct Loader<'a, S: Source> {
@@ -63,19 +74,29 @@ impl<'a, S: Source> Loader<'a, S> {
             .find(|name| self.checkpoint.info(name).is_some())
     }
 
-    async fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        // a name that is nowhere fails in `tensor`, which knows the file to blame
+    /// The name in the checkpoint of a tensor of that shape.
+    fn stored(&self, name: &str, shape: &[usize]) -> Result<String> {
         let stored = self.stored_name(name).unwrap_or_else(|| name.into());
-        if let Some(info) = self.checkpoint.info(&stored)
-            && info.shape != shape
-        {
+        let info = self.checkpoint.require(&stored)?;
+        if info.shape != shape {
             return Err(Error::WrongShape {
                 tensor: stored,
                 expected: shape.to_vec(),
                 found: info.shape.clone(),
             });
         }
+        Ok(stored)
+    }
+
+    async fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.stored(name, shape)?;
         Ok(self.checkpoint.tensor(&stored).await?.1)
+    }
+
+    /// Some rows of a tensor `[.., width]`, by its name in the checkpoint.
+    async fn rows(&self, stored: &str, rows: &Range<usize>, width: usize) -> Result<Vec<f32>> {
+        let [start, end] = [rows.start, rows.end].map(|row| row as u64 * width as u64);
+        self.checkpoint.values(stored, start..end).await
     }
 
     /// A vector `[width]`.
@@ -86,12 +107,10 @@ impl<'a, S: Source> Loader<'a, S> {
 
     /// A table `[rows, width]`.
     pub async fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Embedding> {
-        let values = self
-            .values(&format!("{name}.weight"), &[rows, width])
-            .await?;
-        let data = TensorData::new(values, [rows, width]);
+        let stored = self.stored(&format!("{name}.weight"), &[rows, width])?;
+        let weight = self.part(&stored, 0..rows, width, Storage::F32).await?;
         Ok(Embedding {
-            weight: frozen(Tensor::from_data(data, &self.compute.device)),
+            weight: frozen(weight),
         })
     }
 
@@ -108,9 +127,13 @@ impl<'a, S: Source> Loader<'a, S> {
         output: usize,
         bias: bool,
     ) -> Result<Linear> {
-        let name_of_weight = format!("{name}.weight");
-        let values = self.values(&name_of_weight, &[output, input]).await?;
-        let values = transpose(&values, output, input);
+        let stored = self.stored(&format!("{name}.weight"), &[output, input])?;
+        // turned block by block: beside the turned values there is no second copy of them
+        let mut values = vec![0.0; input * output];
+        for rows in blocks(0..output, rows_of_block(input)) {
+            let block = self.rows(&stored, &rows, input).await?;
+            transpose_rows(&block, rows, input, &mut values);
+        }
         self.build(name, values, [input, output], bias).await
     }
 
@@ -128,7 +151,8 @@ impl<'a, S: Source> Loader<'a, S> {
         shape: [usize; 2],
         bias: bool,
     ) -> Result<Linear> {
-        let weight = frozen(self.store(&format!("{name}.weight"), values, shape)?);
+        let weight = self.store(&format!("{name}.weight"), values, shape, self.storage)?;
+        let weight = frozen(weight);
         let bias = match bias {
             true => Some(self.vector(&format!("{name}.bias"), shape[1]).await?),
             false => None,
@@ -136,33 +160,64 @@ impl<'a, S: Source> Loader<'a, S> {
         Ok(Linear::stored(weight, bias, shape))
     }
 
-    fn store(&self, name: &str, values: Vec<f32>, shape: [usize; 2]) -> Result<Tensor<2>> {
-        if !self.storage.holds(values.len()) {
+    fn store(
+        &self,
+        name: &str,
+        values: Vec<f32>,
+        shape: [usize; 2],
+        storage: Storage,
+    ) -> Result<Tensor<2>> {
+        if !storage.holds(values.len()) {
             return Err(Error::InvalidOption {
                 option: "storage".into(),
                 reason: format!(
                     "{} keeps blocks of {BLOCK} values, and {name} has {} x {}, which is no multiple of it; choose f32 or f16",
-                    self.storage.word(),
+                    storage.word(),
                     shape[0],
                     shape[1]
                 ),
             });
         }
-        Ok(self.storage.store(values, shape, &self.compute.device))
+        Ok(storage.store(values, shape, &self.compute.device))
+    }
+
+    /// Some rows of a table on the device. On the way to a GPU the host holds a block of them; on the CPU float32 stays where it was read to,
+    /// and a table in fewer bits is in parts of a block anyway.
+    async fn part(
+        &self,
+        stored: &str,
+        rows: Range<usize>,
+        width: usize,
+        storage: Storage,
+    ) -> Result<Tensor<2>> {
+        let most = match (self.kind(), storage) {
+            (EngineKind::Webgpu, Storage::F32) => rows_of_block(width),
+            _ => rows.len(),
+        };
+        let mut parts = Vec::new();
+        for block in blocks(rows, most) {
+            let values = self.rows(stored, &block, width).await?;
+            parts.push(self.store(stored, values, [block.len(), width], storage)?);
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => Tensor::cat(parts, 0), // [rows, width]
+        })
     }
 
     /// A table of words, `[rows, width]`, in as many parts as the device's bindings and the storage ask for.
     pub async fn table(&self, name: &str, rows: usize, width: usize) -> Result<WordTable> {
-        let values = self.values(name, &[rows, width]).await?;
+        let stored = self.stored(name, &[rows, width])?;
         let most = self.compute.part_bytes(self.storage) / (4 * width as u64);
         // whole blocks, so that quantisation can cut anywhere
-        let rows_of_part = (most as usize / BLOCK * BLOCK).max(BLOCK);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let rows_of_part = (most / BLOCK * BLOCK).max(BLOCK);
         let mut parts = Vec::new();
         let mut starts = vec![0];
-        for part in values.chunks(rows_of_part.saturating_mul(width)) {
-            let shape = [part.len() / width, width];
-            parts.push(frozen(self.store(name, part.to_vec(), shape)?));
-            starts.push(starts[starts.len() - 1] + shape[0]);
+        for part in blocks(0..rows, rows_of_part) {
+            starts.push(part.end);
+            let part = self.part(&stored, part, width, self.storage).await?;
+            parts.push(frozen(part));
         }
         Ok(WordTable {
             parts,
@@ -214,13 +269,111 @@ impl<'a, S: Source> Loader<'a, S> {
     }
 }
 
+/// Rows of that width that the host holds at a time, whole blocks of values.
+fn rows_of_block(width: usize) -> usize {
+    (BLOCK_BYTES / (4 * width) / BLOCK * BLOCK).max(BLOCK)
+}
+
+/// `rows` in ranges of `most`, the last one shorter.
+fn blocks(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(most.max(1))
+        .map(move |start| start..end.min(start.saturating_add(most)))
+}
+
 /// `[rows, columns]` in row order to `[columns, rows]` in row order.
 pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut out = vec![0.0; values.len()];
-    for (row, line) in values.chunks_exact(columns).enumerate() {
+    transpose_rows(values, 0..rows, columns, &mut out);
+    out
+}
+
+/// The same of some rows of a matrix. `values`: those rows, `[rows, columns]`; `out`: `[columns, all rows]`.
+fn transpose_rows(values: &[f32], rows: Range<usize>, columns: usize, out: &mut [f32]) {
+    let all = out.len() / columns;
+    for (row, line) in rows.zip(values.chunks_exact(columns)) {
         for (column, value) in line.iter().enumerate() {
-            out[column * rows + row] = *value;
+            out[column * all + row] = *value;
         }
     }
-    out
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+    use crate::formats::{Float, MemorySource};
+
+    /// A table of several blocks, 8.7 MB in float32, and the file of it.
+    const ROWS: usize = 4001;
+    const WIDTH: usize = 544;
+
+    fn file(float: Float) -> (Vec<f32>, Checkpoint<MemorySource>) {
+        let values =
+            (0..ROWS * WIDTH).map(|n| float.round((n * 7919 % 4001) as f32 / 2000.0 - 1.0));
+        let values = values.collect::<Vec<_>>();
+        let mut data = Vec::new();
+        float.narrow(&values, &mut data);
+        let dtype = float.dtype();
+        let end = data.len();
+        let header = format!(
+            r#"{{"w.weight":{{"dtype":"{dtype}","shape":[{ROWS},{WIDTH}],"data_offsets":[0,{end}]}}}}"#
+        );
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        let source = MemorySource::new("model.safetensors", bytes);
+        (values, block_on(Checkpoint::open(vec![source])).unwrap())
+    }
+
+    /// The CPU engine's device under both kinds: how tables are read depends on the kind alone.
+    fn computes() -> [Compute; 3] {
+        let gpu = Compute {
+            kind: EngineKind::Webgpu,
+            ..Compute::cpu()
+        };
+        [
+            Compute::cpu(),
+            gpu.clone().with_max_binding(1 << 20),
+            gpu.with_max_binding(1 << 30),
+        ]
+    }
+
+    #[test]
+    fn a_table_read_in_ranges_is_the_table_read_whole() {
+        for float in [Float::F32, Float::F16, Float::BF16] {
+            let (values, checkpoint) = file(float);
+            for compute in computes() {
+                for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Int4] {
+                    let loader = Loader::new(&checkpoint, "", &compute).with_storage(storage);
+                    let table = block_on(loader.table("w.weight", ROWS, WIDTH)).unwrap();
+                    assert_eq!(table.rows(), ROWS);
+                    let most = compute.part_bytes(storage) as usize / (4 * WIDTH);
+                    for (index, part) in table.parts.iter().enumerate() {
+                        let rows = table.starts[index]..table.starts[index + 1];
+                        assert!(rows.len() <= most, "{} of {most} rows", rows.len());
+                        let whole = values[rows.start * WIDTH..rows.end * WIDTH].to_vec();
+                        let whole = storage.store(whole, [rows.len(), WIDTH], &compute.device);
+                        assert!(
+                            part.val().into_data() == whole.into_data(),
+                            "{float:?} {storage:?} part {index}"
+                        );
+                    }
+                }
+                let loader = Loader::new(&checkpoint, "", &compute);
+                let plain = block_on(loader.embedding("w", ROWS, WIDTH)).unwrap();
+                let plain = plain
+                    .weight
+                    .val()
+                    .into_data()
+                    .try_into_vec::<f32>()
+                    .unwrap();
+                assert!(plain == values, "{float:?}");
+                let linear = block_on(loader.linear_of("w", WIDTH, ROWS, false)).unwrap();
+                let turned = linear.weight().into_data().try_into_vec::<f32>().unwrap();
+                assert!(turned == transpose(&values, ROWS, WIDTH), "{float:?}");
+            }
+        }
+    }
 }

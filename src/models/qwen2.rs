@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, Family};
+use super::decoder::{DecoderConfig, DecoderFamily};
 use super::fields::Fields;
 use super::llama::{one_rope, shared, sliding_layers};
 use crate::Result;
@@ -12,13 +12,13 @@ use crate::Result;
 /// # Errors
 /// [`crate::Error::UnsupportedModel`] naming the field.
 pub fn config(fields: &Fields) -> Result<DecoderConfig> {
-    let mut config = qwen(fields, Family::Qwen2)?;
+    let mut config = qwen(fields, DecoderFamily::Qwen2)?;
     config.qkv_bias = true;
     Ok(config)
 }
 
 /// What both generations of Qwen share: the activation, the windows of the upper layers.
-pub(super) fn qwen(fields: &Fields, family: Family) -> Result<DecoderConfig> {
+pub(super) fn qwen(fields: &Fields, family: DecoderFamily) -> Result<DecoderConfig> {
     fields.only("hidden_act", &[json!("silu")])?;
     let mut config = shared(fields, family, 1e-6)?;
     if fields.switch("use_sliding_window", false)? {

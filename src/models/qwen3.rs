@@ -1,6 +1,6 @@
 //! Enters: config.json of a Qwen3. Leaves: a Llama's configuration with normalised queries and keys (transformers' `Qwen3Model`).
 
-use super::decoder::{DecoderConfig, Family};
+use super::decoder::{DecoderConfig, DecoderFamily};
 use super::fields::Fields;
 use super::qwen2::qwen;
 use crate::Result;
@@ -10,7 +10,7 @@ use crate::Result;
 /// # Errors
 /// [`crate::Error::UnsupportedModel`] naming the field.
 pub fn config(fields: &Fields) -> Result<DecoderConfig> {
-    let mut config = qwen(fields, Family::Qwen3)?;
+    let mut config = qwen(fields, DecoderFamily::Qwen3)?;
     let bias = fields.switch("attention_bias", false)?;
     config.qkv_bias = bias;
     config.output_bias = bias;

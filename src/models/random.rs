@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bert::BertSettings;
 use super::config::{Architecture, EncoderConfig};
-use super::decoder::{DecoderConfig, Family};
+use super::decoder::{DecoderConfig, DecoderFamily};
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
@@ -33,7 +33,7 @@ pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
 pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match config.family {
-        Family::Gpt2 => gpt2_shapes(config),
+        DecoderFamily::Gpt2 => gpt2_shapes(config),
         _ => llama_shapes(config),
     };
     file(shapes, config.initializer_range, seed)

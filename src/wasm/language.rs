@@ -33,7 +33,8 @@ pub struct LanguageState {
     tuned: Option<TunedLanguage>,
     /// With the network that it began with, which a run's end does not take away.
     writing: Option<(Writer, CausalLm)>,
-    merging: Option<MergedExport>,
+    /// With what it began with, likewise.
+    merging: Option<(MergedExport, TunedLanguage)>,
 }
 
 impl LanguageState {
@@ -287,17 +288,18 @@ impl Engine {
     pub fn start_merging(&mut self) -> Result<(), JsValue> {
         let (model, tuned) = (self.language.model()?, self.language.tuned()?);
         let merging = MergedExport::new(model, tuned, None).map_err(error)?;
-        self.language.merging = Some(merging);
+        let tuned = tuned.clone();
+        self.language.merging = Some((merging, tuned));
         Ok(())
     }
 
     /// What to write next: `{ open: { path, size } }`, a `Uint8Array` for the open file, `{ close: true }`; undefined at the end.
     #[wasm_bindgen(js_name = nextMergedPiece)]
     pub async fn next_merged_piece(&mut self) -> Result<JsValue, JsValue> {
-        let Some(mut merging) = self.language.merging.take() else {
+        let Some((mut merging, tuned)) = self.language.merging.take() else {
             return Err(state("call startMerging first"));
         };
-        let piece = merging.next_piece(self.language.tuned()?).await;
+        let piece = merging.next_piece(&tuned).await;
         let out = match piece.map_err(error)? {
             None => return Ok(JsValue::UNDEFINED),
             Some(Piece::Bytes(bytes)) => Uint8Array::from(bytes.as_slice()).into(),
@@ -306,8 +308,14 @@ impl Engine {
             }))?,
             Some(Piece::Close) => to_js(&serde_json::json!({ "close": true }))?,
         };
-        self.language.merging = Some(merging);
+        self.language.merging = Some((merging, tuned));
         Ok(out)
+    }
+
+    /// Drops a folder that nobody wants to its end, and the bytes that wait.
+    #[wasm_bindgen(js_name = stopMerging)]
+    pub fn stop_merging(&mut self) {
+        self.language.merging = None;
     }
 
     /// Takes an adapter back.

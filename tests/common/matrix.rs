@@ -215,7 +215,7 @@ pub fn family_cases(family: Family) -> Vec<Case> {
             // words and their norm, five and six in the layers, the last norm
             Case::new("full", full, [4 + 14, 2 + 14], Same),
         ],
-        Family::Decoder(decoder::Family::Gpt2) => vec![
+        Family::Decoder(decoder::DecoderFamily::Gpt2) => vec![
             // a head of a weight alone; four linear layers a layer
             Case::new("lora", lora, [1 + 16, 2 + 16], Same),
             Case::new("lora dora", dora, [1 + 24, 2 + 24], Rounded),

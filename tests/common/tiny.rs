@@ -59,7 +59,7 @@ pub fn family_config(family: Family) -> serde_json::Value {
             "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "classifier_pooling": "mean",
             "initializer_range": 0.2
         }),
-        Family::Decoder(decoder::Family::Gpt2) => serde_json::json!({
+        Family::Decoder(decoder::DecoderFamily::Gpt2) => serde_json::json!({
             "model_type": "gpt2", "vocab_size": 2000, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_inner": 64,
             "n_positions": 64, "initializer_range": 0.2, "eos_token_id": 3
         }),

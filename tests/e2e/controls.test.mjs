@@ -80,13 +80,7 @@ test("after a crash of the engine nothing looks ready, and what was tuned can st
   await page.at("stop").click();
   await page.finished();
   await page.at("export").waitFor();
-  for (const worker of page.raw.workers()) {
-    await worker.evaluate(() => {
-      setTimeout(() => {
-        throw new Error("a crash on purpose");
-      });
-    });
-  }
+  await page.crashWorkers();
   // The next request finds the engine gone.
   await page.at("try-text").fill("a short story");
   await page.modelError(/crashed/);

@@ -159,12 +159,21 @@ export class FakeEngine {
   }
 
   startMerging() {
+    if (this.#busy || this.pieces) this.overlapped = true;
     this.pieces = [{ open: { path: "config.json", size: 2 } }, new TextEncoder().encode("{}"), { close: true }];
   }
 
   async nextMergedPiece() {
     await this.#exclusive("nextMergedPiece");
-    return this.pieces.shift();
+    const piece = this.pieces.shift();
+    if (piece === undefined) this.pieces = undefined;
+    return piece;
+  }
+
+  stopMerging() {
+    if (this.#busy) this.overlapped = true;
+    this.calls.push("stopMerging");
+    this.pieces = undefined;
   }
 
   importLanguageAdapter(files) {

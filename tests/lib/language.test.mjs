@@ -7,7 +7,7 @@ import { FakeEngine, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { EngineHost } = await load("host");
-const { estimateLanguageRun, LanguageTuner, parseTextRows } = await load("index");
+const { estimateLanguageRun, LanguageTuner, memoryLimit, parseTextRows, readModelConfig } = await load("index");
 const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
 const rows = [{ row: 1, content: { text: "a" } }];
 let settings;
@@ -41,6 +41,9 @@ test("rows are read and runs estimated without a model", async () => {
   const estimate = await estimateLanguageRun(source, { storage: "f32", device: "cpu" });
   assert.deepEqual(estimate, { weights: 2, options: { storage: "f32" } });
   assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).weights, 7);
+  assert.deepEqual(await readModelConfig(source), new TextEncoder().encode("{}"));
+  await assert.rejects(readModelConfig({ files: [], name: "x" }), { code: "missingFile" });
+  assert.ok(memoryLimit() >= 2 ** 29 && memoryLimit() <= 3 * 2 ** 30);
   await assert.rejects(estimateLanguageRun({ files: [], name: "x" }, {}), { code: "missingFile" });
   await assert.rejects(estimateLanguageRun({}, {}), { code: "invalidOption" });
 });
@@ -127,13 +130,57 @@ test("scores, previews, logits and files go out, and an adapter comes in", async
   await tuner.importLanguageAdapter(files);
   assert.deepEqual(engineOf().imported, files);
   assert.equal((await tuner.exportGguf())[0].path, "adapter.gguf");
+});
+
+const folder = [{ open: { path: "config.json", size: 2 } }, new TextEncoder().encode("{}"), { close: true }];
+
+test("a merged model's next piece is computed once the last is put away", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const computed = () => engineOf().calls.filter((call) => call === "nextMergedPiece").length;
   const pieces = [];
-  await tuner.exportMerged((piece) => pieces.push(piece));
-  assert.deepEqual(pieces, [
-    { open: { path: "config.json", size: 2 } },
-    new TextEncoder().encode("{}"),
-    { close: true },
-  ]);
+  const slow = tuner.exportMerged(async (piece) => {
+    assert.equal(computed(), pieces.length + 1);
+    // Neither time nor other calls bring another piece, and a text is written meanwhile.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal((await tuner.generate("x")).text, "Once upon a time");
+    assert.equal(computed(), pieces.length + 1);
+    pieces.push(piece);
+  });
+  const next = [];
+  const second = tuner.exportMerged((piece) => void next.push(piece));
+  await slow;
+  assert.deepEqual(pieces, folder);
+  await second;
+  assert.deepEqual(next, folder);
+  assert.equal(engineOf().overlapped, false);
+});
+
+test("who takes a merged model's pieces ends it by an error, and the tuner stays usable", async () => {
+  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const full = new Error("the disk is full");
+  const refuse = [
+    () => {
+      throw full;
+    },
+    () => Promise.reject(full),
+  ];
+  for (const onPiece of refuse) {
+    let told = 0;
+    const failing = tuner.exportMerged((piece) => {
+      told += 1;
+      return piece instanceof Uint8Array ? onPiece() : undefined;
+    });
+    await assert.rejects(failing, (error) => error === full);
+    assert.equal(told, 2);
+    assert.equal(engineOf().calls.at(-1), "stopMerging");
+  }
+  const pieces = [];
+  await tuner.exportMerged((piece) => void pieces.push(piece));
+  assert.deepEqual(pieces, folder);
+  const left = tuner.exportMerged(() => new Promise(() => undefined));
+  await tuner.nextLogits("x");
+  tuner.dispose();
+  await assert.rejects(left, { code: "aborted" });
 });
 
 test("dispose and traps reject what waits", async () => {

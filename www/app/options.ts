@@ -8,8 +8,8 @@ export interface OptionField {
   label: string;
   help: string;
   unit?: string;
-  /** `integers` and `names` with commas between; `pairs` as `name = 8; other = 4`. */
-  kind: "number" | "integers" | "names" | "pairs" | "select";
+  /** `integers` and `names` with commas between; `pairs` as `name = 8; other = 4`; `lines` as one text a line. */
+  kind: "number" | "integers" | "names" | "pairs" | "lines" | "select";
   /** Of a select: all but the empty one. `true`, `false` mean themselves, `on` an object of further fields. */
   choices?: { value: string; label: string }[];
   /** Shown, and sent, only where that other field has one of these values. */
@@ -25,7 +25,7 @@ export interface OptionGroup {
 
 type More = Partial<Pick<OptionField, "unit" | "when" | "empty">>;
 
-const number = (path: string, label: string, help: string, more: More = {}): OptionField => ({
+export const number = (path: string, label: string, help: string, more: More = {}): OptionField => ({
   path,
   label,
   help,
@@ -33,7 +33,7 @@ const number = (path: string, label: string, help: string, more: More = {}): Opt
   ...more,
 });
 
-const select = (
+export const select = (
   path: string,
   label: string,
   help: string,
@@ -48,7 +48,7 @@ const select = (
   ...more,
 });
 
-const yesOrNo = (path: string, label: string, help: string, more: More = {}): OptionField =>
+export const yesOrNo = (path: string, label: string, help: string, more: More = {}): OptionField =>
   select(
     path,
     label,
@@ -64,7 +64,7 @@ const lora = { when: { path: "method.type", values: ["lora"] } };
 const houlsby = { when: { path: "method.type", values: ["houlsby"] } };
 const prefix = { when: { path: "method.type", values: ["prefix"] } };
 const contrastive = { when: { path: "contrastive", values: ["on"] } };
-const usual = (value: string): More => ({ empty: `${value} by default` });
+export const usual = (value: string): More => ({ empty: `${value} by default` });
 
 export const methodNames: Record<string, string> = {
   lora: "LoRA",

@@ -1,8 +1,8 @@
 /**
- * Enters: the option drawer's fields as typed. Leaves: `TrainOptions` or the field that could not be read; and the way back.
+ * Enters: the option drawer's fields as typed. Leaves: a run's options or the field that could not be read; and the way back.
  */
-import type { ResolvedOptions, TrainOptions } from "webtune";
-import { type OptionField, optionFields } from "./options";
+import type { ResolvedOptions } from "webtune";
+import type { OptionField } from "./options";
 
 /** By a field's path; an empty or absent one leaves the choice to the recipe. */
 export type FieldValues = Record<string, string>;
@@ -36,17 +36,21 @@ const readers: Record<OptionField["kind"], (typed: string) => unknown> = {
   integers: (typed) => parts(typed, ",").map(readNumber),
   names: (typed) => (typed === "all-linear" ? typed : (/^\/(.+)\/$/.exec(typed)?.[1] ?? parts(typed, ","))),
   pairs: (typed) => Object.fromEntries(parts(typed, ";").map(readPair)),
+  lines: (typed) => parts(typed, "\n").map((line) => line.replaceAll("\\n", "\n")),
   select: (typed) => {
     if (typed === "on") return {};
     return typed === "true" || typed === "false" ? typed === "true" : typed;
   },
 };
 
-/** Fields that are empty or out of sight are left out, so that the recipe decides. */
-export function readOptions(values: FieldValues): { options: TrainOptions; errors: FieldValues } {
+/** Fields that are empty or out of sight are left out, so that the engine decides. */
+export function readOptions<Options extends object>(
+  fields: readonly OptionField[],
+  values: FieldValues,
+): { options: Options; errors: FieldValues } {
   const options: Record<string, unknown> = {};
   const errors: FieldValues = {};
-  for (const field of optionFields) {
+  for (const field of fields) {
     const typed = typedIn(values, field.path);
     if (typed === "" || !isShown(field, values)) continue;
     try {
@@ -55,7 +59,7 @@ export function readOptions(values: FieldValues): { options: TrainOptions; error
       errors[field.path] = (error as Error).message;
     }
   }
-  return { options, errors };
+  return { options: options as Options, errors };
 }
 
 function put(into: Record<string, unknown>, [first = "", ...rest]: string[], value: unknown): void {
@@ -84,9 +88,9 @@ function typedValue(value: unknown): string {
 }
 
 /** The drawer filled with the settings of an earlier run. */
-export function fieldsOf(options: ResolvedOptions): FieldValues {
+export function fieldsOf(fields: readonly OptionField[], options: ResolvedOptions): FieldValues {
   const values: FieldValues = {};
-  for (const { path, kind } of optionFields) {
+  for (const { path, kind } of fields) {
     const value = optionAt(options, path);
     const pattern = kind === "names" && typeof value === "string" && value !== "all-linear";
     const object = kind === "select" && typeof value === "object" && value !== null;
@@ -97,14 +101,17 @@ export function fieldsOf(options: ResolvedOptions): FieldValues {
 }
 
 /** The field that an `invalidOption` message speaks of: `method.r: expected …` names `method.r`, and so does `r: expected …`. */
-export function fieldOfMessage(message: string): { path: string; reason: string } | undefined {
+export function fieldOfMessage(
+  fields: readonly OptionField[],
+  message: string,
+): { path: string; reason: string } | undefined {
   const match = /^([A-Za-z0-9_.]+):\s*(.+)$/s.exec(message);
   const named = match?.[1]?.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const reason = match?.[2];
   if (!named || !reason) return undefined;
   const last = named.split(".").pop();
   const field =
-    optionFields.find(({ path }) => path === named || path === `${named}.type`) ??
-    optionFields.find(({ path }) => path.split(".").pop() === last);
+    fields.find(({ path }) => path === named || path === `${named}.type`) ??
+    fields.find(({ path }) => path.split(".").pop() === last);
   return field && { path: field.path, reason };
 }

@@ -1,7 +1,6 @@
 /**
- * Enters: changes from the actions. Leaves: one immutable state that every step of the page reads.
+ * Enters: nothing. Leaves: the classifier's state, which every step of its desk reads.
  */
-import { useEffect, useState } from "preact/hooks";
 import type {
   Baselines,
   Comparison,
@@ -15,16 +14,11 @@ import type {
   TrainEvent,
 } from "webtune";
 import type { Row } from "./checks";
+import type { Progress } from "./loading";
 import type { FieldValues } from "./read-options";
+import { Store as AnyStore } from "./store";
 
 export type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: T }>;
-
-export interface Progress {
-  /** What is going on, for a person. */
-  text: string;
-  /** From 0 to 1; undefined while the end is not known. */
-  share?: number | undefined;
-}
 
 export interface ModelState {
   status: "empty" | "loading" | "ready";
@@ -87,8 +81,10 @@ export interface Curves {
   judged: Judged[];
 }
 
+export type RunStatus = "idle" | "starting" | "running" | "paused" | "stopping";
+
 export interface RunState {
-  status: "idle" | "starting" | "running" | "paused" | "stopping";
+  status: RunStatus;
   options: FieldValues;
   fieldErrors: FieldValues;
   started?: EventOf<"started"> | undefined;
@@ -172,7 +168,7 @@ export const emptyRun = (options: FieldValues): RunState => ({
   error: undefined,
 });
 
-export const initialState: State = {
+const initialState: State = {
   model: { status: "empty", device: "auto" },
   examples: { rows: [], descriptions: {}, reading: false, remember: false, typed: false, stored: false },
   run: emptyRun({}),
@@ -181,7 +177,7 @@ export const initialState: State = {
   announcement: "",
 };
 
-export const isBusy = (run: RunState): boolean => run.status !== "idle";
+export const isBusy = (run: { status: RunStatus }): boolean => run.status !== "idle";
 
 /** Leaving the page now would lose a run or an adapter that was never saved. */
 export const wouldLose = (state: State): boolean =>
@@ -191,36 +187,9 @@ export const wouldLose = (state: State): boolean =>
 export const leavingWouldLose = (state: State): boolean =>
   wouldLose(state) || (state.examples.typed && !state.examples.stored) || state.runs.unkept.size > 0;
 
-type Slice = "model" | "examples" | "run" | "result" | "runs";
-
-export class Store {
-  state: State = initialState;
-  readonly #listeners = new Set<(state: State) => void>();
-
-  patch<K extends Slice>(slice: K, change: Partial<State[K]>): void {
-    this.#set({ ...this.state, [slice]: { ...this.state[slice], ...change } });
+/** Of the classifier's desk. */
+export class Store extends AnyStore<State> {
+  constructor() {
+    super(initialState);
   }
-
-  announce(announcement: string): void {
-    this.#set({ ...this.state, announcement });
-  }
-
-  subscribe(listener: (state: State) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  #set(state: State): void {
-    this.state = state;
-    for (const listener of this.#listeners) listener(state);
-  }
-}
-
-export function useStore(store: Store): State {
-  const [state, set] = useState(store.state);
-  useEffect(() => {
-    set(store.state);
-    return store.subscribe(set);
-  }, [store]);
-  return state;
 }

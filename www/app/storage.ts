@@ -1,20 +1,20 @@
 /**
- * Enters: examples that a person asked to remember. Leaves: the same examples after a reload.
+ * Enters: rows that a person asked to remember. Leaves: the same rows after a reload.
  */
-import type { Example } from "webtune";
 import { inStore } from "./database";
 
-const KEY = "current";
+/** Which desk's rows: examples with labels, or texts for a language model. */
+type Key = "current" | "texts";
 
 /** Undefined where nothing was remembered. */
-export async function recall(): Promise<Example[] | undefined> {
-  return (await inStore("examples", "readonly", (store) => store.get(KEY))) as Example[] | undefined;
+export async function recall<T>(key: Key): Promise<T | undefined> {
+  return (await inStore("examples", "readonly", (store) => store.get(key))) as T | undefined;
 }
 
-export async function remember(examples: Example[]): Promise<void> {
-  await inStore("examples", "readwrite", (store) => store.put(examples, KEY));
+export async function remember(key: Key, rows: unknown): Promise<void> {
+  await inStore("examples", "readwrite", (store) => store.put(rows, key));
 }
 
-export async function forget(): Promise<void> {
-  await inStore("examples", "readwrite", (store) => store.delete(KEY));
+export async function forget(key: Key): Promise<void> {
+  await inStore("examples", "readwrite", (store) => store.delete(key));
 }

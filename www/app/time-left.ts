@@ -6,6 +6,8 @@ import type { EventOf } from "./state";
 /** Steps whose time tells how long the rest will take. */
 const RECENT = 20;
 
+type StepTime = Pick<EventOf<"step">, "ms" | "step" | "totalSteps">;
+
 export class TimeLeft {
   #times: number[] = [];
   #from: { at: number; done: number } | undefined;
@@ -25,7 +27,7 @@ export class TimeLeft {
     return each * (total - done);
   }
 
-  step({ ms, step, totalSteps }: EventOf<"step">, seed: EventOf<"seed"> | undefined): number {
+  step({ ms, step, totalSteps }: StepTime, seed?: EventOf<"seed">): number {
     this.#times = [...this.#times, ms].slice(-RECENT);
     const each = this.#times.reduce((a, b) => a + b, 0) / this.#times.length;
     const seedsAfter = seed ? seed.count - seed.index - 1 : 0;

@@ -4,20 +4,20 @@
 import { abortedError, toWebtuneError } from "./errors.js";
 import { type Listeners, WorkerLink } from "./link.js";
 import type { Answer, Arguments, CallName, LoadProgress } from "./messages.js";
-import {
-  type DeviceChoice,
-  type DeviceReport,
-  type Evaluation,
-  type Example,
-  type ExportedFile,
-  type ModelInfo,
-  type ModelSource,
-  type Prediction,
-  type TrainOptions,
-  WebtuneError,
+import type {
+  DeviceChoice,
+  Evaluation,
+  Example,
+  ExportedFile,
+  ModelInfo,
+  ModelSource,
+  Prediction,
+  TrainEvent,
+  TrainOptions,
 } from "./protocol.js";
-import { TrainingRun } from "./run.js";
+import type { TrainingRun } from "./run.js";
 import { settleSource } from "./settle.js";
+import { Tuner } from "./tuner.js";
 
 export interface LoadOptions {
   /** Default `auto`: WebGPU on a hardware adapter, the CPU engine otherwise. */
@@ -36,18 +36,9 @@ export interface LoadOptions {
  * Every method may reject with a `WebtuneError`; beside the codes named there, `aborted` after `dispose` and
  * `crashed` when the worker died. After a crash, load anew.
  */
-export class FineTuner {
-  /** Which engine runs, and why that one. */
-  readonly device: DeviceReport;
-  /** What was loaded. */
-  readonly model: ModelInfo;
-  readonly #link: WorkerLink;
-  #run: TrainingRun | undefined;
-
-  private constructor(link: WorkerLink, { device, model }: Answer<"load">) {
-    this.#link = link;
-    this.device = device;
-    this.model = model;
+export class FineTuner extends Tuner<ModelInfo, TrainEvent> {
+  private constructor(link: WorkerLink, loaded: Answer<"load">) {
+    super(link, loaded);
   }
 
   /**
@@ -73,17 +64,8 @@ export class FineTuner {
    * @throws WebtuneError `invalidState` while another run goes on.
    */
   train(examples: readonly Example[], options: TrainOptions & { signal?: AbortSignal | undefined } = {}): TrainingRun {
-    if (this.#link.closed) throw this.#link.closed;
-    if (this.#run && !this.#run.over) {
-      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
-    }
     const { signal, ...settings } = options;
-    this.#run = new TrainingRun(
-      this.#link,
-      (listeners) => this.#link.call("train", [[...examples], settings], listeners),
-      signal,
-    );
-    return this.#run;
+    return this.begin((listeners) => this.link.call("train", [[...examples], settings], listeners), signal);
   }
 
   /**
@@ -93,7 +75,7 @@ export class FineTuner {
    * @throws WebtuneError `invalidState` before the first run or import.
    */
   predict(texts: readonly string[], options: { which?: "tuned" | "baseline" | undefined } = {}): Promise<Prediction[]> {
-    return this.#call("predict", [[...texts], options.which ?? "tuned"]);
+    return this.call("predict", [[...texts], options.which ?? "tuned"]);
   }
 
   /**
@@ -102,7 +84,7 @@ export class FineTuner {
    * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
    */
   evaluate(examples: readonly Example[]): Promise<Evaluation> {
-    return this.#call("evaluate", [[...examples]]);
+    return this.call("evaluate", [[...examples]]);
   }
 
   /**
@@ -112,7 +94,7 @@ export class FineTuner {
    * @throws WebtuneError `invalidState` before the first run or import.
    */
   exportAdapter(): Promise<ExportedFile[]> {
-    return this.#call("exportAdapter", []);
+    return this.call("exportAdapter", []);
   }
 
   /**
@@ -121,21 +103,7 @@ export class FineTuner {
    * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
    */
   async importAdapter(files: readonly ExportedFile[]): Promise<void> {
-    await this.#call("importAdapter", [[...files]]);
-  }
-
-  /** Size of the WebAssembly memory in bytes. It never shrinks, so this is its peak. */
-  memoryBytes(): Promise<number> {
-    return this.#call("memoryBytes", []);
-  }
-
-  /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
-  dispose(): void {
-    this.#link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));
-  }
-
-  #call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
-    return this.#link.call(name, args).answer;
+    await this.call("importAdapter", [[...files]]);
   }
 }
 

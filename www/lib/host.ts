@@ -37,7 +37,7 @@ export interface HostParts {
   deviceMemory?: number | undefined;
 }
 
-/** What the page asked of a run, or of a text, since the last event. */
+/** What the page asked of a run, a text or a merged folder since the last event. */
 interface RunState {
   paused: boolean;
   stopped: boolean;
@@ -57,8 +57,10 @@ type Report = (progress: LoadProgress) => void;
 export class EngineHost {
   readonly #parts: HostParts;
   readonly #queue = new SerialQueue();
-  /** Whole texts and merged folders, of which the engine writes one at a time. */
+  /** Whole texts, of which the engine writes one at a time. */
   readonly #writing = new SerialQueue();
+  /** Whole merged folders, likewise; apart from texts, which the page may ask for between two pieces. */
+  readonly #merging = new SerialQueue();
   readonly #runs = new Map<number, RunState>();
   #exports: Promise<EngineExports> | undefined;
   #engine: Engine | undefined;
@@ -134,6 +136,7 @@ export class EngineHost {
           return undefined;
         }),
       loadLanguage: (...given) => this.#queue.run(() => this.#loadLanguage(report, ...given)),
+      readConfig: (source) => readConfig(source, () => undefined),
       estimateLanguage: (...given) => this.#queue.run(() => this.#estimateLanguage(...given)),
       parseTextRows: (...given) => this.#queue.run(async () => (await this.#any("cpu")).parseTextRows(...given)),
       previewTextRow: (...given) => this.#queue.run(() => this.#loaded().previewTextRow(...given)),
@@ -149,7 +152,7 @@ export class EngineHost {
       nextLogits: (...given) => this.#queue.run(() => this.#loaded().nextLogits(...given)),
       exportLanguageAdapter: () => this.#queue.run(() => this.#loaded().exportLanguageAdapter()),
       exportGguf: () => this.#queue.run(() => this.#loaded().exportGguf()),
-      exportMerged: () => this.#writing.run(() => this.#exportMerged(id)),
+      exportMerged: () => this.#merging.run(() => this.#exportMerged(id)),
       importLanguageAdapter: (...given) =>
         this.#queue.run(async () => {
           await this.#loaded().importLanguageAdapter(...given);
@@ -268,13 +271,24 @@ export class EngineHost {
   }
 
   async #exportMerged(id: number): Promise<undefined> {
-    await this.#queue.run(() => this.#loaded().startMerging());
-    for (;;) {
-      const piece = await this.#queue.run(() => this.#loaded().nextMergedPiece());
-      if (piece === undefined) return undefined;
-      const moved = piece instanceof Uint8Array && piece.buffer instanceof ArrayBuffer ? [piece.buffer] : [];
-      this.#parts.post({ kind: "event", id, event: { type: "piece", piece } }, moved);
-      await delay(0);
+    const folder: RunState = { paused: false, stopped: false, wake: () => undefined };
+    this.#runs.set(id, folder);
+    try {
+      await this.#queue.run(() => this.#loaded().startMerging());
+      for (;;) {
+        const piece = await this.#queue.run(() => this.#loaded().nextMergedPiece());
+        if (piece === undefined) return undefined;
+        const moved = piece instanceof Uint8Array && piece.buffer instanceof ArrayBuffer ? [piece.buffer] : [];
+        // Until the page has put this piece away: computed ahead, a whole model would wait in messages.
+        folder.paused = true;
+        this.#parts.post({ kind: "event", id, event: { type: "piece", piece } }, moved);
+        await resumed(folder);
+        if (!folder.stopped) continue;
+        await this.#queue.run(() => this.#loaded().stopMerging());
+        return undefined;
+      }
+    } finally {
+      this.#runs.delete(id);
     }
   }
 
@@ -285,11 +299,7 @@ export class EngineHost {
       await this.#queue.run(() => training.start(this.#loaded()));
       let stopTold = false;
       for (;;) {
-        while (run.paused && !run.stopped) {
-          await new Promise<void>((resolve) => {
-            run.wake = resolve;
-          });
-        }
+        await resumed(run);
         const event = await this.#queue.run(async () => {
           const engine = this.#loaded();
           if (run.stopped && !stopTold) {
@@ -338,6 +348,15 @@ export class EngineHost {
     } finally {
       engine.free();
     }
+  }
+}
+
+/** Waits while the page has paused what `state` belongs to. */
+async function resumed(state: RunState): Promise<void> {
+  while (state.paused && !state.stopped) {
+    await new Promise<void>((resolve) => {
+      state.wake = resolve;
+    });
   }
 }
 

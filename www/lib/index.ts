@@ -28,7 +28,7 @@ export type {
   WhichModel,
   WrittenText,
 } from "./language-protocol.js";
-export { estimateLanguageRun, type NamedText, parseTextRows } from "./language-texts.js";
+export { estimateLanguageRun, memoryLimit, type NamedText, parseTextRows, readModelConfig } from "./language-texts.js";
 export type { BenchmarkPlan, BenchmarkResult, LoadProgress } from "./messages.js";
 export { parseExamples } from "./parse.js";
 export {

@@ -18,11 +18,12 @@ import type {
   WhichModel,
   WrittenText,
 } from "./language-protocol.js";
-import { type Listeners, WorkerLink } from "./link.js";
-import type { Answer, Arguments, CallName } from "./messages.js";
-import { type DeviceReport, type ExportedFile, type ModelSource, WebtuneError } from "./protocol.js";
-import { TrainingRun } from "./run.js";
+import { WorkerLink } from "./link.js";
+import type { Answer, Arguments } from "./messages.js";
+import type { ExportedFile, ModelSource } from "./protocol.js";
+import type { TrainingRun } from "./run.js";
 import { settleSource } from "./settle.js";
+import { Tuner } from "./tuner.js";
 
 export interface LanguageLoadOptions extends LoadOptions {
   /** How the frozen weights are kept; default "f32". */
@@ -44,18 +45,9 @@ export interface GenerateOptions extends GenerationOptions {
  * Every method may reject with a `WebtuneError`; beside the codes named there, `aborted` after `dispose` and
  * `crashed` when the worker died. After a crash, load anew.
  */
-export class LanguageTuner {
-  /** Which engine runs, and why that one. */
-  readonly device: DeviceReport;
-  /** What was loaded. */
-  readonly model: LanguageModelInfo;
-  readonly #link: WorkerLink;
-  #run: TrainingRun<LanguageEvent> | undefined;
-
-  private constructor(link: WorkerLink, { device, model }: Answer<"loadLanguage">) {
-    this.#link = link;
-    this.device = device;
-    this.model = model;
+export class LanguageTuner extends Tuner<LanguageModelInfo, LanguageEvent> {
+  private constructor(link: WorkerLink, loaded: Answer<"loadLanguage">) {
+    super(link, loaded);
   }
 
   /**
@@ -79,7 +71,7 @@ export class LanguageTuner {
    * @throws WebtuneError `invalidData` for a row that a run would refuse, `invalidOption`.
    */
   previewTextRow(row: ParsedText, options: LanguageTrainOptions = {}): Promise<PreviewPiece[]> {
-    return this.#call("previewTextRow", [row, options]);
+    return this.call("previewTextRow", [row, options]);
   }
 
   /**
@@ -94,17 +86,8 @@ export class LanguageTuner {
     options: LanguageTrainOptions = {},
     given: { signal?: AbortSignal | undefined; file?: string | undefined } = {},
   ): TrainingRun<LanguageEvent> {
-    if (this.#link.closed) throw this.#link.closed;
-    if (this.#run && !this.#run.over) {
-      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
-    }
     const args: Arguments<"trainLanguage"> = [given.file ?? "texts", [...rows], options];
-    this.#run = new TrainingRun<LanguageEvent>(
-      this.#link,
-      (listeners) => this.#link.call("trainLanguage", args, listeners),
-      given.signal,
-    );
-    return this.#run;
+    return this.begin((listeners) => this.link.call("trainLanguage", args, listeners), given.signal);
   }
 
   /**
@@ -118,7 +101,7 @@ export class LanguageTuner {
     options: LanguageTrainOptions = {},
     given: { which?: WhichModel | undefined; file?: string | undefined } = {},
   ): Promise<Likelihood> {
-    return this.#call("scoreTextRows", [given.file ?? "texts", [...rows], options, given.which ?? "tuned"]);
+    return this.call("scoreTextRows", [given.file ?? "texts", [...rows], options, given.which ?? "tuned"]);
   }
 
   /**
@@ -147,10 +130,10 @@ export class LanguageTuner {
    */
   async generate(prompt: Prompt, options: GenerateOptions = {}): Promise<WrittenText> {
     const { which = "tuned", signal, onText, ...settings } = options;
-    const { id, answer } = this.#link.call("generate", [prompt, settings, which], {
+    const { id, answer } = this.link.call("generate", [prompt, settings, which], {
       onEvent: (event) => event.type === "text" && onText?.(event.text),
     });
-    const stop = (): void => this.#link.control(id, "stop");
+    const stop = (): void => this.link.control(id, "stop");
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop);
     try {
@@ -166,7 +149,7 @@ export class LanguageTuner {
    * @throws WebtuneError as `generate`.
    */
   nextLogits(prompt: Prompt, which: WhichModel = "tuned"): Promise<Float32Array> {
-    return this.#call("nextLogits", [prompt, which]);
+    return this.call("nextLogits", [prompt, which]);
   }
 
   /**
@@ -175,7 +158,7 @@ export class LanguageTuner {
    * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for method `full`.
    */
   exportLanguageAdapter(): Promise<ExportedFile[]> {
-    return this.#call("exportLanguageAdapter", []);
+    return this.call("exportLanguageAdapter", []);
   }
 
   /**
@@ -184,18 +167,34 @@ export class LanguageTuner {
    * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for a method other than `lora`.
    */
   exportGguf(): Promise<ExportedFile[]> {
-    return this.#call("exportGguf", []);
+    return this.call("exportGguf", []);
   }
 
   /**
    * The whole model with the adapter folded in, as a Transformers folder, told piece by piece: a file is opened, its bytes
    * follow, it is closed.
    *
-   * @throws WebtuneError `invalidState` before the first run or import.
+   * @param onPiece The next piece is computed once what this gives has resolved, so that no more than one is in memory. What
+   * it throws or rejects with ends the export and is what this method rejects with.
+   * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for method `prefix` and for weights
+   * kept as `int8` or `int4`.
    */
-  async exportMerged(onPiece: (piece: MergedPiece) => void): Promise<void> {
-    const listeners: Listeners = { onEvent: (event) => event.type === "piece" && onPiece(event.piece) };
-    await this.#link.call("exportMerged", [], listeners).answer;
+  async exportMerged(onPiece: (piece: MergedPiece) => void | PromiseLike<void>): Promise<void> {
+    let failure: { reason: unknown } | undefined;
+    const take = async (piece: MergedPiece): Promise<void> => {
+      try {
+        await onPiece(piece);
+        this.link.control(id, "resume");
+      } catch (reason) {
+        failure = { reason };
+        this.link.control(id, "stop");
+      }
+    };
+    const { id, answer } = this.link.call("exportMerged", [], {
+      onEvent: (event) => void (event.type === "piece" && take(event.piece)),
+    });
+    await answer;
+    if (failure) throw failure.reason;
   }
 
   /**
@@ -204,20 +203,6 @@ export class LanguageTuner {
    * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
    */
   async importLanguageAdapter(files: readonly ExportedFile[]): Promise<void> {
-    await this.#call("importLanguageAdapter", [[...files]]);
-  }
-
-  /** Size of the WebAssembly memory in bytes. It never shrinks, so this is its peak. */
-  memoryBytes(): Promise<number> {
-    return this.#call("memoryBytes", []);
-  }
-
-  /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
-  dispose(): void {
-    this.#link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));
-  }
-
-  #call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
-    return this.#link.call(name, args).answer;
+    await this.call("importLanguageAdapter", [[...files]]);
   }
 }

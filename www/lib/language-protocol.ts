@@ -158,7 +158,7 @@ export interface GenerationOptions {
   doSample?: boolean;
   /** What logits are divided by where it draws; default 1. */
   temperature?: number;
-  /** Draw from so many likeliest tokens, 0 for all; default 50. */
+  /** Draw from so many likeliest tokens and those as likely as the last of them, 0 for all; default 50. */
   topK?: number;
   /** Draw from the likeliest tokens whose probabilities together reach this; default 1. */
   topP?: number;
@@ -340,6 +340,8 @@ export interface LanguageEngine {
   startMerging(): void;
   /** What to write next; undefined at the end. */
   nextMergedPiece(): Promise<MergedPiece | undefined>;
+  /** Drops a folder that nobody wants to its end. */
+  stopMerging(): void;
   importLanguageAdapter(files: ExportedFile[]): Promise<void>;
 }
 

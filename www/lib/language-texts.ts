@@ -3,6 +3,7 @@
  * Both need no model, and share one worker.
  */
 import { pageAddress } from "./client.js";
+import { defaultMemoryLimit } from "./device.js";
 import type { LanguageEstimate, LanguageEstimateOptions, ParsedText } from "./language-protocol.js";
 import { bytesOf } from "./parse.js";
 import type { DeviceChoice, ModelSource } from "./protocol.js";
@@ -20,6 +21,23 @@ export type NamedText = { name: string; bytes: Uint8Array } | { name: string; te
 export async function parseTextRows(file: File | NamedText): Promise<ParsedText[]> {
   const content = file instanceof Blob ? file : "bytes" in file ? file.bytes : file.text;
   return sharedLink().call("parseTextRows", [file.name, await bytesOf(content, file.name)]).answer;
+}
+
+/**
+ * The bytes of a model's config.json, for estimates that are made again and again.
+ *
+ * @throws WebtuneError `missingFile`, `readFailed`.
+ */
+export async function readModelConfig(source: ModelSource): Promise<Uint8Array> {
+  return sharedLink().call("readConfig", [settleSource(source, pageAddress())]).answer;
+}
+
+/**
+ * Most bytes that an engine of this page plans for where `memoryLimitBytes` is left out: half of the device's memory as
+ * the browser tells it, 3 GiB at most.
+ */
+export function memoryLimit(): number {
+  return defaultMemoryLimit((globalThis.navigator as { deviceMemory?: number } | undefined)?.deviceMemory);
 }
 
 /**

@@ -88,6 +88,7 @@ export interface Calls {
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: LanguageModelInfo };
+  readConfig(source: SettledSource): Uint8Array;
   /** From a `config.json`'s bytes, or a source that has one. */
   estimateLanguage(
     from: SettledSource | Uint8Array,
@@ -104,7 +105,7 @@ export interface Calls {
   nextLogits(prompt: Prompt, which: WhichModel): Float32Array;
   exportLanguageAdapter(): ExportedFile[];
   exportGguf(): ExportedFile[];
-  /** Tells the folder's pieces as events. */
+  /** Tells the folder's pieces as events, each after a `resume` for the one before. */
   exportMerged(): undefined;
   importLanguageAdapter(files: ExportedFile[]): undefined;
   memoryBytes(): number;
@@ -131,7 +132,7 @@ export type Control = "pause" | "resume" | "stop";
 
 export type ToWorker =
   | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]
-  /** Steers the run, or ends the text, that call `id` started. */
+  /** Steers the run, text or merged folder that call `id` started. */
   | { kind: "control"; id: number; action: Control };
 
 export type FromWorker =

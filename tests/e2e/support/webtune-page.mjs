@@ -235,6 +235,17 @@ export class WebtunePage {
     return { name, text: bytes.toString() };
   }
 
+  /** Every engine of the page dies at once. */
+  async crashWorkers() {
+    for (const worker of this.raw.workers()) {
+      await worker.evaluate(() => {
+        setTimeout(() => {
+          throw new Error("a crash on purpose");
+        });
+      });
+    }
+  }
+
   /** Whether the browser would ask before this page is left. */
   leavingIsHeld() {
     return this.raw.evaluate(() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true })));

@@ -1,11 +1,14 @@
 /**
  * Enters: text, files and edits. Leaves: the rows of the table; a source that cannot be read changes nothing.
  */
-import { type ParseOptions, parseExamples } from "webtune";
+import { type Example, type ParseOptions, parseExamples } from "webtune";
 import type { Row } from "../checks";
 import { counted, listed, messageOf } from "../format";
 import type { Source, Store } from "../state";
 import { forget, recall, remember } from "../storage";
+
+/** Of the remembered rows. */
+const KEY = "current";
 
 export class ExampleActions {
   #nextId = 1;
@@ -101,7 +104,7 @@ export class ExampleActions {
   /** Brings back what an earlier visit was asked to remember. */
   async recall(): Promise<void> {
     try {
-      const examples = await recall();
+      const examples = await recall<Example[]>(KEY);
       if (!examples || this.store.state.examples.rows.length > 0) return;
       const rows = examples.map(({ text, label }) => ({ id: this.#nextId++, text, label }));
       this.store.patch("examples", {
@@ -123,7 +126,7 @@ export class ExampleActions {
     try {
       if (on) await this.#save();
       else {
-        await forget();
+        await forget(KEY);
         this.store.patch("examples", { stored: false });
       }
     } catch (error) {
@@ -166,7 +169,10 @@ export class ExampleActions {
   async #save(): Promise<void> {
     if (!this.store.state.examples.remember) return;
     const { rows } = this.store.state.examples;
-    await remember(rows.map(({ text, label }) => ({ text, label })));
+    await remember(
+      KEY,
+      rows.map(({ text, label }) => ({ text, label })),
+    );
     const { rows: now, remember: still } = this.store.state.examples;
     if (now === rows && still) this.store.patch("examples", { stored: true });
   }

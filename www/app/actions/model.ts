@@ -1,69 +1,50 @@
 /**
  * Enters: a source and a device. Leaves: the one `FineTuner` of the page, loaded, or a message with the old one kept.
  */
-import { FineTuner, type LoadProgress, type ModelSource } from "webtune";
-import { bytes, codeOf, messageOf, percent } from "../format";
-import { emptyRun, type Progress, type Store } from "../state";
+import { FineTuner, type ModelSource } from "webtune";
+import { Loading } from "../loading";
+import { emptyRun, type Store } from "../state";
 
 export class ModelActions {
-  tuner: FineTuner | undefined;
-  #loading: AbortController | undefined;
+  readonly #loading = new Loading<FineTuner>();
 
   constructor(private readonly store: Store) {}
 
-  async load(source: ModelSource): Promise<void> {
-    this.#loading?.abort();
-    const loading = new AbortController();
-    this.#loading = loading;
-    const { store } = this;
-    store.patch("model", { status: "loading", error: undefined, progress: { text: "Starting the engine" } });
-    try {
-      const tuner = await FineTuner.load(source, {
-        device: store.state.model.device,
-        signal: loading.signal,
-        onProgress: (progress) => {
-          if (this.#loading === loading) store.patch("model", { progress: inWords(progress) });
-        },
-      });
-      if (this.#loading !== loading) {
-        tuner.dispose();
-        return;
-      }
-      // The old model goes only now, so that a failed load loses nothing.
-      this.tuner?.dispose();
-      this.tuner = tuner;
-      const { model: info, device: report } = tuner;
-      store.patch("model", { status: "ready", info, report, progress: undefined });
-      store.patch("run", emptyRun(store.state.run.options));
-      store.patch("result", {
-        finished: undefined,
-        origin: undefined,
-        files: undefined,
-        exported: true,
-        exportError: undefined,
-        importNote: undefined,
-        importError: undefined,
-        version: store.state.result.version + 1,
-      });
-      store.announce(`Model ${info.name} is loaded. ${report.reason}`);
-    } catch (error) {
-      if (this.#loading !== loading) return;
-      const aborted = codeOf(error) === "aborted";
-      store.patch("model", {
-        status: this.tuner ? "ready" : "empty",
-        progress: undefined,
-        error: aborted ? undefined : messageOf(error),
-      });
-      if (aborted) store.announce("Loading was cancelled.");
-    } finally {
-      if (this.#loading === loading) this.#loading = undefined;
-    }
+  get tuner(): FineTuner | undefined {
+    return this.#loading.current;
   }
 
-  /** After a crash of the engine: nothing can be asked of it any more. Files that were taken before stay. */
+  async load(source: ModelSource): Promise<void> {
+    const { store } = this;
+    const { device } = store.state.model;
+    store.patch("model", { status: "loading", error: undefined });
+    await this.#loading.load((options) => FineTuner.load(source, { device, ...options }), {
+      progress: (progress) => store.patch("model", { progress }),
+      ready: ({ model: info, device: report }) => {
+        store.patch("model", { status: "ready", info, report, progress: undefined });
+        store.patch("run", emptyRun(store.state.run.options));
+        store.patch("result", {
+          finished: undefined,
+          origin: undefined,
+          files: undefined,
+          exported: true,
+          exportError: undefined,
+          importNote: undefined,
+          importError: undefined,
+          version: store.state.result.version + 1,
+        });
+        store.announce(`Model ${info.name} is loaded. ${report.reason}`);
+      },
+      failed: (error) => {
+        store.patch("model", { status: this.tuner ? "ready" : "empty", progress: undefined, error });
+        if (!error) store.announce("Loading was cancelled.");
+      },
+    });
+  }
+
+  /** After a crash of the engine. Files that were taken before stay. */
   drop(): void {
-    this.tuner?.dispose();
-    this.tuner = undefined;
+    this.#loading.drop();
     const { status } = this.store.state.model;
     this.store.patch("model", {
       // Another model may be on its way already.
@@ -76,14 +57,6 @@ export class ModelActions {
   }
 
   cancel(): void {
-    this.#loading?.abort();
+    this.#loading.cancel();
   }
-}
-
-function inWords(progress: LoadProgress): Progress {
-  if ("phase" in progress) return { text: progress.phase };
-  const { file, loaded, total } = progress;
-  if (total <= 0) return { text: `${file}: ${bytes(loaded)}` };
-  const share = loaded / total;
-  return { text: `${file}: ${bytes(loaded)} of ${bytes(total)} (${percent(share, 0)})`, share };
 }

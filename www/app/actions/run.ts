@@ -1,25 +1,19 @@
 /**
  * Enters: the usable rows and the drawer's fields. Leaves: a run's events as state, and at its end the files and the record.
  */
-import {
-  type Example,
-  type ExportedFile,
-  type FineTuner,
-  RunRecorder,
-  type TrainEvent,
-  type TrainingRun,
-  type TrainOptions,
-} from "webtune";
+import { type Example, type FineTuner, RunRecorder, type TrainEvent, type TrainOptions } from "webtune";
 import { takeEvaluation, takeStep } from "../curves";
 import { zipName } from "../file-names";
 import { codeOf, messageOf, percent } from "../format";
-import { fieldOfMessage, readOptions } from "../read-options";
+import { optionFields } from "../options";
+import { readOptions } from "../read-options";
+import { RunControls } from "../run-controls";
 import { emptyRun, noCurves, type Store } from "../state";
 import { TimeLeft } from "../time-left";
 import type { RunsActions } from "./runs";
 
 export class RunActions {
-  #run: TrainingRun | undefined;
+  readonly controls: RunControls<TrainEvent>;
   #time = new TimeLeft();
 
   constructor(
@@ -28,18 +22,24 @@ export class RunActions {
     private readonly runs: RunsActions,
     /** The engine is gone, and with it the model; exported files stay. */
     private readonly crashed: () => void,
-  ) {}
+  ) {
+    this.controls = new RunControls(
+      {
+        read: () => store.state.run,
+        write: (change) => store.patch("run", change),
+        announce: (text) => store.announce(text),
+      },
+      () => this.#time.forgetFeatures(),
+    );
+  }
 
   async start(examples: Example[]): Promise<void> {
     const { store } = this;
     const tuner = this.tuner();
     if (!tuner) return;
-    const { options, errors } = readOptions(store.state.run.options);
+    const { options, errors } = readOptions<TrainOptions>(optionFields, store.state.run.options);
     if (Object.keys(errors).length > 0) {
-      store.patch("run", {
-        fieldErrors: errors,
-        error: "Some options cannot be read; they are marked in the options.",
-      });
+      this.controls.refuse(errors);
       return;
     }
     store.patch("run", { ...emptyRun(store.state.run.options), status: "starting" });
@@ -53,7 +53,7 @@ export class RunActions {
     });
     try {
       const run = tuner.train(examples, { ...options, ...this.#descriptions(examples) });
-      this.#run = run;
+      this.controls.run = run;
       for await (const event of run) {
         recorder.take(event);
         this.#take(event);
@@ -62,42 +62,17 @@ export class RunActions {
         await this.#keepFiles(tuner);
       }
     } catch (error) {
-      await this.#fail(error, tuner, before);
+      await this.controls.fail(error, {
+        fields: optionFields,
+        crashed: this.crashed,
+        kept: () => store.state.result.files !== undefined,
+        hasStarted: store.state.run.started !== undefined,
+        restore: before && (() => tuner.importAdapter(before)),
+      });
     } finally {
-      this.#run = undefined;
+      this.controls.run = undefined;
       store.patch("run", { status: "idle", etaMs: undefined });
     }
-  }
-
-  pause(): void {
-    this.#run?.pause();
-    this.store.patch("run", { status: "paused" });
-    this.store.announce("Training is paused.");
-  }
-
-  resume(): void {
-    this.#time.forgetFeatures();
-    this.#run?.resume();
-    this.store.patch("run", { status: "running" });
-    this.store.announce("Training goes on.");
-  }
-
-  stop(): void {
-    // A paused run would not reach its end.
-    if (this.store.state.run.status === "paused") this.#run?.resume();
-    this.#run?.stop();
-    this.store.patch("run", { status: "stopping" });
-    this.store.announce("Training stops after this step; the best state so far is kept.");
-  }
-
-  setOption(path: string, value: string): void {
-    const { options, fieldErrors } = this.store.state.run;
-    const { [path]: _gone, ...rest } = fieldErrors;
-    this.store.patch("run", { options: { ...options, [path]: value }, fieldErrors: rest });
-  }
-
-  resetOptions(): void {
-    this.store.patch("run", { options: {}, fieldErrors: {} });
   }
 
   /** Only of labels that train, as the engine refuses others. */
@@ -170,29 +145,6 @@ export class RunActions {
     } catch (error) {
       if (codeOf(error) === "crashed") this.crashed();
       this.store.patch("result", { exportError: messageOf(error) });
-    }
-  }
-
-  async #fail(error: unknown, tuner: FineTuner, before: ExportedFile[] | undefined): Promise<void> {
-    const { store } = this;
-    const message = messageOf(error);
-    if (codeOf(error) === "crashed") {
-      this.crashed();
-      const rest = store.state.result.files ? "; what was tuned before can still be exported" : "";
-      store.patch("run", { error: `${message} Load the model again to go on${rest}.` });
-      return;
-    }
-    const field = codeOf(error) === "invalidOption" ? fieldOfMessage(message) : undefined;
-    store.patch("run", { error: message, fieldErrors: field ? { [field.path]: field.reason } : {} });
-    // Nothing has started where options or rows were refused: the engine still holds what it held.
-    if (!store.state.run.started || !before) return;
-    try {
-      await tuner.importAdapter(before);
-    } catch (second) {
-      if (codeOf(second) === "crashed") this.crashed();
-      store.patch("run", {
-        error: `${message} The result of the run before can still be exported, but not tried: ${messageOf(second)}`,
-      });
     }
   }
 }

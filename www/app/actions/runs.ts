@@ -5,6 +5,7 @@ import { type Comparison, compareRuns, type RunRecord, recordFromJson, recordToJ
 import { fileName } from "../file-names";
 import { download, type Folder } from "../files";
 import { counted, messageOf } from "../format";
+import { optionFields } from "../options";
 import { fieldsOf } from "../read-options";
 import { deleteRun, readRuns, writeRun } from "../runs-store";
 import type { Store } from "../state";
@@ -89,7 +90,7 @@ export class RunsActions {
   useSettings(id: string): void {
     const record = this.#find(id);
     if (!record) return;
-    this.store.patch("run", { options: fieldsOf(record.options), fieldErrors: {}, error: undefined });
+    this.store.patch("run", { options: fieldsOf(optionFields, record.options), fieldErrors: {}, error: undefined });
     const descriptions = (record.options.labelDescriptions ?? {}) as Record<string, string>;
     // A run without any takes away nothing that was written since.
     if (Object.keys(descriptions).length > 0) this.store.patch("examples", { descriptions });

@@ -11,7 +11,14 @@ interface Question {
   act: () => void;
 }
 
-export function useConfirm(): { ask: (question: Question) => void; dialog: ComponentChild } {
+interface Confirm {
+  /** Asks where it is needed, otherwise acts at once. */
+  askIf: (needed: boolean, question: Question) => void;
+  ask: (question: Question) => void;
+  dialog: ComponentChild;
+}
+
+export function useConfirm(): Confirm {
   const [question, ask] = useState<Question>();
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -40,5 +47,6 @@ export function useConfirm(): { ask: (question: Question) => void; dialog: Compo
       </div>
     </dialog>
   ) : null;
-  return { ask, dialog };
+  const askIf = (needed: boolean, wanted: Question) => (needed ? ask(wanted) : wanted.act());
+  return { askIf, ask, dialog };
 }

@@ -6,8 +6,15 @@ import { count } from "../format";
 
 export const deviceName = (report: DeviceReport): string => (report.device === "webgpu" ? "WebGPU" : "CPU engine");
 
+/** The WebGPU adapter by its own words; undefined where none was found. */
+export function adapterWords({ adapter }: DeviceReport): string | undefined {
+  if (!adapter) return undefined;
+  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ") || "unnamed";
+  return adapter.isFallback ? `${name} (software)` : name;
+}
+
 export function ModelCard({ info, report }: { info: ModelInfo; report: DeviceReport }) {
-  const { adapter } = report;
+  const adapter = adapterWords(report);
   return (
     <div class="facts" data-testid="model-ready">
       <p class="note note-good">
@@ -41,10 +48,7 @@ export function ModelCard({ info, report }: { info: ModelInfo; report: DeviceRep
         {adapter ? (
           <div>
             <dt>WebGPU adapter</dt>
-            <dd>
-              {[adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ") || "unnamed"}
-              {adapter.isFallback ? " (software)" : ""}
-            </dd>
+            <dd>{adapter}</dd>
           </div>
         ) : null}
       </dl>

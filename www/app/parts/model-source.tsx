@@ -3,19 +3,22 @@
  */
 import type { TargetedInputEvent } from "preact";
 import type { Folder } from "../files";
+import { bytes, counted } from "../format";
+import type { SourceForm } from "../source-form";
 import { DropZone } from "./drop-zone";
 import { FileButton } from "./file-button";
 
-export interface SourceForm {
-  kind: "default" | "files" | "web";
-  folder?: Folder;
-  address: string;
-  revision: string;
-  hubUrl: string;
-  accessToken: string;
+/** One of the ways to a model, in words. */
+export interface Way {
+  kind: SourceForm["kind"];
+  title: string;
+  text: string;
 }
 
 interface Props {
+  ways: readonly Way[];
+  /** A repository id. */
+  example: string;
   form: SourceForm;
   disabled: boolean;
   onChange: (form: SourceForm) => void;
@@ -23,17 +26,7 @@ interface Props {
   onError: (message: string) => void;
 }
 
-const ways: { kind: SourceForm["kind"]; title: string; text: string }[] = [
-  { kind: "default", title: "all-MiniLM-L6-v2", text: "Small and quick, for English. About 90 MB, Apache-2.0." },
-  {
-    kind: "files",
-    title: "Files on this computer",
-    text: "A folder with config.json, tokenizer.json and safetensors.",
-  },
-  { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
-];
-
-export function ModelSourceFields({ form, disabled, onChange, onFolder, onError }: Props) {
+export function ModelSourceFields({ ways, example, form, disabled, onChange, onFolder, onError }: Props) {
   const set = (change: Partial<SourceForm>) => onChange({ ...form, ...change });
   const text = (key: "address" | "revision" | "hubUrl" | "accessToken", label: string, placeholder: string) => {
     const common = {
@@ -83,9 +76,16 @@ export function ModelSourceFields({ form, disabled, onChange, onFolder, onError 
           <p class="muted">They are read in this tab and sent nowhere.</p>
         </DropZone>
       ) : null}
+      {form.kind === "files" && form.folder ? (
+        <p class="muted figures" data-testid="chosen-files">
+          {form.folder.name ? `${form.folder.name}: ` : ""}
+          {counted(form.folder.files.length, "file")},{" "}
+          {bytes(form.folder.files.reduce((sum, file) => sum + file.blob.size, 0))}
+        </p>
+      ) : null}
       {form.kind === "web" ? (
         <>
-          {text("address", "Repository id or web address", "sentence-transformers/all-MiniLM-L6-v2")}
+          {text("address", "Repository id or web address", example)}
           <details class="drawer">
             <summary>Advanced</summary>
             <div class="option-grid">

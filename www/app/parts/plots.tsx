@@ -14,8 +14,6 @@ export function Plots({ run }: { run: RunState }) {
   const { curves, baselines, recipe } = run;
   const { losses, rates, headRates, groups, judged } = curves;
   const last = curves.totalSteps || (recipe?.totalSteps ?? 0);
-  const steps = useMemo(() => losses.map((_, index) => index + 1), [losses]);
-  const loss = useMemo(() => [{ name: "Loss", color: "--series-1", values: losses }], [losses]);
   const rate = useMemo(
     () => [
       { name: "Below the head", color: "--series-1", values: rates },
@@ -28,15 +26,7 @@ export function Plots({ run }: { run: RunState }) {
   return (
     <>
       <div class="plots">
-        <Plot
-          testId="plot-loss"
-          title="Training loss"
-          summary={lossWords(losses)}
-          steps={steps}
-          series={loss}
-          format={figure}
-          lastStep={last}
-        />
+        <LossPlot losses={losses} lastStep={last} />
         <Plot
           testId="plot-accuracy"
           title="Validation accuracy"
@@ -47,15 +37,7 @@ export function Plots({ run }: { run: RunState }) {
           lastStep={last}
           range={[0, 1]}
         />
-        <Plot
-          testId="plot-rate"
-          title="Learning rate"
-          summary={rateWords(curves)}
-          steps={steps}
-          series={rate}
-          format={figure}
-          lastStep={last}
-        />
+        <RatePlot series={rate} summary={rateWords(curves)} lastStep={last} />
       </div>
       <LayerRates testId="layer-rates" rates={groups} lastStep={last} />
       {judged.length > 0 ? (
@@ -65,6 +47,44 @@ export function Plots({ run }: { run: RunState }) {
         </details>
       ) : null}
     </>
+  );
+}
+
+/** Of all that trains: the loss of every step. */
+export function LossPlot({ losses, lastStep }: { losses: number[]; lastStep: number }) {
+  const steps = useMemo(() => losses.map((_, index) => index + 1), [losses]);
+  const series = useMemo(() => [{ name: "Loss", color: "--series-1", values: losses }], [losses]);
+  return (
+    <Plot
+      testId="plot-loss"
+      title="Training loss"
+      summary={lossWords(losses)}
+      steps={steps}
+      series={series}
+      format={figure}
+      lastStep={lastStep}
+    />
+  );
+}
+
+interface RateProps {
+  series: Series[];
+  summary: string;
+  lastStep: number;
+}
+
+export function RatePlot({ series, summary, lastStep }: RateProps) {
+  const steps = useMemo(() => series[0]?.values.map((_, index) => index + 1) ?? [], [series]);
+  return (
+    <Plot
+      testId="plot-rate"
+      title="Learning rate"
+      summary={summary}
+      steps={steps}
+      series={series}
+      format={figure}
+      lastStep={lastStep}
+    />
   );
 }
 

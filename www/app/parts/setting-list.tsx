@@ -14,8 +14,8 @@ const shown = (field: OptionField, value = ""): string =>
   field.choices?.find((choice) => choice.value === value)?.label ?? value;
 
 export function SettingList({ options, other }: Props) {
-  const mine = fieldsOf(options);
-  const theirs = other ? fieldsOf(other) : mine;
+  const mine = fieldsOf(optionFields, options);
+  const theirs = other ? fieldsOf(optionFields, other) : mine;
   const rows = optionFields
     .filter(({ path }) => mine[path] || theirs[path])
     .map((field) => ({ field, differs: mine[field.path] !== theirs[field.path] }))

@@ -3,7 +3,7 @@
  */
 import type { ComponentChildren } from "preact";
 
-export type StepId = "model" | "examples" | "train" | "results" | "use" | "compare";
+export type StepId = "model" | "examples" | "texts" | "train" | "results" | "use" | "compare";
 
 interface Props {
   id: StepId;

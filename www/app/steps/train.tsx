@@ -1,37 +1,18 @@
 /**
  * Enters: the run's state. Leaves: the third step, with the drawer, the controls and the live plots.
  */
-import { useEffect, useRef } from "preact/hooks";
 import type { RunActions } from "../actions/run";
 import type { Checked } from "../checks";
 import { count, counted, duration } from "../format";
-import { Alert } from "../parts/alert";
+import { optionGroups } from "../options";
 import { useConfirm } from "../parts/confirm";
-import { OptionDrawer } from "../parts/option-drawer";
+import { byRecipe } from "../parts/option-drawer";
 import { Plots } from "../parts/plots";
-import { ProgressLine } from "../parts/progress-line";
 import { RunFacts } from "../parts/run-facts";
+import { RunPanel } from "../parts/run-panel";
 import { StepCard } from "../parts/step-card";
+import { statusWords } from "../run-controls";
 import { type RunState, type State, wouldLose } from "../state";
-
-/**
- * The pressed button goes as a run starts and ends, and those of a run wake up later: the keyboard's place stays in their
- * row, and moves on to the first that can be pressed.
- */
-function useKeptFocus(status: RunState["status"]) {
-  const row = useRef<HTMLDivElement>(null);
-  const before = useRef(status);
-  useEffect(() => {
-    if (before.current === status) return;
-    before.current = status;
-    const { activeElement } = document;
-    const lost = !activeElement || activeElement === document.body || activeElement === row.current;
-    if (!lost && !(activeElement.matches(":disabled") && row.current?.contains(activeElement))) return;
-    const place = row.current?.querySelector<HTMLElement>("button:not(:disabled)") ?? row.current;
-    place?.focus({ preventScroll: true });
-  }, [status]);
-  return row;
-}
 
 interface Props {
   state: State;
@@ -39,18 +20,10 @@ interface Props {
   actions: RunActions;
 }
 
-const nounOf: Record<RunState["status"], string> = {
-  idle: "",
-  starting: "Starting",
-  running: "",
-  paused: "Paused",
-  stopping: "Stopping",
-};
-
 function progressOf(run: RunState): { text: string; share?: number } {
   const { status, curves, recipe, seed, features, baselines } = run;
   const left = run.etaMs === undefined || status === "paused" ? "" : `, about ${duration(run.etaMs)} left`;
-  const prefix = `${nounOf[status] ? `${nounOf[status]}. ` : ""}${seed && seed.count > 1 ? `Seed ${seed.index + 1} of ${seed.count}. ` : ""}`;
+  const prefix = `${statusWords[status]}${seed && seed.count > 1 ? `Seed ${seed.index + 1} of ${seed.count}. ` : ""}`;
   if (curves.step > 0) {
     const { step, totalSteps, epoch, stage } = curves;
     const epochs = recipe ? ` of ${recipe.epochs}` : "";
@@ -71,23 +44,19 @@ function progressOf(run: RunState): { text: string; share?: number } {
 
 export function TrainStep({ state, checked, actions }: Props) {
   const { model, run, result } = state;
-  const busy = run.status !== "idle";
   const usable = checked.usable.length;
   const needs = [model.status === "ready" ? "" : "load a model", usable > 0 ? "" : "bring in examples"].filter(Boolean);
-  const { ask, dialog } = useConfirm();
+  const { askIf, dialog } = useConfirm();
   const start = () => {
     const act = () =>
       void actions.start(checked.usable.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })));
-    if (!wouldLose(state)) return act();
-    ask({
+    askIf(wouldLose(state), {
       title: "Train again?",
       text: "The tuned result has not been exported. A new run takes its place.",
       yes: "Drop it and train",
       act,
     });
   };
-  const progress = progressOf(run);
-  const buttons = useKeptFocus(run.status);
 
   return (
     <StepCard
@@ -100,64 +69,17 @@ export function TrainStep({ state, checked, actions }: Props) {
           : `${counted(usable, "example")} and ${counted(checked.labels.length, "label")} are ready for ${model.info?.name ?? "the model"}.`
       }
     >
-      <OptionDrawer
-        values={run.options}
-        errors={run.fieldErrors}
-        disabled={busy}
-        onChange={(path, value) => actions.setOption(path, value)}
-        onReset={() => actions.resetOptions()}
-      />
-      <div class="row" ref={buttons} tabIndex={-1}>
-        {busy ? (
-          <>
-            {run.status === "paused" ? (
-              <button type="button" class="primary" data-testid="resume" onClick={() => actions.resume()}>
-                Resume
-              </button>
-            ) : (
-              <button
-                type="button"
-                data-testid="pause"
-                disabled={run.status !== "running"}
-                onClick={() => actions.pause()}
-              >
-                Pause
-              </button>
-            )}
-            <button
-              type="button"
-              data-testid="stop"
-              disabled={run.status !== "running" && run.status !== "paused"}
-              onClick={() => actions.stop()}
-            >
-              Stop and keep the best
-            </button>
-          </>
-        ) : (
-          <button
-            type="button"
-            class={needs.length === 0 && !result.finished ? "primary" : ""}
-            data-testid="start"
-            disabled={needs.length > 0}
-            onClick={start}
-          >
-            {result.finished ? "Train again" : "Start training"}
-          </button>
-        )}
-      </div>
       {dialog}
-      <Alert message={run.error} testId="train-error" />
-      {busy ? (
-        <ProgressLine testId="train-progress" label="Training" text={progress.text} share={progress.share} />
-      ) : result.finished ? (
-        <p
-          class={result.finished.reason === "diverged" ? "note note-warn" : "note note-good"}
-          data-testid="train-finished"
-          data-reason={result.finished.reason}
-        >
-          {result.finished.message}
-        </p>
-      ) : null}
+      <RunPanel
+        groups={optionGroups}
+        words={byRecipe}
+        run={run}
+        controls={actions.controls}
+        ready={needs.length === 0}
+        progress={progressOf(run)}
+        finished={result.finished}
+        onStart={start}
+      />
       {run.started ? (
         <>
           <RunFacts run={run} started={run.started} />

@@ -7,8 +7,7 @@ import type { Folder } from "../files";
 import { bytes, messageOf } from "../format";
 import { Alert } from "../parts/alert";
 import { useConfirm } from "../parts/confirm";
-import { DropZone } from "../parts/drop-zone";
-import { FileButton } from "../parts/file-button";
+import { ImportAdapter } from "../parts/import-adapter";
 import { ProbabilityBars } from "../parts/probability-bars";
 import { StepCard } from "../parts/step-card";
 import { isBusy, type ResultState, type State, type Store, wouldLose } from "../state";
@@ -25,7 +24,7 @@ interface Props {
 export function UseStep({ state, store, actions }: Props) {
   const { model, run, result } = state;
   const busy = isBusy(run);
-  const { ask, dialog } = useConfirm();
+  const { askIf, dialog } = useConfirm();
   // A crash takes the model away; files that were taken before can still be exported.
   const loaded = model.info !== undefined;
   const ready = result.origin !== undefined && loaded && !busy;
@@ -37,8 +36,7 @@ export function UseStep({ state, store, actions }: Props) {
 
   const bringBack = (folder: Folder) => {
     const act = () => void actions.import(folder);
-    if (!wouldLose(state)) return act();
-    ask({
+    askIf(wouldLose(state), {
       title: "Import an adapter?",
       text: "The tuned adapter has not been exported. Importing drops it.",
       yes: "Drop it and import",
@@ -96,40 +94,14 @@ export function UseStep({ state, store, actions }: Props) {
           ) : null}
         </div>
       ) : null}
-      <div class="stack">
-        <h3>Import</h3>
-        <DropZone
-          label="Bring back an exported adapter"
-          testId="import-drop"
-          disabled={cannotImport}
-          onFolder={bringBack}
-          onError={(importError) => store.patch("result", { importError })}
-        >
-          <p>Drop an exported zip or its folder here, or</p>
-          <div class="row center">
-            <FileButton
-              label="Choose a zip"
-              testId="import-zip"
-              accept=".zip"
-              disabled={cannotImport}
-              onFolder={bringBack}
-            />
-            <FileButton
-              label="Choose a folder"
-              testId="import-folder"
-              folder
-              disabled={cannotImport}
-              onFolder={bringBack}
-            />
-          </div>
-        </DropZone>
-        <Alert message={result.importError} testId="import-error" />
-        {result.importNote ? (
-          <p class="note note-good" data-testid="import-note">
-            {result.importNote}
-          </p>
-        ) : null}
-      </div>
+      <ImportAdapter
+        invitation="Drop an exported zip or its folder here, or"
+        disabled={cannotImport}
+        note={result.importNote}
+        error={result.importError}
+        onFolder={bringBack}
+        onError={(importError) => store.patch("result", { importError })}
+      />
     </StepCard>
   );
 }

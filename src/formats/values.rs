@@ -1,0 +1,125 @@
+//! Enters: a checked header and its file. Leaves: a tensor's values as f32, all of them or a range.
+
+use std::ops::Range;
+
+use super::dtype::Float;
+use super::safetensors::{Header, TensorInfo};
+use super::source::{Source, read_exact};
+use crate::error::{Error, Result};
+
+/// Largest piece of a tensor that is in memory as file bytes; a multiple of every element size.
+pub(crate) const PIECE_BYTES: u64 = 8 << 20;
+
+/// The shape of one tensor as stored, and its values. It is read and widened in pieces, so that file bytes and f32
+/// values are never both whole in memory.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::WrongDtype`] for anything but F32, F16 and BF16, [`Error::NotFinite`] when a value
+/// is NaN or infinite, [`Error::ReadFailed`] when the source fails or there is no memory for the values.
+pub async fn read_tensor<S: Source>(
+    source: &S,
+    header: &Header,
+    name: &str,
+) -> Result<(Vec<usize>, Vec<f32>)> {
+    let (info, _) = float_tensor(header, name)?;
+    let values = read_values(source, header, name, 0..count(info)).await?;
+    Ok((info.shape.clone(), values))
+}
+
+/// Some of a tensor's values, in row order; `range` counts values. Who reads a tensor range after range, first to last, gets the errors of
+/// [`read_tensor`].
+///
+/// # Errors
+/// As [`read_tensor`], and [`Error::InvalidState`] for a range that passes the tensor's end.
+pub async fn read_values<S: Source>(
+    source: &S,
+    header: &Header,
+    name: &str,
+    range: Range<u64>,
+) -> Result<Vec<f32>> {
+    let (info, float) = float_tensor(header, name)?;
+    let all = count(info);
+    if range.start > range.end || range.end > all {
+        return Err(Error::InvalidState(format!(
+            "{name}: values {} to {} were asked for, and it has {all}",
+            range.start, range.end
+        )));
+    }
+    let count = range.end - range.start;
+    let mut values = Vec::new();
+    let reserved = usize::try_from(count).map(|count| values.try_reserve_exact(count));
+    if !matches!(reserved, Ok(Ok(()))) {
+        return Err(Error::ReadFailed {
+            file: header.file().to_owned(),
+            reason: format!("tensor {name}: there is no memory for its {count} values"),
+        });
+    }
+    let element = info.dtype.bits() / 8;
+    let end = info.start + range.end * element;
+    let mut offset = info.start + range.start * element;
+    while offset < end {
+        offset += read_piece(source, float, offset..end, &mut values).await?;
+    }
+    let Some(first) = values.iter().position(|value| !value.is_finite()) else {
+        return Ok(values);
+    };
+    // Those behind the range are counted too, so that the error is the same in whatever ranges a tensor is read.
+    let mut bad = not_finite(&values);
+    while offset < info.end {
+        values.clear();
+        offset += read_piece(source, float, offset..info.end, &mut values).await?;
+        bad += not_finite(&values);
+    }
+    Err(Error::NotFinite {
+        tensor: name.to_owned(),
+        count: bad,
+        // the values are in memory, and those before them were
+        index: range.start as usize + first,
+    })
+}
+
+/// Refuses values that no training survives.
+pub(crate) fn check_finite(tensor: &str, values: &[f32]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::NotFinite {
+            tensor: tensor.to_owned(),
+            count: not_finite(values),
+            index,
+        }),
+    }
+}
+
+fn not_finite(values: &[f32]) -> usize {
+    values.iter().filter(|value| !value.is_finite()).count()
+}
+
+/// Appends what the first piece of `bytes`, a place in the file, holds. Returns the piece's length in bytes.
+async fn read_piece<S: Source>(
+    source: &S,
+    float: Float,
+    bytes: Range<u64>,
+    values: &mut Vec<f32>,
+) -> Result<u64> {
+    let length = PIECE_BYTES.min(bytes.end - bytes.start);
+    let bytes = read_exact(source, bytes.start, length as usize).await?;
+    float.widen(&bytes, values);
+    Ok(length)
+}
+
+fn float_tensor<'a>(header: &'a Header, name: &str) -> Result<(&'a TensorInfo, Float)> {
+    let info = header.info(name).ok_or_else(|| Error::MissingTensor {
+        file: header.file().to_owned(),
+        tensor: name.to_owned(),
+    })?;
+    let float = info.dtype.float().ok_or_else(|| Error::WrongDtype {
+        tensor: name.to_owned(),
+        found: info.dtype.to_string(),
+    })?;
+    Ok((info, float))
+}
+
+/// Number of values.
+fn count(info: &TensorInfo) -> u64 {
+    (info.end - info.start) * 8 / info.dtype.bits()
+}

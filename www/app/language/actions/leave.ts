@@ -1,0 +1,118 @@
+/**
+ * Enters: what was tuned. Leaves: a PEFT zip, a GGUF file, a merged folder on disk; and the way back for a PEFT folder.
+ */
+import type { LanguageTuner } from "webtune";
+import { fileName } from "../../file-names";
+import { adapterFiles, download, type Folder, writeZip } from "../../files";
+import { bytes, codeOf, messageOf } from "../../format";
+import { emptyResult, type LanguageStore, type Leaving } from "../state";
+import { pickFolder, type Sink, ZipSink } from "./sinks";
+
+export class LeaveActions {
+  constructor(
+    private readonly store: LanguageStore,
+    private readonly tuner: () => LanguageTuner | undefined,
+    /** The engine is gone, and with it the model. */
+    private readonly crashed: () => void,
+  ) {}
+
+  async peft(): Promise<void> {
+    await this.#leave({ what: "peft", text: "Packing the adapter" }, async () => {
+      const files = this.store.state.result.files ?? (await this.#tuner().exportLanguageAdapter());
+      const name = `${this.#name()}-adapter.zip`;
+      download(name, writeZip(files), "application/zip");
+      this.store.patch("result", { files });
+      return `${name} was handed to the browser's downloads.`;
+    });
+  }
+
+  async gguf(): Promise<void> {
+    await this.#leave({ what: "gguf", text: "Writing the GGUF file" }, async () => {
+      const names: string[] = [];
+      for (const { path, bytes: content } of await this.#tuner().exportGguf()) {
+        const name = `${this.#name()}-${fileName(path)}`;
+        download(name, new Uint8Array(content), "application/octet-stream");
+        names.push(name);
+      }
+      return `${names.join(" and ")} was handed to the browser's downloads.`;
+    });
+  }
+
+  /** Into a folder that the person chooses where the browser has such a thing, otherwise as one zip. */
+  async merged(): Promise<void> {
+    let sink: Sink;
+    try {
+      const name = `${this.#name()}-merged`;
+      sink = (await pickFolder(name)) ?? new ZipSink(`${name}.zip`);
+    } catch (error) {
+      // Closing the browser's dialog is no failure.
+      if (codeOf(error) !== "aborted") this.store.patch("result", { exportError: messageOf(error) });
+      return;
+    }
+    await this.#leave({ what: "merged", text: "Folding the adapter into the weights" }, async () => {
+      let written = 0;
+      try {
+        await this.#tuner().exportMerged(async (piece) => {
+          if (piece instanceof Uint8Array) {
+            await sink.write(piece);
+            written += piece.length;
+            this.store.patch("result", {
+              leaving: { what: "merged", text: `Written ${bytes(written)} to ${sink.name}` },
+            });
+          } else if ("open" in piece) await sink.open(piece.open.path);
+          else await sink.close();
+        });
+      } catch (error) {
+        await sink.abandon();
+        throw error;
+      }
+      return sink.finish();
+    });
+  }
+
+  async import(folder: Folder): Promise<void> {
+    const { store } = this;
+    const tuner = this.tuner();
+    if (!tuner || folder.files.length === 0) return;
+    store.patch("result", { busy: true, importError: undefined, importNote: undefined });
+    try {
+      const files = await adapterFiles(folder);
+      await tuner.importLanguageAdapter(files);
+      const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
+      const importNote = `The adapter in ${name} is loaded and ready to try.`;
+      store.patch("result", { ...emptyResult(store.state.result.version + 1), origin: "imported", files, importNote });
+      store.announce(importNote);
+    } catch (error) {
+      if (codeOf(error) === "crashed") this.crashed();
+      store.patch("result", { importError: messageOf(error) });
+    } finally {
+      store.patch("result", { busy: false });
+    }
+  }
+
+  async #leave(leaving: Leaving, work: () => Promise<string>): Promise<void> {
+    const { store } = this;
+    store.patch("result", { busy: true, leaving, exportError: undefined, exportNote: undefined });
+    try {
+      const exportNote = await work();
+      store.patch("result", { exported: true, exportNote });
+      store.announce(exportNote);
+    } catch (error) {
+      if (codeOf(error) === "crashed") this.crashed();
+      store.patch("result", { exportError: messageOf(error) });
+    } finally {
+      store.patch("result", { busy: false, leaving: undefined });
+    }
+  }
+
+  #tuner(): LanguageTuner {
+    const tuner = this.tuner();
+    if (!tuner) throw new Error("Load a model first.");
+    return tuner;
+  }
+
+  #name(): string {
+    const model = this.store.state.model.info?.name ?? "model";
+    return fileName(model.split("/").filter(Boolean).pop() ?? "model");
+  }
+}

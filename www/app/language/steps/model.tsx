@@ -1,0 +1,112 @@
+/**
+ * Enters: the model's state. Leaves: the first step, where a language model is chosen, its memory told, and loaded.
+ */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { ModelSource } from "webtune";
+import { useConfirm } from "../../parts/confirm";
+import { ModelForm } from "../../parts/model-form";
+import type { Way } from "../../parts/model-source";
+import { Segments } from "../../parts/segments";
+import { StepCard } from "../../parts/step-card";
+import { emptyForm, type SourceForm, sourceOf } from "../../source-form";
+import { isBusy } from "../../state";
+import type { LanguageModelActions } from "../actions/model";
+import { BudgetCard } from "../parts/budget-card";
+import { LanguageModelCard } from "../parts/model-card";
+import { type LanguageState, type LanguageStore, wouldLoseTuned } from "../state";
+import { storageSegments } from "../storages";
+
+const DEFAULT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct";
+const preset: ModelSource = { repository: DEFAULT_MODEL };
+/** Typing settings, in milliseconds. */
+const PAUSE = 250;
+
+const ways: Way[] = [
+  {
+    kind: "default",
+    title: "SmolLM2-135M-Instruct",
+    text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
+  },
+  {
+    kind: "files",
+    title: "Files on this computer",
+    text: "A folder with config.json, tokenizer.json and safetensors: Llama, Qwen 2 and 3, Gemma 3 or GPT-2.",
+  },
+  { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
+];
+
+interface Props {
+  state: LanguageState;
+  store: LanguageStore;
+  actions: LanguageModelActions;
+}
+
+export function LanguageModelStep({ state, store, actions }: Props) {
+  const { model, run } = state;
+  const [form, setForm] = useState(emptyForm);
+  const { askIf, dialog } = useConfirm();
+  // The same object while the form says the same, so that a config.json is read once.
+  const source = useMemo(() => sourceOf(form, preset, DEFAULT_MODEL), [form]);
+  const ready = typeof source !== "string";
+
+  // What a run takes depends on all of these.
+  useEffect(() => {
+    const timer = setTimeout(() => void actions.estimate(), PAUSE);
+    return () => clearTimeout(timer);
+  }, [actions, model.storage, model.device, run.options]);
+
+  const choose = (next: SourceForm) => {
+    setForm(next);
+    actions.forgetPlan();
+    const chosen = sourceOf(next, preset, DEFAULT_MODEL);
+    // Files are at hand; anything else is asked for only by a press.
+    if (next.kind === "files" && typeof chosen !== "string") void actions.plan(chosen);
+  };
+  const load = (chosen: ModelSource) => {
+    const act = () => void actions.load(chosen);
+    askIf(wouldLoseTuned(state), {
+      title: "Load another model?",
+      text: "The tuned adapter has not been exported. Loading a model drops it.",
+      yes: "Drop it and load",
+      act,
+    });
+  };
+
+  return (
+    <StepCard id="model" number={1} title="Model" lead="The pretrained language model that your texts will specialise.">
+      {dialog}
+      <ModelForm
+        ways={ways}
+        preset={preset}
+        example={DEFAULT_MODEL}
+        form={form}
+        model={model}
+        loaded={model.info !== undefined}
+        busy={isBusy(run)}
+        onForm={choose}
+        onDevice={(device) => store.patch("model", { device })}
+        onError={(error) => store.patch("model", { error })}
+        onLoad={load}
+        onCancel={() => actions.cancel()}
+      >
+        <Segments
+          legend="Frozen weights"
+          name="storage"
+          choices={storageSegments}
+          value={model.storage}
+          disabled={isBusy(run) || model.status === "loading"}
+          onChange={(storage) => store.patch("model", { storage })}
+        />
+        <BudgetCard
+          model={model}
+          canAsk={ready}
+          onAsk={() => {
+            if (typeof source === "string") store.patch("model", { error: source });
+            else void actions.plan(source);
+          }}
+        />
+      </ModelForm>
+      {model.info && model.report ? <LanguageModelCard info={model.info} report={model.report} /> : null}
+    </StepCard>
+  );
+}

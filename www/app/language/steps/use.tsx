@@ -1,0 +1,155 @@
+/**
+ * Enters: a loaded model and what was tuned. Leaves: the fifth step, where both write, and the result is taken away or brought back.
+ */
+import type { Folder } from "../../files";
+import { bytes } from "../../format";
+import { Alert } from "../../parts/alert";
+import { useConfirm } from "../../parts/confirm";
+import { ImportAdapter } from "../../parts/import-adapter";
+import { ProgressLine } from "../../parts/progress-line";
+import { StepCard } from "../../parts/step-card";
+import { isBusy } from "../../state";
+import type { LeaveActions } from "../actions/leave";
+import type { WriteActions } from "../actions/write";
+import { TryWriting } from "../parts/try-writing";
+import { isChat } from "../rows";
+import { type LanguageState, type LanguageStore, wouldLoseTuned } from "../state";
+
+interface Props {
+  state: LanguageState;
+  store: LanguageStore;
+  write: WriteActions;
+  leave: LeaveActions;
+}
+
+export function LanguageUseStep({ state, store, write, leave }: Props) {
+  const { model, texts, run, result } = state;
+  const { askIf, dialog } = useConfirm();
+  const busy = isBusy(run);
+  // A crash takes the model away; files that were taken before can still be exported.
+  const loaded = model.info !== undefined;
+  const kept = result.origin !== undefined && (loaded || result.files !== undefined);
+  const cannotImport = busy || result.busy || state.trying.busy || !loaded;
+  const [first] = texts.items;
+
+  const bringBack = (folder: Folder) => {
+    const act = () => void leave.import(folder);
+    askIf(wouldLoseTuned(state), {
+      title: "Import an adapter?",
+      text: "The tuned adapter has not been exported. Importing drops it.",
+      yes: "Drop it and import",
+      act,
+    });
+  };
+
+  return (
+    <StepCard
+      id="use"
+      number={5}
+      title="Use it"
+      lead="Let both models write, then take the result with you."
+      waiting={loaded || kept ? undefined : "Load a model first; then it can write, before tuning already."}
+    >
+      {dialog}
+      {loaded && !busy ? (
+        <TryWriting
+          state={state}
+          write={write}
+          asChat={first ? isChat(first.row) : (model.info?.ownTemplate ?? false)}
+        />
+      ) : (
+        <p class="muted" data-testid="try-waiting">
+          {busy
+            ? "You can let it write when this run has ended."
+            : "The engine is gone, so nothing can be written. What was tuned can still be exported."}
+        </p>
+      )}
+      {kept ? <Leave state={state} leave={leave} loaded={loaded} /> : null}
+      <ImportAdapter
+        invitation="Drop a PEFT adapter's zip or folder here, or"
+        disabled={cannotImport}
+        note={result.importNote}
+        error={result.importError}
+        onFolder={bringBack}
+        onError={(importError) => store.patch("result", { importError })}
+      />
+    </StepCard>
+  );
+}
+
+function Leave({ state, leave, loaded }: { state: LanguageState; leave: LeaveActions; loaded: boolean }) {
+  const { result, run, trying } = state;
+  const method = result.finished?.options.method.type;
+  const off = result.busy || isBusy(run) || trying.busy;
+  const isFull = method === "full";
+  // An imported adapter may be of any kind; the engine says where it cannot leave that way.
+  const asGguf = method === undefined || method === "lora";
+  const asMerged = method !== "prefix";
+  return (
+    <div class="stack">
+      <h3>Export</h3>
+      <div class="row">
+        {isFull ? null : (
+          <button
+            type="button"
+            class={result.exported ? "" : "primary"}
+            data-testid="export-peft"
+            disabled={off || !(loaded || result.files)}
+            onClick={() => void leave.peft()}
+          >
+            Export for PEFT
+          </button>
+        )}
+        {asGguf ? (
+          <button type="button" data-testid="export-gguf" disabled={off || !loaded} onClick={() => void leave.gguf()}>
+            Export for llama.cpp
+          </button>
+        ) : null}
+        {asMerged ? (
+          <button
+            type="button"
+            class={isFull && !result.exported ? "primary" : ""}
+            data-testid="export-merged"
+            disabled={off || !loaded}
+            onClick={() => void leave.merged()}
+          >
+            Export the whole model
+          </button>
+        ) : null}
+        {result.origin === "trained" && result.exported ? <span class="tag">exported</span> : null}
+      </div>
+      <ul class="help forms">
+        {isFull ? null : (
+          <li>
+            PEFT: the adapter alone, with a script that carries the run on elsewhere. It can be imported here again.
+          </li>
+        )}
+        {asGguf ? <li>llama.cpp: one GGUF file for its --lora.</li> : null}
+        {asMerged ? (
+          <li>
+            The whole model: a Transformers folder with the adapter folded in, written piece by piece to your disk.
+          </li>
+        ) : null}
+      </ul>
+      {result.leaving ? <ProgressLine testId="export-progress" label="Exporting" text={result.leaving.text} /> : null}
+      <Alert message={result.exportError} testId="export-error" />
+      {result.exportNote ? (
+        <p class="note note-good" data-testid="export-note">
+          {result.exportNote}
+        </p>
+      ) : null}
+      {result.files ? (
+        <details class="drawer">
+          <summary>What is in the PEFT folder</summary>
+          <ul class="files figures" data-testid="export-files">
+            {result.files.map((file) => (
+              <li key={file.path}>
+                <code>{file.path}</code> <span class="muted">{bytes(file.bytes.length)}</span>
+              </li>
+            ))}
+          </ul>
+        </details>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,74 @@
+/**
+ * Enters: where a run stands. Leaves: the buttons that start, pause and stop it, with the keyboard's place kept among them.
+ */
+import { useEffect, useRef } from "preact/hooks";
+import type { RunControls } from "../run-controls";
+import type { RunStatus } from "../state";
+
+/**
+ * The pressed button goes as a run starts and ends, and those of a run wake up later: the keyboard's place stays in their
+ * row, and moves on to the first that can be pressed.
+ */
+function useKeptFocus(status: RunStatus) {
+  const row = useRef<HTMLDivElement>(null);
+  const before = useRef(status);
+  useEffect(() => {
+    if (before.current === status) return;
+    before.current = status;
+    const { activeElement } = document;
+    const lost = !activeElement || activeElement === document.body || activeElement === row.current;
+    if (!lost && !(activeElement.matches(":disabled") && row.current?.contains(activeElement))) return;
+    const place = row.current?.querySelector<HTMLElement>("button:not(:disabled)") ?? row.current;
+    place?.focus({ preventScroll: true });
+  }, [status]);
+  return row;
+}
+
+interface Props {
+  status: RunStatus;
+  controls: Pick<RunControls<unknown>, "pause" | "resume" | "stop">;
+  /** Something has been tuned already. */
+  again: boolean;
+  /** What a run needs is there. */
+  ready: boolean;
+  onStart: () => void;
+}
+
+export function RunButtons({ status, controls, again, ready, onStart }: Props) {
+  const row = useKeptFocus(status);
+  return (
+    <div class="row" ref={row} tabIndex={-1}>
+      {status !== "idle" ? (
+        <>
+          {status === "paused" ? (
+            <button type="button" class="primary" data-testid="resume" onClick={() => controls.resume()}>
+              Resume
+            </button>
+          ) : (
+            <button type="button" data-testid="pause" disabled={status !== "running"} onClick={() => controls.pause()}>
+              Pause
+            </button>
+          )}
+          <button
+            type="button"
+            data-testid="stop"
+            disabled={status !== "running" && status !== "paused"}
+            onClick={() => controls.stop()}
+          >
+            Stop and keep the best
+          </button>
+        </>
+      ) : (
+        <button
+          type="button"
+          class={ready && !again ? "primary" : ""}
+          data-testid="start"
+          disabled={!ready}
+          onClick={onStart}
+        >
+          {again ? "Train again" : "Start training"}
+        </button>
+      )}
+    </div>
+  );
+}

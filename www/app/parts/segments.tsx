@@ -1,0 +1,43 @@
+/**
+ * Enters: a few words to choose one of. Leaves: the choice, as radio buttons that stand side by side.
+ */
+export interface Segment<Value extends string> {
+  value: Value;
+  label: string;
+  /** Shown below while it is chosen. */
+  help: string;
+}
+
+interface Props<Value extends string> {
+  legend: string;
+  /** Of the radio buttons; their test ids are `NAME-VALUE`. */
+  name: string;
+  choices: readonly Segment<Value>[];
+  value: Value;
+  disabled?: boolean;
+  onChange: (value: Value) => void;
+}
+
+export function Segments<Value extends string>({ legend, name, choices, value, disabled, onChange }: Props<Value>) {
+  return (
+    <div class="segments-block">
+      <fieldset class="segments" disabled={disabled}>
+        <legend>{legend}</legend>
+        {choices.map((one) => (
+          <label key={one.value}>
+            <input
+              type="radio"
+              name={name}
+              value={one.value}
+              checked={value === one.value}
+              data-testid={`${name}-${one.value}`}
+              onChange={() => onChange(one.value)}
+            />
+            <span>{one.label}</span>
+          </label>
+        ))}
+      </fieldset>
+      <p class="help">{choices.find((one) => one.value === value)?.help}</p>
+    </div>
+  );
+}

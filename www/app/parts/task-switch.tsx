@@ -1,0 +1,58 @@
+/**
+ * Enters: which desk is in view. Leaves: the choice between them, kept in the page's address.
+ */
+import { useEffect, useRef } from "preact/hooks";
+
+/** `classify` sorts texts under labels, `write` answers and goes on with texts. */
+export type Task = "classify" | "write";
+
+const KEY = "task";
+
+const tasks: { value: Task; label: string }[] = [
+  { value: "classify", label: "Sort texts" },
+  { value: "write", label: "Write texts" },
+];
+
+export function taskOfAddress(): Task {
+  return new URL(location.href).searchParams.get(KEY) === "write" ? "write" : "classify";
+}
+
+export function taskToAddress(task: Task): void {
+  const address = new URL(location.href);
+  if (task === "classify") address.searchParams.delete(KEY);
+  else address.searchParams.set(KEY, task);
+  history.replaceState(history.state, "", address);
+}
+
+/** Set by a press, so that the new desk's switch takes over the keyboard's place. */
+let pressed = false;
+
+export function TaskSwitch({ task, onChange }: { task: Task; onChange: (task: Task) => void }) {
+  const chosen = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (pressed) chosen.current?.focus({ preventScroll: true });
+    pressed = false;
+  }, []);
+  return (
+    <fieldset class="segments tasks">
+      <legend class="sr-only">What the model should learn</legend>
+      {tasks.map(({ value, label }) => (
+        <label key={value}>
+          <input
+            type="radio"
+            name="task"
+            value={value}
+            ref={value === task ? chosen : null}
+            checked={value === task}
+            data-testid={`task-${value}`}
+            onChange={() => {
+              pressed = true;
+              onChange(value);
+            }}
+          />
+          <span>{label}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}

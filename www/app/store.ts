@@ -1,0 +1,41 @@
+/**
+ * Enters: changes from the actions. Leaves: one immutable state at a time, and word of each to those who listen.
+ */
+import { useEffect, useState } from "preact/hooks";
+
+/** `announcement` is for the live region: the last thing worth hearing. */
+export class Store<S extends { announcement: string }> {
+  state: S;
+  readonly #listeners = new Set<(state: S) => void>();
+
+  constructor(initial: S) {
+    this.state = initial;
+  }
+
+  patch<K extends Exclude<keyof S, "announcement">>(slice: K, change: Partial<S[K]>): void {
+    this.#set({ ...this.state, [slice]: { ...this.state[slice], ...change } });
+  }
+
+  announce(announcement: string): void {
+    this.#set({ ...this.state, announcement });
+  }
+
+  subscribe(listener: (state: S) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #set(state: S): void {
+    this.state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+export function useStore<S extends { announcement: string }>(store: Store<S>): S {
+  const [state, set] = useState(store.state);
+  useEffect(() => {
+    set(store.state);
+    return store.subscribe(set);
+  }, [store]);
+  return state;
+}
