@@ -5,6 +5,7 @@
 //! scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
 
 pub mod benchmark;
+pub mod choose;
 pub mod data;
 pub mod device;
 pub mod error;

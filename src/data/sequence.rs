@@ -185,6 +185,11 @@ impl Sequence {
             targets,
         })
     }
+
+    /// How many tokens the loss counts.
+    pub fn target_count(&self) -> usize {
+        self.targets.iter().filter(|target| **target).count()
+    }
 }
 
 /// A conversation; `only` says from which of the assistant's turns on they are learnt, `None` that every token is.

@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod bootstrap;
+pub mod choices;
 pub mod complete;
 pub mod evaluate;
 pub mod evaluation;

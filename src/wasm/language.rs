@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
 use super::engine::{Engine, state, which_of};
 use super::source::JsSource;
+use crate::choose::{ChoiceOptions, choose};
 use crate::data::{ParsedText, parse_text_rows};
 use crate::eval::complete::{self, Writer, Written};
 use crate::eval::generate::GenerationOptions;
@@ -192,6 +193,23 @@ impl Engine {
         let options = causal_options(options)?;
         let network = self.language.network(which_of(which)?)?;
         let found = score(self.language.model()?, network, file, &rows, &options).await;
+        to_js(&found.map_err(error)?)
+    }
+
+    /// For each text the label whose words a model finds likeliest behind a prompt with the text.
+    #[wasm_bindgen(js_name = classifyByLikelihood)]
+    pub async fn classify_by_likelihood(
+        &self,
+        texts: JsValue,
+        labels: JsValue,
+        options: JsValue,
+        which: &str,
+    ) -> Result<JsValue, JsValue> {
+        let texts: Vec<String> = from_js(texts, "texts")?;
+        let labels: Vec<String> = from_js(labels, "labels")?;
+        let options: ChoiceOptions = from_js(options, "options")?;
+        let network = self.language.network(which_of(which)?)?;
+        let found = choose(self.language.model()?, network, &texts, &labels, &options).await;
         to_js(&found.map_err(error)?)
     }
 

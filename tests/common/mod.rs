@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test crate uses its own part
 
 pub mod causal;
+pub mod choices;
 pub mod contrast;
 pub mod golden;
 pub mod matrix;

@@ -2,7 +2,7 @@
 
 use webtune::device::Compute;
 
-use super::{causal, parity, pissa, safeguards};
+use super::{causal, choices, parity, pissa, safeguards};
 
 /// Lines for a log; `engine` names the device in them.
 pub async fn rows(compute: &Compute, engine: &str) -> String {
@@ -15,6 +15,8 @@ pub async fn rows(compute: &Compute, engine: &str) -> String {
         let errors = causal::errors(&fixture, compute).await;
         lines.push(parity::check(fixture.name, engine, &errors));
     }
+    let errors = choices::errors(compute).await;
+    lines.push(parity::check("label likelihood", engine, &errors));
     let errors = safeguards::errors(compute).await;
     lines.push(parity::check("safeguards", engine, &errors));
     lines.push(parity::check(

@@ -116,6 +116,11 @@ export class FakeEngine {
     return { tokens: rows.length, file, options, which };
   }
 
+  async classifyByLikelihood(texts, labels, options, which) {
+    await this.#exclusive("classifyByLikelihood");
+    return texts.map((text) => ({ label: labels[0], text, options, which }));
+  }
+
   startWriting(prompt, options, which) {
     if (this.#busy || this.writing) this.overlapped = true;
     if (prompt === "") throw Object.assign(new Error("prompt: expected 1 to 9 tokens, got 0"), { code: "invalidData" });

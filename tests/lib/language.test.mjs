@@ -120,6 +120,10 @@ test("scores, previews, logits and files go out, and an adapter comes in", async
   const tuner = await LanguageTuner.loadLanguageModel(source);
   const score = await tuner.scoreTextRows(rows, { maxLength: 9 }, { which: "baseline", file: "t" });
   assert.deepEqual(score, { tokens: 1, file: "t", options: { maxLength: 9 }, which: "baseline" });
+  const template = "{text}:";
+  assert.deepEqual(await tuner.classifyByLikelihood(["x"], ["a", "b"], { template }), [
+    { label: "a", text: "x", options: { template }, which: "baseline" },
+  ]);
   assert.equal((await tuner.previewTextRow(rows[0], { completionOnlyLoss: false }))[0].learnt, true);
   assert.deepEqual(await tuner.nextLogits("abc"), Float32Array.of(3, 1));
   const files = await tuner.exportLanguageAdapter();

@@ -98,7 +98,7 @@ export const optionGroups: OptionGroup[] = [
       select("head", "Head", "How a text becomes one vector.", [
         ["auto", "What the model asks for"],
         ["mean", "Mean of the tokens"],
-        ["cls", "Pooler (sequence classification)"],
+        ["cls", "The family's own (sequence classification)"],
       ]),
       select("headInit", "Head starts", "From a fit on the untouched model, or fresh as PEFT does.", [
         ["probe", "Fitted"],

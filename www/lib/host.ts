@@ -26,7 +26,7 @@ import {
   WebtuneError,
 } from "./protocol.js";
 import { delay, SerialQueue } from "./queue.js";
-import { ENCODER_FILES, LANGUAGE_FILES, type OpenedSource, openSource, readConfig } from "./sources.js";
+import { CLASSIFIER_FILES, LANGUAGE_FILES, type OpenedSource, openSource, readConfig } from "./sources.js";
 
 export interface HostParts {
   /** Starts the WebAssembly instance; called once. */
@@ -147,6 +147,7 @@ export class EngineHost {
           stop: (engine) => engine.stopLanguageTraining(),
         }),
       scoreTextRows: (...given) => this.#queue.run(() => this.#loaded().scoreTextRows(...given)),
+      classifyByLikelihood: (...given) => this.#queue.run(() => this.#loaded().classifyByLikelihood(...given)),
       generate: (...given) => this.#generate(id, ...given),
       nextLogits: (...given) => this.#queue.run(() => this.#loaded().nextLogits(...given)),
       exportLanguageAdapter: () => this.#queue.run(() => this.#loaded().exportLanguageAdapter()),
@@ -198,7 +199,7 @@ export class EngineHost {
   }
 
   async #load(report: Report, ...[source, storage, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
-    return this.#loadInto(report, source, choice, limit, ENCODER_FILES, (engine, { name, files }) =>
+    return this.#loadInto(report, source, choice, limit, CLASSIFIER_FILES, (engine, { name, files }) =>
       engine.loadModel(name, files, storage),
     );
   }

@@ -6,6 +6,8 @@ export { FineTuner, type LoadOptions } from "./client.js";
 export { compareRuns } from "./compare.js";
 export { type GenerateOptions, type LanguageLoadOptions, LanguageTuner } from "./language-client.js";
 export type {
+  Choice,
+  ChoiceOptions,
   Completion,
   FewShot,
   GenerationOptions,

@@ -3,6 +3,8 @@
  */
 import { callOnce, type LoadOptions, pageAddress } from "./client.js";
 import type {
+  Choice,
+  ChoiceOptions,
   GenerationOptions,
   LanguageEvent,
   LanguageModelInfo,
@@ -96,6 +98,23 @@ export class LanguageTuner extends Tuner<LanguageModelInfo, LanguageEvent> {
     given: { which?: WhichModel | undefined; file?: string | undefined } = {},
   ): Promise<Likelihood> {
     return this.call("scoreTextRows", [given.file ?? "texts", [...rows], options, given.which ?? "tuned"]);
+  }
+
+  /**
+   * For each text the label whose words a model finds likeliest behind a prompt with the text: classification without training. A prompt that
+   * is too long is cut from its left.
+   *
+   * @param options `which` is "baseline", the untuned model, by default.
+   * @throws WebtuneError `invalidOption` for labels or a template that cannot be used, `invalidData` for a label longer than the model's
+   * positions, `invalidState` for the tuned model before the first run or import.
+   */
+  classifyByLikelihood(
+    texts: readonly string[],
+    labels: readonly string[],
+    options: ChoiceOptions & { which?: WhichModel | undefined } = {},
+  ): Promise<Choice[]> {
+    const { which = "baseline", ...settings } = options;
+    return this.call("classifyByLikelihood", [[...texts], [...labels], settings, which]);
   }
 
   /**

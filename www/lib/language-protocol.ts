@@ -283,6 +283,32 @@ export type LanguageEvent =
       exportBytes: number;
     };
 
+/** How texts and labels are put to a language model. */
+export interface ChoiceOptions {
+  /**
+   * A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space. Default
+   * "Text: {text}\nLabels: {labels}\nLabel:".
+   */
+  template?: string | undefined;
+  /**
+   * What the labels are ranked by: the log-probability of all of a label's tokens ("sum", the default, lm-evaluation-harness' `acc`), or
+   * that over the label's characters (its `acc_norm`) or tokens, for labels of different lengths.
+   */
+  normalization?: "sum" | "characters" | "tokens" | undefined;
+}
+
+/** A text's label by its likelihood. */
+export interface Choice {
+  label: string;
+  /** The softmax of what the labels are ranked by, in their order. */
+  probabilities: number[];
+  /** Of each label's words behind the prompt, in nats. */
+  logLikelihoods: number[];
+  /** Of each label's words. */
+  tokens: number[];
+  labels: string[];
+}
+
 /** The part of the engine that language models need; `src/wasm/language.rs` is the other side. */
 export interface LanguageEngine {
   loadLanguageModel(name: string, files: SourceFile[], storage: WeightStorage): Promise<LanguageModelInfo>;
@@ -301,6 +327,7 @@ export interface LanguageEngine {
     options: LanguageTrainOptions,
     which: WhichModel,
   ): Promise<Likelihood>;
+  classifyByLikelihood(texts: string[], labels: string[], options: ChoiceOptions, which: WhichModel): Promise<Choice[]>;
   startWriting(prompt: Prompt, options: GenerationOptions, which: WhichModel): void;
   /** `text` as soon as some is certain, and `done` at the end. */
   nextText(): Promise<{ text: string | null; done: WrittenText | null }>;

@@ -3,6 +3,8 @@
  */
 import type { WireError } from "./errors.js";
 import type {
+  Choice,
+  ChoiceOptions,
   GenerationOptions,
   LanguageEstimate,
   LanguageEstimateOptions,
@@ -98,6 +100,7 @@ export interface Calls {
   previewTextRow(row: ParsedText, options: LanguageTrainOptions): PreviewPiece[];
   trainLanguage(file: string, rows: ParsedText[], options: LanguageTrainOptions): undefined;
   scoreTextRows(file: string, rows: ParsedText[], options: LanguageTrainOptions, which: WhichModel): Likelihood;
+  classifyByLikelihood(texts: string[], labels: string[], options: ChoiceOptions, which: WhichModel): Choice[];
   /** Tells pieces of text as events, and the whole at the end. */
   generate(prompt: Prompt, options: GenerationOptions, which: WhichModel): WrittenText;
   nextLogits(prompt: Prompt, which: WhichModel): Float32Array;

@@ -42,13 +42,18 @@ export type ModelSource =
   /** A Hugging Face repository, `sentence-transformers/all-MiniLM-L6-v2`. */
   | { repository: string; revision?: string; hubUrl?: string; accessToken?: string };
 
+/**
+ * "cls" is the family's own, Hugging Face's `...ForSequenceClassification`: over the first token and a hidden layer, or over a language model's
+ * last token. "mean" is the masked mean, L2 norm, linear.
+ */
 export type HeadKind = "cls" | "mean";
 
 /** What was loaded. */
 export interface ModelInfo {
   /** Repository id or folder name; becomes `base_model_name_or_path`. */
   name: string;
-  family: "bert" | "roberta" | "distilbert" | "modernbert";
+  /** `model_type` of config.json. */
+  family: "bert" | "roberta" | "distilbert" | "modernbert" | "llama" | "qwen2" | "qwen3" | "gemma3_text" | "gpt2";
   parameters: number;
   layers: number;
   hiddenSize: number;
@@ -173,7 +178,7 @@ export interface TrainOptions {
   weightDecay?: number;
   /** Decay biases and norms too; default false. */
   decayBiasAndNorm?: boolean;
-  /** Of hidden states, attention weights and the head's input, while training; default 0. */
+  /** Of hidden states, attention weights and the head's input, while training; default 0. A language model's layers have none. */
   dropout?: number;
   /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); only with method `full`; default 0. */
   mixout?: number;

@@ -15,8 +15,14 @@ export interface OpenedSource {
 
 const INDEX = "model.safetensors.index.json";
 const REQUIRED = ["config.json", "tokenizer.json"];
-/** What an encoder's folder may have besides. */
-export const ENCODER_FILES = ["modules.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+/** What a classifier's folder may have besides; of a language model the tokenizer's settings name what pads. */
+export const CLASSIFIER_FILES = [
+  "modules.json",
+  "sentence_bert_config.json",
+  "1_Pooling/config.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+];
 /** What a language model's folder may have besides. */
 export const LANGUAGE_FILES = [
   "tokenizer_config.json",
@@ -34,7 +40,7 @@ export const LANGUAGE_FILES = [
 export async function openSource(
   source: SettledSource,
   onBytes: OnBytes,
-  optional: readonly string[] = ENCODER_FILES,
+  optional: readonly string[] = CLASSIFIER_FILES,
 ): Promise<OpenedSource> {
   if ("files" in source) {
     requireSafetensors(

@@ -1,0 +1,169 @@
+//! Enters: a language model, texts and labels. Leaves: for each text the label whose words the model finds likeliest behind a prompt with the
+//! text: classification without any training.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Sequence, SequenceOptions, TextRow, encode_row};
+use crate::eval::choices::log_likelihoods;
+use crate::eval::metrics::{largest, softmax};
+use crate::language_model::LanguageModel;
+use crate::models::CausalLm;
+use crate::{Error, Result};
+
+/// Where the text stands in a template.
+const TEXT: &str = "{text}";
+/// Where the labels' words stand, separated by commas.
+const LABELS: &str = "{labels}";
+
+/// What labels are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalization {
+    /// The log-probability of all of a label's tokens: lm-evaluation-harness' `acc`, by which it scores classification.
+    #[default]
+    Sum,
+    /// The same over the number of the label's characters: its `acc_norm`, for labels of different lengths.
+    Characters,
+    /// The same over the number of tokens.
+    Tokens,
+}
+
+/// How texts and labels are put to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ChoiceOptions {
+    /// A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space.
+    pub template: String,
+    pub normalization: Normalization,
+}
+
+impl Default for ChoiceOptions {
+    fn default() -> Self {
+        Self {
+            template: "Text: {text}\nLabels: {labels}\nLabel:".into(),
+            normalization: Normalization::Sum,
+        }
+    }
+}
+
+/// One text's answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    pub label: String,
+    /// The softmax of what the labels are ranked by, in their order.
+    pub probabilities: Vec<f64>,
+    /// Of each label's words, in nats.
+    pub log_likelihoods: Vec<f64>,
+    /// Of each label's words.
+    pub tokens: Vec<usize>,
+    pub labels: Vec<String>,
+}
+
+/// Ranks the labels for each text by `network`: the model itself or what it was tuned to. A prompt that is too long is cut from its left.
+///
+/// Prompt and label are tokenised together behind the tokens that begin every text; what a label is scored by begins with the first token that
+/// holds a byte behind the prompt, spaces at the prompt's end included, as in lm-evaluation-harness.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for labels or a template that cannot be used; failures of tokenizer or device.
+pub async fn choose(
+    model: &LanguageModel,
+    network: &CausalLm,
+    texts: &[String],
+    labels: &[String],
+    options: &ChoiceOptions,
+) -> Result<Vec<Choice>> {
+    check(labels, options)?;
+    let mut out = Vec::with_capacity(texts.len());
+    for text in texts {
+        let sequences = encode(model, network, text, labels, options)?;
+        let found = log_likelihoods(network, &sequences).await?;
+        let tokens = sequences.iter().map(Sequence::target_count);
+        let tokens = tokens.collect::<Vec<_>>();
+        let scores = (0..labels.len()).map(|label| {
+            let length = match options.normalization {
+                Normalization::Sum => 1,
+                Normalization::Characters => labels[label].chars().count(),
+                Normalization::Tokens => tokens[label],
+            };
+            (found[label] / length as f64) as f32
+        });
+        let scores = scores.collect::<Vec<_>>();
+        out.push(Choice {
+            label: labels[largest(&scores)].clone(),
+            probabilities: softmax(&scores),
+            log_likelihoods: found,
+            tokens,
+            labels: labels.to_vec(),
+        });
+    }
+    Ok(out)
+}
+
+fn check(labels: &[String], options: &ChoiceOptions) -> Result<()> {
+    let invalid = |option: &str, reason: String| {
+        Err(Error::InvalidOption {
+            option: option.into(),
+            reason,
+        })
+    };
+    if labels.len() < 2 {
+        let reason = format!("expected at least two, got {}", labels.len());
+        return invalid("labels", reason);
+    }
+    for (index, label) in labels.iter().enumerate() {
+        if label.trim().is_empty() {
+            return invalid("labels", format!("label {} is blank", index + 1));
+        }
+        if labels[..index].contains(label) {
+            return invalid("labels", format!("\"{label}\" stands there twice"));
+        }
+    }
+    match options.template.contains(TEXT) {
+        true => Ok(()),
+        false => invalid(
+            "template",
+            format!("expected {TEXT} in it, got {:?}", options.template),
+        ),
+    }
+}
+
+/// The prompt of a text; `{text}` in a label's or a text's own words stays.
+fn prompt(text: &str, labels: &[String], template: &str) -> String {
+    let named = labels.join(", ");
+    let parts = template
+        .split(TEXT)
+        .map(|part| part.replace(LABELS, &named));
+    parts.collect::<Vec<_>>().join(text)
+}
+
+/// A sequence a label, with the label's tokens as targets.
+fn encode(
+    model: &LanguageModel,
+    network: &CausalLm,
+    text: &str,
+    labels: &[String],
+    options: &ChoiceOptions,
+) -> Result<Vec<Sequence>> {
+    let whole = prompt(text, labels, &options.template);
+    let before = whole.trim_end();
+    let spaces = match &whole[before.len()..] {
+        "" => " ",
+        own => own,
+    };
+    let room = model.config.max_position_embeddings;
+    let room = room.saturating_sub(network.model.prefix_tokens());
+    let encoded = |label: &String| {
+        let row = TextRow::PromptCompletion {
+            prompt: before.into(),
+            completion: format!("{spaces}{label}"),
+        };
+        let settings = SequenceOptions::default();
+        let found = encode_row(&row, &model.tokenizer, &model.template, room, &settings)?;
+        // a prompt with its completion is one sequence
+        Ok(found.into_iter().next())
+    };
+    let sequences = labels.iter().map(encoded).collect::<Result<Vec<_>>>()?;
+    Ok(sequences.into_iter().flatten().collect())
+}
