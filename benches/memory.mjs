@@ -18,7 +18,7 @@ import { stories } from "./support/stories.mjs";
  * @typedef {object} Row
  * @property {string} name
  * @property {"classification" | "causal-lm"} task
- * @property {any} model
+ * @property {any} model undefined for the default one
  * @property {string} storage
  * @property {number} batch
  * @property {number} tokens
@@ -131,9 +131,8 @@ script(import.meta.url, async () => {
   const smollm = randomLlama(join(tmpdir(), "webtune-bench", "SmolLM2-135M-random"));
   const mount = (/** @type {string} */ path) => `model/${encodeURIComponent(basename(path))}/`;
   const folders = [smollm, ...(folder ? [folder] : [])];
-  const harness = await openHarness(Object.fromEntries(folders.map((path) => [`/${mount(path)}`, path])));
   const rows = [
-    ...minilm({ url: harness.modelUrl, name: harness.modelName }),
+    ...minilm(undefined),
     ...(folder ? language("stories260K", { url: mount(folder) }, 8, 128) : []),
     ...language("SmolLM2-135M", { url: mount(smollm) }, 2, 64),
   ];
@@ -141,10 +140,12 @@ script(import.meta.url, async () => {
     `${name} ${storage}${options.gradientCheckpointing ? " checkpointing" : ""}`;
   const wanted = rows.filter((row) => words(row).startsWith(only));
   if (wanted.length === 0) throw new Failure(`--only: expected the beginning of one of ${rows.map(words).join(", ")}`);
+  const harness = await openHarness(Object.fromEntries(folders.map((path) => [`/${mount(path)}`, path])));
   try {
     process.stdout.write(`${HEAD.join("\n")}\n`);
     for (const row of wanted) {
-      const { task, model, storage, options } = row;
+      const { task, storage, options } = row;
+      const model = row.model ?? { url: harness.modelUrl, name: harness.modelName };
       const texts = textsFor(row, steps);
       const found = await harness.run("trainSteps", { task, model, device, storage, options, texts, steps });
       process.stdout.write(`| ${cells(row, found).join(" | ")} |\n`);
