@@ -147,8 +147,15 @@ script(import.meta.url, async () => {
       const { task, storage, options } = row;
       const model = row.model ?? { url: harness.modelUrl, name: harness.modelName };
       const texts = textsFor(row, steps);
-      const found = await harness.run("trainSteps", { task, model, device, storage, options, texts, steps });
-      process.stdout.write(`| ${cells(row, found).join(" | ")} |\n`);
+      try {
+        const found = await harness.run("trainSteps", { task, model, device, storage, options, texts, steps });
+        process.stdout.write(`| ${cells(row, found).join(" | ")} |\n`);
+      } catch (error) {
+        // one storage that an adapter refuses, or one run that does not fit, says nothing of the others
+        if (!(error instanceof Failure)) throw error;
+        say(`${words(row)}: ${error.message}`);
+        process.exitCode = 1;
+      }
     }
   } finally {
     await harness.close();
