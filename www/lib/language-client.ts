@@ -118,7 +118,7 @@ export class LanguageTuner extends Tuner<LanguageModelInfo, LanguageEvent> {
     options: ChoiceOptions & { which?: WhichModel | undefined } = {},
   ): Promise<Choice[]> {
     const { which = "baseline", ...settings } = options;
-    return this.#call("classifyByLikelihood", [[...texts], [...labels], settings, which]);
+    return this.call("classifyByLikelihood", [[...texts], [...labels], settings, which]);
   }
 
   /**
