@@ -6,12 +6,12 @@
  * `--few 8` cuts the training file to 8 rows a label and takes the seeds as draws. `--cache` times the reuse of the frozen part instead.
  * Each run is `npm run finetune` in a Chromium of its own; runs whose metrics.json exists are read and not repeated.
  */
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { root } from "../scripts/cache.mjs";
 import { Failure, say, script } from "../scripts/run.mjs";
+import { finetune, metricsOf } from "./support/finetune.mjs";
+import { randomOf } from "./support/random.mjs";
 
 /** @typedef {{ name: string, options: Record<string, unknown> }} Setting */
 
@@ -49,17 +49,6 @@ const CACHE = [
   },
 ];
 
-/** A small generator of its own, so that draws do not depend on the platform (mulberry32). @param {number} seed */
-function randomOf(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** JSON lines with so many rows a label. @param {string} train @param {number} rows @param {number} draw @param {string} file */
 function cut(train, rows, draw, file) {
   /** @type {Map<string, string[]>} */
@@ -77,23 +66,6 @@ function cut(train, rows, draw, file) {
     ).flat();
   });
   writeFileSync(file, `${kept.join("\n")}\n`);
-}
-
-/** @param {string[]} args @returns {Promise<void>} */
-function finetune(args) {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [join(root, "scripts/finetune.mjs"), ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let last = "";
-    child.stderr.on("data", (chunk) => {
-      last = `${last}${chunk}`.slice(-2000);
-    });
-    child.once("error", fail);
-    child.once("close", (code) =>
-      code === 0 ? done() : fail(new Failure(`finetune ${args.join(" ")} ended with code ${code}: ${last.trim()}`)),
-    );
-  });
 }
 
 const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -174,24 +146,13 @@ script(import.meta.url, async () => {
       cut(resolve(train), few, seed, rows);
     }
     say(`${name}, seed ${seed}`);
-    const given = [
-      "--train",
-      rows,
-      "--test",
-      resolve(test),
-      "--device",
-      "cpu",
-      "--seed",
-      String(seed),
-      "--out",
-      target,
-    ];
-    await finetune([...given, "--options", JSON.stringify(options)]);
+    const given = ["--train", rows, "--test", resolve(test), "--device", "cpu", "--seed", String(seed)];
+    await finetune(target, [...given, "--options", JSON.stringify(options)]);
   });
 
   const results = settings.map(({ name }) => ({
     name,
-    runs: seeds.map((seed) => JSON.parse(readFileSync(join(place(name, seed), "metrics.json"), "utf8"))),
+    runs: seeds.map((seed) => metricsOf(place(name, seed))),
   }));
   const lines = values.cache
     ? [

@@ -15,7 +15,7 @@ const BUILT_IN = {
 const STORAGES = ["f32", "f16", "int8", "int4"];
 const EXPORTS = ["peft", "gguf", "merged"];
 /** Options that only language models have. */
-const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export", "storage"]);
+const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 

@@ -122,7 +122,7 @@ function write(out, { run, cachedLayers, finished, evaluation, peakWasmBytes }, 
 
 script(import.meta.url, async () => {
   const given = readArguments(process.argv.slice(2));
-  const { task, train, test, model, device, options, out } = given;
+  const { task, train, test, model, device, storage, options, out } = given;
   try {
     mkdirSync(out, { recursive: true });
   } catch (error) {
@@ -149,6 +149,7 @@ script(import.meta.url, async () => {
       {
         model: source,
         device,
+        storage,
         options,
         train: { url: "train", name: basename(train) },
         ...(test ? { test: { url: "test", name: basename(test) } } : {}),

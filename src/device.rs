@@ -1,6 +1,6 @@
 //! Enters: which engine is wanted. Leaves: a burn device that knows its kind, estimates of what will be allocated, and values read back.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::layers::Storage;
 use crate::{Error, Result};
@@ -91,6 +91,20 @@ impl Compute {
     /// Whether it puts two 4-bit values into a byte.
     pub fn packs_bits(&self) -> bool {
         self.kind == EngineKind::Webgpu
+    }
+
+    /// Refuses weights in a type that the adapter cannot compute with: a shader that it does not compile takes the device with it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`].
+    pub fn check_storage(&self, storage: Storage) -> Result<()> {
+        if storage != Storage::F16 || self.device.supports_dtype(DType::F16) {
+            return Ok(());
+        }
+        Err(Error::InvalidOption {
+            option: "storage".into(),
+            reason: "this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine".into(),
+        })
     }
 
     /// Refuses work that would not fit, before anything is allocated.

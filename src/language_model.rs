@@ -79,6 +79,7 @@ impl LanguageModel {
         compute: Compute,
         storage: Storage,
     ) -> Result<Self> {
+        compute.check_storage(storage)?;
         let config_bytes = required(&files, "config.json").await?;
         let config = DecoderConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;

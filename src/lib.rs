@@ -4,6 +4,7 @@
 //! fills its delta slots, `data` and `text` turn a person's rows into batches, `train` runs the one loop, `eval`
 //! scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
 
+pub mod benchmark;
 pub mod choose;
 pub mod data;
 pub mod device;

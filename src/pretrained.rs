@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
+use crate::layers::Storage;
 use crate::models::{Encoder, EncoderConfig, Family, HeadKind, Loader};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
@@ -23,6 +24,8 @@ pub struct Pretrained {
     pub tokenizer: Tokenizer,
     /// The frozen network below the head.
     pub encoder: Encoder,
+    /// How the weights of its linear layers are kept.
+    pub storage: Storage,
     /// The head that the files ask for.
     pub default_head: HeadKind,
     /// Why that one.
@@ -48,6 +51,9 @@ pub struct ModelInfo {
     pub hidden_size: usize,
     pub vocab_size: usize,
     pub max_positions: usize,
+    pub storage: Storage,
+    /// Bytes of the weights on the device.
+    pub weight_bytes: u64,
     pub default_head: HeadKind,
     pub default_head_reason: String,
 }
@@ -58,6 +64,19 @@ impl Pretrained {
     /// # Errors
     /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, or too little memory.
     pub async fn load<S: Source>(name: &str, files: Vec<S>, compute: Compute) -> Result<Self> {
+        Self::load_stored(name, files, compute, Storage::F32).await
+    }
+
+    /// The same with the weights of its linear layers kept as asked; tables, norms and heads stay in float32.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`Error::InvalidOption`] for a weight that cannot be kept so.
+    pub async fn load_stored<S: Source>(
+        name: &str,
+        files: Vec<S>,
+        compute: Compute,
+        storage: Storage,
+    ) -> Result<Self> {
         let config_bytes = required(&files, "config.json").await?;
         let config = EncoderConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
@@ -81,16 +100,21 @@ impl Pretrained {
         // the largest tensor exists three times while it is widened, transposed and handed to the device
         let table =
             config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
-        let needed = 4 * config.parameters() + 8 * table;
-        compute.check_memory("Loading this model", needed, "choose a smaller model")?;
+        let weights = Encoder::weight_bytes(&config, storage, compute.packs_bits());
+        compute.check_memory(
+            "Loading this model",
+            weights + 8 * table,
+            "choose a smaller model",
+        )?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
-        let encoder = Encoder::load(&config, &loader).await?;
+        let encoder = Encoder::load(&config, &loader.with_storage(storage)).await?;
         Ok(Self {
             name: name.into(),
             config,
             tokenizer,
             encoder,
+            storage,
             default_head,
             default_head_reason,
             config_json,
@@ -110,6 +134,12 @@ impl Pretrained {
             hidden_size: self.config.hidden_size,
             vocab_size: self.config.vocab_size,
             max_positions: self.config.max_tokens,
+            storage: self.storage,
+            weight_bytes: Encoder::weight_bytes(
+                &self.config,
+                self.storage,
+                self.compute.packs_bits(),
+            ),
             default_head: self.default_head,
             default_head_reason: self.default_head_reason.clone(),
         }

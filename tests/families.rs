@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use common::golden::{Golden, relative_error};
 use common::matrix::{
-    HEADS, Start, differentiates, family_cases, output, ready, starts, steps, thaws, trains, values,
+    HEADS, Start, differentiates, family_cases, output, ready, recomputes, starts, steps, thaws,
+    trains, values,
 };
 use common::tiny;
 use common::training::{finished, losses, refusal, run_on, short};
@@ -57,6 +58,7 @@ fn every_method_starts_trains_thaws_and_differentiates() {
                 block_on(starts(&model, &case, head));
                 block_on(trains(&model, &case, head));
                 block_on(thaws(&model, &case, head));
+                block_on(recomputes(&model, &case, head));
                 block_on(differentiates(&model, &case, head));
             }
         }

@@ -4,23 +4,33 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use pollster::block_on;
 use serde_json::{Value, json};
+use webtune::data::Batch;
 use webtune::device::{Compute, read};
+use webtune::eval::evaluate::upload;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder;
+use webtune::models::heads::HeadWeights;
 use webtune::models::load::loading_bytes;
-use webtune::models::random::random_language_model;
-use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
+use webtune::models::random::{random_checkpoint, random_language_model};
+use webtune::models::{
+    CausalBatch, CausalLm, Classifier, DecoderConfig, Encoder, EncoderConfig, Head, HeadKind,
+    Inputs, Loader,
+};
 use webtune::peft::freeze::{activate, trained_parameters};
-use webtune::peft::{LoraConfig, Method, TargetModules, attach_causal};
+use webtune::peft::{LoraConfig, Method, TargetModules, attach, attach_causal};
+use webtune::train::TrainOptions;
 use webtune::train::causal::estimate::{Work, estimate};
 use webtune::train::causal::{CausalOptions, Pass, gradients};
-use webtune::train::optimizer::AdamW;
+use webtune::train::estimate as classification;
+use webtune::train::optimizer::{AdamW, AdamWConfig};
+use webtune::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
 
 struct Counting;
 
@@ -43,6 +53,9 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
+
+/// Whoever counts must be the only one who allocates.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -73,6 +86,7 @@ fn shapes() -> Vec<(&'static str, Value, usize, usize)> {
 
 #[test]
 fn loading_holds_no_table_twice_and_a_run_allocates_what_was_estimated() {
+    let _alone = ALONE.lock();
     // in the same test, because the allocator counts what all threads do
     let config = DecoderConfig::parse(tables().to_string().as_bytes()).unwrap();
     let file = random_language_model(&config, 1).unwrap();
@@ -106,6 +120,107 @@ fn loading_holds_no_table_twice_and_a_run_allocates_what_was_estimated() {
         }
     }
     assert!(worst <= 0.15, "an estimate is off by {:.0}%", 100.0 * worst);
+}
+
+#[test]
+fn a_classifiers_run_allocates_what_was_estimated() {
+    let _alone = ALONE.lock();
+    let mut worst: f64 = 0.0;
+    for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Int4] {
+        for checkpointing in [false, true] {
+            let (estimated, allocated) = block_on(measure_minilm(storage, checkpointing, 16, 64));
+            let ratio = estimated / allocated;
+            println!(
+                "memory | MiniLM | 16 x 64 | {} | {checkpointing} | {:.2} | {:.2} | {ratio:.3}",
+                storage.word(),
+                estimated / MIB,
+                allocated / MIB
+            );
+            worst = worst.max((ratio - 1.0).abs());
+        }
+    }
+    assert!(worst <= 0.15, "an estimate is off by {:.0}%", 100.0 * worst);
+}
+
+/// Estimated and allocated bytes of loading MiniLM and of two steps with LoRA r 8.
+async fn measure_minilm(
+    storage: Storage,
+    checkpointing: bool,
+    rows: usize,
+    tokens: usize,
+) -> (f64, f64) {
+    let config = json!({
+        "model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12,
+        "intermediate_size": 1536, "max_position_embeddings": 512
+    });
+    let config = EncoderConfig::parse(config.to_string().as_bytes()).unwrap();
+    let file = random_checkpoint(&config, 1).unwrap();
+    let source = MemorySource::new("model.safetensors", file);
+    let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
+    let compute = Compute::cpu();
+    let before = NOW.load(Ordering::Relaxed);
+    let loader = Loader::new(&checkpoint, "bert.", &compute).with_storage(storage);
+    let encoder = Encoder::load(&config, &loader).await.unwrap();
+    PEAK.store(NOW.load(Ordering::Relaxed), Ordering::Relaxed);
+    let labels = 4;
+    let head = HeadWeights::zeros(labels, config.hidden_size);
+    let head = Head::new(HeadKind::Mean, &head, &compute.device);
+    let mut classifier = Classifier::new(encoder, head);
+    let method = Method::Lora(LoraConfig {
+        r: 8,
+        ..LoraConfig::default()
+    });
+    let method = method.resolve(&classifier);
+    let trainable = attach(&mut classifier, &method, 1).unwrap();
+    let trained = trained_parameters(&classifier, &trainable);
+    let best = classifier.valid();
+    let mut classifier = activate(classifier, |path| trainable.contains(path));
+    let options = TrainOptions {
+        train_batch_size: rows,
+        gradient_checkpointing: checkpointing,
+        ..TrainOptions::default()
+    };
+    let count = rows * tokens;
+    let batch = Batch {
+        ids: (0..count)
+            .map(|n| (n * 31 % config.vocab_size) as i32)
+            .collect(),
+        mask: vec![1; count],
+        types: vec![0; count],
+        rows,
+        width: tokens,
+        tokens: count,
+    };
+    let of_rows = (0..rows).map(|row| row % labels).collect::<Vec<_>>();
+    let batch = TrainBatch {
+        inputs: Inputs::Tokens(upload(&batch, &compute.device)),
+        target: Target::Labels(Box::new(upload_labels(&of_rows, &compute.device))),
+        rows,
+    };
+    let rules = Rules {
+        trainable: &trainable,
+        penalty: None,
+        max_grad_norm: 1.0,
+        recompute: checkpointing.then_some(1),
+    };
+    let mut optimizer = AdamW::new(AdamWConfig::from(&options));
+    for _ in 0..2 {
+        let batches = std::slice::from_ref(&batch);
+        let (next, loss) = train_step(classifier, &mut optimizer, batches, &rules, |_| 1e-3);
+        classifier = next;
+        assert!(read(loss).await.unwrap()[0].is_finite());
+    }
+    drop(best);
+    let work = classification::Work {
+        storage,
+        longest: tokens,
+        labels,
+        rows,
+        trained,
+    };
+    let estimated = classification::estimate(&config, &compute, &options, &method, &work);
+    let peak = PEAK.load(Ordering::Relaxed) - before;
+    (estimated as f64, peak as f64)
 }
 
 async fn load(config: &DecoderConfig, source: MemorySource, storage: Storage) -> (CausalLm, usize) {

@@ -6,7 +6,8 @@ mod common;
 
 use common::golden::relative_error;
 use common::matrix::{
-    Case, HEADS, cases, differentiates, output, ready, starts, steps, thaws, trains, values,
+    Case, HEADS, cases, differentiates, output, ready, recomputes, starts, steps, thaws, trains,
+    values,
 };
 use common::tiny;
 use common::training::{finished, losses, run_on, short};
@@ -42,6 +43,11 @@ fn gradients_exist_and_values_move_exactly_where_a_method_trains() {
 #[test]
 fn gradients_exist_only_in_thawed_groups() {
     each(|model, case, head| block_on(thaws(model, case, head)));
+}
+
+#[test]
+fn gradient_checkpointing_changes_no_gradient() {
+    each(|model, case, head| block_on(recomputes(model, case, head)));
 }
 
 #[test]

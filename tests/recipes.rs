@@ -37,7 +37,7 @@ fn explicit() -> Value {
         "gradientAccumulationSteps": 5, "weightDecay": 0.031, "decayBiasAndNorm": true, "dropout": 0.07, "l2Sp": 0.009,
         "adamBeta1": 0.81, "adamBeta2": 0.91, "adamEpsilon": 1e-5, "maxGradNorm": 0.6, "maxLength": 33,
         "validationSplit": 0.23, "earlyStoppingPatience": 11, "seed": 1, "headSeed": 2, "dataSeed": 3, "seeds": 4,
-        "labelDescriptions": {"food": "a meal"}, "frozenCache": false
+        "labelDescriptions": {"food": "a meal"}, "frozenCache": false, "gradientCheckpointing": true
     })
 }
 

@@ -5,12 +5,14 @@
 import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";
 import { fetchFile, report, send } from "./bridge.js";
 import { finetuneLanguage } from "./language.js";
+import { trainSteps } from "./steps.js";
 
 /** @typedef {import("./bridge.js").RemoteFile} RemoteFile */
 /**
  * @typedef {object} FinetuneJob
  * @property {import("webtune").ModelSource} model
  * @property {import("webtune").DeviceChoice} device
+ * @property {import("webtune").WeightStorage} [storage]
  * @property {import("webtune").TrainOptions} options
  * @property {RemoteFile} train
  * @property {RemoteFile} [test]
@@ -23,7 +25,7 @@ async function examplesOf(file) {
 }
 
 /** @param {FinetuneJob} job */
-async function finetune({ model, device, options, train, test }) {
+async function finetune({ model, device, storage, options, train, test }) {
   const trainRows = await examplesOf(train);
   const testRows = test ? await examplesOf(test) : undefined;
   const known = new Set(trainRows.map(({ label }) => label));
@@ -33,7 +35,7 @@ async function finetune({ model, device, options, train, test }) {
       `test example ${stranger + 1}: the label "${testRows?.[stranger]?.label}" is not among the training labels`,
     );
   }
-  const tuner = await FineTuner.load(model, { device });
+  const tuner = await FineTuner.load(model, { device, storage });
   try {
     await report({ type: "loaded", model: tuner.model, device: tuner.device });
     const recorder = new RunRecorder({ model: tuner.model.name, device: tuner.device.device, data: train.name });
@@ -92,7 +94,7 @@ async function benchmark({ device, shape, plans }) {
 }
 
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
-const jobs = { finetune, finetuneLanguage, firstStep, benchmark };
+const jobs = { finetune, finetuneLanguage, firstStep, benchmark, trainSteps };
 
 /** A thrown error would lose its code on the way to the script. */
 /** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {

@@ -22,7 +22,8 @@ impl Decoder {
         self.norm.forward(x)
     }
 
-    fn run(&self, layers: Range<usize>, mut x: Tensor<3>) -> Tensor<3> {
+    /// As [`super::Encoder::layers`].
+    pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>) -> Tensor<3> {
         let [rows, width, _] = x.dims();
         let context = self.context(&Layout::plain(rows, width));
         for index in layers {
@@ -30,6 +31,9 @@ impl Decoder {
         }
         x
     }
+
+    /// Tensors of scores that a layer keeps beside them: as exponentials, as weights and before.
+    pub const KEPT_SCORES: u64 = 3;
 
     /// Numbers that a layer of so many positions keeps for its backward pass: its input and its normed input, twice; queries, keys, values and
     /// their mixture; the gate before and behind its function and its sigmoid, the other half and the product.

@@ -1,5 +1,7 @@
 //! Enters: token ids, types and mask. Leaves: one vector per token, whichever family the network below a classifier belongs to.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -13,7 +15,7 @@ use super::modernbert::Modernbert;
 use crate::Result;
 use crate::device::EngineKind;
 use crate::formats::Source;
-use crate::layers::Linear;
+use crate::layers::{Linear, Storage};
 
 /// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what stands before each token.
 #[derive(Module, Debug)]
@@ -66,6 +68,16 @@ impl Encoder {
             Self::Bert(bert) => bert.upper(depth, x, mask),
             Self::Modernbert(modernbert) => modernbert.upper(depth, x, mask),
             Self::Decoder(decoder) => decoder.upper(depth, x),
+        }
+    }
+
+    /// Some of the layers alone. `x`: what enters the first of them, `mask`: `[batch, tokens]`. Returns what enters the layer behind them,
+    /// `[batch, tokens, hidden]`.
+    pub fn layers(&self, layers: Range<usize>, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        match self {
+            Self::Bert(bert) => bert.run(layers, x, mask),
+            Self::Modernbert(modernbert) => modernbert.run(layers, x, mask),
+            Self::Decoder(decoder) => decoder.run(layers, x),
         }
     }
 
@@ -200,30 +212,54 @@ impl Encoder {
         }
     }
 
-    /// Bytes that one training batch keeps for its backward pass, and a little more: counted from the tensors that a layer's forward
-    /// makes, each as float32. An upper estimate, because layers below the first trained one keep nothing.
-    pub fn activation_bytes(
+    /// Bytes of its weights: an encoder's linear layers are kept as asked, its tables and norms in float32; a decoder's tables are kept as asked too.
+    pub fn weight_bytes(config: &EncoderConfig, storage: Storage, packed: bool) -> u64 {
+        if let Architecture::Decoder(_) = config.architecture {
+            return storage.bytes(config.parameters(), packed);
+        }
+        let linears = config.num_hidden_layers as u64 * Self::linear_numbers(config);
+        let rest = config.parameters().saturating_sub(linears);
+        storage.bytes(linears, packed) + 4 * rest
+    }
+
+    /// Numbers in the weights of one layer's linear layers.
+    pub fn linear_numbers(config: &EncoderConfig) -> u64 {
+        let [h, wide] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
+        match &config.architecture {
+            Architecture::Bert(_) => 4 * h * h + 2 * h * wide,
+            Architecture::Modernbert(_) => 4 * h * h + 3 * h * wide,
+            Architecture::Decoder(settings) => settings.linear_numbers(),
+        }
+    }
+
+    /// Bytes that one layer keeps of a training batch for its backward pass: the tensors that its forward pass makes and that a gradient
+    /// reads, each in float32.
+    pub fn layer_bytes(
         config: &EncoderConfig,
         batch: usize,
         tokens: usize,
         kind: EngineKind,
     ) -> u64 {
-        let [h, i, heads, b, t] = [
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_attention_heads,
-            batch,
-            tokens,
-        ]
-        .map(|n| n as u64);
-        let of_vectors = |[hidden, wide]: [u64; 2]| b * t * (hidden * h + wide * i);
-        let kept = match &config.architecture {
+        let [b, t] = [batch, tokens].map(|n| n as u64);
+        let of_vectors = |[hidden, wide, scores]: [u64; 3]| {
+            let vectors =
+                hidden * config.hidden_size as u64 + wide * config.intermediate_size as u64;
+            (b * t * vectors, scores)
+        };
+        let (vectors, scores) = match &config.architecture {
             Architecture::Bert(_) => of_vectors(Bert::kept_vectors(kind)),
             Architecture::Modernbert(_) => of_vectors(Modernbert::kept_vectors(kind)),
-            Architecture::Decoder(settings) => Decoder::kept_numbers(settings, b * t),
+            Architecture::Decoder(settings) => {
+                (Decoder::kept_numbers(settings, b * t), Decoder::KEPT_SCORES)
+            }
         };
-        let layer = kept + 4 * b * heads * t * t;
-        // the backward pass holds one layer's gradients beside the kept activations
-        4 * layer * (config.num_hidden_layers as u64 + 1)
+        4 * (vectors + scores * b * config.num_attention_heads as u64 * t * t)
+    }
+
+    /// Bytes of the gradients that stand beside it while a layer's backward pass goes on: those of the scores and of the wide vectors.
+    pub fn passing_bytes(config: &EncoderConfig, batch: usize, tokens: usize) -> u64 {
+        let [b, t] = [batch, tokens].map(|n| n as u64);
+        let scores = b * config.num_attention_heads as u64 * t * t;
+        4 * (scores + b * t * config.intermediate_size as u64)
     }
 }

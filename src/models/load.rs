@@ -52,6 +52,14 @@ impl<'a, S: Source> Loader<'a, S> {
         self
     }
 
+    /// The same for weights that always stay in float32, because they may train.
+    pub fn in_float(&self) -> Self {
+        Self {
+            storage: Storage::F32,
+            ..*self
+        }
+    }
+
     /// Where the layers will be.
     pub fn device(&self) -> &Device {
         &self.compute.device

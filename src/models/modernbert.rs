@@ -3,6 +3,8 @@
 //! Norms come before each half of a layer, positions are rotary, nothing has a bias, and most layers see a window of the text alone.
 //! Field names are the checkpoint's; what Rust cannot spell is in [`NAMES`].
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -164,7 +166,8 @@ impl Modernbert {
         self.final_norm.forward(x)
     }
 
-    fn run(&self, layers: std::ops::Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+    /// As [`super::Encoder::layers`].
+    pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let tokens = mask.dims()[1];
         let device = mask.device();
         let padding = padding_bias(mask); // [batch, 1, 1, tokens]
@@ -290,6 +293,7 @@ impl Modernbert {
         let pooler = match loader.has("head.dense.weight") {
             true => PredictionHead {
                 dense: loader
+                    .in_float()
                     .linear_of("head.dense", hidden, hidden, false)
                     .await?,
                 norm: norm("head.norm").await?,
@@ -323,7 +327,7 @@ impl Modernbert {
 
     /// As [`super::bert::Bert::kept_vectors`]: turning queries and keys keeps their halves and products; the wide ones are both halves, the
     /// activated one and the product.
-    pub fn kept_vectors(kind: EngineKind) -> [u64; 2] {
-        [24, if kind == EngineKind::Cpu { 5 } else { 8 }]
+    pub fn kept_vectors(kind: EngineKind) -> [u64; 3] {
+        [24, if kind == EngineKind::Cpu { 5 } else { 8 }, 4]
     }
 }

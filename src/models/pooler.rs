@@ -42,7 +42,7 @@ impl Pooler {
         let name = config.family.name("pooler.dense");
         let stored = loader.has(&format!("{name}.weight"));
         let dense = match (stored, config.family) {
-            (true, _) => loader.linear(&name, hidden, hidden).await?,
+            (true, _) => loader.in_float().linear(&name, hidden, hidden).await?,
             (false, Family::Bert) => return Ok(None),
             (false, _) => {
                 loader.fresh_linear(&name, [hidden, hidden], config.initializer_range, true)

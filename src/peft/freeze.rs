@@ -194,6 +194,31 @@ pub fn replace<M: Module>(
     })
 }
 
+/// The paths of all parameters that have gradients, in the order of [`take_gradients`].
+pub fn tracked_paths(network: &impl Module) -> Vec<String> {
+    #[derive(Default)]
+    struct Tracked {
+        path: Path,
+        out: Vec<String>,
+    }
+    impl ModuleVisitor for Tracked {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.val().is_require_grad() {
+                self.out.push(self.path.name());
+            }
+        }
+    }
+    let mut visitor = Tracked::default();
+    network.visit(&mut visitor);
+    visitor.out
+}
+
 /// The gradients of all parameters that have one, by path, flattened, taken out of `gradients`.
 pub fn take_gradients(
     network: &impl Module,

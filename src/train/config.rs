@@ -205,6 +205,8 @@ pub struct TrainOptions {
     pub label_descriptions: BTreeMap<String, String>,
     /// Compute the frozen lower part once.
     pub frozen_cache: bool,
+    /// Compute each layer a second time in the backward pass instead of keeping its inside.
+    pub gradient_checkpointing: bool,
 }
 
 impl Default for TrainOptions {
@@ -244,6 +246,7 @@ impl Default for TrainOptions {
             seeds: 1,
             label_descriptions: BTreeMap::new(),
             frozen_cache: true,
+            gradient_checkpointing: false,
         }
     }
 }
@@ -369,6 +372,12 @@ impl TrainOptions {
         }
         if self.layer_lr_decay < 1.0 && method == MethodType::Probe {
             return conflict("layerLrDecay", "method probe trains the head alone".into());
+        }
+        if self.gradient_checkpointing && method == MethodType::Probe {
+            return conflict(
+                "gradientCheckpointing",
+                "method probe trains the head alone, so that no layer keeps anything".into(),
+            );
         }
         if self.head_init == HeadInit::Random && self.contrastive.settings().is_some() {
             return conflict(

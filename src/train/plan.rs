@@ -3,16 +3,16 @@
 use super::TrainOptions;
 use super::cache::{Frozen, FrozenCache, frozen_part};
 use super::config::DEFAULT_MAX_LENGTH;
+use super::estimate::{Work, estimate};
 use super::recipe::{Chosen, Facts, Given, choose};
 use super::unfreeze::Groups;
 use crate::data::{Example, LabelMap, check, stratified};
-use crate::eval::evaluate::EVALUATION_BATCH;
-use crate::models::Encoder;
+use crate::layers::Storage;
 use crate::models::heads::HeadWeights;
 use crate::models::names::is_pooler;
 use crate::models::{Classifier, Family, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
-use crate::peft::{Method, MethodType, attach};
+use crate::peft::{InitLoraWeights, Method, attach};
 use crate::pretrained::Pretrained;
 use crate::rng::fnv1a;
 use crate::text::Encoding;
@@ -118,6 +118,7 @@ impl Plan {
         let head_module = Head::new(head, &blank, &model.compute.device);
         let mut classifier = Classifier::new(model.encoder.clone(), head_module);
         let method = options.method.resolve(&classifier);
+        check_storage(model.storage, &method)?;
         let trainable = attach(&mut classifier, &method, options.head_seed())?;
         let trained_parameters = trained_parameters(&classifier, &trainable);
         let groups = Groups::new(&trainable, model.config.num_hidden_layers);
@@ -133,12 +134,13 @@ impl Plan {
         };
         let longest = tokens.max().unwrap_or(1);
         let work = Work {
+            storage: model.storage,
             longest,
             labels: labels.len(),
             rows: examples.len(),
             trained: trained_parameters,
         };
-        let mut memory = estimate(model, options, &method, &work);
+        let mut memory = estimate(&model.config, &model.compute, options, &method, &work);
         let cache = FrozenCache::bytes(frozen, &encodings, model.config.hidden_size);
         if model.compute.check_memory("", memory + cache, "").is_ok() {
             memory += cache;
@@ -148,7 +150,7 @@ impl Plan {
         model.compute.check_memory(
             "This run",
             memory,
-            "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength, or choose a method that trains less",
+            "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength, turn on gradientCheckpointing, or choose a method that trains less",
         )?;
         let order = split.train.iter().chain(&split.validation);
         Ok(Self {
@@ -258,6 +260,24 @@ fn check_dropout(model: &Pretrained, options: &TrainOptions) -> Result<()> {
     }
 }
 
+/// Weights that are kept in fewer bits stay as they are.
+fn check_storage(storage: Storage, method: &Method) -> Result<()> {
+    let changes = match method {
+        Method::Full(_) => "full trains the weights themselves",
+        Method::Lora(lora) if lora.init_lora_weights == InitLoraWeights::Pissa => {
+            "pissa moves a part of the weights into the adapter"
+        }
+        _ => return Ok(()),
+    };
+    if storage == Storage::F32 {
+        return Ok(());
+    }
+    Err(Error::InvalidOption {
+        option: "method".into(),
+        reason: format!("{changes}, which needs storage f32, not {}", storage.word()),
+    })
+}
+
 fn check_descriptions(options: &TrainOptions, labels: &LabelMap) -> Result<()> {
     let invalid = |reason: String| {
         Err(Error::InvalidOption {
@@ -288,87 +308,6 @@ fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
         .enumerate()
         .map(|(id, name)| (name, of(id)))
         .collect()
-}
-
-/// What an estimate depends on besides model and options.
-struct Work {
-    longest: usize,
-    labels: usize,
-    rows: usize,
-    trained: u64,
-}
-
-/// Bytes at the peak: the weights; what one training batch keeps, or one evaluation batch holds; what trains five times
-/// over (value, gradient, two moments, best epoch's copy); the baselines' features (as computed, gathered, and as a
-/// tensor), their products of rows and labels, and the probe's solver's memory; the confusion matrices.
-fn estimate(model: &Pretrained, options: &TrainOptions, method: &Method, work: &Work) -> u64 {
-    let config = &model.config;
-    let [hidden, wide, layers, labels, rows] = [
-        config.hidden_size,
-        config.intermediate_size,
-        config.num_hidden_layers,
-        work.labels,
-        work.rows,
-    ]
-    .map(|n| n as u64);
-    let head = (hidden + 1) * labels;
-    let kind = model.compute.kind;
-    let contrastive = options
-        .contrastive
-        .settings()
-        .map_or(0, |stage| stage.batch_size);
-    let batch = options.train_batch_size.max(contrastive);
-    let prefix = match method {
-        Method::Prefix(config) => config.num_virtual_tokens,
-        _ => 0,
-    };
-    let tokens = (batch * work.longest) as u64;
-    // what a method keeps for each token of a layer, beside the network's own
-    let kept = match method {
-        // each of six deltas keeps its product with A twice, and its masked input and the mask where it drops any; a magnitude keeps
-        // the output before it
-        Method::Lora(lora) => {
-            let dropped = if lora.lora_dropout > 0.0 {
-                2 * (5 * hidden + wide)
-            } else {
-                0
-            };
-            let scaled = if lora.use_dora {
-                2 * (5 * hidden + wide)
-            } else {
-                0
-            };
-            12 * lora.largest_rank() as u64 + dropped + scaled
-        }
-        Method::Houlsby(houlsby) => 2 * (2 * hidden + 4 * houlsby.width(config.hidden_size) as u64),
-        _ => 0,
-    };
-    // masks of hidden states, twice a layer, and the masked values
-    let dropped = if options.dropout > 0.0 { 4 * hidden } else { 0 };
-    // a mixture and its mask for each weight
-    let mixed = if options.mixout > 0.0 {
-        8 * work.trained
-    } else {
-        0
-    };
-    let start = if options.l2_sp > 0.0 && method.kind() != MethodType::Full {
-        4 * work.trained
-    } else {
-        0
-    };
-    let longest = work.longest + prefix;
-    let training = Encoder::activation_bytes(config, batch, longest, kind)
-        + 4 * layers * tokens * (kept + dropped)
-        + mixed
-        + start;
-    let evaluation =
-        Encoder::activation_bytes(config, EVALUATION_BATCH, longest, kind) / (layers + 1);
-    let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
-    4 * config.parameters()
-        + training.max(evaluation)
-        + 20 * work.trained
-        + baselines
-        + 16 * labels * labels
 }
 
 fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> Vec<String> {

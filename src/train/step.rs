@@ -6,6 +6,7 @@ use super::contrast::Pairs;
 use super::loss::cross_entropy_sum;
 use super::optimizer::{AdamW, clip_gradients};
 use super::penalty::Penalty;
+use super::recompute::by_layer;
 use crate::models::{Classifier, Inputs};
 use crate::peft::Trainable;
 use crate::peft::freeze::take_gradients;
@@ -52,14 +53,28 @@ pub fn gradients(
     classifier: &Classifier,
     batches: &[TrainBatch],
 ) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
+    gradients_by(classifier, batches, None)
+}
+
+/// The same. `recompute`: with a seed, layers are computed a second time instead of keeping their insides; see [`super::recompute`].
+pub fn gradients_by(
+    classifier: &Classifier,
+    batches: &[TrainBatch],
+    recompute: Option<u64>,
+) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
     // rows without a partner have no contrastive loss, and a batch may hold none that has
     let rows = batches.iter().map(|batch| batch.rows).sum::<usize>().max(1) as f64;
     let mut sum: Vec<(String, Tensor<1>)> = Vec::new();
     let mut total: Option<Tensor<1>> = None;
     for batch in batches {
-        let loss = batch.loss_sum(classifier) / rows;
-        let mut tape = loss.backward();
-        let gradients = take_gradients(classifier, &mut tape);
+        let (gradients, loss) = match recompute {
+            Some(seed) => by_layer(classifier, batch, rows, seed),
+            None => {
+                let loss = batch.loss_sum(classifier) / rows;
+                let mut tape = loss.backward();
+                (take_gradients(classifier, &mut tape), loss.inner())
+            }
+        };
         sum = match sum.is_empty() {
             true => gradients,
             false => sum
@@ -68,7 +83,6 @@ pub fn gradients(
                 .map(|((path, a), (_, b))| (path, a + b))
                 .collect(),
         };
-        let loss = loss.inner();
         total = Some(match total {
             None => loss,
             Some(total) => total + loss,
@@ -86,6 +100,8 @@ pub struct Rules<'a> {
     pub penalty: Option<&'a Penalty>,
     /// 0 for no clipping.
     pub max_grad_norm: f64,
+    /// As [`gradients_by`] takes it.
+    pub recompute: Option<u64>,
 }
 
 /// One optimiser step over `batches`; `rate(path)` is a parameter's learning rate. Returns the loss before it, penalty included, `[1]`,
@@ -97,7 +113,7 @@ pub fn train_step(
     rules: &Rules<'_>,
     rate: impl Fn(&str) -> f64,
 ) -> (Classifier, Tensor<1>) {
-    let (mut gradients, mut loss) = gradients(&classifier, batches);
+    let (mut gradients, mut loss) = gradients_by(&classifier, batches, rules.recompute);
     if let Some(penalty) = rules.penalty {
         gradients = penalty.add_to(&classifier, rules.trainable, gradients);
         if let Some(value) = penalty.value(&classifier, rules.trainable) {

@@ -300,10 +300,8 @@ impl Training {
         let [rate, head_rate] = [peak * factor, head_peak * factor];
         // a stream of its own for each step, so that a run that is taken up again drops the same
         let name = format!("dropout/{}", self.done);
-        model
-            .compute
-            .device
-            .seed(Rng::stream(options.data_seed(), &name).next_u64());
+        let seed = Rng::stream(options.data_seed(), &name).next_u64();
+        model.compute.device.seed(seed);
         let (groups, decay) = (&self.groups, options.layer_lr_decay);
         let mut told = groups.rates(active, rate, head_rate, decay);
         if self.stage == Stage::Contrastive
@@ -322,6 +320,7 @@ impl Training {
             trainable: &self.trainable,
             penalty: self.penalty.as_ref(),
             max_grad_norm: options.max_grad_norm,
+            recompute: options.gradient_checkpointing.then_some(seed),
         };
         let (classifier, loss) = train_step(
             self.classifier.clone(),

@@ -3,10 +3,10 @@
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use super::benchmark::Benchmark;
 use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
 use super::language::LanguageState;
 use super::source::JsSource;
+use crate::benchmark::{ClassifierBenchmark, matmul};
 use crate::data::Example;
 use crate::device::Compute;
 use crate::pretrained::Pretrained;
@@ -21,7 +21,7 @@ pub struct Engine {
     model: Option<Pretrained>,
     session: Option<Session>,
     tuned: Option<Tuned>,
-    benchmark: Option<Benchmark>,
+    benchmark: Option<ClassifierBenchmark>,
     pub(super) language: LanguageState,
 }
 
@@ -67,9 +67,15 @@ impl Engine {
 
     /// Loads a model; what was loaded and tuned before is dropped once the new one is in.
     #[wasm_bindgen(js_name = loadModel)]
-    pub async fn load_model(&mut self, name: &str, files: Array) -> Result<JsValue, JsValue> {
+    pub async fn load_model(
+        &mut self,
+        name: &str,
+        files: Array,
+        storage: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let storage = from_js(storage, "storage")?;
         let files = files.iter().map(JsSource::new).collect();
-        let model = Pretrained::load(name, files, self.compute.clone())
+        let model = Pretrained::load_stored(name, files, self.compute.clone(), storage)
             .await
             .map_err(error)?;
         let info = to_js(&model.info())?;
@@ -176,15 +182,26 @@ impl Engine {
         core::arch::wasm32::memory_size(0) as f64 * 65536.0
     }
 
+    /// Bytes of the buffers that the device's allocator holds, in use or kept for the next step; 0 on the CPU engine.
+    #[wasm_bindgen(js_name = bufferBytes)]
+    pub fn buffer_bytes(&self) -> f64 {
+        let usage = self.compute.device.memory_pool_usage();
+        usage.map_or(0.0, |usage| usage.bytes_reserved as f64)
+    }
+
     /// Builds a random model of a shape with LoRA on query and value.
     #[wasm_bindgen(js_name = prepareBenchmark)]
     pub async fn prepare_benchmark(&mut self, shape: JsValue) -> Result<(), JsValue> {
         let shape = from_js(shape, "shape")?;
-        self.benchmark = Some(Benchmark::new(shape, &self.compute).await.map_err(error)?);
+        self.benchmark = Some(
+            ClassifierBenchmark::new(shape, &self.compute)
+                .await
+                .map_err(error)?,
+        );
         Ok(())
     }
 
-    fn prepared(&mut self) -> Result<&mut Benchmark, JsValue> {
+    fn prepared(&mut self) -> Result<&mut ClassifierBenchmark, JsValue> {
         self.benchmark
             .as_mut()
             .ok_or_else(|| state("call prepareBenchmark first"))
@@ -211,8 +228,6 @@ impl Engine {
         n: usize,
         count: usize,
     ) -> Result<(), JsValue> {
-        super::benchmark::matmul(&self.compute, [m, k, n], count)
-            .await
-            .map_err(error)
+        matmul(&self.compute, [m, k, n], count).await.map_err(error)
     }
 }

@@ -16,7 +16,9 @@ use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use webtune::pretrained::Pretrained;
 use webtune::rng::Rng;
 use webtune::train::optimizer::{AdamW, AdamWConfig};
-use webtune::train::step::{Rules, Target, TrainBatch, gradients, train_step, upload_labels};
+use webtune::train::step::{
+    Rules, Target, TrainBatch, gradients, gradients_by, train_step, upload_labels,
+};
 use webtune::train::unfreeze::Groups;
 use webtune::tuned::encode;
 
@@ -358,6 +360,7 @@ pub fn steps(ready: &Ready, count: usize, rate: f64) -> Classifier {
         trainable: &ready.trainable,
         penalty: None,
         max_grad_norm: 1.0,
+        recompute: None,
     };
     let mut classifier = ready.classifier.clone();
     for _ in 0..count {
@@ -476,6 +479,34 @@ pub async fn thaws(model: &Pretrained, case: &Case, head: HeadKind) {
         last = found;
     }
     assert_eq!(last.len(), trainable.paths().count());
+}
+
+/// With gradient checkpointing every gradient is the same but for rounding, and the loss to the last bit, however much is thawed.
+pub async fn recomputes(model: &Pretrained, case: &Case, head: HeadKind) {
+    // mixout draws in another order
+    if case.mixout > 0.0 {
+        return;
+    }
+    let ready = ready(model, case, head).await;
+    let batches = std::slice::from_ref(&ready.batch);
+    let groups = Groups::new(&ready.trainable, model.config.num_hidden_layers);
+    for active in 1..=groups.len() {
+        let thawed = activate(ready.classifier.clone(), |path| {
+            ready.trainable.contains(path) && groups.is_active(path, active)
+        });
+        let (plain, loss) = gradients(&thawed, batches);
+        let (again, same) = gradients_by(&thawed, batches, Some(7));
+        let name = format!("{} {head:?} {active}", case.name);
+        assert_eq!(read(loss).await, read(same).await, "{name}");
+        assert_eq!(plain.len(), again.len(), "{name}");
+        for ((path, plain), (other, again)) in plain.into_iter().zip(again) {
+            assert_eq!(path, other, "{name}");
+            let [plain, again] = [read(plain).await.unwrap(), read(again).await.unwrap()];
+            // where layers meet, burn sums the same gradients in another order
+            let error = relative_error(&again, &plain);
+            assert!(error <= 1e-5, "{name}: {path}: {error:.1e}");
+        }
+    }
 }
 
 /// A central difference of float32 losses near 1: their rounding (1e-7) over twice this step gives 3e-5.

@@ -478,6 +478,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         trainable,
         penalty: None,
         max_grad_norm: 0.0,
+        recompute: None,
     };
     let mut moving = classifier.clone();
     let mut losses = Vec::new();

@@ -169,6 +169,7 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
             trainable: &loaded.trainable,
             penalty: Some(&penalty),
             max_grad_norm: 0.0,
+            recompute: None,
         };
         let batches = std::slice::from_ref(&batch);
         (moving, _) = train_step(moving, &mut optimizer, batches, &rules, |_| 1e-3);

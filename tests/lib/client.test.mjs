@@ -35,9 +35,11 @@ test("loading tells phases and bytes, and what was loaded", async () => {
   assert.equal(tuner.device.device, "cpu");
   assert.match(tuner.device.reason, /no WebGPU/);
   assert.equal(tuner.model.name, "toy");
+  assert.equal(tuner.model.storage, "f32");
   assert.deepEqual(workers.at(-1).created, [{ device: "cpu", limit: 7 }]);
   assert.equal(progress.filter((step) => "phase" in step).length, 4);
   assert.deepEqual(progress.at(-1), { file: "config.json", loaded: 2, total: 2 });
+  assert.equal((await FineTuner.load(source, { storage: "f16" })).model.storage, "f16");
 });
 
 test("a hardware adapter that fails leaves auto with the CPU engine, and webgpu with its error", async () => {
@@ -212,6 +214,7 @@ test("adapters go out and come in", async () => {
   // The caller's bytes are copied, not taken.
   assert.equal(files[0].bytes.length, 2);
   assert.equal(await tuner.memoryBytes(), 1024);
+  assert.equal(await tuner.bufferBytes(), 2048);
 });
 
 test("arguments that can't be sent are the caller's mistake", async () => {

@@ -25,10 +25,10 @@ export class FakeEngine {
     this.#busy = false;
   }
 
-  async loadModel(name, files) {
+  async loadModel(name, files, storage) {
     await this.#exclusive("loadModel");
     for (const file of files) await file.read(0, file.size);
-    return { name, files: files.map(({ path }) => path) };
+    return { name, files: files.map(({ path }) => path), storage };
   }
 
   startTraining(examples, options) {
@@ -83,7 +83,7 @@ export class FakeEngine {
   }
 
   async loadLanguageModel(name, files, storage) {
-    return { ...(await this.loadModel(name, files)), storage };
+    return this.loadModel(name, files, storage);
   }
 
   estimateLanguageRun(config, options) {
@@ -182,6 +182,10 @@ export class FakeEngine {
 
   memoryBytes() {
     return 1024;
+  }
+
+  bufferBytes() {
+    return 2048;
   }
 
   prepareBenchmark(shape) {

@@ -267,6 +267,14 @@ export const optionGroups: OptionGroup[] = [
     title: "Advanced",
     fields: [
       number("maxLength", "Longest text", "Tokens kept of each text; the rest is cut off.", { unit: "tokens" }),
+      yesOrNo(
+        "gradientCheckpointing",
+        "Gradient checkpointing",
+        "Compute each layer twice instead of keeping its inside.",
+        {
+          empty: "No by default",
+        },
+      ),
       yesOrNo("frozenCache", "Reuse frozen layers", "Compute what is frozen below once and keep it."),
       number("adamBeta1", "Adam beta 1", "Memory of the gradient's mean.", usual("0.9")),
       number("adamBeta2", "Adam beta 2", "Memory of the gradient's square.", usual("0.999")),

@@ -12,6 +12,7 @@ import type {
   ParsedTable,
   RunRecord,
   TrainEvent,
+  WeightStorage,
 } from "webtune";
 import type { Row } from "./checks";
 import type { Progress } from "./loading";
@@ -23,6 +24,8 @@ export type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: 
 export interface ModelState {
   status: "empty" | "loading" | "ready";
   device: DeviceChoice;
+  /** How the frozen weights are to be kept. */
+  storage: WeightStorage;
   progress?: Progress | undefined;
   /** Of the model that the engine holds now, also while the next one loads. */
   info?: ModelInfo | undefined;
@@ -169,7 +172,7 @@ export const emptyRun = (options: FieldValues): RunState => ({
 });
 
 const initialState: State = {
-  model: { status: "empty", device: "auto" },
+  model: { status: "empty", device: "auto", storage: "f32" },
   examples: { rows: [], descriptions: {}, reading: false, remember: false, typed: false, stored: false },
   run: emptyRun({}),
   result: { version: 0, zip: "", exported: true, busy: false },

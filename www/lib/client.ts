@@ -2,6 +2,7 @@
  * Enters: a model's source, labelled examples, texts. Leaves: a tuned model that predicts, and its adapter's files.
  */
 import { abortedError, toWebtuneError } from "./errors.js";
+import type { WeightStorage } from "./language-protocol.js";
 import { type Listeners, WorkerLink } from "./link.js";
 import type { Answer, Arguments, CallName, LoadProgress } from "./messages.js";
 import type {
@@ -20,6 +21,8 @@ import { settleSource } from "./settle.js";
 import { Tuner } from "./tuner.js";
 
 export interface LoadOptions {
+  /** How the frozen weights are kept; default "f32". Of an encoder those of its linear layers, its tables stay in float32. */
+  storage?: WeightStorage | undefined;
   /** Default `auto`: WebGPU on a hardware adapter, the CPU engine otherwise. */
   device?: DeviceChoice | undefined;
   /** Told of every phase that begins, and of bytes read per file. */
@@ -51,9 +54,9 @@ export class FineTuner extends Tuner<ModelInfo, TrainEvent> {
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<FineTuner> {
     const settled = settleSource(source, pageAddress());
     const link = WorkerLink.spawn();
-    const args: Arguments<"load"> = [settled, options.device ?? "auto", options.memoryLimitBytes];
-    const loaded = await callOnce(link, "load", args, options.signal, { onProgress: options.onProgress });
-    return new FineTuner(link, loaded);
+    const { storage = "f32", device = "auto", memoryLimitBytes, signal, onProgress } = options;
+    const args: Arguments<"load"> = [settled, storage, device, memoryLimitBytes];
+    return new FineTuner(link, await callOnce(link, "load", args, signal, { onProgress }));
   }
 
   /**

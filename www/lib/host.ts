@@ -159,6 +159,7 @@ export class EngineHost {
           return undefined;
         }),
       memoryBytes: () => this.#queue.run(() => this.#loaded().memoryBytes()),
+      bufferBytes: () => this.#queue.run(() => this.#loaded().bufferBytes()),
       benchmark: (...given) => this.#queue.run(() => this.#benchmark(report, ...given)),
     };
     // The message's type ties name and arguments together; the compiler can't follow that through a look-up.
@@ -197,9 +198,9 @@ export class EngineHost {
     }
   }
 
-  async #load(report: Report, ...[source, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+  async #load(report: Report, ...[source, storage, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
     return this.#loadInto(report, source, choice, limit, CLASSIFIER_FILES, (engine, { name, files }) =>
-      engine.loadModel(name, files),
+      engine.loadModel(name, files, storage),
     );
   }
 

@@ -14,7 +14,6 @@ import type {
   ParsedText,
   PreviewPiece,
   Prompt,
-  WeightStorage,
   WhichModel,
   WrittenText,
 } from "./language-protocol.js";
@@ -25,10 +24,7 @@ import type { TrainingRun } from "./run.js";
 import { settleSource } from "./settle.js";
 import { Tuner } from "./tuner.js";
 
-export interface LanguageLoadOptions extends LoadOptions {
-  /** How the frozen weights are kept; default "f32". */
-  storage?: WeightStorage | undefined;
-}
+export type LanguageLoadOptions = LoadOptions;
 
 export interface GenerateOptions extends GenerationOptions {
   /** Default "tuned". */

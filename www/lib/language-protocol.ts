@@ -12,7 +12,7 @@ import type {
   SourceFile,
 } from "./protocol.js";
 
-/** How frozen weights are kept; what trains is float32 always. */
+/** How frozen weights are kept; what trains is float32 always. WebGPU has "f16" where the adapter has `shader-f16`. */
 export type WeightStorage = "f32" | "f16" | "int8" | "int4";
 
 /** Which model answers: the one that was loaded, or what it became. */

@@ -72,6 +72,7 @@ export interface BenchmarkResult {
 export interface Calls {
   load(
     source: SettledSource,
+    storage: WeightStorage,
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: ModelInfo };
@@ -109,6 +110,7 @@ export interface Calls {
   exportMerged(): undefined;
   importLanguageAdapter(files: ExportedFile[]): undefined;
   memoryBytes(): number;
+  bufferBytes(): number;
   benchmark(
     device: DeviceChoice,
     shape: BenchmarkShape,

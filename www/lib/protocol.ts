@@ -2,7 +2,7 @@
  * Enters: nothing. Leaves: every type that crosses the border between page, package, worker and engine.
  * Sizes are bytes, durations milliseconds unless a name says `seconds`, rates per optimiser step.
  */
-import type { LanguageEngine } from "./language-protocol.js";
+import type { LanguageEngine, WeightStorage } from "./language-protocol.js";
 
 /** One labelled text. */
 export interface Example {
@@ -59,6 +59,9 @@ export interface ModelInfo {
   hiddenSize: number;
   vocabSize: number;
   maxPositions: number;
+  storage: WeightStorage;
+  /** Bytes of the weights on the device. */
+  weightBytes: number;
   /** The head that the model's own files ask for, and the words that say why. */
   defaultHead: HeadKind;
   defaultHeadReason: string;
@@ -205,6 +208,9 @@ export interface TrainOptions {
   labelDescriptions?: Record<string, string>;
   /** Compute the frozen lower part once and reuse it; default true. */
   frozenCache?: boolean;
+  /** Compute each layer a second time in the backward pass instead of keeping its inside, which takes about a third longer and far
+   * less memory. Default false. */
+  gradientCheckpointing?: boolean;
 }
 
 /** All options of a run as they were used, none left out; a run with these repeats it. */
@@ -507,7 +513,7 @@ export interface EngineExports {
 }
 
 export interface Engine extends LanguageEngine {
-  loadModel(name: string, files: SourceFile[]): Promise<ModelInfo>;
+  loadModel(name: string, files: SourceFile[], storage: WeightStorage): Promise<ModelInfo>;
   /** Checks examples and options; the run itself goes on in `nextEvent`. */
   startTraining(examples: Example[], options: TrainOptions): void;
   /** Works until something is worth telling; undefined after `finished`. */
@@ -521,6 +527,8 @@ export interface Engine extends LanguageEngine {
   importAdapter(files: ExportedFile[]): Promise<void>;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
+  /** Bytes of the GPU buffers that the engine holds, in use or kept for the next step; 0 on the CPU engine. */
+  bufferBytes(): number;
   /** Builds a random model of that shape with LoRA on query and value, ready for `benchmarkStep`. */
   prepareBenchmark(shape: BenchmarkShape): Promise<void>;
   /** Floating-point operations of one such step (forward, and backward without frozen weights' gradients). */

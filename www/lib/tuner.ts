@@ -28,6 +28,11 @@ export abstract class Tuner<Model, Event> {
     return this.call("memoryBytes", []);
   }
 
+  /** Bytes of the GPU buffers that the engine holds, in use or kept for the next step; 0 on the CPU engine. */
+  bufferBytes(): Promise<number> {
+    return this.call("bufferBytes", []);
+  }
+
   /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
   dispose(): void {
     this.link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));

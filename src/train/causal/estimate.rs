@@ -6,7 +6,7 @@ use crate::Result;
 use crate::device::WIDENED_PART;
 use crate::layers::Storage;
 use crate::models::causal_batch::logit_positions;
-use crate::models::decoder::DecoderConfig;
+use crate::models::decoder::{Decoder, DecoderConfig};
 use crate::peft::Method;
 use crate::peft::lora::trained_numbers;
 
@@ -62,8 +62,8 @@ pub fn estimate(config: &DecoderConfig, method: &Method, work: &Work) -> Estimat
     // a layer's weights in float32, and how many widened parts of a table were seen to stand there at once
     let (widened, copies) = match work.storage {
         Storage::F32 => (0, 0),
-        Storage::F16 => (4 * linear_floats(config), 1),
-        Storage::Int8 | Storage::Int4 => (4 * linear_floats(config), 4),
+        Storage::F16 => (4 * config.linear_numbers(), 1),
+        Storage::Int8 | Storage::Int4 => (4 * config.linear_numbers(), 4),
     };
     let words = config.vocab_size as u64;
     let positions = (logit_positions(config.vocab_size) as u64).min(tokens);
@@ -104,31 +104,13 @@ pub fn trained_by(config: &DecoderConfig, method: &Method) -> Result<u64> {
     }
 }
 
-/// Numbers in one layer's linear weights.
-fn linear_floats(config: &DecoderConfig) -> u64 {
-    let shapes = config.linear_shapes(0).into_iter();
-    shapes
-        .map(|(_, [input, output])| (input * output) as u64)
-        .sum()
-}
-
 /// Numbers in one layer's attention weights.
 fn scores(config: &DecoderConfig, work: &Work) -> u64 {
     (work.batch * config.num_attention_heads * work.longest * work.longest) as u64
 }
 
-/// Numbers that one layer keeps for its backward pass: its input and its normed input, twice; queries, keys, values and their mixture; the
-/// gate before and behind its function and its sigmoid, the other half and the product; the scores as exponentials, as weights and before; and
-/// what each delta keeps.
+/// Numbers that one layer keeps for its backward pass: its own, its scores and what each delta keeps.
 fn layer_floats(config: &DecoderConfig, method: &Method, work: &Work) -> u64 {
-    let [hidden, wide, width, heads, key_heads] = [
-        config.hidden_size,
-        config.intermediate_size,
-        config.head_dim,
-        config.num_attention_heads,
-        config.num_key_value_heads,
-    ]
-    .map(|n| n as u64);
     let tokens = (work.batch * work.longest) as u64;
     let linears = config.linear_shapes(0).into_iter();
     let delta = |[input, output]: [usize; 2]| match method {
@@ -144,6 +126,7 @@ fn layer_floats(config: &DecoderConfig, method: &Method, work: &Work) -> u64 {
         _ => 0,
     };
     let deltas = linears.map(|(_, shape)| delta(shape) as u64).sum::<u64>();
-    let each = 4 * hidden + 2 * width * (heads + key_heads) + 5 * wide + deltas;
-    tokens * each + 3 * scores(config, work)
+    Decoder::kept_numbers(config, tokens)
+        + tokens * deltas
+        + Decoder::KEPT_SCORES * scores(config, work)
 }

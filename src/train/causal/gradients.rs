@@ -229,7 +229,7 @@ fn run(
 
 /// Frees what was recorded for a backward pass that nothing can ask for any more. burn does so at the end of every backward pass; this is the
 /// smallest one.
-fn forget(device: &Device) {
+pub(crate) fn forget(device: &Device) {
     Tensor::<1>::zeros([1], device)
         .autodiff()
         .require_grad()

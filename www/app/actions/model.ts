@@ -16,9 +16,9 @@ export class ModelActions {
 
   async load(source: ModelSource): Promise<void> {
     const { store } = this;
-    const { device } = store.state.model;
+    const { device, storage } = store.state.model;
     store.patch("model", { status: "loading", error: undefined });
-    await this.#loading.load((options) => FineTuner.load(source, { device, ...options }), {
+    await this.#loading.load((options) => FineTuner.load(source, { device, storage, ...options }), {
       progress: (progress) => store.patch("model", { progress }),
       ready: ({ model: info, device: report }) => {
         store.patch("model", { status: "ready", info, report, progress: undefined });

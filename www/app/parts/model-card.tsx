@@ -3,6 +3,7 @@
  */
 import type { DeviceReport, ModelInfo } from "webtune";
 import { count } from "../format";
+import { storageNames } from "../storages";
 
 export const deviceName = (report: DeviceReport): string => (report.device === "webgpu" ? "WebGPU" : "CPU engine");
 
@@ -30,6 +31,10 @@ export function ModelCard({ info, report }: { info: ModelInfo; report: DeviceRep
         <div>
           <dt>Parameters</dt>
           <dd>{count(info.parameters)}</dd>
+        </div>
+        <div>
+          <dt>Frozen weights</dt>
+          <dd>{storageNames[info.storage]}</dd>
         </div>
         <div>
           <dt>Layers × width</dt>

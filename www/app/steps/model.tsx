@@ -9,8 +9,10 @@ import { ModelCard } from "../parts/model-card";
 import { ModelForm } from "../parts/model-form";
 import type { Way } from "../parts/model-source";
 import { StepCard } from "../parts/step-card";
+import { StorageChoice } from "../parts/storage-choice";
 import { emptyForm } from "../source-form";
 import { isBusy, type State, type Store, wouldLose } from "../state";
+import { storageNames } from "../storages";
 
 /** The folder beside the page, and the repository that it is a copy of. */
 const DEFAULT_MODEL = { folder: "models/all-MiniLM-L6-v2/", name: "sentence-transformers/all-MiniLM-L6-v2" };
@@ -20,7 +22,7 @@ const ways: Way[] = [
   {
     kind: "files",
     title: "Files on this computer",
-    text: "A folder with config.json, tokenizer.json and safetensors.",
+    text: "A folder with config.json, tokenizer.json and safetensors: BERT and its kin, or a language model.",
   },
   { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
 ];
@@ -56,7 +58,18 @@ export function ModelStep({ state, store, actions }: { state: State; store: Stor
         onError={(error) => store.patch("model", { error })}
         onLoad={load}
         onCancel={() => actions.cancel()}
-      />
+      >
+        <details class="drawer">
+          <summary>
+            Frozen weights <span class="muted">{storageNames[model.storage]}</span>
+          </summary>
+          <StorageChoice
+            storage={model.storage}
+            disabled={isBusy(run) || model.status === "loading"}
+            onChange={(storage) => store.patch("model", { storage })}
+          />
+        </details>
+      </ModelForm>
       {model.info && model.report ? <ModelCard info={model.info} report={model.report} /> : null}
     </StepCard>
   );

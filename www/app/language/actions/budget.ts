@@ -10,9 +10,9 @@ import {
   type WeightStorage,
 } from "webtune";
 import type { FieldValues } from "../../read-options";
+import { storageNames, storages } from "../../storages";
 import { sizesOf } from "../settings";
 import type { Budget, Remedy } from "../state";
-import { storageNames, storages } from "../storages";
 
 const QUARTER = 0.25;
 

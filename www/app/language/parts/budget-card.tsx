@@ -4,8 +4,8 @@
 import { bytes } from "../../format";
 import { Alert } from "../../parts/alert";
 import { ScrollBox } from "../../parts/scroll-box";
+import { storageNames } from "../../storages";
 import type { Budget, LanguageModelState } from "../state";
-import { storageNames } from "../storages";
 
 interface Props {
   model: LanguageModelState;

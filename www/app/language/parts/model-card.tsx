@@ -4,7 +4,7 @@
 import type { DeviceReport, LanguageModelInfo } from "webtune";
 import { bytes, count } from "../../format";
 import { adapterWords, deviceName } from "../../parts/model-card";
-import { storageNames } from "../storages";
+import { storageNames } from "../../storages";
 
 export function LanguageModelCard({ info, report }: { info: LanguageModelInfo; report: DeviceReport }) {
   const facts: [string, string][] = [

@@ -6,15 +6,14 @@ import type { ModelSource } from "webtune";
 import { useConfirm } from "../../parts/confirm";
 import { ModelForm } from "../../parts/model-form";
 import type { Way } from "../../parts/model-source";
-import { Segments } from "../../parts/segments";
 import { StepCard } from "../../parts/step-card";
+import { StorageChoice } from "../../parts/storage-choice";
 import { emptyForm, type SourceForm, sourceOf } from "../../source-form";
 import { isBusy } from "../../state";
 import type { LanguageModelActions } from "../actions/model";
 import { BudgetCard } from "../parts/budget-card";
 import { LanguageModelCard } from "../parts/model-card";
 import { type LanguageState, type LanguageStore, wouldLoseTuned } from "../state";
-import { storageSegments } from "../storages";
 
 const DEFAULT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct";
 const preset: ModelSource = { repository: DEFAULT_MODEL };
@@ -89,11 +88,8 @@ export function LanguageModelStep({ state, store, actions }: Props) {
         onLoad={load}
         onCancel={() => actions.cancel()}
       >
-        <Segments
-          legend="Frozen weights"
-          name="storage"
-          choices={storageSegments}
-          value={model.storage}
+        <StorageChoice
+          storage={model.storage}
           disabled={isBusy(run) || model.status === "loading"}
           onChange={(storage) => store.patch("model", { storage })}
         />

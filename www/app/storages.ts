@@ -2,7 +2,7 @@
  * Enters: nothing. Leaves: the ways to keep frozen weights, in words.
  */
 import type { WeightStorage } from "webtune";
-import type { Segment } from "../parts/segments";
+import type { Segment } from "./parts/segments";
 
 export const storageNames: Record<WeightStorage, string> = {
   f32: "32-bit",

@@ -1,0 +1,33 @@
+//! Enters: a model's shape. Leaves: whole training steps of a random model of that shape, and matrix products beside which their speed is
+//! judged. The clock is outside: in a browser's worker, or in a native program.
+
+mod classifier;
+mod language;
+
+use burn::tensor::{Distribution, Tensor};
+
+use crate::Result;
+use crate::device::{Compute, read};
+
+pub use classifier::{ClassifierBenchmark, Shape};
+pub use language::{LanguageBenchmark, LanguageWork};
+
+/// Products `[m, k] x [k, n]` on fresh random matrices; one value of the last is read, so that all are done.
+///
+/// # Errors
+/// Failures of the device.
+pub async fn matmul(compute: &Compute, [m, k, n]: [usize; 3], count: usize) -> Result<()> {
+    let random =
+        |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, &compute.device);
+    let [a, b] = [random([m, k]), random([k, n])];
+    let mut last = None;
+    for _ in 0..count {
+        last = Some(a.clone().matmul(b.clone()));
+    }
+    match last {
+        Some(product) => read(product.narrow(0, 0, 1).narrow(1, 0, 1))
+            .await
+            .map(|_| ()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,110 @@
+//! Enters: an encoder's sizes and a run's options. Leaves: the bytes that the run will take.
+
+use super::TrainOptions;
+use crate::device::Compute;
+use crate::eval::evaluate::EVALUATION_BATCH;
+use crate::layers::Storage;
+use crate::models::{Encoder, EncoderConfig};
+use crate::peft::{Method, MethodType};
+
+/// What an estimate depends on besides model and options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// How the weights of linear layers are kept.
+    pub storage: Storage,
+    /// Tokens of the longest row.
+    pub longest: usize,
+    /// Number of labels.
+    pub labels: usize,
+    /// Rows that train and judge.
+    pub rows: usize,
+    /// Numbers that train.
+    pub trained: u64,
+}
+
+/// Bytes at the peak: the weights; what one training batch keeps, or one evaluation batch holds; what trains five times
+/// over (value, gradient, two moments, best epoch's copy); the baselines' features (as computed, gathered, and as a
+/// tensor), their products of rows and labels, and the probe's solver's memory; the confusion matrices.
+pub fn estimate(
+    config: &EncoderConfig,
+    compute: &Compute,
+    options: &TrainOptions,
+    method: &Method,
+    work: &Work,
+) -> u64 {
+    let [hidden, wide, layers, labels, rows] = [
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_hidden_layers,
+        work.labels,
+        work.rows,
+    ]
+    .map(|n| n as u64);
+    let head = (hidden + 1) * labels;
+    let kind = compute.kind;
+    let contrastive = options
+        .contrastive
+        .settings()
+        .map_or(0, |stage| stage.batch_size);
+    let batch = options.train_batch_size.max(contrastive);
+    let prefix = match method {
+        Method::Prefix(config) => config.num_virtual_tokens,
+        _ => 0,
+    };
+    let tokens = (batch * work.longest) as u64;
+    // what a method keeps for each token of a layer, beside the network's own
+    let kept = match method {
+        // each of six deltas keeps its product with A twice, and its masked input and the mask where it drops any; a magnitude keeps
+        // the output before it
+        Method::Lora(lora) => {
+            let dropped = if lora.lora_dropout > 0.0 {
+                2 * (5 * hidden + wide)
+            } else {
+                0
+            };
+            let scaled = if lora.use_dora {
+                2 * (5 * hidden + wide)
+            } else {
+                0
+            };
+            12 * lora.largest_rank() as u64 + dropped + scaled
+        }
+        Method::Houlsby(houlsby) => 2 * (2 * hidden + 4 * houlsby.width(config.hidden_size) as u64),
+        _ => 0,
+    };
+    // masks of hidden states, twice a layer, and the masked values
+    let dropped = if options.dropout > 0.0 { 4 * hidden } else { 0 };
+    // a mixture and its mask for each weight
+    let mixed = if options.mixout > 0.0 {
+        8 * work.trained
+    } else {
+        0
+    };
+    let start = if options.l2_sp > 0.0 && method.kind() != MethodType::Full {
+        4 * work.trained
+    } else {
+        0
+    };
+    let longest = work.longest + prefix;
+    // a layer's weights in float32, which the backward pass reads again
+    let widened = match work.storage {
+        Storage::F32 => 0,
+        _ => 4 * Encoder::linear_numbers(config),
+    };
+    let inside = Encoder::layer_bytes(config, batch, longest, kind);
+    let passing = Encoder::passing_bytes(config, batch, longest);
+    let of_method = 4 * tokens * (kept + dropped);
+    let activations = match options.gradient_checkpointing {
+        // what enters each layer, and one layer's inside
+        true => 4 * layers * tokens * hidden + inside + of_method + widened,
+        false => layers * (inside + of_method + widened),
+    };
+    let training = activations + passing + mixed + start;
+    let evaluation = Encoder::layer_bytes(config, EVALUATION_BATCH, longest, kind);
+    let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
+    Encoder::weight_bytes(config, work.storage, compute.packs_bits())
+        + training.max(evaluation)
+        + 20 * work.trained
+        + baselines
+        + 16 * labels * labels
+}

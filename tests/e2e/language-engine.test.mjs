@@ -1,0 +1,141 @@
+/**
+ * Enters: the package, bundled, and a tiny language model. Leaves: proof of what only the engine itself can show: a merged folder at its
+ * reader's pace, and a storage that the adapter can't compute in.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { build } from "vite";
+import { launch } from "../../scripts/browser.mjs";
+import { ensurePackage } from "../../scripts/build-package.mjs";
+import { serve } from "../../scripts/static-server.mjs";
+import { tinyLanguageModel } from "./support/tiny-language.mjs";
+
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="module">
+  import { LanguageTuner } from "webtune";
+
+  const source = { url: "model/" };
+  const sizesOf = (pieces) => pieces.map((piece) => piece.open ?? piece.length ?? "close");
+
+  async function merged() {
+    const tuner = await LanguageTuner.loadLanguageModel(source, { device: "cpu" });
+    const rows = Array.from({ length: 8 }, (_, index) => ({ row: index + 1, content: { text: "The cat says meow." } }));
+    const train = async () => {
+      for await (const _ of tuner.trainLanguageModel(rows, { numTrainEpochs: 1, maxLength: 32, sampleTokens: 0 }));
+    };
+    await train();
+    const whole = [];
+    await tuner.exportMerged((piece) => void whole.push(piece));
+    let told = 0;
+    const ended = await tuner
+      .exportMerged(async (piece) => {
+        told += 1;
+        if (told === 5) throw new Error("the disk is full");
+        // Another run, and a text, come in between.
+        if (told === 2) await train();
+        if (told === 3) await tuner.generate("The", { maxNewTokens: 2 });
+      })
+      .catch((error) => error.message);
+    const again = [];
+    await tuner.exportMerged(async (piece) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      again.push(piece);
+    });
+    const { text } = await tuner.generate("The cat", { maxNewTokens: 4 });
+    tuner.dispose();
+    return { whole: sizesOf(whole), again: sizesOf(again), told, ended, text };
+  }
+
+  async function half() {
+    const adapter = await navigator.gpu?.requestAdapter();
+    const able = adapter?.features.has("shader-f16");
+    const loading = LanguageTuner.loadLanguageModel(source, { device: "webgpu", storage: "f16" });
+    const outcome = await loading.then(
+      (tuner) => tuner.dispose(),
+      ({ code, message }) => ({ code, message }),
+    );
+    return { adapter: Boolean(adapter), able, outcome };
+  }
+
+  globalThis.jobs = { merged, half };
+</script>`;
+
+/** @type {string[]} */
+const folders = [];
+/** @param {string} name */
+function temporary(name) {
+  const folder = mkdtempSync(join(tmpdir(), `webtune ${name} `));
+  folders.push(folder);
+  return folder;
+}
+
+/** @type {Awaited<ReturnType<typeof serve>>} */
+let server;
+/** @type {Awaited<ReturnType<typeof launch>>} */
+let browser;
+before(async () => {
+  const [model, from, to] = [temporary("model"), temporary("page"), temporary("bundle")];
+  for (const [path, bytes] of Object.entries(tinyLanguageModel())) writeFileSync(join(model, path), bytes);
+  writeFileSync(join(from, "index.html"), PAGE);
+  const alias = { webtune: join(await ensurePackage(), "index.js") };
+  await build({
+    root: from,
+    configFile: false,
+    base: "./",
+    logLevel: "error",
+    resolve: { alias },
+    worker: { format: "es" },
+    build: { outDir: to, emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 4096 },
+  });
+  server = await serve({ mounts: { "/": to, "/model/": model } });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** @param {"merged" | "half"} name @returns {Promise<any>} */
+async function job(name) {
+  const tab = await browser.newPage();
+  try {
+    await tab.goto(`${server.origin}/`);
+    await tab.waitForFunction("globalThis.jobs");
+    return await tab.evaluate(`globalThis.jobs.${name}()`);
+  } finally {
+    await tab.close();
+  }
+}
+
+test("a merged folder is written at its reader's pace, and a reader that fails leaves the tuner usable", async () => {
+  const { whole, again, told, ended, text } = await job("merged");
+  assert.equal(ended, "the disk is full");
+  assert.equal(told, 5);
+  assert.deepEqual(again, whole);
+  assert.equal(typeof text, "string");
+  let left = 0;
+  const files = [];
+  for (const piece of whole) {
+    if (piece === "close") assert.equal(left, 0);
+    else if (typeof piece === "number") left -= piece;
+    else {
+      files.push(piece.path);
+      left = piece.size;
+    }
+  }
+  for (const name of ["config.json", "tokenizer.json", "model.safetensors"]) assert.ok(files.includes(name), name);
+});
+
+test("f16 is refused by name where the adapter does not compute in it", async () => {
+  const { adapter, able, outcome } = await job("half");
+  assert.ok(adapter, "this Chromium has a WebGPU adapter, a software one at least");
+  if (able) assert.equal(outcome, undefined);
+  else {
+    assert.equal(outcome.code, "invalidOption");
+    assert.match(outcome.message, /^storage: .*f16/);
+  }
+});
