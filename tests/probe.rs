@@ -26,6 +26,7 @@ fn equals_scikit_learn() {
     let labels = file["labels"].as_array().unwrap();
     let mut data = ProbeData {
         bias: true,
+        scale: 1.0,
         features: floats(&file["features"]),
         labels: labels
             .iter()
@@ -52,4 +53,34 @@ fn equals_scikit_learn() {
             }
         }
     }
+}
+
+#[test]
+fn features_of_any_length_meet_the_same_penalty() {
+    let file: Value = serde_json::from_str(CASES).unwrap();
+    let labels = file["labels"].as_array().unwrap();
+    let labels = labels.iter().map(|label| label.as_u64().unwrap() as usize);
+    let labels = labels.collect::<Vec<_>>();
+    // of length 1
+    let unit = floats(&file["features"]);
+    let long = unit.iter().map(|value| 64.0 * value).collect::<Vec<_>>();
+    let fitted = |features: &[f32], bias: bool| {
+        let data = ProbeData::new(features.to_vec(), labels.clone(), bias);
+        let head = block_on(fit(&data, 3, 0.1, None)).unwrap();
+        head_logits(&head, features)
+    };
+    let [short, long, weak] = [
+        fitted(&unit, false),
+        fitted(&long, false),
+        fitted(&long, true),
+    ];
+    let largest = short
+        .iter()
+        .fold(0.0_f32, |max, value| max.max(value.abs()));
+    for (a, b) in short.iter().zip(&long) {
+        assert!((a - b).abs() <= TOLERANCE as f32 * largest, "{a} for {b}");
+    }
+    // without it the penalty is 4096 times weaker
+    let largest_weak = weak.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
+    assert!(largest_weak > 1.5 * largest, "{largest_weak} {largest}");
 }

@@ -18,6 +18,7 @@ const FEW: Facts = Facts {
     labels: 6,
     tokens: 12.0,
     layers: 6,
+    last_token: false,
 };
 
 const MANY: Facts = Facts { rows: 4000, ..FEW };
@@ -471,4 +472,22 @@ fn impossible_combinations_are_refused_before_anything_is_computed() {
     };
     assert!(error.to_string().starts_with('r'), "{error}");
     assert!(error.to_string().contains("32 singular values"), "{error}");
+}
+
+#[test]
+fn a_head_over_a_decoders_last_token_has_a_rate_of_its_own() {
+    let last = Facts {
+        last_token: true,
+        ..MANY
+    };
+    let rates = |json: Value, facts: &Facts| {
+        let options = chosen(json, facts).options;
+        (options.learning_rate, options.head_learning_rate)
+    };
+    assert_eq!(rates(json!({}), &MANY), (1e-3, 1e-2));
+    assert_eq!(rates(json!({}), &last), (1e-3, 1e-3));
+    let prefix = json!({"method": {"type": "prefix"}});
+    assert_eq!(rates(prefix, &last), (1e-2, 1e-3));
+    let given = json!({"headLearningRate": 0.5});
+    assert_eq!(rates(given, &last), (1e-3, 0.5));
 }

@@ -15,8 +15,12 @@ use webtune::device::Compute;
 use webtune::export::{export, import};
 use webtune::layers::Storage;
 use webtune::models::Family;
+use webtune::models::decoder::DecoderFamily;
 use webtune::pretrained::Pretrained;
 use webtune::tuned::Which;
+
+const LLAMA: Family = Family::Decoder(DecoderFamily::Llama);
+const GPT2: Family = Family::Decoder(DecoderFamily::Gpt2);
 
 /// The CPU engine has one source of dropout for all threads, and every run seeds it.
 fn turn() -> MutexGuard<'static, ()> {
@@ -45,14 +49,18 @@ fn settings(more: Value) -> Value {
 #[test]
 fn checkpointing_gives_the_same_run() {
     let _turn = turn();
-    let model = stored(Family::Bert, Storage::F32);
-    for method in [
+    let methods = [
         json!({"type": "lora"}),
         json!({"type": "lora", "layersToTransform": [1]}),
         json!({"type": "full"}),
-        json!({"type": "houlsby"}),
         json!({"type": "prefix"}),
-    ] {
+        json!({"type": "houlsby"}),
+    ];
+    let bert = methods.iter().map(|method| (Family::Bert, method));
+    // a decoder has no place for bottlenecks
+    let llama = methods[..4].iter().map(|method| (LLAMA, method));
+    for (family, method) in bert.chain(llama) {
+        let model = stored(family, Storage::F32);
         for head in ["cls", "mean"] {
             let run = |checkpointing: bool| {
                 let more =
@@ -63,7 +71,7 @@ fn checkpointing_gives_the_same_run() {
             assert!(plain.len() > 6);
             // the order in which gradients are summed, over some steps of Adam
             let error = relative_error(&again, &plain);
-            assert!(error < 1e-3, "{method} {head}: {error:.1e}");
+            assert!(error < 1e-3, "{family:?} {method} {head}: {error:.1e}");
         }
     }
 }
@@ -85,13 +93,23 @@ fn dropout_and_mixout_drop_the_same_in_the_second_computation() {
 #[test]
 fn every_storage_trains_leaves_and_comes_back() {
     let _turn = turn();
-    for family in [Family::Bert, Family::Roberta, Family::Modernbert] {
+    for family in [
+        Family::Bert,
+        Family::Roberta,
+        Family::Modernbert,
+        LLAMA,
+        GPT2,
+    ] {
         for storage in [Storage::F16, Storage::Int8, Storage::Int4] {
             let model = stored(family, storage);
             assert!(model.info().weight_bytes < stored(family, Storage::F32).info().weight_bytes);
             for method in ["lora", "houlsby", "prefix", "probe"] {
-                // AdapterHub has no ModernBERT
-                if method != "lora" && method != "probe" && family != Family::Bert {
+                let fits = match (method, family) {
+                    ("houlsby", _) => family == Family::Bert,
+                    ("prefix", _) => ![Family::Roberta, Family::Modernbert].contains(&family),
+                    _ => true,
+                };
+                if !fits {
                     continue;
                 }
                 let more = json!({"method": {"type": method}, "contrastive": false, "head": "cls"});

@@ -25,6 +25,27 @@ pub struct ProbeData {
     pub labels: Vec<usize>,
     /// Whether the head has biases; they are zeros otherwise.
     pub bias: bool,
+    /// What features are multiplied by where the penalty weighs the weights that read them.
+    pub scale: f64,
+}
+
+impl ProbeData {
+    /// What a head with biases reads is of a length near one. A decoder's last norm gives vectors of any length, beside which the same
+    /// penalties would be next to none: these are brought to length one on average.
+    pub fn new(features: Vec<f32>, labels: Vec<usize>, bias: bool) -> Self {
+        let squares = features.iter().map(|value| f64::from(*value).powi(2));
+        let mean = squares.sum::<f64>() / labels.len().max(1) as f64;
+        let scale = match bias {
+            true => 1.0,
+            false => 1.0 / mean.sqrt().max(1e-12),
+        };
+        Self {
+            features,
+            labels,
+            bias,
+            scale,
+        }
+    }
 }
 
 /// The problem on the CPU engine: products of `[rows, hidden]` are too small to be worth a GPU's round trips.
@@ -46,11 +67,12 @@ impl Problem {
         for (row, label) in data.labels.iter().enumerate() {
             target[row * labels + label] = 1.0;
         }
+        let x = Tensor::from_data(
+            TensorData::new(data.features.clone(), [rows, hidden]),
+            &device,
+        );
         Self {
-            x: Tensor::from_data(
-                TensorData::new(data.features.clone(), [rows, hidden]),
-                &device,
-            ),
+            x: if data.scale == 1.0 { x } else { x * data.scale },
             target: Tensor::from_data(TensorData::new(target, [rows, labels]), &device),
             shape: [rows, hidden, labels],
             decay: 1.0 / (2.0 * c * rows as f64),
@@ -97,8 +119,8 @@ impl Problem {
     }
 }
 
-/// Fits the head with one penalty, from `start` (or zeros): scikit-learn's `LogisticRegression(C=c)`, with
-/// `fit_intercept=False` where the head has no biases.
+/// Fits the head with one penalty, from `start` (or zeros): scikit-learn's `LogisticRegression(C=c)`, on the scaled
+/// features, with `fit_intercept=False` where the head has no biases.
 ///
 /// # Errors
 /// Failures of the device.
@@ -112,10 +134,10 @@ pub async fn fit(
     let hidden = problem.shape[1];
     let theta = match start {
         None => vec![0.0; (hidden + 1) * labels],
-        Some(head) => flatten(head, hidden, labels),
+        Some(head) => flatten(head, hidden, labels, data.scale),
     };
     let theta = minimize(&problem, theta).await?;
-    Ok(unflatten(&theta, hidden, labels))
+    Ok(unflatten(&theta, hidden, labels, data.scale))
 }
 
 /// L-BFGS (Liu & Nocedal 1989) with a backtracking line search; the problem is convex.
@@ -198,19 +220,23 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-fn flatten(head: &HeadWeights, hidden: usize, labels: usize) -> Vec<f64> {
+/// The other way round: [`unflatten`].
+fn flatten(head: &HeadWeights, hidden: usize, labels: usize, scale: f64) -> Vec<f64> {
     let mut theta = Vec::with_capacity((hidden + 1) * labels);
     for column in 0..hidden {
-        theta.extend((0..labels).map(|label| f64::from(head.weight[label * hidden + column])));
+        theta.extend(
+            (0..labels).map(|label| f64::from(head.weight[label * hidden + column]) / scale),
+        );
     }
     theta.extend(head.bias.iter().map(|bias| f64::from(*bias)));
     theta
 }
 
-fn unflatten(theta: &[f64], hidden: usize, labels: usize) -> HeadWeights {
+/// Weights for features that were multiplied by `scale`, as weights for the features themselves.
+fn unflatten(theta: &[f64], hidden: usize, labels: usize, scale: f64) -> HeadWeights {
     let mut weight = Vec::with_capacity(hidden * labels);
     for label in 0..labels {
-        weight.extend((0..hidden).map(|column| theta[column * labels + label] as f32));
+        weight.extend((0..hidden).map(|column| (theta[column * labels + label] * scale) as f32));
     }
     HeadWeights {
         weight,

@@ -87,6 +87,7 @@ impl Plan {
             labels: 1,
             tokens: 0.0,
             layers: model.config.num_hidden_layers,
+            last_token: false,
         };
         let early = choose(&given, &facts)?.options;
         let max_length = max_length(model, &early)?;
@@ -107,6 +108,7 @@ impl Plan {
             rows: split.train.len(),
             labels: labels.len(),
             tokens: tokens.clone().sum::<usize>() as f64 / encodings.len() as f64,
+            last_token: head == HeadKind::Cls && matches!(model.config.family, Family::Decoder(_)),
             ..facts
         };
         let chosen = choose(&given, &facts)?;

@@ -21,6 +21,8 @@ pub struct Facts {
     /// Tokens of a text, on average.
     pub tokens: f64,
     pub layers: usize,
+    /// Whether the head reads a decoder's last token.
+    pub last_token: bool,
 }
 
 /// What the first pass over the texts has shown.
@@ -107,7 +109,7 @@ pub fn choose(given: &Given, facts: &Facts) -> Result<Chosen> {
     let per_label = facts.rows as f64 / facts.labels.max(1) as f64;
     choose_method(&mut choice, recipe, facts);
     let contrastive = choose_contrastive(&mut choice, per_label);
-    choose_rates(&mut choice, contrastive);
+    choose_rates(&mut choice, contrastive, facts);
     choose_length(&mut choice, recipe, contrastive);
     let options = read(&choice.map)?;
     options.check()?;
@@ -173,6 +175,10 @@ fn rates(method: &str) -> (f64, f64) {
     }
 }
 
+/// The head's peak rate over a decoder's last token. AdamW moves each weight by about the rate, and so a logit by the rate times the sum of all
+/// features: they are unbounded here, and many.
+const LAST_TOKEN_RATE: f64 = 1e-3;
+
 /// Whether there is a contrastive stage. What a person left out of its settings is filled too.
 fn choose_contrastive(choice: &mut Choice<'_>, per_label: f64) -> bool {
     let (rate, _) = rates(&choice.method());
@@ -210,8 +216,12 @@ fn choose_contrastive(choice: &mut Choice<'_>, per_label: f64) -> bool {
     }
 }
 
-fn choose_rates(choice: &mut Choice<'_>, contrastive: bool) {
+fn choose_rates(choice: &mut Choice<'_>, contrastive: bool, facts: &Facts) {
     let (rate, head_rate) = rates(&choice.method());
+    let head_rate = match facts.last_token {
+        true => LAST_TOKEN_RATE,
+        false => head_rate,
+    };
     // a contrastive stage leaves little to learn
     let share = if contrastive { 0.5 } else { 1.0 };
     choice.set("learningRate", json!(share * rate));

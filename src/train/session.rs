@@ -168,10 +168,9 @@ impl Session {
         let hidden = self.model.config.hidden_size;
         let names = plan.labels.names();
         let split = plan.train.len() * hidden;
-        let data = |features: &[f32], labels: &[usize]| ProbeData {
-            bias: Classifier::has_bias(&self.model.encoder, plan.head),
-            features: features.to_vec(),
-            labels: labels.to_vec(),
+        let bias = Classifier::has_bias(&self.model.encoder, plan.head);
+        let data = |features: &[f32], labels: &[usize]| {
+            ProbeData::new(features.to_vec(), labels.to_vec(), bias)
         };
         let train = data(&features.head[..split], &plan.train.labels);
         let validation = data(&features.head[split..], &plan.validation.labels);

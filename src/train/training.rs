@@ -362,11 +362,8 @@ impl Training {
             .await?;
         let fitted = match features.iter().flatten().all(|value| value.is_finite()) {
             true => {
-                let data = ProbeData {
-                    features: features.concat(),
-                    labels: plan.train.labels.clone(),
-                    bias: Classifier::has_bias(&self.classifier.encoder, plan.head),
-                };
+                let bias = Classifier::has_bias(&self.classifier.encoder, plan.head);
+                let data = ProbeData::new(features.concat(), plan.train.labels.clone(), bias);
                 fit(&data, plan.labels.len(), REFIT_PENALTY, None).await?
             }
             // a diverged encoder: the scores will tell

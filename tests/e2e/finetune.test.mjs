@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "../../scripts/cache.mjs";
 import { csv } from "./support/rows.mjs";
+import { tinyLanguageModel } from "./support/tiny-language.mjs";
 import { changed, tinyModel } from "./support/tiny-model.mjs";
 
 /** @type {string} */
@@ -131,6 +132,25 @@ test("another method into the same folder leaves nothing of the last one behind"
     for (const name of [...files, "labels.json", "README.md"]) assert.ok(written.includes(name), `${type}: ${name}`);
     for (const name of ["adapter_config.json", "stale.txt"]) assert.ok(!written.includes(name), `${type}: ${name}`);
   }
+});
+
+test("a language model classifies its last token", () => {
+  mkdirSync(join(folder, "decoder"));
+  for (const [name, bytes] of Object.entries(tinyLanguageModel())) writeFileSync(join(folder, "decoder", name), bytes);
+  const pads = JSON.stringify({ pad_token: "<|im_start|>" });
+  writeFileSync(join(folder, "decoder/tokenizer_config.json"), pads);
+  const settings = JSON.stringify({ numTrainEpochs: 1, contrastive: false, headInit: "random" });
+  const args = ["--model", "decoder", "--device", "cpu", "--train", "train.csv", "--test", "test.csv"];
+  const { status, stderr } = finetune([...args, "--options", settings, "--out", "last"]);
+  assert.equal(status, 0, stderr);
+  const config = JSON.parse(readFileSync(join(folder, "last/adapter/adapter_config.json"), "utf8"));
+  assert.deepEqual([config.task_type, config.modules_to_save], ["SEQ_CLS", ["classifier", "score"]]);
+  // The tokenizer's settings came from the folder, and its padding token stands where transformers needs it.
+  assert.match(readFileSync(join(folder, "last/adapter/README.md"), "utf8"), /pad_token_id=1\)/);
+  assert.equal(metricsOf("last").options.headLearningRate, 1e-3);
+  const refused = finetune([...args, "--options", '{"method":{"type":"houlsby"}}', "--out", "refused"]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /houlsby does not fit a llama model/);
 });
 
 test("several seeds are summed up, and the best is kept", () => {

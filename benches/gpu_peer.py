@@ -1,0 +1,104 @@
+"""Enters: a graphics card that CUDA knows. Leaves: the time of the same training steps as benches/gpu.rs, in PyTorch with PEFT.
+
+    python benches/gpu_peer.py [--only WORDS]
+
+Needs torch, transformers and peft. Models are random ones of the same shapes, LoRA has the same rank on the same layers, a step is the
+same work: forward, backward, clipping, AdamW and the loss read back. float32 without TF32 is what a browser's shaders compute; TF32 beside
+it is what a server would use.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM
+
+# Seconds of one timing, and timings of which the median counts, as in benches/gpu.rs.
+TIMING = 0.4
+ROUNDS = 5
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def minilm(rows, tokens):
+    config = BertConfig(
+        vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, num_labels=2
+    )
+    lora = LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, target_modules=["query", "value"])
+    return BertForSequenceClassification(config), lora, rows, tokens
+
+
+def llama(rows, tokens, **sizes):
+    lora = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules=PROJECTIONS)
+    return LlamaForCausalLM(LlamaConfig(tie_word_embeddings=True, **sizes)), lora, rows, tokens
+
+
+STORIES = dict(
+    vocab_size=512, hidden_size=64, num_hidden_layers=5, num_attention_heads=8, num_key_value_heads=4, intermediate_size=172,
+    max_position_embeddings=512,
+)
+SMOLLM = dict(
+    vocab_size=49152, hidden_size=576, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, intermediate_size=1536,
+    max_position_embeddings=8192,
+)
+CASES = {
+    "MiniLM, 16 x 64": lambda: minilm(16, 64),
+    "MiniLM, 64 x 128": lambda: minilm(64, 128),
+    "stories260K, 8 x 128": lambda: llama(8, 128, **STORIES),
+    "stories260K, 64 x 128": lambda: llama(64, 128, **STORIES),
+    "SmolLM2-135M, 4 x 256": lambda: llama(4, 256, **SMOLLM),
+    "SmolLM2-135M, 16 x 256": lambda: llama(16, 256, **SMOLLM),
+}
+
+
+def milliseconds(case):
+    torch.manual_seed(1)
+    base, lora, rows, tokens = case()
+    model = get_peft_model(base, lora).cuda().train()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4)
+    ids = (torch.arange(rows * tokens) * 7919 % base.config.vocab_size).view(rows, tokens).cuda()
+    labels = ids if lora.task_type == "CAUSAL_LM" else torch.arange(rows).remainder(2).cuda()
+
+    def step():
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    for _ in range(3):
+        step()
+    begin = time.perf_counter()
+    step()
+    count = max(1, min(1000, int(TIMING / (time.perf_counter() - begin))))
+    each = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        for _ in range(count):
+            step()
+        each.append((time.perf_counter() - begin) / count)
+    return 1000 * statistics.median(each), rows * tokens
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    only = parser.parse_args().only
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
+    print("| case | float32 ms/step | tokens/s | TF32 ms/step |")
+    print("| --- | --- | --- | --- |")
+    for name, case in CASES.items():
+        if only not in name:
+            continue
+        found = []
+        for precision in ("highest", "high"):
+            torch.set_float32_matmul_precision(precision)
+            found.append(milliseconds(case))
+        (plain, tokens), (tf32, _) = found
+        print(f"| {name} | {plain:.2f} | {1000 * tokens / plain:.0f} | {tf32:.2f} |", flush=True)
+
+
+main()
