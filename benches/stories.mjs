@@ -3,7 +3,8 @@
  *
  *   npm run bench:stories -- --model DIR [--device cpu|webgpu] [--epochs 20] [--bytes 65536] [--out DIR]
  *
- * The stories come from a grammar with a fixed seed; `--bytes` takes fewer where a software adapter would need hours. The run is `npm run finetune` with a context of 128 tokens and eight of them a step.
+ * The stories come from a grammar with a fixed seed; `--bytes` takes fewer where a software adapter would need hours. The run is
+ * `npm run finetune` with a context of 128 tokens and eight of them a step.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -65,7 +65,11 @@ const cases = [
     () => ({ config: { model_type: "t5", architectures: ["T5ForConditionalGeneration"] } }),
     /config\.json.*t5/i,
   ],
-  ["tokenizer larger than the embedding table", smallVocabulary, /tokenizer\.json.*1099.*vocab_size of config\.json is 1000/],
+  [
+    "tokenizer larger than the embedding table",
+    smallVocabulary,
+    /tokenizer\.json.*1099.*vocab_size of config\.json is 1000/,
+  ],
   ["empty weights", () => ({ weights: Buffer.alloc(0) }), /model\.safetensors: /],
 ];
 
