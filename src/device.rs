@@ -36,6 +36,11 @@ pub const WIDENED_PART: u64 = 8 << 20;
 /// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 3584 << 20;
 
+/// Whether tensors of `device` are the CPU engine's.
+pub fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
 impl Compute {
     /// The CPU engine.
     pub fn cpu() -> Self {

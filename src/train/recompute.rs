@@ -1,8 +1,8 @@
 //! Enters: a classifier and a batch. Leaves: the gradients, with the inside of one layer at a time in memory.
 //!
 //! Gradient checkpointing (Chen et al. 2016), as for language models in [`super::causal::gradients`]: what enters each layer is kept, and its
-//! inside is computed again when its own gradient is taken. Without dropout the loss is that of the plain way to the last bit, and the
-//! gradients but for the order in which those that meet at a layer are summed.
+//! inside is computed again when its own gradient is taken. Without dropout the loss is that of the plain way, on the CPU engine to the last
+//! bit, and the gradients but for the order in which those that meet at a layer are summed.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 
 use super::causal::gradients::forget;
 use super::step::TrainBatch;
+use crate::device::is_cpu;
 use crate::models::heads::States;
 use crate::models::network::layer_of;
 use crate::models::{Classifier, Inputs, Network};
@@ -45,7 +46,9 @@ pub(super) fn by_layer(
     // without gradients, so that nothing is recorded; dropout stays on
     let plain = activate(classifier.clone(), |_| false);
     // burn computes some functions otherwise where no gradient is asked for, so that a first pass must ask too; it does so of leaves of its
-    // own, because what was recorded is forgotten only with all its leaves
+    // own, because what was recorded is forgotten only with all its leaves. A graphics card promises no bits, and recording there takes three
+    // times as long as computing.
+    let repeats_bits = is_cpu(&device);
     let leaves = || {
         activate(classifier.clone(), |path| {
             tracked.iter().any(|tracked| tracked == path)
@@ -54,7 +57,7 @@ pub(super) fn by_layer(
     let (start, mut x, mask) = match &batch.inputs {
         Inputs::Tokens(tokens) => {
             seed_at(0);
-            let x = match embeddings {
+            let x = match embeddings && repeats_bits {
                 true => leaves().encoder.lower(0, tokens).inner(),
                 false => plain.encoder.lower(0, tokens),
             };
@@ -82,6 +85,10 @@ pub(super) fn by_layer(
     let mut entries = Vec::with_capacity(layers - first);
     for index in first..layers {
         entries.push(x.clone());
+        if !repeats_bits {
+            x = of_layer(&plain, index, x, &mask);
+            continue;
+        }
         let layer = leaves();
         x = of_layer(&layer, index, enter(index, x), &mask).inner();
         drop(layer);

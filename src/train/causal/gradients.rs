@@ -1,14 +1,15 @@
 //! Enters: a language model and batches. Leaves: the gradients of the mean loss over all their targets, with no more in memory than asked.
 //!
 //! The backward pass goes by hand from the loss to the layers: the head's logits exist for some positions at a time, and with gradient
-//! checkpointing (Chen et al. 2016) each layer's inside exists only while its own gradient is taken. burn's autodiff does the rest. Both ways
-//! run the same operations in the same order, so that they agree to the last bit.
+//! checkpointing (Chen et al. 2016) each layer's inside exists only while its own gradient is taken. burn's autodiff does the rest. On the CPU
+//! engine both ways run the same operations in the same order, so that they agree to the last bit.
 
 use std::collections::BTreeMap;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
+use crate::device::is_cpu;
 use crate::models::causal_batch::{chunks, ids, logit_positions};
 use crate::models::decoder::{Context, Layer};
 use crate::models::network::layer_of;
@@ -16,7 +17,7 @@ use crate::models::{CausalBatch, CausalLm};
 use crate::peft::Trainable;
 use crate::peft::freeze::{activate, take_gradients};
 
-/// How a pass is made; none of it changes the result.
+/// How a pass is made; none of it changes the result, on a graphics card but for rounding.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
     /// Compute each layer a second time in the backward pass instead of keeping its inside.
@@ -173,9 +174,15 @@ fn add_batch(
         true => x.autodiff().require_grad(),
         false => x,
     };
+    // a graphics card promises no bits, and recording there takes three times as long as computing
+    let repeats_bits = is_cpu(&x.device());
     let mut entries = Vec::with_capacity(layers - trained.first);
     for index in trained.first..layers {
         entries.push(x.clone());
+        if !repeats_bits {
+            x = run(plain, &plain.model.layers[index], index, x, &context, pass);
+            continue;
+        }
         // burn computes some functions otherwise where no gradient is asked for, so that this pass must ask too; it does so of leaves of its
         // own, because what was recorded is forgotten only with all its leaves
         let layer = activate(decoder.layers[index].clone(), |path| {
