@@ -3,10 +3,10 @@
 use burn::tensor::DType;
 
 use super::freeze::Trainable;
-use super::method::invalid;
-use crate::Result;
-use crate::layers::Mixout;
+use super::method::{Method, invalid};
+use crate::layers::{Mixout, Storage};
 use crate::models::{CausalLm, Classifier, Network};
+use crate::{Error, Result};
 
 /// Everything that the head reads: embeddings, layers, and the pooler under a `cls` head.
 pub fn trainable(classifier: &Classifier) -> Trainable {
@@ -20,12 +20,27 @@ pub fn trainable(classifier: &Classifier) -> Trainable {
 pub fn trainable_causal(model: &CausalLm) -> Result<Trainable> {
     let dtype = model.model.embed_tokens.parts[0].val().dtype();
     if dtype != DType::F32 {
-        return Err(invalid(
-            "method",
-            "full trains the weights themselves, which needs storage f32".into(),
-        ));
+        return Err(needs_f32());
     }
     Ok(Trainable::of(model, |_| true))
+}
+
+/// Whether a language model that is kept so can be trained so, before there is one.
+///
+/// # Errors
+/// As [`trainable_causal`].
+pub fn check_storage(method: &Method, storage: Storage) -> Result<()> {
+    match method {
+        Method::Full(_) if storage != Storage::F32 => Err(needs_f32()),
+        _ => Ok(()),
+    }
+}
+
+fn needs_f32() -> Error {
+    invalid(
+        "method",
+        "full trains the weights themselves, which needs storage f32".into(),
+    )
 }
 
 /// Mixes the weights of all linear layers of the encoder with what they are now, the pretrained values.

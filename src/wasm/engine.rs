@@ -115,7 +115,14 @@ impl Engine {
         let Some(session) = &mut self.session else {
             return Ok(JsValue::UNDEFINED);
         };
-        let event = session.next_event().await.map_err(error)?;
+        let event = match session.next_event().await {
+            Ok(event) => event,
+            Err(failure) => {
+                // nothing of a run that failed is kept
+                self.session = None;
+                return Err(error(failure));
+            }
+        };
         // with the last event in hand a caller may predict and export at once
         if let Some(tuned) = session.take_tuned() {
             self.tuned = Some(tuned);

@@ -17,7 +17,7 @@ use crate::export::merged::Piece;
 use crate::language_model::{LanguageModel, Prompt};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig};
-use crate::peft::Method;
+use crate::peft::{Method, full};
 use crate::preview::preview;
 use crate::score::score;
 use crate::train::causal::estimate::{Work, estimate, trained_by};
@@ -111,6 +111,8 @@ impl Engine {
     ) -> Result<JsValue, JsValue> {
         let options: EstimateOptions = from_js(options, "options")?;
         let config = DecoderConfig::parse(&config.to_vec()).map_err(error)?;
+        self.compute.check_storage(options.storage).map_err(error)?;
+        full::check_storage(&options.method, options.storage).map_err(error)?;
         let trained = trained_by(&config, &options.method).map_err(error)?;
         let work = Work {
             storage: options.storage,
@@ -159,7 +161,14 @@ impl Engine {
         let Some(session) = &mut self.language.session else {
             return Ok(JsValue::UNDEFINED);
         };
-        let event = session.next_event().await.map_err(error)?;
+        let event = match session.next_event().await {
+            Ok(event) => event,
+            Err(failure) => {
+                // nothing of a run that failed is kept
+                self.language.session = None;
+                return Err(error(failure));
+            }
+        };
         if let Some(tuned) = session.take_tuned() {
             self.language.tuned = Some(tuned);
         }

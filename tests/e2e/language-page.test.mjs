@@ -111,6 +111,10 @@ test("a merged model goes to a folder file by file, or into a zip where the brow
     return found;
   });
 
+  // A second time beside the first one, which is left alone.
+  await page.at("export-merged").click();
+  await page.reads("export-note", /-merged-2\.$/);
+
   await page.raw.evaluate(() => {
     Reflect.set(window, "showDirectoryPicker", undefined);
   });
@@ -155,6 +159,11 @@ test("where a run does not fit, the page says what to change before anything is 
   const billion = { hidden_size: 2048, num_hidden_layers: 22, num_attention_heads: 32, num_key_value_heads: 4 };
   await shaped({ ...billion, ...vocabulary, intermediate_size: 5632 });
   await page.reads("budget-remedies", /8-bit weights: \S+ GB\s+fits/);
+  // All weights train: rounded ones cannot, and the page says so before a run does.
+  await page.setOptions({ "method.type": "full" });
+  await page.chooseStorage("int8");
+  await page.reads("budget-error", /full trains the weights themselves.*f32/);
+  await page.setOptions({ "method.type": "" });
   const before = await page.at("budget-verdict").innerText();
   await page.chooseStorage("int4");
   await page.raw.waitForFunction(
@@ -200,6 +209,11 @@ test("what cannot be used gets a clear message and loses nothing", async () => {
   await page.setOptions({ learningRate: "fast" });
   await page.start();
   await page.reads("option-learningRate-error", /expected a number, found "fast"/);
+
+  // Pasted texts stand in no file until they are saved.
+  assert.ok(await page.leavingIsHeld());
+  await page.export(() => page.at("save-texts").click());
+  assert.ok(!(await page.leavingIsHeld()));
   await close();
 });
 
@@ -215,11 +229,18 @@ test("texts that were asked to be remembered are there after a reload, and the a
   await page.reads("texts-note", /remembered on this device/);
   assert.equal(await page.at("texts-count").innerText(), left);
 
-  // The other desk is untouched, and a switch back loses nothing.
+  // The other desk is untouched, and a switch back loses nothing, not even what is half typed.
+  await page.chooseTiny();
+  await page.reads("budget-verdict", /takes up to/);
+  await page.loadModel();
+  await page.at("try-prompt").fill("half a prompt");
   await page.at("task-classify").check({ force: true });
   await page.at("examples-drop").waitFor();
   await page.choose();
   assert.equal(await page.at("texts-count").innerText(), left);
+  assert.equal(await page.at("try-prompt").inputValue(), "half a prompt");
+  await page.reads("chosen-files", /3 files/);
+  await page.reads("budget-verdict", /takes up to/);
   await close();
 });
 

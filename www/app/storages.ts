@@ -15,9 +15,9 @@ export const storages = Object.keys(storageNames) as WeightStorage[];
 
 const help: Record<WeightStorage, string> = {
   f32: "The frozen weights exactly as float32. The most memory, the fastest on the processor.",
-  f16: "Half the memory, hardly rounded.",
-  int8: "A quarter of the memory: blocks of 32 values with one scale each.",
-  int4: "An eighth of the memory on the graphics card, rounded coarsely. The processor's engine keeps 8 bits of it.",
+  f16: "Half of the weights' memory, hardly rounded; needs shader-f16 on a graphics card.",
+  int8: "A quarter of the weights' memory, in blocks of 32 values with one scale each. Saves most with gradient checkpointing.",
+  int4: "An eighth of the weights' memory on a graphics card, rounded coarsely; the processor's engine gives each 8 bits.",
 };
 
 export const storageSegments: Segment<WeightStorage>[] = storages.map((value) => ({

@@ -3,9 +3,13 @@
  */
 import { useEffect, useState } from "preact/hooks";
 
+/** What was typed and chosen on a desk, by name. */
+export type Kept = Map<string, unknown>;
+
 /** `announcement` is for the live region: the last thing worth hearing. */
 export class Store<S extends { announcement: string }> {
   state: S;
+  readonly kept: Kept = new Map();
   readonly #listeners = new Set<(state: S) => void>();
 
   constructor(initial: S) {
@@ -38,4 +42,14 @@ export function useStore<S extends { announcement: string }>(store: Store<S>): S
     return store.subscribe(set);
   }, [store]);
   return state;
+}
+
+/** State of a part that stays as it is while another desk is in view. */
+export function useKept<T>(kept: Kept, name: string, initial: T): [T, (next: T) => void] {
+  const [value, set] = useState<T>(() => (kept.has(name) ? (kept.get(name) as T) : initial));
+  const keep = (next: T) => {
+    kept.set(name, next);
+    set(next);
+  };
+  return [value, keep];
 }

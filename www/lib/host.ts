@@ -65,7 +65,7 @@ export class EngineHost {
   #exports: Promise<EngineExports> | undefined;
   #engine: Engine | undefined;
   /** Engines without a model, for calls that need none. */
-  readonly #bare = new Map<DeviceChoice, Promise<Engine>>();
+  readonly #bare = new Map<DeviceReport["device"], Promise<Engine>>();
   #panic = "";
   #dead = false;
 
@@ -232,13 +232,20 @@ export class EngineHost {
   }
 
   /** An engine for a call that needs no model. */
-  #any(choice: DeviceChoice): Promise<Engine> {
+  async #any(choice: DeviceChoice): Promise<Engine> {
+    // By what is chosen in the end: a WebAssembly instance opens the graphics card once.
+    const { device } = await chooseDevice(choice, this.#parts.gpu);
     const made =
-      this.#bare.get(choice) ?? this.#createEngine(() => undefined, choice, undefined).then(([made]) => made);
-    this.#bare.set(choice, made);
-    // a failure is not kept
-    made.catch(() => this.#bare.delete(choice));
-    return made;
+      this.#bare.get(device) ?? this.#createEngine(() => undefined, device, undefined).then(([made]) => made);
+    this.#bare.set(device, made);
+    try {
+      return await made;
+    } catch (error) {
+      // a failure is not kept
+      this.#bare.delete(device);
+      if (choice === "auto" && device === "webgpu") return this.#any("cpu");
+      throw error;
+    }
   }
 
   async #estimateLanguage(

@@ -21,7 +21,7 @@ export class ModelActions {
     await this.#loading.load((options) => FineTuner.load(source, { device, storage, ...options }), {
       progress: (progress) => store.patch("model", { progress }),
       ready: ({ model: info, device: report }) => {
-        store.patch("model", { status: "ready", info, report, progress: undefined });
+        store.patch("model", { status: "ready", info, report, progress: undefined, error: undefined });
         store.patch("run", emptyRun(store.state.run.options));
         store.patch("result", {
           finished: undefined,

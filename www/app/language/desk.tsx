@@ -11,7 +11,7 @@ import { LanguageModelActions } from "./actions/model";
 import { LanguageRunActions } from "./actions/run";
 import { TextActions } from "./actions/texts";
 import { WriteActions } from "./actions/write";
-import { type LanguageState, LanguageStore, wouldLoseTuned } from "./state";
+import { type LanguageState, LanguageStore, leavingWouldLose } from "./state";
 import { LanguageModelStep } from "./steps/model";
 import { LanguageResultsStep } from "./steps/results";
 import { TextsStep } from "./steps/texts";
@@ -41,7 +41,7 @@ export class LanguageWork {
   }
 
   leavingWouldLose(): boolean {
-    return wouldLoseTuned(this.store.state);
+    return leavingWouldLose(this.store.state);
   }
 }
 

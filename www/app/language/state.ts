@@ -13,7 +13,6 @@ import type {
   Likelihood,
   ModelSource,
   ParsedText,
-  Prompt,
   WeightStorage,
 } from "webtune";
 import type { Progress } from "../loading";
@@ -69,13 +68,13 @@ export interface TextItem {
 
 export interface TextsState {
   items: TextItem[];
-  /** For error messages. */
-  name: string;
   note?: string | undefined;
   error?: string | undefined;
   reading: boolean;
-  undo?: { what: string; items: TextItem[]; name: string } | undefined;
+  undo?: { what: string; items: TextItem[]; typed: boolean } | undefined;
   remember: boolean;
+  /** Some rows stand in no file of the person's: pasted ones, or what is left of a file. */
+  typed: boolean;
   /** This device remembers the rows as they are. */
   stored: boolean;
 }
@@ -119,6 +118,8 @@ export interface Leaving {
 export interface LanguageResultState {
   finished?: LanguageEventOf<"finished"> | undefined;
   origin?: "trained" | "imported" | undefined;
+  /** Name of the tuned model; kept here, as the model may be gone when the result leaves. */
+  model: string;
   /** Grows with each new result, so that shown texts are known to be of an older one. */
   version: number;
   /** The PEFT folder; none for a whole tuned model. */
@@ -141,7 +142,6 @@ export interface Writing {
 }
 
 export interface TryState {
-  prompt?: Prompt | undefined;
   /** Of which result. */
   version: number;
   base?: Writing | undefined;
@@ -183,6 +183,7 @@ export const emptyLanguageRun = (options: FieldValues): LanguageRunState => ({
 export const emptyResult = (version: number): LanguageResultState => ({
   finished: undefined,
   origin: undefined,
+  model: "model",
   version,
   files: undefined,
   exported: true,
@@ -196,7 +197,7 @@ export const emptyResult = (version: number): LanguageResultState => ({
 
 const initialState: LanguageState = {
   model: { status: "empty", device: "auto", storage: "f32", reading: false },
-  texts: { items: [], name: "texts", reading: false, remember: false, stored: false },
+  texts: { items: [], reading: false, remember: false, typed: false, stored: false },
   run: emptyLanguageRun({}),
   result: emptyResult(0),
   trying: { version: 0, busy: false },
@@ -212,3 +213,7 @@ export class LanguageStore extends Store<LanguageState> {
 /** A run or its result would go. */
 export const wouldLoseTuned = ({ run, result }: LanguageState): boolean =>
   run.status !== "idle" || (result.origin === "trained" && !result.exported);
+
+/** The same, and texts that stand in no file and no storage. */
+export const leavingWouldLose = (state: LanguageState): boolean =>
+  wouldLoseTuned(state) || (state.texts.typed && !state.texts.stored);

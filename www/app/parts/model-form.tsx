@@ -4,7 +4,7 @@
 import type { ComponentChildren } from "preact";
 import type { DeviceChoice, ModelSource } from "webtune";
 import type { Progress } from "../loading";
-import { type SourceForm, sourceOf } from "../source-form";
+import type { SourceForm } from "../source-form";
 import { Alert } from "./alert";
 import { ModelSourceFields, type Way } from "./model-source";
 import { ProgressLine } from "./progress-line";
@@ -22,8 +22,8 @@ const devices: Segment<DeviceChoice>[] = [
 
 interface Props {
   ways: readonly Way[];
-  /** What the first way loads. */
-  preset: ModelSource;
+  /** What the form says, or what is still missing of it. */
+  source: ModelSource | string;
   /** A repository id. */
   example: string;
   form: SourceForm;
@@ -47,10 +47,9 @@ interface Props {
 }
 
 export function ModelForm(props: Props) {
-  const { ways, preset, example, form, model, loaded, busy, children } = props;
+  const { ways, source, example, form, model, loaded, busy, children } = props;
   const loading = model.status === "loading";
   const load = () => {
-    const source = sourceOf(form, preset, example);
     if (typeof source === "string") props.onError(source);
     else props.onLoad(source);
   };

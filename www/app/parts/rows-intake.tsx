@@ -5,10 +5,15 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Folder } from "../files";
 import { counted } from "../format";
+import { type Kept, useKept } from "../store";
 import { DropZone } from "./drop-zone";
 import { FileButton } from "./file-button";
 
+/** The name of what was pasted. */
+export const PASTED = "pasted text";
+
 interface Props {
+  kept: Kept;
   /** Of the test ids: `NAME-drop`, `NAME-file`, `built-in-NAME`. */
   name: "examples" | "texts";
   label: string;
@@ -29,7 +34,7 @@ interface Props {
 
 export function RowsIntake(props: Props) {
   const { name, label, invitation, accept, builtInLabel, placeholder, count, noun, reading } = props;
-  const [pasted, setPasted] = useState("");
+  const [pasted, setPasted] = useKept(props.kept, "pasted", "");
   const [add, setAdd] = useState(false);
   const adding = add && count > 0;
   const take = (folder: Folder) => {
@@ -37,7 +42,9 @@ export function RowsIntake(props: Props) {
     if (!file) return;
     if (another) {
       const given = counted(folder.files.length, "file");
-      props.onError(`${given} were given: one file at a time, please. Tick "Add" to join several.`);
+      props.onError(
+        `${given} were given: one file at a time, please.${count > 0 ? ' Tick "Add" to join several.' : ""}`,
+      );
       return;
     }
     props.onRead(file.path, file.blob, adding);
@@ -74,7 +81,7 @@ export function RowsIntake(props: Props) {
           type="button"
           data-testid="paste-read"
           disabled={pasted.trim() === "" || reading}
-          onClick={() => props.onRead("pasted text", pasted, adding)}
+          onClick={() => props.onRead(PASTED, pasted, adding)}
         >
           Read the pasted text
         </button>

@@ -1,28 +1,9 @@
 /**
  * Enters: where a run stands. Leaves: the buttons that start, pause and stop it, with the keyboard's place kept among them.
  */
-import { useEffect, useRef } from "preact/hooks";
 import type { RunControls } from "../run-controls";
 import type { RunStatus } from "../state";
-
-/**
- * The pressed button goes as a run starts and ends, and those of a run wake up later: the keyboard's place stays in their
- * row, and moves on to the first that can be pressed.
- */
-function useKeptFocus(status: RunStatus) {
-  const row = useRef<HTMLDivElement>(null);
-  const before = useRef(status);
-  useEffect(() => {
-    if (before.current === status) return;
-    before.current = status;
-    const { activeElement } = document;
-    const lost = !activeElement || activeElement === document.body || activeElement === row.current;
-    if (!lost && !(activeElement.matches(":disabled") && row.current?.contains(activeElement))) return;
-    const place = row.current?.querySelector<HTMLElement>("button:not(:disabled)") ?? row.current;
-    place?.focus({ preventScroll: true });
-  }, [status]);
-  return row;
-}
+import { useKeptFocus } from "./kept-focus";
 
 interface Props {
   status: RunStatus;

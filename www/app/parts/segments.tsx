@@ -21,7 +21,7 @@ interface Props<Value extends string> {
 export function Segments<Value extends string>({ legend, name, choices, value, disabled, onChange }: Props<Value>) {
   return (
     <div class="segments-block">
-      <fieldset class="segments" disabled={disabled}>
+      <fieldset class="segments" disabled={disabled} aria-describedby={`${name}-help`}>
         <legend>{legend}</legend>
         {choices.map((one) => (
           <label key={one.value}>
@@ -37,7 +37,9 @@ export function Segments<Value extends string>({ legend, name, choices, value, d
           </label>
         ))}
       </fieldset>
-      <p class="help">{choices.find((one) => one.value === value)?.help}</p>
+      <p class="help" id={`${name}-help`}>
+        {choices.find((one) => one.value === value)?.help}
+      </p>
     </div>
   );
 }

@@ -4,7 +4,7 @@
 import type { ExampleActions } from "../actions/examples";
 import type { Checked } from "../checks";
 import { download } from "../files";
-import { counted } from "../format";
+import { counted, messageOf } from "../format";
 import { Alert } from "../parts/alert";
 import { LabelCounts } from "../parts/label-counts";
 import { RowsFooter } from "../parts/rows-footer";
@@ -45,6 +45,7 @@ export function ExamplesStep({ state, store, checked, actions }: Props) {
       lead="Texts and the label that each should get. A few dozen per label do well. They stay in this tab."
     >
       <RowsIntake
+        kept={store.kept}
         name="examples"
         label="Bring in examples"
         invitation={'Drop a CSV, TSV, JSON lines or "label, tab, text" file here, or'}
@@ -55,7 +56,7 @@ export function ExamplesStep({ state, store, checked, actions }: Props) {
         noun="row"
         reading={examples.reading}
         onRead={(name, content, add) => void actions.read(name, content, add)}
-        onBuiltIn={() => void builtIn()}
+        onBuiltIn={() => void builtIn().catch((error: unknown) => store.patch("examples", { error: messageOf(error) }))}
         onError={(error) => store.patch("examples", { error })}
       />
       <Alert message={examples.error} testId="examples-error" />

@@ -1,7 +1,7 @@
 /**
  * Enters: the model's state. Leaves: the first step, where a model and a device are chosen and loaded.
  */
-import { useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { ModelSource } from "webtune";
 import type { ModelActions } from "../actions/model";
 import { useConfirm } from "../parts/confirm";
@@ -10,12 +10,18 @@ import { ModelForm } from "../parts/model-form";
 import type { Way } from "../parts/model-source";
 import { StepCard } from "../parts/step-card";
 import { StorageChoice } from "../parts/storage-choice";
-import { emptyForm } from "../source-form";
+import { emptyForm, sourceOf } from "../source-form";
 import { isBusy, type State, type Store, wouldLose } from "../state";
 import { storageNames } from "../storages";
+import { useKept } from "../store";
 
 /** The folder beside the page, and the repository that it is a copy of. */
 const DEFAULT_MODEL = { folder: "models/all-MiniLM-L6-v2/", name: "sentence-transformers/all-MiniLM-L6-v2" };
+
+const preset = (): ModelSource => ({
+  url: new URL(DEFAULT_MODEL.folder, document.baseURI).href,
+  name: DEFAULT_MODEL.name,
+});
 
 const ways: Way[] = [
   { kind: "default", title: "all-MiniLM-L6-v2", text: "Small and quick, for English. About 90 MB, Apache-2.0." },
@@ -29,7 +35,8 @@ const ways: Way[] = [
 
 export function ModelStep({ state, store, actions }: { state: State; store: Store; actions: ModelActions }) {
   const { model, run } = state;
-  const [form, setForm] = useState(emptyForm);
+  const [form, setForm] = useKept(store.kept, "form", emptyForm);
+  const source = useMemo(() => sourceOf(form, preset(), DEFAULT_MODEL.name), [form]);
   const { askIf, dialog } = useConfirm();
 
   const load = (source: ModelSource) => {
@@ -47,7 +54,7 @@ export function ModelStep({ state, store, actions }: { state: State; store: Stor
       {dialog}
       <ModelForm
         ways={ways}
-        preset={{ url: new URL(DEFAULT_MODEL.folder, document.baseURI).href, name: DEFAULT_MODEL.name }}
+        source={source}
         example={DEFAULT_MODEL.name}
         form={form}
         model={model}

@@ -9,6 +9,7 @@ import {
   memoryLimit,
   type WeightStorage,
 } from "webtune";
+import { codeOf } from "../../format";
 import type { FieldValues } from "../../read-options";
 import { storageNames, storages } from "../../storages";
 import { sizesOf } from "../settings";
@@ -32,13 +33,17 @@ export async function budgetOf(
   const limit = memoryLimit();
   // Every weight trains in `full`, so none may be rounded.
   const possible = sizes.method.type === "full" ? storages.filter((one) => one === "f32") : storages;
-  const table = await Promise.all(
-    possible.map(async (one) => ({
-      storage: one,
-      plain: totalOf(await ask({ storage: one })),
-      checkpointed: totalOf(await ask({ storage: one, gradientCheckpointing: true })),
-    })),
-  );
+  const table = [];
+  for (const one of possible) {
+    try {
+      const plain = totalOf(await ask({ storage: one }));
+      const checkpointed = totalOf(await ask({ storage: one, gradientCheckpointing: true }));
+      table.push({ storage: one, plain, checkpointed });
+    } catch (error) {
+      // This device cannot keep weights so.
+      if (codeOf(error) !== "invalidOption" || one === storage) throw error;
+    }
+  }
   const plain = totalOf(await ask({}));
   // As the engine decides where nothing is asked for.
   const checkpointing = wanted ?? (storage === "int8" || storage === "int4" || plain > limit);
@@ -51,8 +56,9 @@ export async function budgetOf(
   };
   if (total > limit) {
     if (!checkpointing) await propose("gradient checkpointing", { gradientCheckpointing: true });
-    for (const one of possible.filter((other) => other !== storage)) {
-      await propose(`${storageNames[one]} weights`, { storage: one, gradientCheckpointing: true });
+    for (const { storage: one } of table.filter((row) => row.storage !== storage)) {
+      const words = `${storageNames[one]} weights${checkpointing ? "" : " with gradient checkpointing"}`;
+      await propose(words, { storage: one, gradientCheckpointing: true });
     }
     if (sizes.trainBatchSize > 1) {
       await propose("a batch size of 1 with more accumulation", { trainBatchSize: 1 });
@@ -60,9 +66,9 @@ export async function budgetOf(
     const shorter = Math.max(16, Math.round(sizes.maxLength * QUARTER));
     if (shorter < sizes.maxLength) await propose(`texts of ${shorter} tokens at most`, { maxLength: shorter });
     if (remedies.every(({ bytes }) => bytes > limit)) {
-      const storage = possible.at(-1) ?? "f32";
+      const least = table.at(-1)?.storage ?? "f32";
       await propose("all of these together", {
-        storage,
+        storage: least,
         trainBatchSize: 1,
         maxLength: Math.min(shorter, sizes.maxLength),
         gradientCheckpointing: true,

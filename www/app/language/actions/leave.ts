@@ -5,7 +5,7 @@ import type { LanguageTuner } from "webtune";
 import { fileName } from "../../file-names";
 import { adapterFiles, download, type Folder, writeZip } from "../../files";
 import { bytes, codeOf, messageOf } from "../../format";
-import { emptyResult, type LanguageStore, type Leaving } from "../state";
+import { emptyResult, type LanguageResultState, type LanguageStore, type Leaving } from "../state";
 import { pickFolder, type Sink, ZipSink } from "./sinks";
 
 export class LeaveActions {
@@ -80,11 +80,18 @@ export class LeaveActions {
       await tuner.importLanguageAdapter(files);
       const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
       const importNote = `The adapter in ${name} is loaded and ready to try.`;
-      store.patch("result", { ...emptyResult(store.state.result.version + 1), origin: "imported", files, importNote });
+      store.patch("result", {
+        ...emptyResult(store.state.result.version + 1),
+        origin: "imported",
+        model: tuner.model.name,
+        files,
+        importNote,
+      });
       store.announce(importNote);
     } catch (error) {
-      if (codeOf(error) === "crashed") this.crashed();
+      if (tuner !== this.tuner()) return;
       store.patch("result", { importError: messageOf(error) });
+      if (codeOf(error) === "crashed") this.crashed();
     } finally {
       store.patch("result", { busy: false });
     }
@@ -92,16 +99,21 @@ export class LeaveActions {
 
   async #leave(leaving: Leaving, work: () => Promise<string>): Promise<void> {
     const { store } = this;
-    store.patch("result", { busy: true, leaving, exportError: undefined, exportNote: undefined });
+    const { version } = store.state.result;
+    /** Another result may have come meanwhile, of which nothing has left. */
+    const patch = (change: Partial<LanguageResultState>) => {
+      if (store.state.result.version === version) store.patch("result", change);
+    };
+    patch({ busy: true, leaving, exportError: undefined, exportNote: undefined });
     try {
       const exportNote = await work();
-      store.patch("result", { exported: true, exportNote });
+      patch({ exported: true, exportNote });
       store.announce(exportNote);
     } catch (error) {
+      patch({ exportError: messageOf(error) });
       if (codeOf(error) === "crashed") this.crashed();
-      store.patch("result", { exportError: messageOf(error) });
     } finally {
-      store.patch("result", { busy: false, leaving: undefined });
+      patch({ busy: false, leaving: undefined });
     }
   }
 
@@ -112,7 +124,7 @@ export class LeaveActions {
   }
 
   #name(): string {
-    const model = this.store.state.model.info?.name ?? "model";
+    const model = this.store.state.result.model;
     return fileName(model.split("/").filter(Boolean).pop() ?? "model");
   }
 }

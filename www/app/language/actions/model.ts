@@ -2,7 +2,7 @@
  * Enters: a source, a device, a storage. Leaves: the desk's one `LanguageTuner`, and what a run with it would take.
  */
 import { LanguageTuner, type ModelSource, readModelConfig } from "webtune";
-import { messageOf } from "../../format";
+import { bytes, messageOf } from "../../format";
 import { Loading } from "../../loading";
 import { emptyLanguageRun, emptyResult, type LanguageStore } from "../state";
 import { budgetOf } from "./budget";
@@ -24,7 +24,7 @@ export class LanguageModelActions {
     await this.#loading.load((options) => LanguageTuner.loadLanguageModel(source, { device, storage, ...options }), {
       progress: (progress) => store.patch("model", { progress }),
       ready: ({ model: info, device: report }) => {
-        store.patch("model", { status: "ready", info, report, progress: undefined });
+        store.patch("model", { status: "ready", info, report, progress: undefined, error: undefined });
         store.patch("run", emptyLanguageRun(store.state.run.options));
         store.patch("result", emptyResult(store.state.result.version + 1));
         store.patch("trying", { base: undefined, tuned: undefined, error: undefined });
@@ -65,7 +65,10 @@ export class LanguageModelActions {
     store.patch("model", { reading: true });
     try {
       const budget = await budgetOf(config.bytes, storage, device, store.state.run.options);
-      if (turn === this.#asked) store.patch("model", { reading: false, budget, budgetError: undefined });
+      if (turn !== this.#asked) return;
+      const fits = budget.total <= budget.limit ? "It fits." : "It does not fit.";
+      if (!store.state.model.budget) store.announce(`A run takes up to ${bytes(budget.total)}. ${fits}`);
+      store.patch("model", { reading: false, budget, budgetError: undefined });
     } catch (error) {
       if (turn !== this.#asked) return;
       store.patch("model", { reading: false, budget: undefined, budgetError: messageOf(error) });
@@ -89,7 +92,12 @@ export class LanguageModelActions {
       report: undefined,
       error: "The engine crashed. Load the model again.",
     });
+    const { origin, files, version } = this.store.state.result;
     this.store.patch("result", { importNote: undefined });
+    if (origin !== "trained" || files) return;
+    // Weights that were tuned as a whole were in the engine alone.
+    this.store.patch("result", emptyResult(version + 1));
+    this.store.patch("run", { error: "The engine crashed, and what was tuned in it is lost." });
   }
 
   cancel(): void {

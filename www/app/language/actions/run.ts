@@ -33,7 +33,8 @@ export class LanguageRunActions {
     );
   }
 
-  async start(rows: ParsedText[], file: string): Promise<void> {
+  /** Errors name a row by its place in the list. */
+  async start(rows: ParsedText[]): Promise<void> {
     const { store } = this;
     const tuner = this.tuner();
     if (!tuner) return;
@@ -48,7 +49,7 @@ export class LanguageRunActions {
     this.#speeds = [];
     const before = store.state.result.files;
     try {
-      const run = tuner.trainLanguageModel(rows, options, { file });
+      const run = tuner.trainLanguageModel(rows, options, { file: "the list of texts" });
       this.controls.run = run;
       for await (const event of run) {
         this.#take(event);
@@ -111,6 +112,7 @@ export class LanguageRunActions {
           ...emptyResult(store.state.result.version + 1),
           finished: event,
           origin: "trained",
+          model: store.state.model.info?.name ?? "model",
           exported: false,
         });
         store.announce(event.message);

@@ -11,7 +11,7 @@ export interface Sink {
   open(path: string): Promise<void>;
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
-  /** After a failure: no half a file stays. */
+  /** After a failure: nothing of it stays. */
   abandon(): Promise<void>;
   /** What a person should know. */
   finish(): string;
@@ -28,23 +28,36 @@ declare global {
 export async function pickFolder(name: string): Promise<Sink | undefined> {
   if (!window.showDirectoryPicker) return undefined;
   const picked = await window.showDirectoryPicker({ id: "webtune", mode: "readwrite" });
-  return new FolderSink(picked, await picked.getDirectoryHandle(name, { create: true }));
+  return new FolderSink(picked, await freeName(picked, name));
+}
+
+/** What is in that folder already is left alone: `NAME-2` where `NAME` is taken. */
+async function freeName(picked: FileSystemDirectoryHandle, name: string): Promise<string> {
+  const taken = new Set<string>();
+  for await (const entry of picked.keys()) taken.add(entry);
+  for (let count = 1; ; count += 1) {
+    const free = count === 1 ? name : `${name}-${count}`;
+    if (!taken.has(free)) return free;
+  }
 }
 
 class FolderSink implements Sink {
   readonly name: string;
+  #folder: FileSystemDirectoryHandle | undefined;
   #file: FileSystemWritableFileStream | undefined;
   #files = 0;
 
   constructor(
-    picked: FileSystemDirectoryHandle,
-    private readonly folder: FileSystemDirectoryHandle,
+    private readonly picked: FileSystemDirectoryHandle,
+    private readonly own: string,
   ) {
-    this.name = `${picked.name}/${folder.name}`;
+    this.name = `${picked.name}/${own}`;
   }
 
   async open(path: string): Promise<void> {
-    const handle = await this.folder.getFileHandle(path, { create: true });
+    // With the first file, so that a refusal leaves no empty folder.
+    this.#folder ??= await this.picked.getDirectoryHandle(this.own, { create: true });
+    const handle = await this.#folder.getFileHandle(path, { create: true });
     this.#file = await handle.createWritable();
     this.#files += 1;
   }
@@ -61,6 +74,7 @@ class FolderSink implements Sink {
   async abandon(): Promise<void> {
     await this.#file?.abort();
     this.#file = undefined;
+    if (this.#folder) await this.picked.removeEntry(this.own, { recursive: true });
   }
 
   finish(): string {
@@ -68,9 +82,9 @@ class FolderSink implements Sink {
   }
 }
 
-/** Parts of a `Blob`, which the browser may keep on disk; nothing is compressed, as weights hardly shrink. */
+/** Each piece becomes a `Blob`, which the browser may keep on disk; nothing is compressed, as weights hardly shrink. */
 export class ZipSink implements Sink {
-  readonly #parts: Uint8Array<ArrayBuffer>[] = [];
+  readonly #parts: Blob[] = [];
   readonly #zip: Zip;
   #file: ZipPassThrough | undefined;
   #failure: Error | undefined;
@@ -78,7 +92,7 @@ export class ZipSink implements Sink {
   constructor(readonly name: string) {
     this.#zip = new Zip((error, bytes) => {
       if (error) this.#failure = error;
-      else this.#parts.push(new Uint8Array(bytes));
+      else this.#parts.push(new Blob([new Uint8Array(bytes)]));
     });
   }
 

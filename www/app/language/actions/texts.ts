@@ -3,6 +3,7 @@
  */
 import { type ParsedText, parseTextRows } from "webtune";
 import { counted, messageOf } from "../../format";
+import { PASTED } from "../../parts/rows-intake";
 import { forget, recall, remember } from "../../storage";
 import type { LanguageStore, TextItem } from "../state";
 
@@ -27,7 +28,10 @@ export class TextActions {
       const { items: old } = store.state.texts;
       const note = `Read ${counted(rows.length, "text")} from ${name}.`;
       const items = this.#items(rows);
-      store.patch("texts", { name, note, ...this.#undoOf(add ? undefined : "the texts before this") });
+      const undo = this.#undoOf(add ? "the list before the added texts" : "the texts before this");
+      // What was pasted before is gone from the list, unless this was added to it.
+      const typed = content instanceof Blob || name !== PASTED ? add && store.state.texts.typed : true;
+      store.patch("texts", { note, typed, ...undo });
       this.#set(add ? [...old, ...items] : items);
       store.announce(note);
     } catch (error) {
@@ -39,8 +43,9 @@ export class TextActions {
 
   remove(id: number): void {
     const { items } = this.store.state.texts;
-    this.store.patch("texts", this.#undoOf("the deleted text"));
+    this.store.patch("texts", { ...this.#undoOf("the deleted text"), typed: true });
     this.#set(items.filter((item) => item.id !== id));
+    this.store.announce("The text was deleted. Undo brings it back.");
   }
 
   clear(): void {
@@ -49,6 +54,7 @@ export class TextActions {
       ...this.#undoOf(counted(items.length, "cleared text")),
       note: undefined,
       error: undefined,
+      typed: false,
     });
     this.#set([]);
     this.store.announce("All texts were cleared. Undo brings them back.");
@@ -57,7 +63,7 @@ export class TextActions {
   undo(): void {
     const { undo } = this.store.state.texts;
     if (!undo) return;
-    this.store.patch("texts", { undo: undefined, note: undefined, name: undo.name });
+    this.store.patch("texts", { undo: undefined, note: undefined, typed: undo.typed });
     this.#set(undo.items);
     this.store.announce(`Brought back ${undo.what}.`);
   }
@@ -68,7 +74,7 @@ export class TextActions {
       const rows = await recall<ParsedText[]>(KEY);
       if (!rows || this.store.state.texts.items.length > 0) return;
       const note = `${counted(rows.length, "text")} remembered on this device.`;
-      this.store.patch("texts", { items: this.#items(rows), remember: true, stored: true, note });
+      this.store.patch("texts", { items: this.#items(rows), remember: true, typed: true, stored: true, note });
     } catch (error) {
       // Some browsers have no storage in private windows: nothing was remembered then, and nothing is lost.
       console.warn(`webtune: remembered texts could not be read: ${messageOf(error)}`);
@@ -89,9 +95,14 @@ export class TextActions {
     return rows.map((row) => ({ id: this.#nextId++, row }));
   }
 
-  #undoOf(what: string | undefined) {
-    const { items, name } = this.store.state.texts;
-    return { undo: what && items.length > 0 ? { what, items, name } : undefined };
+  #undoOf(what: string) {
+    const { items, typed } = this.store.state.texts;
+    return { undo: items.length > 0 ? { what, items, typed } : undefined };
+  }
+
+  /** The rows are in a file of the person's now. */
+  saved(): void {
+    this.store.patch("texts", { typed: false });
   }
 
   #set(items: TextItem[]): void {

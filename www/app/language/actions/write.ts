@@ -3,7 +3,7 @@
  */
 import type { LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
 import { codeOf, messageOf } from "../../format";
-import { type FieldValues, readOptions } from "../../read-options";
+import { type FieldValues, fieldOfMessage, readOptions } from "../../read-options";
 import { writingFields } from "../options";
 import type { LanguageStore, Writing } from "../state";
 
@@ -36,7 +36,6 @@ export class WriteActions {
     const { origin, version } = store.state.result;
     const waiting: Writing = { text: "", status: "waiting" };
     store.patch("trying", {
-      prompt,
       version,
       busy: true,
       error: undefined,
@@ -72,8 +71,14 @@ export class WriteActions {
       if (!stop.signal.aborted) await one("baseline", "base");
       else store.patch("trying", { base: undefined });
     } catch (error) {
+      // Another model took this one's place.
+      if (tuner !== this.tuner()) return {};
+      const message = messageOf(error);
+      const { base } = store.state.trying;
+      store.patch("trying", { error: message, base: base?.status === "waiting" ? undefined : base });
       if (codeOf(error) === "crashed") this.crashed();
-      store.patch("trying", { error: messageOf(error) });
+      const field = codeOf(error) === "invalidOption" ? fieldOfMessage(writingFields, message) : undefined;
+      return field ? { [field.path]: field.reason } : {};
     } finally {
       store.patch("trying", { busy: false });
     }

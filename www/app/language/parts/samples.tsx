@@ -15,7 +15,7 @@ export function Samples({ judged }: { judged: JudgedTexts[] }) {
     <div class="stack" data-testid="samples">
       <h3>Samples</h3>
       {first.completions.map(({ prompt }, index) => (
-        <section key={prompt} class="sample" aria-label={`Answers to: ${prompt}`}>
+        <section key={index} class="sample" aria-label={`Answers to: ${prompt}`}>
           <p class="sample-prompt">{prompt}</p>
           <Answers judged={shown} index={index} />
           {folded.length > 0 ? (

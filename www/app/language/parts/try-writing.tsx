@@ -7,6 +7,7 @@ import { Alert } from "../../parts/alert";
 import { OptionDrawer } from "../../parts/option-drawer";
 import { type Segment, Segments } from "../../parts/segments";
 import type { FieldValues } from "../../read-options";
+import { type Kept, useKept } from "../../store";
 import type { WriteActions } from "../actions/write";
 import { byDefault, writingGroups } from "../options";
 import type { LanguageState, Writing } from "../state";
@@ -19,18 +20,19 @@ const forms: Segment<Form>[] = [
 ];
 
 interface Props {
+  kept: Kept;
   state: LanguageState;
   write: WriteActions;
   /** What the texts are. */
   asChat: boolean;
 }
 
-export function TryWriting({ state, write, asChat }: Props) {
+export function TryWriting({ kept, state, write, asChat }: Props) {
   const { trying, result } = state;
-  const [chosen, setChosen] = useState<Form>();
-  const [text, setText] = useState("");
-  const [system, setSystem] = useState("");
-  const [values, setValues] = useState<FieldValues>({});
+  const [chosen, setChosen] = useKept<Form | undefined>(kept, "prompt-form", undefined);
+  const [text, setText] = useKept(kept, "prompt", "");
+  const [system, setSystem] = useKept(kept, "system", "");
+  const [values, setValues] = useKept<FieldValues>(kept, "writing", {});
   const [errors, setErrors] = useState<FieldValues>({});
   const form = chosen ?? (asChat ? "chat" : "text");
   const prompt: Prompt =
@@ -98,16 +100,19 @@ export function TryWriting({ state, write, asChat }: Props) {
         onReset={() => setValues({})}
       />
       <div class="row">
+        {/* One button, so that the keyboard's place stays on it. */}
         <button
-          type="submit"
-          class={result.origin && result.exported ? "primary" : ""}
-          data-testid="write"
-          disabled={trying.busy || result.busy || text.trim() === ""}
+          type={trying.busy ? "button" : "submit"}
+          class={!trying.busy && result.origin && result.exported ? "primary" : ""}
+          data-testid={trying.busy ? "stop-writing" : "write"}
+          disabled={!trying.busy && (result.busy || text.trim() === "")}
+          onClick={(event) => {
+            if (!trying.busy) return;
+            event.preventDefault();
+            write.stop();
+          }}
         >
-          Write
-        </button>
-        <button type="button" data-testid="stop-writing" disabled={!trying.busy} onClick={() => write.stop()}>
-          Stop
+          {trying.busy ? "Stop" : "Write"}
         </button>
       </div>
       <Alert message={trying.error} testId="try-error" />

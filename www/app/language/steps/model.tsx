@@ -1,7 +1,7 @@
 /**
  * Enters: the model's state. Leaves: the first step, where a language model is chosen, its memory told, and loaded.
  */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import type { ModelSource } from "webtune";
 import { useConfirm } from "../../parts/confirm";
 import { ModelForm } from "../../parts/model-form";
@@ -10,6 +10,7 @@ import { StepCard } from "../../parts/step-card";
 import { StorageChoice } from "../../parts/storage-choice";
 import { emptyForm, type SourceForm, sourceOf } from "../../source-form";
 import { isBusy } from "../../state";
+import { useKept } from "../../store";
 import type { LanguageModelActions } from "../actions/model";
 import { BudgetCard } from "../parts/budget-card";
 import { LanguageModelCard } from "../parts/model-card";
@@ -41,8 +42,10 @@ interface Props {
 }
 
 export function LanguageModelStep({ state, store, actions }: Props) {
-  const { model, run } = state;
-  const [form, setForm] = useState(emptyForm);
+  const { model, run, result, trying } = state;
+  // A model that writes or leaves is not taken away.
+  const busy = isBusy(run) || result.busy || trying.busy;
+  const [form, setForm] = useKept(store.kept, "form", emptyForm);
   const { askIf, dialog } = useConfirm();
   // The same object while the form says the same, so that a config.json is read once.
   const source = useMemo(() => sourceOf(form, preset, DEFAULT_MODEL), [form]);
@@ -57,10 +60,11 @@ export function LanguageModelStep({ state, store, actions }: Props) {
   const choose = (next: SourceForm) => {
     setForm(next);
     actions.forgetPlan();
-    const chosen = sourceOf(next, preset, DEFAULT_MODEL);
-    // Files are at hand; anything else is asked for only by a press.
-    if (next.kind === "files" && typeof chosen !== "string") void actions.plan(chosen);
   };
+  // Files are at hand; anything else is asked for only by a press.
+  useEffect(() => {
+    if (form.kind === "files" && typeof source !== "string") void actions.plan(source);
+  }, [actions, form.kind, source]);
   const load = (chosen: ModelSource) => {
     const act = () => void actions.load(chosen);
     askIf(wouldLoseTuned(state), {
@@ -76,12 +80,12 @@ export function LanguageModelStep({ state, store, actions }: Props) {
       {dialog}
       <ModelForm
         ways={ways}
-        preset={preset}
+        source={source}
         example={DEFAULT_MODEL}
         form={form}
         model={model}
         loaded={model.info !== undefined}
-        busy={isBusy(run)}
+        busy={busy}
         onForm={choose}
         onDevice={(device) => store.patch("model", { device })}
         onError={(error) => store.patch("model", { error })}
@@ -90,7 +94,7 @@ export function LanguageModelStep({ state, store, actions }: Props) {
       >
         <StorageChoice
           storage={model.storage}
-          disabled={isBusy(run) || model.status === "loading"}
+          disabled={busy || model.status === "loading"}
           onChange={(storage) => store.patch("model", { storage })}
         />
         <BudgetCard

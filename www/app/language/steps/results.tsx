@@ -31,7 +31,7 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
       id="results"
       number={4}
       title="Results"
-      lead="Measured on validation texts that never trained. Perplexity is how many words the model wavers between: less is better."
+      lead="Measured on validation texts that never trained, though they chose which step is kept. Perplexity is how many tokens the model wavers between: less is better."
       waiting={waiting}
     >
       {finished ? (

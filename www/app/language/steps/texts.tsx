@@ -3,6 +3,7 @@
  */
 import type { LanguageTuner } from "webtune";
 import { download } from "../../files";
+import { messageOf } from "../../format";
 import { Alert } from "../../parts/alert";
 import { RowsFooter } from "../../parts/rows-footer";
 import { RowsIntake } from "../../parts/rows-intake";
@@ -32,12 +33,11 @@ export function TextsStep({ state, store, actions, tuner }: Props) {
     const { default: text } = await import("../../examples/bakery-chats.jsonl?raw");
     await actions.read("bakery-chats.jsonl", text, false);
   };
-  const save = () =>
-    download(
-      "texts.jsonl",
-      `${items.map(({ row }) => JSON.stringify(jsonOf(row.content))).join("\n")}\n`,
-      "application/jsonl",
-    );
+  const save = () => {
+    const lines = items.map(({ row }) => JSON.stringify(jsonOf(row.content)));
+    download("texts.jsonl", `${lines.join("\n")}\n`, "application/jsonl");
+    actions.saved();
+  };
 
   return (
     <StepCard
@@ -47,6 +47,7 @@ export function TextsStep({ state, store, actions, tuner }: Props) {
       lead="Conversations, questions with answers, or plain text. The model learns to write the answers. They stay in this tab."
     >
       <RowsIntake
+        kept={store.kept}
         name="texts"
         label="Bring in texts"
         invitation="Drop JSON lines, a JSON array or a plain text file here, or"
@@ -57,7 +58,7 @@ export function TextsStep({ state, store, actions, tuner }: Props) {
         noun="text"
         reading={texts.reading}
         onRead={(name, content, add) => void actions.read(name, content, add)}
-        onBuiltIn={() => void builtIn()}
+        onBuiltIn={() => void builtIn().catch((error: unknown) => store.patch("texts", { error: messageOf(error) }))}
         onError={(error) => store.patch("texts", { error })}
       />
       <Alert message={texts.error} testId="texts-error" />

@@ -33,14 +33,14 @@ function progressOf(run: LanguageRunState): { text: string; share?: number } {
 }
 
 export function LanguageTrainStep({ state, actions }: { state: LanguageState; actions: LanguageRunActions }) {
-  const { model, texts, run, result } = state;
+  const { model, texts, run, result, trying } = state;
   const needs = [model.status === "ready" ? "" : "load a model", texts.items.length > 0 ? "" : "bring in texts"].filter(
     Boolean,
   );
   const { askIf, dialog } = useConfirm();
   const start = () => {
-    const rows = texts.items.map(({ row }) => row);
-    const act = () => void actions.start(rows, texts.name);
+    const rows = texts.items.map(({ row }, index) => ({ ...row, row: index + 1 }));
+    const act = () => void actions.start(rows);
     askIf(wouldLoseTuned(state), {
       title: "Train again?",
       text: "The tuned result has not been exported. A new run takes its place.",
@@ -57,7 +57,7 @@ export function LanguageTrainStep({ state, actions }: { state: LanguageState; ac
       lead={
         needs.length > 0
           ? `To start, first ${needs.join(" and ")}.`
-          : `${counted(texts.items.length, "text")} are ready for ${model.info?.name ?? "the model"}.`
+          : `${counted(texts.items.length, "text is", "texts are")} ready for ${model.info?.name ?? "the model"}.`
       }
     >
       {dialog}
@@ -66,7 +66,7 @@ export function LanguageTrainStep({ state, actions }: { state: LanguageState; ac
         words={byDefault}
         run={run}
         controls={actions.controls}
-        ready={needs.length === 0}
+        ready={needs.length === 0 && !result.busy && !trying.busy}
         progress={progressOf(run)}
         finished={result.finished}
         onStart={start}

@@ -6,6 +6,7 @@ import { bytes } from "../../format";
 import { Alert } from "../../parts/alert";
 import { useConfirm } from "../../parts/confirm";
 import { ImportAdapter } from "../../parts/import-adapter";
+import { useKeptFocus } from "../../parts/kept-focus";
 import { ProgressLine } from "../../parts/progress-line";
 import { StepCard } from "../../parts/step-card";
 import { isBusy } from "../../state";
@@ -53,6 +54,7 @@ export function LanguageUseStep({ state, store, write, leave }: Props) {
       {dialog}
       {loaded && !busy ? (
         <TryWriting
+          kept={store.kept}
           state={state}
           write={write}
           asChat={first ? isChat(first.row) : (model.info?.ownTemplate ?? false)}
@@ -81,14 +83,18 @@ function Leave({ state, leave, loaded }: { state: LanguageState; leave: LeaveAct
   const { result, run, trying } = state;
   const method = result.finished?.options.method.type;
   const off = result.busy || isBusy(run) || trying.busy;
+  const row = useKeptFocus(result.busy);
   const isFull = method === "full";
   // An imported adapter may be of any kind; the engine says where it cannot leave that way.
   const asGguf = method === undefined || method === "lora";
-  const asMerged = method !== "prefix";
+  // What was rounded to 8 or 4 bits is no longer what the file should hold.
+  const rounded = state.model.info?.storage === "int8" || state.model.info?.storage === "int4";
+  const asMerged = method !== "prefix" && !rounded;
+  const toFolder = "showDirectoryPicker" in window;
   return (
     <div class="stack">
       <h3>Export</h3>
-      <div class="row">
+      <div class="row" ref={row} tabIndex={-1}>
         {isFull ? null : (
           <button
             type="button"
@@ -127,8 +133,11 @@ function Leave({ state, leave, loaded }: { state: LanguageState; leave: LeaveAct
         {asGguf ? <li>llama.cpp: one GGUF file for its --lora.</li> : null}
         {asMerged ? (
           <li>
-            The whole model: a Transformers folder with the adapter folded in, written piece by piece to your disk.
+            The whole model: a Transformers folder with the adapter folded in,{" "}
+            {toFolder ? "written piece by piece into a folder that you choose" : "as one zip"}.
           </li>
+        ) : rounded ? (
+          <li>The whole model leaves only where the frozen weights are kept in 32 or 16 bits.</li>
         ) : null}
       </ul>
       {result.leaving ? <ProgressLine testId="export-progress" label="Exporting" text={result.leaving.text} /> : null}
