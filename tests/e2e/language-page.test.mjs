@@ -63,6 +63,12 @@ test("from a model's files to a tuned model that writes, its files, and back aga
   assert.equal(tried.base, untuned.base, "the untuned model is as it was");
   assert.notEqual(tried.tuned, tried.base);
 
+  await page.at("labels-drawer").locator("summary").click();
+  await page.at("label-text").fill("Where is my cake?");
+  await page.at("labels").fill("order, opening hours");
+  await page.at("rank").click();
+  for (const which of ["ranked-base", "ranked-tuned"]) await page.reads(which, /order[\s\S]*%[\s\S]*opening hours/);
+
   const { name, bytes } = await page.export(() => page.at("export-peft").click());
   assert.match(name, /-adapter\.zip$/);
   const files = unzipSync(bytes);

@@ -6,7 +6,7 @@ import { percent } from "../format";
 
 interface Props {
   title: string;
-  prediction: Prediction;
+  prediction: Pick<Prediction, "label" | "labels" | "probabilities">;
   testId: string;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Enters: a prompt. Leaves: what the untuned and the tuned model write behind it, as it comes.
  */
-import type { LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
+import type { Choice, LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
 import { codeOf, messageOf } from "../../format";
 import { type FieldValues, fieldOfMessage, readOptions } from "../../read-options";
 import { writingFields } from "../options";
@@ -83,6 +83,30 @@ export class WriteActions {
       store.patch("trying", { busy: false });
     }
     return {};
+  }
+
+  /** The labels' likelihoods behind a text, of the untuned model and of the tuned one where there is one. */
+  async rank(text: string, labels: string[]): Promise<{ base: Choice; tuned?: Choice | undefined }> {
+    const { store } = this;
+    const tuner = this.tuner();
+    if (!tuner) throw new Error("Load a model first.");
+    store.patch("result", { busy: true });
+    try {
+      const one = async (which: WhichModel): Promise<Choice> => {
+        const [choice] = await tuner.classifyByLikelihood([text], labels, { which });
+        if (!choice) throw new Error("The engine ranked nothing for this text.");
+        return choice;
+      };
+      const base = await one("baseline");
+      const tuned = store.state.result.origin ? await one("tuned") : undefined;
+      store.announce(`Before tuning: ${base.label}.${tuned ? ` After tuning: ${tuned.label}.` : ""}`);
+      return { base, tuned };
+    } catch (error) {
+      if (codeOf(error) === "crashed") this.crashed();
+      throw error;
+    } finally {
+      store.patch("result", { busy: false });
+    }
   }
 
   stop(): void {

@@ -50,7 +50,7 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
                   <th scope="col" class="number">
                     Perplexity
                   </th>
-                  <th scope="col" class="number">
+                  <th scope="col" class="number extra">
                     Loss
                   </th>
                   <th scope="col" class="number">
@@ -63,7 +63,7 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
                   <tr key={name} class={name === "Tuned" ? "strong" : ""}>
                     <th scope="row">{name}</th>
                     <td class="number">{figure(perplexity)}</td>
-                    <td class="number">{figure(loss)}</td>
+                    <td class="number extra">{figure(loss)}</td>
                     <td class="number">{percent(tokenAccuracy)}</td>
                   </tr>
                 ))}

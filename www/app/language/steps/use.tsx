@@ -12,6 +12,7 @@ import { StepCard } from "../../parts/step-card";
 import { isBusy } from "../../state";
 import type { LeaveActions } from "../actions/leave";
 import type { WriteActions } from "../actions/write";
+import { TryLabels } from "../parts/try-labels";
 import { TryWriting } from "../parts/try-writing";
 import { isChat } from "../rows";
 import { type LanguageState, type LanguageStore, wouldLoseTuned } from "../state";
@@ -53,12 +54,15 @@ export function LanguageUseStep({ state, store, write, leave }: Props) {
     >
       {dialog}
       {loaded && !busy ? (
-        <TryWriting
-          kept={store.kept}
-          state={state}
-          write={write}
-          asChat={first ? isChat(first.row) : (model.info?.ownTemplate ?? false)}
-        />
+        <>
+          <TryWriting
+            kept={store.kept}
+            state={state}
+            write={write}
+            asChat={first ? isChat(first.row) : (model.info?.ownTemplate ?? false)}
+          />
+          <TryLabels kept={store.kept} write={write} busy={state.trying.busy || result.busy} />
+        </>
       ) : (
         <p class="muted" data-testid="try-waiting">
           {busy
