@@ -1,7 +1,7 @@
 /**
  * Enters: a prompt. Leaves: what the untuned and the tuned model write behind it, as it comes.
  */
-import type { Choice, LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
+import type { Choice, GenerationOptions, LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
 import { codeOf, messageOf } from "../../format";
 import { type FieldValues, fieldOfMessage, readOptions } from "../../read-options";
 import { writingFields } from "../options";
@@ -29,7 +29,7 @@ export class WriteActions {
     const { store } = this;
     const tuner = this.tuner();
     if (!tuner) return {};
-    const { options, errors } = readOptions<Record<string, never>>(writingFields, values);
+    const { options, errors } = readOptions<GenerationOptions>(writingFields, values);
     if (Object.keys(errors).length > 0) return errors;
     const stop = new AbortController();
     this.#stop = stop;
