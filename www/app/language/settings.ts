@@ -7,7 +7,7 @@ import { languageFields } from "./options";
 
 /** The engine's own, which an estimate has to be told. */
 const DEFAULTS = { batch: 4, length: 512 };
-const LORA = { type: "lora", r: 8, targetModules: "all-linear" } as const;
+export const LORA = { type: "lora", r: 8, targetModules: "all-linear" } as const;
 
 export function settingsOf(values: FieldValues): { options: LanguageTrainOptions; errors: FieldValues } {
   const { options, errors } = readOptions<LanguageTrainOptions>(languageFields, values);

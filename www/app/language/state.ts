@@ -109,12 +109,6 @@ export interface LanguageRunState {
   error?: string | undefined;
 }
 
-/** How an export goes; `merged` is the one that takes long. */
-export interface Leaving {
-  what: "peft" | "gguf" | "merged";
-  text: string;
-}
-
 export interface LanguageResultState {
   finished?: LanguageEventOf<"finished"> | undefined;
   origin?: "trained" | "imported" | undefined;
@@ -125,7 +119,8 @@ export interface LanguageResultState {
   /** The PEFT folder; none for a whole tuned model. */
   files?: ExportedFile[] | undefined;
   exported: boolean;
-  leaving?: Leaving | undefined;
+  /** How an export that goes on is, in words. */
+  leaving?: string | undefined;
   exportNote?: string | undefined;
   exportError?: string | undefined;
   importNote?: string | undefined;

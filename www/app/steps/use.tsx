@@ -4,9 +4,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Tried, UseActions } from "../actions/use";
 import type { Folder } from "../files";
-import { bytes, messageOf } from "../format";
+import { messageOf } from "../format";
 import { Alert } from "../parts/alert";
 import { useConfirm } from "../parts/confirm";
+import { FileList } from "../parts/file-list";
 import { ImportAdapter } from "../parts/import-adapter";
 import { ProbabilityBars } from "../parts/probability-bars";
 import { StepCard } from "../parts/step-card";
@@ -80,18 +81,7 @@ export function UseStep({ state, store, actions }: Props) {
             {result.origin === "trained" && result.exported ? <span class="tag">exported</span> : null}
           </div>
           <Alert message={result.exportError} testId="export-error" />
-          {result.files ? (
-            <details class="drawer">
-              <summary>What is in it</summary>
-              <ul class="files figures" data-testid="export-files">
-                {result.files.map((file) => (
-                  <li key={file.path}>
-                    <code>{file.path}</code> <span class="muted">{bytes(file.bytes.length)}</span>
-                  </li>
-                ))}
-              </ul>
-            </details>
-          ) : null}
+          {result.files ? <FileList title="What is in it" files={result.files} /> : null}
         </div>
       ) : null}
       <ImportAdapter

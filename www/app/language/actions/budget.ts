@@ -12,7 +12,7 @@ import {
 import { codeOf } from "../../format";
 import type { FieldValues } from "../../read-options";
 import { storageNames, storages } from "../../storages";
-import { sizesOf } from "../settings";
+import { LORA, sizesOf } from "../settings";
 import type { Budget, Remedy } from "../state";
 
 const QUARTER = 0.25;
@@ -31,20 +31,18 @@ export async function budgetOf(
   const ask = (change: Partial<LanguageEstimateOptions>) =>
     estimateLanguageRun(config, { ...sizes, storage, gradientCheckpointing: false, ...change, device });
   const limit = memoryLimit();
-  // Every weight trains in `full`, so none may be rounded.
-  const possible = sizes.method.type === "full" ? storages.filter((one) => one === "f32") : storages;
-  const table = [];
-  for (const one of possible) {
+  const table: Budget["table"] = [];
+  for (const one of storages) {
     try {
       const plain = totalOf(await ask({ storage: one }));
       const checkpointed = totalOf(await ask({ storage: one, gradientCheckpointing: true }));
       table.push({ storage: one, plain, checkpointed });
     } catch (error) {
-      // This device cannot keep weights so.
+      // This device, or this method, cannot have weights kept so.
       if (codeOf(error) !== "invalidOption" || one === storage) throw error;
     }
   }
-  const plain = totalOf(await ask({}));
+  const plain = table.find((row) => row.storage === storage)?.plain ?? 0;
   // As the engine decides where nothing is asked for.
   const checkpointing = wanted ?? (storage === "int8" || storage === "int4" || plain > limit);
   const parts = await ask({ gradientCheckpointing: checkpointing });
@@ -75,10 +73,7 @@ export async function budgetOf(
       });
     }
     if (sizes.method.type === "full") {
-      await propose("LoRA instead of full fine-tuning", {
-        method: { type: "lora", r: 8, targetModules: "all-linear" },
-        gradientCheckpointing: true,
-      });
+      await propose("LoRA instead of full fine-tuning", { method: LORA, gradientCheckpointing: true });
     }
   }
   const settings = `${sizes.trainBatchSize} × ${sizes.maxLength} tokens`;

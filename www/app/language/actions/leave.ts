@@ -5,7 +5,7 @@ import type { LanguageTuner } from "webtune";
 import { fileName } from "../../file-names";
 import { adapterFiles, download, type Folder, writeZip } from "../../files";
 import { bytes, codeOf, messageOf } from "../../format";
-import { emptyResult, type LanguageResultState, type LanguageStore, type Leaving } from "../state";
+import { emptyResult, type LanguageResultState, type LanguageStore } from "../state";
 import { pickFolder, type Sink, ZipSink } from "./sinks";
 
 export class LeaveActions {
@@ -17,7 +17,7 @@ export class LeaveActions {
   ) {}
 
   async peft(): Promise<void> {
-    await this.#leave({ what: "peft", text: "Packing the adapter" }, async () => {
+    await this.#leave("Packing the adapter", async () => {
       const files = this.store.state.result.files ?? (await this.#tuner().exportLanguageAdapter());
       const name = `${this.#name()}-adapter.zip`;
       download(name, writeZip(files), "application/zip");
@@ -27,7 +27,7 @@ export class LeaveActions {
   }
 
   async gguf(): Promise<void> {
-    await this.#leave({ what: "gguf", text: "Writing the GGUF file" }, async () => {
+    await this.#leave("Writing the GGUF file", async () => {
       const names: string[] = [];
       for (const { path, bytes: content } of await this.#tuner().exportGguf()) {
         const name = `${this.#name()}-${fileName(path)}`;
@@ -49,7 +49,7 @@ export class LeaveActions {
       if (codeOf(error) !== "aborted") this.store.patch("result", { exportError: messageOf(error) });
       return;
     }
-    await this.#leave({ what: "merged", text: "Folding the adapter into the weights" }, async () => {
+    await this.#leave("Folding the adapter into the weights", async () => {
       let written = 0;
       try {
         await this.#tuner().exportMerged(async (piece) => {
@@ -57,7 +57,7 @@ export class LeaveActions {
             await sink.write(piece);
             written += piece.length;
             this.store.patch("result", {
-              leaving: { what: "merged", text: `Written ${bytes(written)} to ${sink.name}` },
+              leaving: `Written ${bytes(written)} to ${sink.name}`,
             });
           } else if ("open" in piece) await sink.open(piece.open.path);
           else await sink.close();
@@ -97,7 +97,7 @@ export class LeaveActions {
     }
   }
 
-  async #leave(leaving: Leaving, work: () => Promise<string>): Promise<void> {
+  async #leave(leaving: string, work: () => Promise<string>): Promise<void> {
     const { store } = this;
     const { version } = store.state.result;
     /** Another result may have come meanwhile, of which nothing has left. */

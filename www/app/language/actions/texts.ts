@@ -30,7 +30,7 @@ export class TextActions {
       const items = this.#items(rows);
       const undo = this.#undoOf(add ? "the list before the added texts" : "the texts before this");
       // What was pasted before is gone from the list, unless this was added to it.
-      const typed = content instanceof Blob || name !== PASTED ? add && store.state.texts.typed : true;
+      const typed = name === PASTED || (add && store.state.texts.typed);
       store.patch("texts", { note, typed, ...undo });
       this.#set(add ? [...old, ...items] : items);
       store.announce(note);

@@ -2,9 +2,9 @@
  * Enters: a loaded model and what was tuned. Leaves: the fifth step, where both write, and the result is taken away or brought back.
  */
 import type { Folder } from "../../files";
-import { bytes } from "../../format";
 import { Alert } from "../../parts/alert";
 import { useConfirm } from "../../parts/confirm";
+import { FileList } from "../../parts/file-list";
 import { ImportAdapter } from "../../parts/import-adapter";
 import { useKeptFocus } from "../../parts/kept-focus";
 import { ProgressLine } from "../../parts/progress-line";
@@ -144,25 +144,14 @@ function Leave({ state, leave, loaded }: { state: LanguageState; leave: LeaveAct
           <li>The whole model leaves only where the frozen weights are kept in 32 or 16 bits.</li>
         ) : null}
       </ul>
-      {result.leaving ? <ProgressLine testId="export-progress" label="Exporting" text={result.leaving.text} /> : null}
+      {result.leaving ? <ProgressLine testId="export-progress" label="Exporting" text={result.leaving} /> : null}
       <Alert message={result.exportError} testId="export-error" />
       {result.exportNote ? (
         <p class="note note-good" data-testid="export-note">
           {result.exportNote}
         </p>
       ) : null}
-      {result.files ? (
-        <details class="drawer">
-          <summary>What is in the PEFT folder</summary>
-          <ul class="files figures" data-testid="export-files">
-            {result.files.map((file) => (
-              <li key={file.path}>
-                <code>{file.path}</code> <span class="muted">{bytes(file.bytes.length)}</span>
-              </li>
-            ))}
-          </ul>
-        </details>
-      ) : null}
+      {result.files ? <FileList title="What is in the PEFT folder" files={result.files} /> : null}
     </div>
   );
 }
