@@ -8,11 +8,11 @@ mod common;
 use common::choices::model;
 use common::golden::relative_error;
 use pollster::block_on;
-use webtune::choose::{Choice, ChoiceOptions, choose};
+use webtune::tasks::language::choose::{Choice, ChoiceOptions, choose};
 use webtune::data::Sequence;
 use webtune::device::Compute;
 use webtune::eval::choices::log_likelihoods;
-use webtune::language_model::LanguageModel;
+use webtune::tasks::language::model::LanguageModel;
 use webtune::models::CausalLm;
 use webtune::peft::{Method, attach_causal};
 

@@ -17,9 +17,9 @@ use webtune::device::Compute;
 use webtune::export::{ExportedFile, export, import};
 use webtune::formats::MemorySource;
 use webtune::models::decoder::DecoderFamily as Decoder;
-use webtune::models::{EncoderConfig, Family, HeadKind};
-use webtune::pretrained::Pretrained;
-use webtune::tuned::Which;
+use webtune::models::{BackboneConfig, Family, HeadKind};
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::tuned::Which;
 
 const LLAMA: Family = Family::Decoder(Decoder::Llama);
 const GPT2: Family = Family::Decoder(Decoder::Gpt2);
@@ -121,7 +121,7 @@ fn the_last_token_that_is_no_padding_is_read_whoever_wrote_it() {
 fn a_folder_asks_for_its_head() {
     let config = |pooling: Option<Value>| {
         let json = tiny::family_config(LLAMA).to_string().into_bytes();
-        let config = EncoderConfig::parse(&json).unwrap();
+        let config = BackboneConfig::parse(&json).unwrap();
         let pooling = pooling.map(|json| json.to_string().into_bytes());
         let modules = pooling.as_ref().map(|_| b"[]".as_slice());
         config.default_head(modules, pooling.as_deref()).unwrap().0

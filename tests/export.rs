@@ -18,9 +18,9 @@ use webtune::export::{ExportedFile, export, import};
 use webtune::formats::{Header, MemorySource};
 use webtune::models::HeadKind;
 use webtune::peft::{HoulsbyConfig, LoraConfig, MethodType, PrefixConfig};
-use webtune::pretrained::Pretrained;
-use webtune::train::event::KeptStage;
-use webtune::tuned::Which;
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::event::KeptStage;
+use webtune::tasks::classify::tuned::Which;
 
 fn shapes(bytes: &[u8]) -> BTreeMap<String, Vec<usize>> {
     let source = MemorySource::new("file", bytes.to_vec());
@@ -40,7 +40,7 @@ fn find<'a>(files: &'a [ExportedFile], path: &str) -> &'a [u8] {
         .bytes
 }
 
-fn tuned_files(head: &str) -> (Vec<ExportedFile>, webtune::tuned::Tuned) {
+fn tuned_files(head: &str) -> (Vec<ExportedFile>, webtune::tasks::classify::tuned::Tuned) {
     let settings =
         json!({"head": head, "numTrainEpochs": 2, "learningRate": 1e-2, "contrastive": false});
     let (_, tuned) = block_on(run(&Compute::cpu(), 24, settings));
@@ -84,7 +84,7 @@ fn settings_say_what_peft_and_adapterhub_say() {
     for fixture in fixtures() {
         let theirs: Value = serde_json::from_slice(fixture.settings).unwrap();
         let (name, file) = (fixture.name, fixture.settings);
-        let config = webtune::models::EncoderConfig::parse(fixture.config).unwrap();
+        let config = webtune::models::BackboneConfig::parse(fixture.config).unwrap();
         let saved = block_on(load(&fixture, &Compute::cpu()))
             .classifier
             .modules_to_save();

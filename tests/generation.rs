@@ -9,7 +9,7 @@ use pollster::block_on;
 use webtune::device::Compute;
 use webtune::eval::complete::{Ending, Piece, Writer, Written, complete};
 use webtune::eval::generate::GenerationOptions;
-use webtune::language_model::LanguageModel;
+use webtune::tasks::language::model::LanguageModel;
 use webtune::layers::Storage;
 
 fn sampled(seed: u64) -> GenerationOptions {

@@ -17,8 +17,8 @@ use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, DecoderConfig};
 use webtune::peft::freeze::activate;
 use webtune::peft::{Method, attach_causal};
-use webtune::score::score;
-use webtune::train::causal::{CausalEvent, CausalOptions, Pass, gradients};
+use webtune::tasks::language::score::score;
+use webtune::tasks::language::{CausalEvent, CausalOptions, Pass, gradients};
 
 #[test]
 fn a_model_learns_its_answers() {

@@ -11,8 +11,8 @@ use serde_json::json;
 use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
-use webtune::pretrained::Pretrained;
-use webtune::train::{Given, Session, TrainEvent};
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::{Given, Session, TrainEvent};
 use webtune::{Error, Result};
 
 fn load(change: impl FnOnce(&mut Vec<MemorySource>)) -> Result<Pretrained> {

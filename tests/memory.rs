@@ -16,19 +16,19 @@ use webtune::eval::evaluate::upload;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder;
-use webtune::models::heads::HeadWeights;
+use webtune::models::classifier::HeadWeights;
 use webtune::models::load::loading_bytes;
 use webtune::models::random::{random_checkpoint, random_language_model};
 use webtune::models::{
-    CausalBatch, CausalLm, Classifier, DecoderConfig, Encoder, EncoderConfig, Head, HeadKind,
+    CausalBatch, CausalLm, Classifier, DecoderConfig, Backbone, BackboneConfig, Head, HeadKind,
     Inputs, Loader,
 };
 use webtune::peft::freeze::{activate, trained_parameters};
 use webtune::peft::{LoraConfig, Method, TargetModules, attach, attach_causal};
-use webtune::train::TrainOptions;
-use webtune::train::causal::estimate::{Work, estimate};
-use webtune::train::causal::{CausalOptions, Pass, gradients};
-use webtune::train::estimate as classification;
+use webtune::tasks::classify::TrainOptions;
+use webtune::tasks::language::estimate::{Work, estimate};
+use webtune::tasks::language::{CausalOptions, Pass, gradients};
+use webtune::tasks::classify::estimate as classification;
 use webtune::train::optimizer::{AdamW, AdamWConfig};
 use webtune::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
 
@@ -153,14 +153,14 @@ async fn measure_minilm(
         "model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12,
         "intermediate_size": 1536, "max_position_embeddings": 512
     });
-    let config = EncoderConfig::parse(config.to_string().as_bytes()).unwrap();
+    let config = BackboneConfig::parse(config.to_string().as_bytes()).unwrap();
     let file = random_checkpoint(&config, 1).unwrap();
     let source = MemorySource::new("model.safetensors", file);
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let compute = Compute::cpu();
     let before = NOW.load(Ordering::Relaxed);
     let loader = Loader::new(&checkpoint, "bert.", &compute).with_storage(storage);
-    let encoder = Encoder::load(&config, &loader).await.unwrap();
+    let encoder = Backbone::load(&config, &loader).await.unwrap();
     PEAK.store(NOW.load(Ordering::Relaxed), Ordering::Relaxed);
     let labels = 4;
     let head = HeadWeights::zeros(labels, config.hidden_size);

@@ -14,8 +14,8 @@ use common::training::{finished, losses, run_on, validation_losses};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::train::TrainEvent;
-use webtune::tuned::Tuned;
+use webtune::tasks::classify::TrainEvent;
+use webtune::tasks::classify::tuned::Tuned;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -106,7 +106,7 @@ fn evaluation_drops_and_mixes_nothing() {
         assert_eq!(scores[0], scores[1], "{name}");
         let model = block_on(tiny::model(&Compute::cpu()));
         let texts = ["the river again".to_string(), "an oven".to_string()];
-        let which = webtune::tuned::Which::Tuned;
+        let which = webtune::tasks::classify::tuned::Which::Tuned;
         let [a, b] =
             [&tuned, &other].map(|tuned| block_on(tuned.predict(&model, &texts, which)).unwrap());
         for (a, b) in a.iter().zip(&b) {
@@ -142,7 +142,7 @@ fn mixout_near_one_lets_few_entries_move() {
         model.encoder.clone(),
         webtune::models::Head::new(
             webtune::models::HeadKind::Cls,
-            &webtune::models::heads::HeadWeights::zeros(3, 32),
+            &webtune::models::classifier::HeadWeights::zeros(3, 32),
             &model.compute.device,
         ),
     )));

@@ -11,9 +11,9 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::formats::{Checkpoint, MemorySource};
-use webtune::models::heads::{Head, HeadWeights};
+use webtune::models::classifier::{Head, HeadWeights};
 use webtune::models::random::random_checkpoint;
-use webtune::models::{Classifier, Encoder, EncoderConfig, HeadKind, Loader, Network};
+use webtune::models::{Classifier, Backbone, BackboneConfig, HeadKind, Loader, Network};
 use webtune::peft::LoraConfig;
 use webtune::peft::lora::{attach, resolve};
 
@@ -21,7 +21,7 @@ use webtune::peft::lora::{attach, resolve};
 type Deltas = BTreeMap<String, (usize, f64)>;
 
 /// The generator's model: eleven layers, so that layer 1 and layer 10 can be mixed up.
-fn encoder(compute: &Compute) -> Encoder {
+fn encoder(compute: &Compute) -> Backbone {
     let mut json = tiny::config_json();
     for (key, value) in [
         ("num_hidden_layers", 11),
@@ -31,13 +31,13 @@ fn encoder(compute: &Compute) -> Encoder {
     ] {
         json[key] = value.into();
     }
-    let config = EncoderConfig::parse(json.to_string().as_bytes()).unwrap();
+    let config = BackboneConfig::parse(json.to_string().as_bytes()).unwrap();
     let bytes = random_checkpoint(&config, 1).unwrap();
     block_on(async {
         let source = MemorySource::new("model.safetensors", bytes);
         let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
         let loader = Loader::new(&checkpoint, "bert.", compute);
-        Encoder::load(&config, &loader).await.unwrap()
+        Backbone::load(&config, &loader).await.unwrap()
     })
 }
 
@@ -53,7 +53,7 @@ fn deltas(groups: &Value) -> Deltas {
     deltas
 }
 
-fn attached(encoder: &Encoder, kind: HeadKind, config: &LoraConfig, compute: &Compute) -> Deltas {
+fn attached(encoder: &Backbone, kind: HeadKind, config: &LoraConfig, compute: &Compute) -> Deltas {
     let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
     let mut classifier = Classifier::new(encoder.clone(), head);
     let config = resolve(&classifier, config);

@@ -10,8 +10,8 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::peft::Method;
-use webtune::train::recipe::{Chosen, Facts, Speed, choose, fit_to_time};
-use webtune::train::{Given, RecipeName, TrainEvent};
+use webtune::tasks::classify::recipe::{Chosen, Facts, Speed, choose, fit_to_time};
+use webtune::tasks::classify::{Given, RecipeName, TrainEvent};
 
 const FEW: Facts = Facts {
     rows: 48,

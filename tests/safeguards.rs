@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::models::load::transpose;
 use webtune::models::names::is_bias_or_norm;
-use webtune::pretrained::Pretrained;
-use webtune::train::TrainEvent;
-use webtune::train::event::{FinishReason, KeptStage, Stage};
-use webtune::tuned::Tuned;
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::TrainEvent;
+use webtune::tasks::classify::event::{FinishReason, KeptStage, Stage};
+use webtune::tasks::classify::tuned::Tuned;
 
 fn model() -> Pretrained {
     block_on(tiny::model(&Compute::cpu()))
@@ -105,7 +105,7 @@ fn the_frozen_cache_changes_no_loss() {
                 "{name}"
             );
             let texts = ["the boat on the river".to_string()];
-            let which = webtune::tuned::Which::Tuned;
+            let which = webtune::tasks::classify::tuned::Which::Tuned;
             let one = block_on(tuned.predict(&model, &texts, which)).unwrap();
             let two = block_on(other.predict(&model, &texts, which)).unwrap();
             for (a, b) in one[0].logits.iter().zip(&two[0].logits) {

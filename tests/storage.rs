@@ -16,8 +16,8 @@ use webtune::export::{export, import};
 use webtune::layers::Storage;
 use webtune::models::Family;
 use webtune::models::decoder::DecoderFamily;
-use webtune::pretrained::Pretrained;
-use webtune::tuned::Which;
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::tuned::Which;
 
 const LLAMA: Family = Family::Decoder(DecoderFamily::Llama);
 const GPT2: Family = Family::Decoder(DecoderFamily::Gpt2);
@@ -133,7 +133,7 @@ fn every_storage_trains_leaves_and_comes_back() {
 
 async fn tuned_logits(
     model: &Pretrained,
-    tuned: &webtune::tuned::Tuned,
+    tuned: &webtune::tasks::classify::tuned::Tuned,
     texts: &[String],
 ) -> Vec<Vec<f64>> {
     let answers = tuned.predict(model, texts, Which::Tuned).await.unwrap();

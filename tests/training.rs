@@ -11,8 +11,8 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::peft::freeze::{total_parameters, trained, trained_parameters};
-use webtune::train::TrainEvent;
-use webtune::train::event::{FinishReason, KeptStage};
+use webtune::tasks::classify::TrainEvent;
+use webtune::tasks::classify::event::{FinishReason, KeptStage};
 
 #[test]
 fn learns_from_a_fresh_head() {

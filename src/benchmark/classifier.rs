@@ -6,12 +6,12 @@ use crate::data::Batch;
 use crate::device::{Compute, read};
 use crate::eval::evaluate::upload;
 use crate::formats::{Checkpoint, MemorySource};
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::models::random::random_checkpoint;
-use crate::models::{Classifier, Encoder, EncoderConfig, Head, HeadKind, Inputs, Loader};
+use crate::models::{Backbone, BackboneConfig, Classifier, Head, HeadKind, Inputs, Loader};
 use crate::peft::freeze::activate;
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
-use crate::train::TrainOptions;
+use crate::tasks::classify::TrainOptions;
 use crate::train::optimizer::{AdamW, AdamWConfig};
 use crate::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
 use crate::{Error, Result};
@@ -56,10 +56,10 @@ impl ClassifierBenchmark {
             "intermediate_size": shape.intermediate_size,
             "max_position_embeddings": shape.tokens,
         });
-        let config = EncoderConfig::parse(json.to_string().as_bytes())?;
+        let config = BackboneConfig::parse(json.to_string().as_bytes())?;
         let file = MemorySource::new("model.safetensors", random_checkpoint(&config, 1)?);
         let checkpoint = Checkpoint::open(vec![file]).await?;
-        let encoder = Encoder::load(&config, &Loader::new(&checkpoint, "", compute)).await?;
+        let encoder = Backbone::load(&config, &Loader::new(&checkpoint, "", compute)).await?;
         let head = HeadWeights::zeros(LABELS, shape.hidden_size);
         let head = Head::new(HeadKind::Mean, &head, &compute.device);
         let mut classifier = Classifier::new(encoder, head);

@@ -7,8 +7,8 @@ use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm, DecoderConfig, Loader, Network};
 use crate::peft::freeze::{activate, trained_parameters};
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach_causal};
-use crate::train::causal::estimate::{Estimate, Work, estimate};
-use crate::train::causal::{CausalOptions, Pass, gradients};
+use crate::tasks::language::estimate::{Estimate, Work, estimate};
+use crate::tasks::language::{CausalOptions, Pass, gradients};
 use crate::train::optimizer::{AdamW, clip_gradients};
 use crate::{Error, Result};
 

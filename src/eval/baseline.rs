@@ -1,6 +1,6 @@
 //! Enters: normalised sentence vectors of rows or of label names. Leaves: heads that need no training.
 
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::{Error, Result};
 
 /// Logits are the cosine times this: sentence-transformers' `scale` of its cosine losses.

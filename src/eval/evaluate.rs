@@ -6,8 +6,8 @@ use crate::Result;
 use crate::data::{Batch, length_sorted};
 use crate::device::read;
 use crate::models::bert::TokenBatch;
-use crate::models::heads::{features, head_input};
-use crate::models::{Classifier, Encoder, HeadKind, Inputs};
+use crate::models::classifier::{features, head_input};
+use crate::models::{Backbone, Classifier, HeadKind, Inputs};
 use crate::text::Encoding;
 
 /// Rows per forward pass where nothing is kept for a backward pass.
@@ -44,7 +44,7 @@ pub fn scoring_batches(encodings: &[Encoding]) -> Result<Vec<Vec<usize>>> {
 /// # Errors
 /// Failures of the device.
 async fn vectors(
-    encoder: &Encoder,
+    encoder: &Backbone,
     encodings: &[Encoding],
     pad_id: u32,
     forward: impl Fn(TokenBatch) -> Tensor<2>,
@@ -81,7 +81,7 @@ pub async fn logits(
 /// # Errors
 /// Failures of the device.
 pub async fn sentence_vectors(
-    encoder: &Encoder,
+    encoder: &Backbone,
     encodings: &[Encoding],
     pad_id: u32,
 ) -> Result<Vec<f32>> {
@@ -138,7 +138,7 @@ impl FeaturePass {
     /// Failures of the device.
     pub async fn advance(
         &mut self,
-        encoder: &Encoder,
+        encoder: &Backbone,
         kind: HeadKind,
         pad_id: u32,
     ) -> Result<bool> {

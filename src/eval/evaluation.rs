@@ -7,7 +7,7 @@ use super::evaluate::BaseFeatures;
 use super::metrics::{Report, largest, report};
 use super::probe::head_logits;
 use crate::Result;
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 
 /// The bootstrap's seed: the same rows give the same interval.
 const BOOTSTRAP_SEED: u64 = 0;

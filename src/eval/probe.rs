@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 use super::metrics::report;
 use crate::Result;
 use crate::device::read;
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 
 /// Inverse strengths of the L2 penalty that are tried, from strong to weak; scikit-learn's `C`.
 pub const PENALTIES: [f64; 4] = [1.0, 10.0, 100.0, 1000.0];

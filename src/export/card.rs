@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::models::{Family, HeadKind};
 use crate::peft::Method;
-use crate::pretrained::Pretrained;
-use crate::train::event::KeptStage;
-use crate::tuned::{Card, RunCard, Tuned};
+use crate::tasks::classify::event::KeptStage;
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::{Card, RunCard, Tuned};
 
 /// README.md as Hugging Face reads it: a YAML head, then text.
 pub fn card(model: &Pretrained, tuned: &Tuned) -> String {

@@ -11,16 +11,16 @@ use super::files::{
 };
 use crate::data::LabelMap;
 use crate::eval::evaluation::BaselineHeads;
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::models::load::transpose;
 use crate::models::names::{is_prefix, is_table_part, is_transposed};
-use crate::models::{Classifier, Encoder, Head, HeadKind};
+use crate::models::{Backbone, Classifier, Head, HeadKind};
 use crate::peft::config::modules_to_save;
 use crate::peft::freeze::{replace, trained};
 use crate::peft::keys::other_key;
 use crate::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
-use crate::pretrained::Pretrained;
-use crate::tuned::{Card, Tuned};
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::{Card, Tuned};
 use crate::{Error, Result};
 
 /// PEFT's name of a whole prefix.
@@ -130,7 +130,7 @@ fn read_method(files: &Files, method: MethodType, head: HeadKind, conv1d: bool) 
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::WrongShape`], or settings that do not fit the model.
 pub fn restore(
-    encoder: &Encoder,
+    encoder: &Backbone,
     method: &Method,
     head: HeadKind,
     tensors: &Tensors,

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::card::yaml;
-use crate::language_model::LanguageModel;
 use crate::peft::Method;
-use crate::train::causal::event::CausalFinished;
-use crate::tuned_language::{CausalCard, TunedLanguage};
+use crate::tasks::language::event::CausalFinished;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
 
 /// README.md as Hugging Face reads it: a YAML head, then text.
 pub fn card(model: &LanguageModel, tuned: &TunedLanguage) -> String {

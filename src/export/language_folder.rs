@@ -10,14 +10,14 @@ use super::gguf_lora::{GgufBase, gguf_lora};
 use super::import::Files;
 use super::language::{restore, trained_values};
 use super::language_card::card;
-use crate::language_model::LanguageModel;
 use crate::models::decoder::DecoderFamily;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
-use crate::pretrained::json;
-use crate::train::causal::CausalOptions;
-use crate::train::causal::options::DEFAULT_MAX_LENGTH;
-use crate::train::config::LrSchedulerType;
-use crate::tuned_language::{CausalCard, TunedLanguage};
+use crate::tasks::classify::model::json;
+use crate::tasks::classify::options::LrSchedulerType;
+use crate::tasks::language::CausalOptions;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::options::DEFAULT_MAX_LENGTH;
+use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
 use crate::{Error, Result};
 
 /// The files that `PeftModel.from_pretrained` reads, with the tokenizer's beside them.

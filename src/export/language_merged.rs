@@ -10,14 +10,14 @@ use super::language::is_transposed;
 use super::merged::{MAX_SHARD_BYTES, MergedTensor, MergedWriter, Piece, Pieces, ShardPlan};
 use crate::device::read;
 use crate::formats::Float;
-use crate::language_model::LanguageModel;
 use crate::models::load::transpose;
 use crate::models::names::{is_delta, is_prefix};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::trained;
 use crate::peft::merge::merged_weight;
 use crate::peft::{MethodType, Trainable};
-use crate::tuned_language::TunedLanguage;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::tuned::TunedLanguage;
 use crate::{Error, Result};
 
 /// A merged folder that is being written: the small files first, then the weights piece by piece.

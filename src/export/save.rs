@@ -9,13 +9,13 @@ use super::files::{
 use super::{card, sentence};
 use crate::Result;
 use crate::device::read;
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::models::names::{is_head, is_pooler, is_prefix};
 use crate::models::{Family, HeadKind};
 use crate::peft::prefix::prompt_embeddings;
 use crate::peft::{Method, MethodType, Trainable};
-use crate::pretrained::Pretrained;
-use crate::tuned::Tuned;
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::Tuned;
 
 /// Everything that leaves with "Export".
 ///

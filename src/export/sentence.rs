@@ -5,8 +5,8 @@ use serde_json::json;
 use super::files::{ExportedFile, file, json_file};
 use crate::Result;
 use crate::models::Family;
-use crate::pretrained::{Pretrained, json};
-use crate::tuned::Tuned;
+use crate::tasks::classify::model::{Pretrained, json};
+use crate::tasks::classify::tuned::Tuned;
 
 const SETTINGS: &str = "tokenizer_config.json";
 

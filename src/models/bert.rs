@@ -7,7 +7,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use super::config::{Architecture, EncoderConfig};
+use super::backbone_config::{Architecture, BackboneConfig};
 use super::family::Family;
 use super::fields::Fields;
 use super::load::Loader;
@@ -118,7 +118,7 @@ pub struct Bert {
 
 impl BertSettings {
     /// Numbers in such an encoder, the pooler left out.
-    pub fn parameters(&self, config: &EncoderConfig) -> u64 {
+    pub fn parameters(&self, config: &BackboneConfig) -> u64 {
         let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
         let tables = config.vocab_size + self.positions + self.token_types.unwrap_or(0);
         let layer = 4 * (h * h + h) + 2 * h * i + i + h + 4 * h;
@@ -129,13 +129,13 @@ impl BertSettings {
 /// Reads BERT's `config.json`; defaults are transformers' `BertConfig`.
 ///
 /// # Errors
-/// As [`EncoderConfig::parse`].
-pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+/// As [`BackboneConfig::parse`].
+pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     fields.only("hidden_act", &["gelu".into()])?;
     fields.only("position_embedding_type", &["absolute".into()])?;
     fields.only("is_decoder", &[false.into()])?;
     let positions = fields.size("max_position_embeddings", None)?;
-    Ok(EncoderConfig {
+    Ok(BackboneConfig {
         family: Family::Bert,
         vocab_size: fields.size("vocab_size", None)?,
         hidden_size: fields.size("hidden_size", None)?,
@@ -221,18 +221,18 @@ impl Layer {
 }
 
 impl Bert {
-    /// As [`super::Encoder::lower`].
+    /// As [`super::Backbone::lower`].
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         let x = self.embeddings.forward(batch, self.prefix_tokens());
         self.run(0..depth, x, batch.mask.clone())
     }
 
-    /// As [`super::Encoder::upper`].
+    /// As [`super::Backbone::upper`].
     pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         self.run(depth..self.encoder.layer.len(), x, mask)
     }
 
-    /// As [`super::Encoder::layers`].
+    /// As [`super::Backbone::layers`].
     pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let bias = padding_bias(mask);
         for layer in &self.encoder.layer[layers] {
@@ -287,12 +287,12 @@ impl Bert {
             .collect()
     }
 
-    /// As [`super::Encoder::load`].
+    /// As [`super::Backbone::load`].
     ///
     /// # Errors
     /// As there.
     pub async fn load<S: Source>(
-        config: &EncoderConfig,
+        config: &BackboneConfig,
         settings: &BertSettings,
         loader: &Loader<'_, S>,
     ) -> Result<Self> {

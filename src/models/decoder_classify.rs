@@ -8,7 +8,7 @@ use super::bert::TokenBatch;
 use super::decoder::{Decoder, DecoderConfig, Layout};
 
 impl Decoder {
-    /// As [`super::Encoder::lower`].
+    /// As [`super::Backbone::lower`].
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         let [rows, width] = batch.ids.dims();
         let context = self.context(&Layout::plain(rows, width));
@@ -16,13 +16,13 @@ impl Decoder {
         self.run(0..depth, x)
     }
 
-    /// As [`super::Encoder::upper`]. No mask is needed: texts are padded on the right, where no token looks.
+    /// As [`super::Backbone::upper`]. No mask is needed: texts are padded on the right, where no token looks.
     pub fn upper(&self, depth: usize, x: Tensor<3>) -> Tensor<3> {
         let x = self.run(depth..self.layers.len(), x);
         self.norm.forward(x)
     }
 
-    /// As [`super::Encoder::layers`].
+    /// As [`super::Backbone::layers`].
     pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>) -> Tensor<3> {
         let [rows, width, _] = x.dims();
         let context = self.context(&Layout::plain(rows, width));

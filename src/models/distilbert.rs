@@ -3,8 +3,8 @@
 //! The network is [`super::bert`]'s without segments and under other names. The head has a hidden layer of its own, `pre_classifier`
 //! with ReLU, in place of BERT's pooler.
 
+use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::BertSettings;
-use super::config::{Architecture, EncoderConfig};
 use super::family::Family;
 use super::fields::Fields;
 use crate::Result;
@@ -32,13 +32,13 @@ pub const NAMES: &[(&str, &str)] = &[
 /// Reads `config.json`; defaults are transformers' `DistilBertConfig`.
 ///
 /// # Errors
-/// As [`EncoderConfig::parse`].
-pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+/// As [`BackboneConfig::parse`].
+pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     fields.only("activation", &["gelu".into()])?;
     // transformers would not train such positions
     fields.only("sinusoidal_pos_embds", &[false.into()])?;
     let positions = fields.size("max_position_embeddings", Some(512))?;
-    Ok(EncoderConfig {
+    Ok(BackboneConfig {
         family: Family::Distilbert,
         vocab_size: fields.size("vocab_size", None)?,
         hidden_size: fields.size("dim", Some(768))?,

@@ -94,7 +94,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     }
     let head_dim = hidden_size / heads;
     let layers = fields.size("n_layer", Some(12))?;
-    if layers > super::config::MAX_LAYERS {
+    if layers > super::backbone_config::MAX_LAYERS {
         return Err(unsupported(format!("n_layer is {layers}")));
     }
     let scaled = fields.switch("scale_attn_weights", true)?;

@@ -163,7 +163,7 @@ pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result
         )));
     }
     let layers = fields.size("num_hidden_layers", None)?;
-    if layers > super::config::MAX_LAYERS {
+    if layers > super::backbone_config::MAX_LAYERS {
         return Err(unsupported(format!("num_hidden_layers is {layers}")));
     }
     Ok(DecoderConfig {

@@ -1,20 +1,20 @@
 //! Enters: configuration and checkpoint. Leaves: a frozen model on a device, one readable file per family.
 
+pub mod backbone;
+pub mod backbone_config;
 pub mod bert;
-pub mod causal;
 pub mod causal_batch;
-pub mod config;
+pub mod causal_lm;
+pub mod classifier;
 pub mod decoder;
 mod decoder_classify;
 mod decoder_load;
 pub mod decoder_names;
 pub mod distilbert;
-pub mod encoder;
 pub mod family;
 pub mod fields;
 pub mod gemma3;
 pub mod gpt2;
-pub mod heads;
 pub mod llama;
 pub mod load;
 pub mod modernbert;
@@ -28,12 +28,12 @@ pub mod random;
 pub mod roberta;
 pub mod rope;
 
-pub use causal::CausalLm;
+pub use backbone::Backbone;
+pub use backbone_config::BackboneConfig;
 pub use causal_batch::CausalBatch;
-pub use config::EncoderConfig;
+pub use causal_lm::CausalLm;
+pub use classifier::{Classifier, Head, HeadKind, Inputs};
 pub use decoder::DecoderConfig;
-pub use encoder::Encoder;
 pub use family::Family;
-pub use heads::{Classifier, Head, HeadKind, Inputs};
 pub use load::Loader;
 pub use network::Network;

@@ -8,9 +8,9 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::backbone_config::BackboneConfig;
 use super::bert::TokenBatch;
-use super::config::EncoderConfig;
-use super::heads::masked_mean;
+use super::classifier::masked_mean;
 use super::load::{Loader, frozen};
 use super::modernbert_config::{Attention, ModernbertSettings, Pooling};
 use crate::Result;
@@ -150,7 +150,7 @@ impl PredictionHead {
 }
 
 impl Modernbert {
-    /// As [`super::Encoder::lower`].
+    /// As [`super::Backbone::lower`].
     pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
         let words = self.embeddings.tok_embeddings.forward(batch.ids.clone());
         let x = self
@@ -160,13 +160,13 @@ impl Modernbert {
         self.run(0..depth, x, batch.mask.clone())
     }
 
-    /// As [`super::Encoder::upper`].
+    /// As [`super::Backbone::upper`].
     pub fn upper(&self, depth: usize, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let x = self.run(depth..self.layers.len(), x, mask);
         self.final_norm.forward(x)
     }
 
-    /// As [`super::Encoder::layers`].
+    /// As [`super::Backbone::layers`].
     pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         let tokens = mask.dims()[1];
         let device = mask.device();
@@ -222,7 +222,7 @@ impl Modernbert {
         }
     }
 
-    /// As [`super::Encoder::linears_mut`]; the head's own layer trains whole or not at all and is not among them.
+    /// As [`super::Backbone::linears_mut`]; the head's own layer trains whole or not at all and is not among them.
     pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         let layers = self.layers.iter_mut().enumerate();
         layers
@@ -238,13 +238,13 @@ impl Modernbert {
             .collect()
     }
 
-    /// As [`super::Encoder::load`]. A checkpoint without the head's hidden layer gets a fresh one: normal with `initializer_range`, its
+    /// As [`super::Backbone::load`]. A checkpoint without the head's hidden layer gets a fresh one: normal with `initializer_range`, its
     /// norm at one.
     ///
     /// # Errors
     /// As there.
     pub async fn load<S: Source>(
-        config: &EncoderConfig,
+        config: &BackboneConfig,
         settings: &ModernbertSettings,
         loader: &Loader<'_, S>,
     ) -> Result<Self> {

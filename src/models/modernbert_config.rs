@@ -1,6 +1,6 @@
 //! Enters: config.json of a ModernBERT model. Leaves: its configuration.
 
-use super::config::{Architecture, EncoderConfig, MAX_LAYERS};
+use super::backbone_config::{Architecture, BackboneConfig, MAX_LAYERS};
 use super::family::Family;
 use super::fields::{Fields, unsupported};
 use crate::Result;
@@ -39,8 +39,8 @@ pub struct ModernbertSettings {
 /// as older files have them.
 ///
 /// # Errors
-/// As [`EncoderConfig::parse`].
-pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+/// As [`BackboneConfig::parse`].
+pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     for name in ["hidden_activation", "classifier_activation"] {
         fields.only(name, &["gelu".into()])?;
     }
@@ -60,7 +60,7 @@ pub fn config(fields: &Fields) -> Result<EncoderConfig> {
     fields.only("head_dim", &[width.into()])?;
     fields.only("classifier_pooling", &["cls".into(), "mean".into()])?;
     let pooling = fields.get("classifier_pooling");
-    Ok(EncoderConfig {
+    Ok(BackboneConfig {
         family: Family::Modernbert,
         vocab_size: fields.size("vocab_size", Some(50368))?,
         hidden_size,
@@ -132,7 +132,7 @@ fn theta(fields: &Fields, kind: &str, older: &str, default: f64) -> Result<f64> 
 }
 
 /// Numbers in the encoder, the head left out.
-pub fn parameters(config: &EncoderConfig) -> u64 {
+pub fn parameters(config: &BackboneConfig) -> u64 {
     let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
     // Wqkv and Wo, Wi and its Wo, two norms
     let layer = 4 * h * h + 3 * h * i + 2 * h;
@@ -151,7 +151,7 @@ mod tests {
         if let (Some(file), Some(more)) = (file.as_object_mut(), more.as_object()) {
             file.extend(more.clone());
         }
-        match EncoderConfig::parse(file.to_string().as_bytes())?.architecture {
+        match BackboneConfig::parse(file.to_string().as_bytes())?.architecture {
             Architecture::Modernbert(settings) => Ok(settings),
             _ => Err(unsupported("it is no ModernBERT".into())),
         }

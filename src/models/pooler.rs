@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::config::EncoderConfig;
+use super::backbone_config::BackboneConfig;
 use super::family::Family;
 use super::load::Loader;
 use crate::Result;
@@ -33,9 +33,9 @@ impl Pooler {
     /// then start as transformers starts them: normal with `initializer_range`, biases zero.
     ///
     /// # Errors
-    /// As [`super::Encoder::load`].
+    /// As [`super::Backbone::load`].
     pub async fn load<S: Source>(
-        config: &EncoderConfig,
+        config: &BackboneConfig,
         loader: &Loader<'_, S>,
     ) -> Result<Option<Self>> {
         let hidden = config.hidden_size;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::BertSettings;
-use super::config::{Architecture, EncoderConfig};
 use super::decoder::{DecoderConfig, DecoderFamily};
 use crate::Result;
 use crate::formats::write;
@@ -18,7 +18,7 @@ type Shapes = Vec<(String, Vec<usize>)>;
 ///
 /// # Errors
 /// [`crate::Error::InvalidState`] where there is no memory for the file.
-pub fn random_checkpoint(config: &EncoderConfig, seed: u64) -> Result<Vec<u8>> {
+pub fn random_checkpoint(config: &BackboneConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match &config.architecture {
         Architecture::Bert(settings) => bert_shapes(config, settings),
         Architecture::Modernbert(_) => modernbert_shapes(config),
@@ -39,7 +39,7 @@ pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8
     file(shapes, config.initializer_range, seed)
 }
 
-fn bert_shapes(config: &EncoderConfig, settings: &BertSettings) -> Shapes {
+fn bert_shapes(config: &BackboneConfig, settings: &BertSettings) -> Shapes {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (
@@ -85,7 +85,7 @@ fn bert_shapes(config: &EncoderConfig, settings: &BertSettings) -> Shapes {
     shapes
 }
 
-fn modernbert_shapes(config: &EncoderConfig) -> Shapes {
+fn modernbert_shapes(config: &BackboneConfig) -> Shapes {
     let [h, wide] = [config.hidden_size, config.intermediate_size];
     let mut shapes = vec![
         (

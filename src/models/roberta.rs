@@ -3,8 +3,8 @@
 //! The network is [`super::bert`]'s. Positions count from behind the padding's id, which padding itself has; there are no segments;
 //! and the head has a hidden layer of its own, `classifier.dense`, in place of BERT's pooler.
 
+use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::{self, BertSettings};
-use super::config::{Architecture, EncoderConfig};
 use super::family::Family;
 use super::fields::{Fields, unsupported};
 use crate::Result;
@@ -19,8 +19,8 @@ pub const NAMES: &[(&str, &str)] = &[("pooler.dense", HIDDEN_LAYER)];
 /// Reads `config.json`, whose keys are BERT's.
 ///
 /// # Errors
-/// As [`EncoderConfig::parse`].
-pub fn config(fields: &Fields) -> Result<EncoderConfig> {
+/// As [`BackboneConfig::parse`].
+pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     let padding = fields.token_ids("pad_token_id")?;
     let padding = padding.first().map_or(1, |id| *id as usize);
     let bert = bert::config(fields)?;
@@ -31,7 +31,7 @@ pub fn config(fields: &Fields) -> Result<EncoderConfig> {
             padding + 1
         )));
     }
-    Ok(EncoderConfig {
+    Ok(BackboneConfig {
         family: Family::Roberta,
         max_tokens: rows - padding - 1,
         architecture: Architecture::Bert(BertSettings {

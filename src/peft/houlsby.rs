@@ -9,7 +9,7 @@ use super::method::invalid;
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
 use crate::models::names::is_bottleneck;
-use crate::models::{Classifier, Encoder, Family, HeadKind, Network};
+use crate::models::{Backbone, Classifier, Family, HeadKind, Network};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -181,7 +181,7 @@ impl HoulsbyConfig {
 pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
     let family = classifier.encoder.family();
-    let Encoder::Bert(bert) = &mut classifier.encoder else {
+    let Backbone::Bert(bert) = &mut classifier.encoder else {
         let why = match family {
             Family::Decoder(_) => "whose layers have no place for bottlenecks here; use lora",
             _ => "which AdapterHub does not know",

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::device::read;
 use crate::layers::Linear;
 use crate::models::load::frozen;
-use crate::models::{Classifier, Encoder};
+use crate::models::{Backbone, Classifier};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -66,7 +66,7 @@ pub fn difference([a, b]: [Tensor<2>; 2], [a0, b0]: [Tensor<2>; 2]) -> [Tensor<2
 
 /// Deltas over the untouched weights that give the same output: `[A, A0] [B; -B0]`, of twice the rank, as PEFT converts a PiSSA
 /// adapter to LoRA.
-pub fn plain(classifier: &Classifier, base: &Encoder, start: &Start) -> Classifier {
+pub fn plain(classifier: &Classifier, base: &Backbone, start: &Start) -> Classifier {
     let mut plain = classifier.clone();
     let mut untouched = base.clone();
     let weights = untouched.linears_mut();

@@ -9,12 +9,12 @@ use super::freeze::Trainable;
 use super::method::invalid;
 use crate::Result;
 use crate::layers::Prefix;
-use crate::models::config::Architecture;
+use crate::models::backbone_config::Architecture;
 use crate::models::decoder::{Decoder, Layer};
 use crate::models::load::frozen;
 use crate::models::names::is_prefix;
 use crate::models::{
-    CausalLm, Classifier, DecoderConfig, Encoder, EncoderConfig, Family, HeadKind, Network,
+    Backbone, BackboneConfig, CausalLm, Classifier, DecoderConfig, Family, HeadKind, Network,
 };
 use crate::rng::Rng;
 
@@ -56,7 +56,7 @@ impl PrefixConfig {
         base_model: &str,
         head: HeadKind,
         modules_to_save: Option<Vec<&'static str>>,
-        config: &EncoderConfig,
+        config: &BackboneConfig,
     ) -> Value {
         let sizes = match &config.architecture {
             Architecture::Decoder(settings) => Sizes::of_decoder(settings),
@@ -173,7 +173,7 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
     config.check()?;
     let family = classifier.encoder.family();
     match &mut classifier.encoder {
-        Encoder::Bert(bert) if family != Family::Distilbert => {
+        Backbone::Bert(bert) if family != Family::Distilbert => {
             for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
                 let heads = &mut layer.attention.self_attention;
                 let [_, width] = heads.key.shape();
@@ -181,7 +181,7 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
                 heads.prefix = Some(fresh(config, width, index, seed, &device));
             }
         }
-        Encoder::Decoder(decoder) => attach_decoder(decoder, config, seed),
+        Backbone::Decoder(decoder) => attach_decoder(decoder, config, seed),
         _ => {
             return Err(invalid(
                 "method",
@@ -236,16 +236,16 @@ fn fresh(config: &PrefixConfig, width: usize, index: usize, seed: u64, device: &
 }
 
 /// PEFT's one tensor, `[virtual tokens, 2 * layers * width of all keys]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
-pub fn prompt_embeddings(encoder: &Encoder) -> Option<Tensor<2>> {
+pub fn prompt_embeddings(encoder: &Backbone) -> Option<Tensor<2>> {
     let prefixes: Vec<&Prefix> = match encoder {
-        Encoder::Bert(bert) => {
+        Backbone::Bert(bert) => {
             let layers = bert.encoder.layer.iter();
             layers
                 .filter_map(|layer| layer.attention.self_attention.prefix.as_ref())
                 .collect()
         }
-        Encoder::Decoder(decoder) => decoder.layers.iter().filter_map(Layer::prefix).collect(),
-        Encoder::Modernbert(_) => return None,
+        Backbone::Decoder(decoder) => decoder.layers.iter().filter_map(Layer::prefix).collect(),
+        Backbone::Modernbert(_) => return None,
     };
     let parts = prefixes
         .into_iter()

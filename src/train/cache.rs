@@ -6,7 +6,7 @@ use crate::Result;
 use crate::data::Batch;
 use crate::device::read;
 use crate::eval::evaluate::upload;
-use crate::models::heads::{Inputs, States};
+use crate::models::classifier::{Inputs, States};
 use crate::models::{Classifier, HeadKind};
 use crate::text::Encoding;
 
@@ -18,7 +18,7 @@ pub enum Frozen {
     /// The embeddings and so many layers.
     Layers(usize),
     /// Everything but the head.
-    Encoder,
+    Backbone,
 }
 
 /// The frozen part's output for every row that was asked for.
@@ -49,7 +49,7 @@ impl FrozenCache {
         let vectors = match frozen {
             Frozen::Nothing => 0,
             Frozen::Layers(_) => encodings.iter().map(|encoding| encoding.ids.len()).sum(),
-            Frozen::Encoder => encodings.len(),
+            Frozen::Backbone => encodings.len(),
         };
         4 * vectors as u64 * hidden as u64
     }
@@ -90,7 +90,7 @@ impl FrozenCache {
         let depth = match self.frozen {
             Frozen::Nothing => return Ok(Inputs::Tokens(upload(&pad(rows)?, &self.device))),
             Frozen::Layers(depth) => Some(depth),
-            Frozen::Encoder => None,
+            Frozen::Backbone => None,
         };
         let missing = rows
             .iter()
@@ -148,6 +148,6 @@ pub fn frozen_part(layers: usize, all: usize, head: HeadKind, pooler_trains: boo
         0 => Frozen::Nothing,
         layers if layers < all => Frozen::Layers(layers),
         layers if head == HeadKind::Cls && pooler_trains => Frozen::Layers(layers),
-        _ => Frozen::Encoder,
+        _ => Frozen::Backbone,
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::TrainOptions;
 use crate::models::names::is_bias_or_norm;
 use crate::peft::freeze::replace;
+use crate::tasks::classify::TrainOptions;
 
 /// AdamW's constants; `torch.optim.AdamW`'s names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]

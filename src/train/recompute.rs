@@ -1,6 +1,6 @@
 //! Enters: a classifier and a batch. Leaves: the gradients, with the inside of one layer at a time in memory.
 //!
-//! Gradient checkpointing (Chen et al. 2016), as for language models in [`super::causal::gradients`]: what enters each layer is kept, and its
+//! Gradient checkpointing (Chen et al. 2016), as for language models in [`crate::tasks::language::gradients`]: what enters each layer is kept, and its
 //! inside is computed again when its own gradient is taken. Without dropout the loss is that of the plain way, on the CPU engine to the last
 //! bit, and the gradients but for the order in which those that meet at a layer are summed.
 
@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
-use super::causal::gradients::forget;
 use super::step::TrainBatch;
 use crate::device::is_cpu;
-use crate::models::heads::States;
+use crate::models::classifier::States;
 use crate::models::network::layer_of;
 use crate::models::{Classifier, Inputs, Network};
 use crate::peft::freeze::{activate, take_gradients, tracked_paths};
+use crate::tasks::language::gradients::forget;
 
 /// Whether a path belongs to what lies below the layers.
 fn is_embedding(path: &str) -> bool {

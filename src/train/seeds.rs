@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::TrainOptions;
-use super::event::FinishReason;
 use crate::Result;
 use crate::eval::summary::Summary;
+use crate::tasks::classify::TrainOptions;
+use crate::tasks::classify::event::FinishReason;
 
 /// The share of the epochs after which a run is judged; Dodge et al. find that a run's later quality shows by then.
 const JUDGED_FROM: f64 = 0.3;

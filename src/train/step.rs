@@ -2,7 +2,6 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::contrast::Pairs;
 use super::loss::cross_entropy_sum;
 use super::optimizer::{AdamW, clip_gradients};
 use super::penalty::Penalty;
@@ -10,6 +9,7 @@ use super::recompute::by_layer;
 use crate::models::{Classifier, Inputs};
 use crate::peft::Trainable;
 use crate::peft::freeze::take_gradients;
+use crate::tasks::classify::contrast::Pairs;
 
 /// What a batch is to teach. Boxed, because a burn tensor is some hundred bytes large.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::TrainOptions;
 use crate::models::names::{is_head, is_pooler, is_table_part};
 use crate::models::network::layer_of;
 use crate::peft::Trainable;
+use crate::tasks::classify::TrainOptions;
 
 /// Name of the topmost group.
 pub const HEAD: &str = "head";

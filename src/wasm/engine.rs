@@ -9,9 +9,9 @@ use super::source::JsSource;
 use crate::benchmark::{ClassifierBenchmark, matmul};
 use crate::data::Example;
 use crate::device::Compute;
-use crate::pretrained::Pretrained;
-use crate::train::{Given, Session};
-use crate::tuned::{Tuned, Which};
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::{Tuned, Which};
+use crate::tasks::classify::{Given, Session};
 use crate::{Error, export};
 
 /// One engine per WebAssembly instance: a device, at most one model, at most one run.

@@ -7,23 +7,23 @@ use wasm_bindgen::prelude::*;
 use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
 use super::engine::{Engine, state, which_of};
 use super::source::JsSource;
-use crate::choose::{ChoiceOptions, choose};
 use crate::data::{ParsedText, parse_text_rows};
 use crate::eval::complete::{self, Writer, Written};
 use crate::eval::generate::GenerationOptions;
 use crate::export::language_folder::{gguf_file, import_folder, peft_folder};
 use crate::export::language_merged::MergedExport;
 use crate::export::merged::Piece;
-use crate::language_model::{LanguageModel, Prompt};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig};
 use crate::peft::{Method, full};
-use crate::preview::preview;
-use crate::score::score;
-use crate::train::causal::estimate::{Work, estimate, trained_by};
-use crate::train::causal::{CausalOptions, CausalSession};
-use crate::tuned::Which;
-use crate::tuned_language::{TunedLanguage, next_logits, writer};
+use crate::tasks::classify::tuned::Which;
+use crate::tasks::language::choose::{ChoiceOptions, choose};
+use crate::tasks::language::estimate::{Work, estimate, trained_by};
+use crate::tasks::language::model::{LanguageModel, Prompt};
+use crate::tasks::language::preview::preview;
+use crate::tasks::language::score::score;
+use crate::tasks::language::tuned::{TunedLanguage, next_logits, writer};
+use crate::tasks::language::{CausalOptions, CausalSession};
 
 /// At most one language model, one run and one text that is being written.
 #[derive(Default)]

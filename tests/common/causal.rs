@@ -13,7 +13,7 @@ use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, replace};
 use webtune::peft::{LoraConfig, Method, PrefixConfig, Trainable};
-use webtune::train::causal::{Pass, gradients};
+use webtune::tasks::language::{Pass, gradients};
 use webtune::train::optimizer::AdamW;
 
 use super::golden::{Golden, relative_error};

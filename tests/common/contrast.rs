@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 use webtune::device::{Compute, read};
-use webtune::train::contrast::Pairs;
+use webtune::tasks::classify::contrast::Pairs;
 
 use super::golden::relative_error;
 use super::safeguards::{flat, ints};

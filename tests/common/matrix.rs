@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use webtune::data::{Batch, LabelMap};
 use webtune::device::read;
 use webtune::eval::evaluate::upload;
-use webtune::models::heads::HeadWeights;
+use webtune::models::classifier::HeadWeights;
 use webtune::models::network::layer_of;
 use webtune::models::{Classifier, Family, Head, HeadKind, Inputs, decoder};
 use webtune::peft::freeze::{activate, replace, visit};
 use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
-use webtune::pretrained::Pretrained;
+use webtune::tasks::classify::model::Pretrained;
 use webtune::rng::Rng;
 use webtune::train::optimizer::{AdamW, AdamWConfig};
 use webtune::train::step::{
     Rules, Target, TrainBatch, gradients, gradients_by, train_step, upload_labels,
 };
 use webtune::train::unfreeze::Groups;
-use webtune::tuned::encode;
+use webtune::tasks::classify::tuned::encode;
 
 use super::golden::relative_error;
 use super::tiny;

@@ -9,10 +9,10 @@ use webtune::export::files::{Tensors, key, named_values};
 use webtune::export::import::restore;
 use webtune::formats::{Checkpoint, MemorySource, write};
 use webtune::models::bert::TokenBatch;
-use webtune::models::heads::{features, masked_mean};
+use webtune::models::classifier::{features, masked_mean};
 use webtune::models::load::transpose;
 use webtune::models::names::{is_prefix, is_transposed};
-use webtune::models::{Classifier, Encoder, EncoderConfig, HeadKind, Inputs, Loader};
+use webtune::models::{Classifier, Backbone, BackboneConfig, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
 use webtune::train::optimizer::{AdamW, AdamWConfig};
@@ -266,18 +266,18 @@ pub struct Loaded {
     /// Gradients are on where the method trains.
     pub classifier: Classifier,
     pub trainable: Trainable,
-    pub encoder: Encoder,
+    pub encoder: Backbone,
     pub batch: TrainBatch,
     pub golden: Golden,
 }
 
 pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let golden = Golden::read(fixture.golden).await;
-    let config = EncoderConfig::parse(fixture.config).unwrap();
+    let config = BackboneConfig::parse(fixture.config).unwrap();
     let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let loader = Loader::new(&checkpoint, config.family.prefix(), compute);
-    let encoder = Encoder::load(&config, &loader).await.unwrap();
+    let encoder = Backbone::load(&config, &loader).await.unwrap();
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
         MethodType::Probe => Method::Probe(Default::default()),

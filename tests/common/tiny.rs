@@ -4,8 +4,8 @@ use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::models::random::random_checkpoint;
-use webtune::models::{EncoderConfig, Family, decoder};
-use webtune::pretrained::Pretrained;
+use webtune::models::{BackboneConfig, Family, decoder};
+use webtune::tasks::classify::model::Pretrained;
 
 const TOKENIZER: &[u8] = include_bytes!("../fixtures/tokenizer_wordpiece/tokenizer.json");
 
@@ -21,7 +21,7 @@ pub fn config_json() -> serde_json::Value {
 /// The files of the tiny model's folder.
 pub fn files(seed: u64) -> Vec<MemorySource> {
     let json = config_json().to_string().into_bytes();
-    let config = EncoderConfig::parse(&json).unwrap();
+    let config = BackboneConfig::parse(&json).unwrap();
     vec![
         MemorySource::new("config.json", json),
         MemorySource::new("tokenizer.json", TOKENIZER.to_vec()),
@@ -75,7 +75,7 @@ pub fn family_config(family: Family) -> serde_json::Value {
 /// The files of that model's folder.
 pub fn family_files(family: Family) -> Vec<MemorySource> {
     let json = family_config(family).to_string().into_bytes();
-    let config = EncoderConfig::parse(&json).unwrap();
+    let config = BackboneConfig::parse(&json).unwrap();
     // transformers would choose another tokenizer by the model's type
     let tokenizer = serde_json::json!({
         "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",

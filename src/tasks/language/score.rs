@@ -3,11 +3,11 @@
 use crate::Result;
 use crate::data::{Packed, ParsedText};
 use crate::eval::likelihood::{Likelihood, Sums};
-use crate::language_model::LanguageModel;
 use crate::models::CausalLm;
-use crate::train::causal::CausalOptions;
-use crate::train::causal::plan::encode;
-use crate::train::causal::session::{by_length, upload};
+use crate::tasks::language::CausalOptions;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::plan::encode;
+use crate::tasks::language::session::{by_length, upload};
 
 /// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` stands in
 /// errors.

@@ -1,12 +1,16 @@
-//! Enters: a language model and a person's texts. Leaves: events, and the best adapter found. The loop of language models, on the same
-//! optimiser, schedule and methods as the classifiers' loop.
+//! Language modelling: texts and conversations in, a model that writes them out.
 
+pub mod choose;
 pub mod estimate;
 pub mod event;
 pub mod gradients;
+pub mod model;
 pub mod options;
 pub mod plan;
+pub mod preview;
+pub mod score;
 pub mod session;
+pub mod tuned;
 
 pub use event::CausalEvent;
 pub use gradients::{Pass, gradients};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::options::CausalOptions;
 use crate::eval::likelihood::Likelihood;
-use crate::train::event::FinishReason;
+use crate::tasks::classify::event::FinishReason;
 
 /// A prompt and what a model wrote behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

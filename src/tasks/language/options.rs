@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::peft::{LoraConfig, Method, TargetModules};
-use crate::train::config::{LrSchedulerType, invalid, out_of_range};
+use crate::tasks::classify::options::{LrSchedulerType, invalid, out_of_range};
 use crate::train::optimizer::AdamWConfig;
 use crate::{Error, Result};
 

@@ -11,9 +11,9 @@ use crate::eval::metrics::{Report, largest, softmax};
 use crate::models::{Classifier, Family, HeadKind};
 use crate::peft::freeze::trained_parameters;
 use crate::peft::{Method, MethodType, Trainable};
-use crate::pretrained::Pretrained;
+use crate::tasks::classify::event::KeptStage;
+use crate::tasks::classify::model::Pretrained;
 use crate::text::Encoding;
-use crate::train::event::KeptStage;
 use crate::{Error, Result};
 
 /// Which of the two classifiers answers.

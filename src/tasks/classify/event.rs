@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::TrainOptions;
-use super::config::RecipeName;
-use super::seeds::{SeedRun, SeedSummary};
-use super::unfreeze::GroupRate;
+use super::options::RecipeName;
+use super::options::TrainOptions;
 use crate::eval::evaluation::{Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::Report;
 use crate::models::HeadKind;
+use crate::train::seeds::{SeedRun, SeedSummary};
+use crate::train::unfreeze::GroupRate;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::backbone::Backbone;
 use super::bert::TokenBatch;
-use super::encoder::Encoder;
 use super::load::frozen;
 use super::names;
 use super::network::Network;
@@ -152,7 +152,7 @@ pub struct States {
 /// An encoder with a head: text in, logits out.
 #[derive(Module, Debug)]
 pub struct Classifier {
-    pub encoder: Encoder,
+    pub encoder: Backbone,
     pub head: Head,
     /// Of the head's input.
     pub dropout: Dropout,
@@ -160,7 +160,7 @@ pub struct Classifier {
 
 impl Classifier {
     /// Without dropout. A `mean` head leaves no part of another head on the encoder.
-    pub fn new(mut encoder: Encoder, head: Head) -> Self {
+    pub fn new(mut encoder: Backbone, head: Head) -> Self {
         if head.kind() == HeadKind::Mean {
             encoder.drop_hidden_layer();
         }
@@ -177,7 +177,7 @@ impl Classifier {
     }
 
     /// Whether a head of that kind on that encoder has a bias.
-    pub fn has_bias(encoder: &Encoder, kind: HeadKind) -> bool {
+    pub fn has_bias(encoder: &Backbone, kind: HeadKind) -> bool {
         kind == HeadKind::Mean || encoder.family().head_bias()
     }
 
@@ -226,7 +226,7 @@ impl Classifier {
 }
 
 /// The head without its bias where the family's own has none; what is fitted for such a head has zeros there.
-fn of_family(mut head: Head, encoder: &Encoder) -> Head {
+fn of_family(mut head: Head, encoder: &Backbone) -> Head {
     if let Head::Cls(cls) = &mut head
         && !encoder.family().head_bias()
     {
@@ -271,13 +271,13 @@ impl Network for Classifier {
 }
 
 /// The vector of each text that a head of that kind classifies, `[batch, hidden]`.
-pub fn features(encoder: &Encoder, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
+pub fn features(encoder: &Backbone, kind: HeadKind, batch: &TokenBatch) -> Tensor<2> {
     head_input(encoder, kind, encoder.forward(batch), batch.mask.clone())
 }
 
 /// The same of the encoder's vectors. `hidden`: `[batch, tokens, hidden]`, `mask`: `[batch, tokens]`.
 pub fn head_input(
-    encoder: &Encoder,
+    encoder: &Backbone,
     kind: HeadKind,
     hidden: Tensor<3>,
     mask: Tensor<2>,

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// `config.json` of the network below a classifier, by BERT's names.
 #[derive(Debug, Clone)]
-pub struct EncoderConfig {
+pub struct BackboneConfig {
     /// Whose names the files use.
     pub family: Family,
     /// Rows of the word table.
@@ -46,7 +46,7 @@ pub enum Architecture {
 /// No known encoder comes near it; it keeps the products of sizes below 2^64.
 pub(super) const MAX_LAYERS: usize = 1000;
 
-impl EncoderConfig {
+impl BackboneConfig {
     /// Reads and checks `config.json`.
     ///
     /// # Errors
@@ -176,13 +176,13 @@ fn quoted<const N: usize>(words: [&str; N]) -> String {
 mod tests {
     use super::*;
 
-    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<EncoderConfig> {
+    fn config(change: impl Fn(&mut serde_json::Value)) -> Result<BackboneConfig> {
         let mut value = serde_json::json!({
             "model_type": "bert", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
             "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 4
         });
         change(&mut value);
-        EncoderConfig::parse(value.to_string().as_bytes())
+        BackboneConfig::parse(value.to_string().as_bytes())
     }
 
     #[test]
@@ -208,14 +208,14 @@ mod tests {
         }
         assert!(config(|_| ()).is_ok());
         assert_eq!(
-            EncoderConfig::parse(b"[").unwrap_err().code(),
+            BackboneConfig::parse(b"[").unwrap_err().code(),
             "invalidFile"
         );
     }
 
     #[test]
     fn families_have_their_own_keys() {
-        let parse = |value: serde_json::Value| EncoderConfig::parse(value.to_string().as_bytes());
+        let parse = |value: serde_json::Value| BackboneConfig::parse(value.to_string().as_bytes());
         let roberta = |change: &str, to: serde_json::Value| {
             let mut value = serde_json::json!({
                 "model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::data::ParsedText;
-use crate::language_model::LanguageModel;
-use crate::train::causal::CausalOptions;
-use crate::train::causal::plan::encode;
+use crate::tasks::language::CausalOptions;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::plan::encode;
 
 /// Some tokens that follow one another and are all learnt, or all not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Sequence, SequenceOptions, TextRow, encode_row};
 use crate::eval::choices::log_likelihoods;
 use crate::eval::metrics::{largest, softmax};
-use crate::language_model::LanguageModel;
 use crate::models::CausalLm;
+use crate::tasks::language::model::LanguageModel;
 use crate::{Error, Result};
 
 /// Where the text stands in a template.

@@ -2,12 +2,10 @@
 
 use web_time::Instant;
 
-use super::TrainOptions;
-use super::cache::{Frozen, FrozenCache};
 use super::event::{FinishReason, Finished, KeptStage, TrainEvent};
+use super::options::TrainOptions;
 use super::plan::Plan;
 use super::recipe::{Given, Speed, fit_to_time};
-use super::seeds::{SeedRun, SeedSummary, Seeds};
 use super::training::{Ground, Training};
 use crate::data::Example;
 use crate::eval::baseline::{centroids, zero_shot};
@@ -17,8 +15,10 @@ use crate::eval::forgetting::{Forgetting, sentences};
 use crate::eval::probe::{ProbeData, fit_best};
 use crate::models::{Classifier, HeadKind};
 use crate::peft::MethodType;
-use crate::pretrained::Pretrained;
-use crate::tuned::{Card, RunCard, Tuned, encode};
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::{Card, RunCard, Tuned, encode};
+use crate::train::cache::{Frozen, FrozenCache};
+use crate::train::seeds::{SeedRun, SeedSummary, Seeds};
 use crate::{Error, Result};
 
 /// One run, or several that differ in their seeds. Call [`Session::next_event`] until it gives `None`; then [`Session::take_tuned`].
@@ -123,7 +123,7 @@ impl Session {
         let (tap, cached_layers) = match plan.frozen {
             Frozen::Nothing => (None, 0),
             Frozen::Layers(layers) => (Some(layers), layers),
-            Frozen::Encoder => (None, self.model.config.num_hidden_layers),
+            Frozen::Backbone => (None, self.model.config.num_hidden_layers),
         };
         let pass = FeaturePass::new(plan.encodings.clone(), tap)?;
         self.phase = Phase::Features(pass, Instant::now());
@@ -205,7 +205,7 @@ impl Session {
                     cache.put(row, states);
                 }
             }
-            Frozen::Encoder => {
+            Frozen::Backbone => {
                 for (row, vector) in features.head.chunks(hidden).enumerate() {
                     cache.put(row, vector.to_vec());
                 }
@@ -414,7 +414,7 @@ impl Session {
 
     async fn forgetting(
         &self,
-        tuned: &crate::models::Encoder,
+        tuned: &crate::models::Backbone,
         untouched: bool,
     ) -> Result<Forgetting> {
         let model = &self.model;
@@ -475,10 +475,10 @@ fn message(
         (KeptStage::Contrastive, _) => {
             "the state after the contrastive stage, with the head that was fitted then".into()
         }
-        (KeptStage::Probe, super::config::HeadInit::Probe) => {
+        (KeptStage::Probe, super::options::HeadInit::Probe) => {
             "the fitted head on the untuned model, which no epoch beat".into()
         }
-        (KeptStage::Probe, super::config::HeadInit::Random) => {
+        (KeptStage::Probe, super::options::HeadInit::Random) => {
             "the state before training, because no epoch ended well".into()
         }
     };

@@ -1,10 +1,10 @@
 //! Enters: an encoder's sizes and a run's options. Leaves: the bytes that the run will take.
 
-use super::TrainOptions;
+use super::options::TrainOptions;
 use crate::device::Compute;
 use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::layers::Storage;
-use crate::models::{Encoder, EncoderConfig};
+use crate::models::{Backbone, BackboneConfig};
 use crate::peft::{Method, MethodType};
 
 /// What an estimate depends on besides model and options.
@@ -26,7 +26,7 @@ pub struct Work {
 /// over (value, gradient, two moments, best epoch's copy); the baselines' features (as computed, gathered, and as a
 /// tensor), their products of rows and labels, and the probe's solver's memory; the confusion matrices.
 pub fn estimate(
-    config: &EncoderConfig,
+    config: &BackboneConfig,
     compute: &Compute,
     options: &TrainOptions,
     method: &Method,
@@ -89,10 +89,10 @@ pub fn estimate(
     // a layer's weights in float32, which the backward pass reads again
     let widened = match work.storage {
         Storage::F32 => 0,
-        _ => 4 * Encoder::linear_numbers(config),
+        _ => 4 * Backbone::linear_numbers(config),
     };
-    let inside = Encoder::layer_bytes(config, batch, longest, kind);
-    let passing = Encoder::passing_bytes(config, batch, longest);
+    let inside = Backbone::layer_bytes(config, batch, longest, kind);
+    let passing = Backbone::passing_bytes(config, batch, longest);
     let of_method = 4 * tokens * (kept + dropped);
     let activations = match options.gradient_checkpointing {
         // what enters each layer, and one layer's inside
@@ -100,9 +100,9 @@ pub fn estimate(
         false => layers * (inside + of_method + widened),
     };
     let training = activations + passing + mixed + start;
-    let evaluation = Encoder::layer_bytes(config, EVALUATION_BATCH, longest, kind);
+    let evaluation = Backbone::layer_bytes(config, EVALUATION_BATCH, longest, kind);
     let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
-    Encoder::weight_bytes(config, work.storage, compute.packs_bits())
+    Backbone::weight_bytes(config, work.storage, compute.packs_bits())
         + training.max(evaluation)
         + 20 * work.trained
         + baselines

@@ -1,22 +1,22 @@
 //! Enters: a model, a person's examples and options. Leaves: a checked plan: encoded rows, their split, the method, memory.
 
-use super::TrainOptions;
-use super::cache::{Frozen, FrozenCache, frozen_part};
-use super::config::DEFAULT_MAX_LENGTH;
 use super::estimate::{Work, estimate};
+use super::options::DEFAULT_MAX_LENGTH;
+use super::options::TrainOptions;
 use super::recipe::{Chosen, Facts, Given, choose};
-use super::unfreeze::Groups;
 use crate::data::{Example, LabelMap, check, stratified};
 use crate::layers::Storage;
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::models::names::is_pooler;
 use crate::models::{Classifier, Family, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::{InitLoraWeights, Method, attach};
-use crate::pretrained::Pretrained;
 use crate::rng::fnv1a;
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::encode;
 use crate::text::Encoding;
-use crate::tuned::encode;
+use crate::train::cache::{Frozen, FrozenCache, frozen_part};
+use crate::train::unfreeze::Groups;
 use crate::{Error, Result};
 
 /// Everything about a run that is known before anything is computed.

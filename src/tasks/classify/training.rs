@@ -3,30 +3,30 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::TrainOptions;
-use super::cache::{Frozen, FrozenCache, frozen_part};
-use super::config::{ContrastiveOptions, HeadInit};
 use super::contrast::{Pairs, balanced_batches};
 use super::event::{FinishReason, KeptStage, Stage, TrainEvent};
-use super::optimizer::{AdamW, AdamWConfig};
-use super::penalty::Penalty;
+use super::options::TrainOptions;
+use super::options::{ContrastiveOptions, HeadInit};
 use super::plan::Plan;
-use super::schedule::Schedule;
-use super::step::{Rules, Target, TrainBatch, train_step, upload_labels};
-use super::unfreeze::{Groups, HEAD};
 use crate::Result;
 use crate::data::batches;
 use crate::device::read;
 use crate::eval::evaluate::scoring_batches;
 use crate::eval::metrics::{Report, report};
 use crate::eval::probe::{ProbeData, fit};
-use crate::models::heads::HeadWeights;
+use crate::models::classifier::HeadWeights;
 use crate::models::names::{is_head, is_pooler};
 use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::freeze::activate;
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
-use crate::pretrained::Pretrained;
 use crate::rng::Rng;
+use crate::tasks::classify::model::Pretrained;
+use crate::train::cache::{Frozen, FrozenCache, frozen_part};
+use crate::train::optimizer::{AdamW, AdamWConfig};
+use crate::train::penalty::Penalty;
+use crate::train::schedule::Schedule;
+use crate::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
+use crate::train::unfreeze::{Groups, HEAD};
 
 /// Inverse strength of the L2 penalty (scikit-learn's `C`) of the head that is fitted after a contrastive stage. One value, because where
 /// such a stage helps most, the validation rows are too few to choose by.

@@ -6,12 +6,12 @@ use crate::data::{
     Packed, ParsedText, Sequence, SequenceOptions, TextRow, encode_row, encode_rows, pack,
     stratified,
 };
-use crate::language_model::{LanguageModel, Prompt};
 use crate::models::Network;
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::lora::ALL_LINEAR;
 use crate::peft::{InitLoraWeights, LoraConfig, Method, TargetModules, Trainable, attach_causal};
 use crate::rng::Rng;
+use crate::tasks::language::model::{LanguageModel, Prompt};
 use crate::text::Message;
 use crate::{Error, Result};
 

@@ -9,7 +9,7 @@ use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::load::loading_bytes;
 use crate::models::{CausalLm, DecoderConfig, Loader};
-use crate::pretrained::{json, read_tokenizer, required};
+use crate::tasks::classify::model::{json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
 
 /// Everything that is known of a loaded language model. Cloning shares the weights.

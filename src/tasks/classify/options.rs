@@ -31,7 +31,7 @@ pub enum HeadInit {
     Random,
 }
 
-/// The shape of a stage's learning rate; see [`super::schedule`].
+/// The shape of a stage's learning rate; see [`crate::train::schedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LrSchedulerType {

@@ -11,16 +11,16 @@ use crate::device::read;
 use crate::eval::complete::complete;
 use crate::eval::generate::GenerationOptions;
 use crate::eval::likelihood::{Likelihood, Sums};
-use crate::language_model::LanguageModel;
 use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::freeze::activate;
 use crate::peft::{Method, attach_causal};
 use crate::rng::Rng;
-use crate::train::event::FinishReason;
+use crate::tasks::classify::event::FinishReason;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
 use crate::train::optimizer::{AdamW, clip_gradients};
 use crate::train::schedule::Schedule;
-use crate::tuned_language::{CausalCard, TunedLanguage};
 use crate::{Error, Result};
 
 /// A run. Call [`CausalSession::next_event`] until it gives `None`; then [`CausalSession::take_tuned`].

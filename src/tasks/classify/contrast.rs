@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-use crate::models::heads::normalize;
+use crate::models::classifier::normalize;
 use crate::rng::Rng;
 
 /// A masked similarity; finite, because infinity times zero is no number.

@@ -9,7 +9,7 @@ use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
 use crate::layers::Storage;
-use crate::models::{Encoder, EncoderConfig, Family, HeadKind, Loader};
+use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -19,11 +19,11 @@ pub struct Pretrained {
     /// Repository id or folder name.
     pub name: String,
     /// `config.json`, checked.
-    pub config: EncoderConfig,
+    pub config: BackboneConfig,
     /// Text to ids.
     pub tokenizer: Tokenizer,
     /// The frozen network below the head.
-    pub encoder: Encoder,
+    pub encoder: Backbone,
     /// How the weights of its linear layers are kept.
     pub storage: Storage,
     /// The head that the files ask for.
@@ -78,7 +78,7 @@ impl Pretrained {
         storage: Storage,
     ) -> Result<Self> {
         let config_bytes = required(&files, "config.json").await?;
-        let config = EncoderConfig::parse(&config_bytes)?;
+        let config = BackboneConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
         let modules = optional(&files, "modules.json").await?;
         let pooling = optional(&files, "1_Pooling/config.json").await?;
@@ -100,7 +100,7 @@ impl Pretrained {
         // the largest tensor exists three times while it is widened, transposed and handed to the device
         let table =
             config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
-        let weights = Encoder::weight_bytes(&config, storage, compute.packs_bits());
+        let weights = Backbone::weight_bytes(&config, storage, compute.packs_bits());
         compute.check_memory(
             "Loading this model",
             weights + 8 * table,
@@ -108,7 +108,7 @@ impl Pretrained {
         )?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
-        let encoder = Encoder::load(&config, &loader.with_storage(storage)).await?;
+        let encoder = Backbone::load(&config, &loader.with_storage(storage)).await?;
         Ok(Self {
             name: name.into(),
             config,
@@ -135,7 +135,7 @@ impl Pretrained {
             vocab_size: self.config.vocab_size,
             max_positions: self.config.max_tokens,
             storage: self.storage,
-            weight_bytes: Encoder::weight_bytes(
+            weight_bytes: Backbone::weight_bytes(
                 &self.config,
                 self.storage,
                 self.compute.packs_bits(),
@@ -176,7 +176,7 @@ impl Pretrained {
 /// # Errors
 /// [`Error::UnsupportedModel`] for a token outside the vocabulary; broken files.
 fn decoder_pad(
-    config: &EncoderConfig,
+    config: &BackboneConfig,
     json: &Value,
     settings: Option<&(String, Vec<u8>)>,
     tokenizer: &Tokenizer,

@@ -5,8 +5,8 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::{Bert, TokenBatch};
-use super::config::{Architecture, EncoderConfig};
 use super::decoder::Decoder;
 use super::decoder_classify::last_token;
 use super::family::Family;
@@ -19,7 +19,7 @@ use crate::layers::{Linear, Storage};
 
 /// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what stands before each token.
 #[derive(Module, Debug)]
-pub enum Encoder {
+pub enum Backbone {
     /// BERT, RoBERTa or DistilBERT.
     Bert(Bert),
     Modernbert(Modernbert),
@@ -27,13 +27,13 @@ pub enum Encoder {
     Decoder(Decoder),
 }
 
-impl Encoder {
+impl Backbone {
     /// Reads the encoder, one tensor at a time, and what a `cls` head has below its last layer: BERT's pooler where there is one, or
     /// the head's hidden layer, which starts fresh where there is none.
     ///
     /// # Errors
     /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
-    pub async fn load<S: Source>(config: &EncoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
+    pub async fn load<S: Source>(config: &BackboneConfig, loader: &Loader<'_, S>) -> Result<Self> {
         match &config.architecture {
             Architecture::Bert(settings) => {
                 Bert::load(config, settings, loader).await.map(Self::Bert)
@@ -213,7 +213,7 @@ impl Encoder {
     }
 
     /// Bytes of its weights: an encoder's linear layers are kept as asked, its tables and norms in float32; a decoder's tables are kept as asked too.
-    pub fn weight_bytes(config: &EncoderConfig, storage: Storage, packed: bool) -> u64 {
+    pub fn weight_bytes(config: &BackboneConfig, storage: Storage, packed: bool) -> u64 {
         if let Architecture::Decoder(_) = config.architecture {
             return storage.bytes(config.parameters(), packed);
         }
@@ -223,7 +223,7 @@ impl Encoder {
     }
 
     /// Numbers in the weights of one layer's linear layers.
-    pub fn linear_numbers(config: &EncoderConfig) -> u64 {
+    pub fn linear_numbers(config: &BackboneConfig) -> u64 {
         let [h, wide] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
         match &config.architecture {
             Architecture::Bert(_) => 4 * h * h + 2 * h * wide,
@@ -235,7 +235,7 @@ impl Encoder {
     /// Bytes that one layer keeps of a training batch for its backward pass: the tensors that its forward pass makes and that a gradient
     /// reads, each in float32.
     pub fn layer_bytes(
-        config: &EncoderConfig,
+        config: &BackboneConfig,
         batch: usize,
         tokens: usize,
         kind: EngineKind,
@@ -257,7 +257,7 @@ impl Encoder {
     }
 
     /// Bytes of the gradients that stand beside it while a layer's backward pass goes on: those of the scores and of the wide vectors.
-    pub fn passing_bytes(config: &EncoderConfig, batch: usize, tokens: usize) -> u64 {
+    pub fn passing_bytes(config: &BackboneConfig, batch: usize, tokens: usize) -> u64 {
         let [b, t] = [batch, tokens].map(|n| n as u64);
         let scores = b * config.num_attention_heads as u64 * t * t;
         4 * (scores + b * t * config.intermediate_size as u64)

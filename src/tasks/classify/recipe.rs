@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::TrainOptions;
-use super::config::RecipeName;
+use super::options::RecipeName;
+use super::options::TrainOptions;
 use crate::{Error, Result};
 
 /// The options as they were given: known names, right types, nothing filled in.

@@ -3,10 +3,10 @@
 use crate::Result;
 use crate::eval::complete::Writer;
 use crate::eval::generate::{GenerationOptions, last_logits};
-use crate::language_model::{LanguageModel, Prompt};
 use crate::models::CausalLm;
 use crate::peft::{Method, Trainable};
-use crate::train::causal::event::CausalFinished;
+use crate::tasks::language::event::CausalFinished;
+use crate::tasks::language::model::{LanguageModel, Prompt};
 
 /// A tuned language model.
 #[derive(Debug, Clone)]

@@ -1,0 +1,4 @@
+//! What a model can be tuned to do: label texts, or write them.
+
+pub mod classify;
+pub mod language;
