@@ -8,13 +8,13 @@ mod common;
 use common::choices::model;
 use common::golden::relative_error;
 use pollster::block_on;
-use webtune::tasks::language::choose::{Choice, ChoiceOptions, choose};
 use webtune::data::Sequence;
 use webtune::device::Compute;
 use webtune::eval::choices::log_likelihoods;
-use webtune::tasks::language::model::LanguageModel;
 use webtune::models::CausalLm;
 use webtune::peft::{Method, attach_causal};
+use webtune::tasks::language::choose::{Choice, ChoiceOptions, choose};
+use webtune::tasks::language::model::LanguageModel;
 
 fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| word.to_string()).collect()

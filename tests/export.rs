@@ -18,8 +18,8 @@ use webtune::export::{ExportedFile, export, import};
 use webtune::formats::{Header, MemorySource};
 use webtune::models::HeadKind;
 use webtune::peft::{HoulsbyConfig, LoraConfig, MethodType, PrefixConfig};
-use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::event::KeptStage;
+use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Which;
 
 fn shapes(bytes: &[u8]) -> BTreeMap<String, Vec<usize>> {

@@ -21,8 +21,8 @@ use webtune::export::{ExportedFile, export, import};
 use webtune::formats::MemorySource;
 use webtune::models::{Family, HeadKind, decoder};
 use webtune::peft::merge::merge;
-use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::event::KeptStage;
+use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Which;
 
 const FAMILIES: [Family; 5] = [

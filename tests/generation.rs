@@ -9,8 +9,8 @@ use pollster::block_on;
 use webtune::device::Compute;
 use webtune::eval::complete::{Ending, Piece, Writer, Written, complete};
 use webtune::eval::generate::GenerationOptions;
-use webtune::tasks::language::model::LanguageModel;
 use webtune::layers::Storage;
+use webtune::tasks::language::model::LanguageModel;
 
 fn sampled(seed: u64) -> GenerationOptions {
     GenerationOptions {

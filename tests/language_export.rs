@@ -13,9 +13,9 @@ use webtune::export::language_folder::{gguf_file, import_folder, peft_folder};
 use webtune::export::language_merged::MergedExport;
 use webtune::export::merged::Piece;
 use webtune::formats::{Gguf, MemorySource};
-use webtune::tasks::language::model::{LanguageModel, Prompt};
 use webtune::layers::Storage;
 use webtune::models::CausalLm;
+use webtune::tasks::language::model::{LanguageModel, Prompt};
 use webtune::tasks::language::tuned::{TunedLanguage, next_logits};
 
 fn prompt() -> Prompt {
@@ -265,7 +265,8 @@ fn full_tuning_needs_whole_weights() {
         let model = model(&Compute::cpu(), Storage::Int8).await;
         let options = json!({"method": {"type": "full"}});
         let options = webtune::tasks::language::CausalOptions::parse(options).unwrap();
-        let session = webtune::tasks::language::CausalSession::new(&model, "rows", &rows(8), options);
+        let session =
+            webtune::tasks::language::CausalSession::new(&model, "rows", &rows(8), options);
         let Err(error) = session else {
             panic!("it began");
         };

@@ -15,20 +15,20 @@ use webtune::device::{Compute, read};
 use webtune::eval::evaluate::upload;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
-use webtune::models::decoder;
 use webtune::models::classifier::HeadWeights;
+use webtune::models::decoder;
 use webtune::models::load::loading_bytes;
 use webtune::models::random::{random_checkpoint, random_language_model};
 use webtune::models::{
-    CausalBatch, CausalLm, Classifier, DecoderConfig, Backbone, BackboneConfig, Head, HeadKind,
+    Backbone, BackboneConfig, CausalBatch, CausalLm, Classifier, DecoderConfig, Head, HeadKind,
     Inputs, Loader,
 };
 use webtune::peft::freeze::{activate, trained_parameters};
 use webtune::peft::{LoraConfig, Method, TargetModules, attach, attach_causal};
 use webtune::tasks::classify::TrainOptions;
+use webtune::tasks::classify::estimate as classification;
 use webtune::tasks::language::estimate::{Work, estimate};
 use webtune::tasks::language::{CausalOptions, Pass, gradients};
-use webtune::tasks::classify::estimate as classification;
 use webtune::train::optimizer::{AdamW, AdamWConfig};
 use webtune::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
 

@@ -17,9 +17,9 @@ use webtune::device::Compute;
 use webtune::models::HeadKind;
 use webtune::peft::freeze::activate;
 use webtune::peft::merge::merge;
-use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::TrainEvent;
 use webtune::tasks::classify::event::KeptStage;
+use webtune::tasks::classify::model::Pretrained;
 
 fn each(body: impl Fn(&Pretrained, &Case, HeadKind)) {
     let model = block_on(tiny::model(&Compute::cpu()));

@@ -13,7 +13,7 @@ use webtune::device::Compute;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::models::classifier::{Head, HeadWeights};
 use webtune::models::random::random_checkpoint;
-use webtune::models::{Classifier, Backbone, BackboneConfig, HeadKind, Loader, Network};
+use webtune::models::{Backbone, BackboneConfig, Classifier, HeadKind, Loader, Network};
 use webtune::peft::LoraConfig;
 use webtune::peft::lora::{attach, resolve};
 

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::models::load::transpose;
 use webtune::models::names::is_bias_or_norm;
-use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::TrainEvent;
 use webtune::tasks::classify::event::{FinishReason, KeptStage, Stage};
+use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Tuned;
 
 fn model() -> Pretrained {

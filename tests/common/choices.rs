@@ -1,11 +1,11 @@
 //! Enters: a device. Leaves: how far the labels' log-likelihoods are from transformers', and whether the same labels win by every rule.
 
 use serde::Deserialize;
-use webtune::tasks::language::choose::{ChoiceOptions, Normalization, choose};
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
-use webtune::tasks::language::model::LanguageModel;
 use webtune::layers::Storage;
+use webtune::tasks::language::choose::{ChoiceOptions, Normalization, choose};
+use webtune::tasks::language::model::LanguageModel;
 
 use super::golden::relative_error;
 use super::parity::Errors;

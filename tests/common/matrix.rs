@@ -13,14 +13,14 @@ use webtune::models::network::layer_of;
 use webtune::models::{Classifier, Family, Head, HeadKind, Inputs, decoder};
 use webtune::peft::freeze::{activate, replace, visit};
 use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
-use webtune::tasks::classify::model::Pretrained;
 use webtune::rng::Rng;
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::tuned::encode;
 use webtune::train::optimizer::{AdamW, AdamWConfig};
 use webtune::train::step::{
     Rules, Target, TrainBatch, gradients, gradients_by, train_step, upload_labels,
 };
 use webtune::train::unfreeze::Groups;
-use webtune::tasks::classify::tuned::encode;
 
 use super::golden::relative_error;
 use super::tiny;

@@ -12,7 +12,7 @@ use webtune::models::bert::TokenBatch;
 use webtune::models::classifier::{features, masked_mean};
 use webtune::models::load::transpose;
 use webtune::models::names::{is_prefix, is_transposed};
-use webtune::models::{Classifier, Backbone, BackboneConfig, HeadKind, Inputs, Loader};
+use webtune::models::{Backbone, BackboneConfig, Classifier, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
 use webtune::train::optimizer::{AdamW, AdamWConfig};

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use webtune::data::{ParsedText, parse_text_rows};
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
-use webtune::tasks::language::model::LanguageModel;
 use webtune::layers::Storage;
 use webtune::models::DecoderConfig;
 use webtune::models::random::random_language_model;
-use webtune::tasks::language::{CausalEvent, CausalOptions, CausalSession};
+use webtune::tasks::language::model::LanguageModel;
 use webtune::tasks::language::tuned::TunedLanguage;
+use webtune::tasks::language::{CausalEvent, CausalOptions, CausalSession};
 
 const TOKENIZER: &[u8] = include_bytes!("../fixtures/tokenizer_bpe/tokenizer.json");
 

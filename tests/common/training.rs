@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use webtune::Error;
 use webtune::device::Compute;
-use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::event::Finished;
-use webtune::tasks::classify::{Given, Session, TrainEvent};
+use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Tuned;
+use webtune::tasks::classify::{Given, Session, TrainEvent};
 
 use super::matrix::Case;
 use super::tiny;

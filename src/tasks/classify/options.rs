@@ -399,11 +399,11 @@ impl TrainOptions {
     }
 }
 
-pub(super) fn out_of_range(option: &str, range: &str, value: impl std::fmt::Display) -> Error {
+pub(crate) fn out_of_range(option: &str, range: &str, value: impl std::fmt::Display) -> Error {
     invalid(option, format!("expected {range}, got {value}"))
 }
 
-pub(super) fn invalid(option: &str, reason: String) -> Error {
+pub(crate) fn invalid(option: &str, reason: String) -> Error {
     Error::InvalidOption {
         option: option.into(),
         reason,
