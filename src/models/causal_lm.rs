@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor};
 use super::decoder::{Decoder, DecoderConfig, DecoderFamily};
 use super::decoder_names::decoder_name;
 use super::fields::{Fields, unsupported};
-use super::network::Network;
-use super::{Loader, gemma3, gpt2, llama, qwen2, qwen3};
+use super::network::{Network, Place};
+use super::{Loader, gemma3, gpt2, llama, names, qwen2, qwen3};
 use crate::Result;
 use crate::formats::Source;
 use crate::layers::{Linear, WordTable};
@@ -155,6 +155,10 @@ impl Network for CausalLm {
 
     fn is_head(&self, _path: &str) -> bool {
         false
+    }
+
+    fn place(&self, path: &str) -> Place {
+        names::place(path, self.num_layers())
     }
 
     fn default_targets(&self) -> &'static [&'static str] {

@@ -8,7 +8,7 @@ use super::backbone::Backbone;
 use super::bert::TokenBatch;
 use super::load::frozen;
 use super::names;
-use super::network::Network;
+use super::network::{Network, Place};
 use crate::layers::{Dropout, Linear};
 
 /// Which head classifies.
@@ -263,6 +263,10 @@ impl Network for Classifier {
     fn is_head(&self, path: &str) -> bool {
         let hidden = self.head.kind() == HeadKind::Cls && self.encoder.trains_pooler();
         names::is_head(path) || (hidden && names::is_pooler(path))
+    }
+
+    fn place(&self, path: &str) -> Place {
+        names::place(path, self.num_layers())
     }
 
     fn default_targets(&self) -> &'static [&'static str] {

@@ -2,6 +2,15 @@
 
 use super::HeadKind;
 use super::family::Family;
+use super::network::{Place, layer_of};
+
+/// What the Rust paths of the networks below a head begin with: a classifier's, then a language model's.
+const BODIES: [&str; 4] = [
+    "encoder.Bert.",
+    "encoder.Modernbert.",
+    "encoder.Decoder.",
+    "model.",
+];
 
 /// The checkpoint's name of a path below [`super::Classifier`]: `bert.encoder.layer.0.attention.self.query` for
 /// `encoder.Bert.encoder.layer.0.attention.self_attention.query`.
@@ -31,6 +40,26 @@ pub fn is_transposed(path: &str, dims: usize) -> bool {
     dims == 2 && !table && !conv1d && !is_prefix(path)
 }
 
+/// The part of a network of that many layers that a path belongs to.
+pub fn place(path: &str, layers: usize) -> Place {
+    if is_head(path) || is_pooler(path) || path.starts_with("lm_head.") {
+        return Place::Top;
+    }
+    // the number in such a path is the part's, not a layer's
+    if is_table_part(path) {
+        return Place::Embeddings;
+    }
+    let last = layers.checked_sub(1).filter(|_| is_last_norm(path));
+    let layer = layer_of(path).or(last);
+    layer.map_or(Place::Embeddings, Place::Layer)
+}
+
+/// Whether a path belongs to the norm above all layers.
+fn is_last_norm(path: &str) -> bool {
+    let below = BODIES.iter().find_map(|body| path.strip_prefix(body));
+    below.is_some_and(|name| name.starts_with("norm.") || name.starts_with("final_norm."))
+}
+
 /// Whether a path is a part of a table of words that is kept in parts.
 pub fn is_table_part(path: &str) -> bool {
     path.contains(".parts.")
@@ -56,7 +85,7 @@ pub fn is_bias_or_norm(path: &str) -> bool {
     path.ends_with(".bias") || path.contains("norm.") || path.contains(".ln_")
 }
 
-/// Whether a path belongs to the head's last layer and not to the encoder.
+/// Whether a path belongs to a classifier's last layer and not to the network below it.
 pub fn is_head(path: &str) -> bool {
     path.starts_with("head.")
 }
@@ -64,4 +93,38 @@ pub fn is_head(path: &str) -> bool {
 /// Whether a path or name belongs to what a `cls` head has below its last layer.
 pub fn is_pooler(path: &str) -> bool {
     path.split('.').any(|part| part == "pooler")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_its_place() {
+        use Place::{Embeddings, Layer, Top};
+        for (path, expected) in [
+            ("encoder.Bert.embeddings.layer_norm.bias", Embeddings),
+            ("encoder.Bert.encoder.layer.3.output.dense.bias", Layer(3)),
+            ("encoder.Bert.pooler.dense.weight", Top),
+            ("head.Mean.linear.bias", Top),
+            ("encoder.Modernbert.embeddings.norm.weight", Embeddings),
+            ("encoder.Modernbert.layers.0.mlp_norm.weight", Layer(0)),
+            ("encoder.Modernbert.final_norm.weight", Layer(5)),
+            ("encoder.Modernbert.pooler.norm.weight", Top),
+            ("encoder.Decoder.embed_tokens.parts.2", Embeddings),
+            ("encoder.Decoder.layers.2.Gpt2.ln_1.weight", Layer(2)),
+            ("encoder.Decoder.norm.Rms.weight", Layer(5)),
+            ("model.embed_tokens.parts.2", Embeddings),
+            ("model.position_embeddings.weight", Embeddings),
+            (
+                "model.layers.4.Llama.self_attn.q_proj.delta.lora_a",
+                Layer(4),
+            ),
+            ("model.layers.4.Llama.self_attn.q_norm.weight", Layer(4)),
+            ("model.norm.Layer.bias", Layer(5)),
+            ("lm_head.parts.1", Top),
+        ] {
+            assert_eq!(place(path, 6), expected, "{path}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Enters: nothing. Leaves: what a method must know of a network to attach its parts, the same for classifiers and language models.
+//! What training and its methods must know of a network, the same for classifiers and language models.
 
 use burn::module::Module;
 
@@ -21,8 +21,22 @@ pub trait Network: Module {
     /// Whether a path belongs to a part that every method trains.
     fn is_head(&self, path: &str) -> bool;
 
-    /// The linear layers that LoRA changes where nothing else is asked for, by the ends of their names.
+    /// The part of the network that a parameter belongs to.
+    fn place(&self, path: &str) -> Place;
+
+    /// The linear layers that LoRA changes if nothing else is asked for, by the ends of their names.
     fn default_targets(&self) -> &'static [&'static str];
+}
+
+/// The parts of a network from bottom to top, as discriminative rates and gradual unfreezing count them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Tables of words, positions and segments, and their norm.
+    Embeddings,
+    /// A transformer layer, counted from 0. The norm above all layers belongs to the last one.
+    Layer(usize),
+    /// A classifier's head and pooler, or the table of logits of a language model that has one of its own.
+    Top,
 }
 
 /// The layer's number in a name such as `encoder.layer.3.output.dense`: its first part that is a number, as in PEFT.

@@ -1,9 +1,10 @@
-//! Enters: a parameter's path and a step. Leaves: the group of layers it belongs to, that group's rate, and whether it trains yet.
+//! Rates by layer and gradual unfreezing: the group of layers that a parameter belongs to, that group's rate, and whether it trains yet.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::models::names::{is_head, is_pooler, is_table_part};
-use crate::models::network::layer_of;
+use crate::models::network::{Network, Place};
 use crate::peft::Trainable;
 use crate::tasks::classify::TrainOptions;
 
@@ -14,8 +15,10 @@ pub const HEAD: &str = "head";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Groups {
     layers: usize,
-    /// Places of the groups in which something trains, ascending.
-    filled: Vec<usize>,
+    /// The place of each path that trains.
+    places: BTreeMap<String, Place>,
+    /// The groups in which something trains, ascending.
+    filled: Vec<Place>,
 }
 
 /// One group in one step.
@@ -28,15 +31,23 @@ pub struct GroupRate {
 }
 
 impl Groups {
-    /// Of a model with so many layers.
-    pub fn new(trainable: &Trainable, layers: usize) -> Self {
-        let mut filled = trainable
+    /// Of what trains in a network.
+    pub fn new(trainable: &Trainable, network: &impl Network) -> Self {
+        let places = trainable
             .paths()
-            .map(|path| place(path, layers))
-            .collect::<Vec<_>>();
+            .map(|path| (path.to_string(), network.place(path)));
+        Self::of(network.num_layers(), places.collect())
+    }
+
+    fn of(layers: usize, places: BTreeMap<String, Place>) -> Self {
+        let mut filled = places.values().copied().collect::<Vec<_>>();
         filled.sort_unstable();
         filled.dedup();
-        Self { layers, filled }
+        Self {
+            layers,
+            places,
+            filled,
+        }
     }
 
     /// How many there are.
@@ -50,13 +61,19 @@ impl Groups {
     }
 
     /// What a path's rate is multiplied by: 1 at the head, `decay` in the last layer, `decay^2` in the one below, and so on
-    /// (discriminative fine-tuning, Howard & Ruder 2018).
+    /// (discriminative fine-tuning, Howard & Ruder 2018). A path that does not train has no rate that this could change.
     pub fn factor(&self, path: &str, decay: f64) -> f64 {
-        self.factor_at(place(path, self.layers), decay)
+        let place = self.places.get(path);
+        place.map_or(1.0, |place| self.factor_at(*place, decay))
     }
 
-    fn factor_at(&self, place: usize, decay: f64) -> f64 {
-        decay.powi((self.layers + 1 - place) as i32)
+    fn factor_at(&self, place: Place, decay: f64) -> f64 {
+        let steps = match place {
+            Place::Embeddings => self.layers + 1,
+            Place::Layer(index) => self.layers.saturating_sub(index),
+            Place::Top => 0,
+        };
+        decay.powi(steps as i32)
     }
 
     /// How many groups train in a step, counted from the top: all of them, or one and then one more every so many steps or epochs
@@ -72,17 +89,25 @@ impl Groups {
 
     /// Whether a path belongs to the topmost `active` groups.
     pub fn is_active(&self, path: &str, active: usize) -> bool {
-        let lowest = self.filled.len().saturating_sub(active);
-        self.filled
-            .get(lowest)
-            .is_some_and(|lowest| place(path, self.layers) >= *lowest)
+        match (self.lowest(active), self.places.get(path)) {
+            (Some(lowest), Some(place)) => *place >= lowest,
+            _ => false,
+        }
+    }
+
+    /// The lowest of the topmost `active` groups.
+    fn lowest(&self, active: usize) -> Option<Place> {
+        let index = self.filled.len().saturating_sub(active);
+        self.filled.get(index).copied()
     }
 
     /// Layers below the lowest of the topmost `active` groups: with the embeddings trained none, with the head alone all of them.
     pub fn frozen_layers(&self, active: usize) -> usize {
-        let lowest = self.filled.len().saturating_sub(active);
-        let lowest = self.filled.get(lowest).copied().unwrap_or(self.layers + 1);
-        lowest.saturating_sub(1)
+        match self.lowest(active) {
+            Some(Place::Embeddings) => 0,
+            Some(Place::Layer(index)) => index,
+            Some(Place::Top) | None => self.layers,
+        }
     }
 
     /// Every group's rate, bottom to top. `rate` is the peak below the head times the schedule's factor, `head_rate` the head's.
@@ -93,16 +118,14 @@ impl Groups {
             .enumerate()
             .map(|(index, place)| {
                 let frozen = index < lowest;
-                let peak = match *place == self.layers + 1 {
-                    true => head_rate,
-                    false => rate * self.factor_at(*place, decay),
+                let (name, peak) = match place {
+                    Place::Embeddings => ("embeddings".into(), rate),
+                    Place::Layer(index) => (format!("layer {index}"), rate),
+                    Place::Top => (HEAD.into(), head_rate),
                 };
+                let peak = peak * self.factor_at(*place, decay);
                 GroupRate {
-                    name: match *place {
-                        0 => "embeddings".into(),
-                        top if top == self.layers + 1 => HEAD.into(),
-                        layer => format!("layer {}", layer - 1),
-                    },
+                    name,
                     learning_rate: if frozen { 0.0 } else { peak },
                     frozen,
                 }
@@ -111,28 +134,32 @@ impl Groups {
     }
 }
 
-/// 0 for the embeddings, 1 for layer 0, and so on, the last norm with the last layer; one past the last layer for head and pooler.
-fn place(path: &str, layers: usize) -> usize {
-    match layer_of(path) {
-        _ if is_head(path) || is_pooler(path) => layers + 1,
-        // the number of such a path is the part's
-        _ if is_table_part(path) => 0,
-        Some(layer) => layer + 1,
-        // it lies upon the last layer
-        None if path.contains(".final_norm.") || path.contains(".Decoder.norm.") => layers,
-        None => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn groups(filled: &[usize]) -> Groups {
-        Groups {
-            layers: 6,
-            filled: filled.to_vec(),
-        }
+    const TABLE: &str = "encoder.Bert.embeddings.layer_norm.bias";
+    const HEAD_BIAS: &str = "head.Mean.linear.bias";
+
+    fn layer(index: usize) -> String {
+        format!("encoder.Bert.encoder.layer.{index}.output.dense.delta.lora_a")
+    }
+
+    /// Of a BERT with so many layers.
+    fn groups(layers: usize, paths: impl IntoIterator<Item = String>) -> Groups {
+        let paths = paths.into_iter();
+        let places = paths.map(|path| {
+            let place = crate::models::names::place(&path, layers);
+            (path, place)
+        });
+        Groups::of(layers, places.collect())
+    }
+
+    /// Those of the upper layers, from `first` on, and of the head.
+    fn upper(layers: usize, first: usize) -> Vec<String> {
+        let mut paths = (first..layers).map(layer).collect::<Vec<_>>();
+        paths.push(HEAD_BIAS.into());
+        paths
     }
 
     #[test]
@@ -142,7 +169,10 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let golden = &file["layerwise_decay"];
         let decay = golden["decay"].as_f64().unwrap();
-        let groups = groups(&[0, 1, 2, 3, 4, 5, 6, 7]);
+        let layers = golden["layer"].as_array().unwrap();
+        let mut paths = upper(layers.len(), 0);
+        paths.push(TABLE.into());
+        let groups = groups(layers.len(), paths);
         let close = |path: &str, expected: &serde_json::Value| {
             // powers in f64, taken in another order of products
             let found = groups.factor(path, decay);
@@ -151,16 +181,10 @@ mod tests {
                 "{path}: {found}"
             );
         };
-        close("head.Cls.classifier.weight", &golden["head"]);
-        close(
-            "encoder.Bert.embeddings.layer_norm.bias",
-            &golden["embeddings"],
-        );
-        for (layer, factor) in golden["layer"].as_array().unwrap().iter().enumerate() {
-            close(
-                &format!("encoder.Bert.encoder.layer.{layer}.output.dense.bias"),
-                factor,
-            );
+        close(HEAD_BIAS, &golden["head"]);
+        close(TABLE, &golden["embeddings"]);
+        for (index, factor) in layers.iter().enumerate() {
+            close(&layer(index), factor);
         }
     }
 
@@ -171,12 +195,10 @@ mod tests {
             ..TrainOptions::default()
         };
         // LoRA trains nothing in the embeddings
-        let groups = groups(&[1, 2, 3, 4, 5, 6, 7]);
+        let groups = groups(6, upper(6, 0));
         let at = |epoch| groups.active(&options, 0, epoch);
         assert_eq!([at(0), at(1), at(2), at(4), at(99)], [1, 1, 2, 3, 7]);
-        let layer =
-            |layer: usize| format!("encoder.Bert.encoder.layer.{layer}.output.dense.delta.lora_a");
-        assert!(groups.is_active("head.Mean.linear.bias", 1));
+        assert!(groups.is_active(HEAD_BIAS, 1));
         assert!(!groups.is_active(&layer(5), 1));
         assert!(groups.is_active(&layer(5), 2) && !groups.is_active(&layer(4), 2));
         assert_eq!(
@@ -198,7 +220,7 @@ mod tests {
 
     #[test]
     fn steps_count_too_and_nothing_given_means_all() {
-        let groups = groups(&[6, 7]);
+        let groups = groups(6, upper(6, 5));
         let options = TrainOptions {
             unfreeze_every_steps: 10,
             ..TrainOptions::default()

@@ -447,7 +447,7 @@ pub async fn thaws(model: &Pretrained, case: &Case, head: HeadKind) {
         batch,
         ..
     } = ready(model, case, head).await;
-    let groups = Groups::new(&trainable, 2);
+    let groups = Groups::new(&trainable, &classifier);
     let mut last = BTreeSet::new();
     for active in 1..=groups.len() {
         let thawed = activate(classifier.clone(), |path| {
@@ -489,7 +489,7 @@ pub async fn recomputes(model: &Pretrained, case: &Case, head: HeadKind) {
     }
     let ready = ready(model, case, head).await;
     let batches = std::slice::from_ref(&ready.batch);
-    let groups = Groups::new(&ready.trainable, model.config.num_hidden_layers);
+    let groups = Groups::new(&ready.trainable, &ready.classifier);
     for active in 1..=groups.len() {
         let thawed = activate(ready.classifier.clone(), |path| {
             ready.trainable.contains(path) && groups.is_active(path, active)

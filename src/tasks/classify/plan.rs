@@ -121,7 +121,7 @@ impl Plan {
         check_storage(model.storage, &method)?;
         let trainable = attach(&mut classifier, &method, options.head_seed())?;
         let trained_parameters = trained_parameters(&classifier, &trainable);
-        let groups = Groups::new(&trainable, model.config.num_hidden_layers);
+        let groups = Groups::new(&trainable, &classifier);
         let pooler_trains = trainable.paths().any(is_pooler);
         let mut frozen = match options.frozen_cache && options.dropout == 0.0 {
             true => frozen_part(

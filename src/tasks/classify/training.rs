@@ -136,7 +136,7 @@ impl Training {
             HeadInit::Random => None,
         };
         let mut training = Self {
-            groups: Groups::new(&trainable, model.config.num_hidden_layers),
+            groups: Groups::new(&trainable, &classifier),
             penalty: Penalty::new(&classifier, &trainable, options.l2_sp),
             optimizer: AdamW::new(AdamWConfig::from(*options)),
             best: Best {
