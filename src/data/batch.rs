@@ -1,4 +1,4 @@
-//! Enters: rows of ids of different lengths. Leaves: batches of rows alike in length, padded to rectangles.
+//! Batches of rows alike in length, padded to rectangles.
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -14,7 +14,7 @@ const MAX_BUCKET_BATCHES: usize = 50;
 /// `LengthGroupedSampler` does.
 ///
 /// # Errors
-/// `InvalidOption` where `batch_size` is 0.
+/// `InvalidOption` if `batch_size` is 0.
 pub fn batches(
     lengths: &[usize],
     batch_size: usize,
@@ -36,10 +36,10 @@ pub fn batches(
     Ok(batches)
 }
 
-/// Batches for scoring, where order does not matter: all rows sorted by length, so that least is padded.
+/// Batches for scoring, for which order does not matter: all rows sorted by length, so that least is padded. `lengths`: tokens of each row.
 ///
 /// # Errors
-/// `InvalidOption` where `batch_size` is 0.
+/// `InvalidOption` if `batch_size` is 0.
 pub fn length_sorted(lengths: &[usize], batch_size: usize) -> Result<Vec<Vec<usize>>> {
     check_size(batch_size)?;
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
@@ -60,7 +60,7 @@ fn check_size(batch_size: usize) -> Result<()> {
 /// Rows padded on the right to the longest among them. All data is [rows, width], row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Token ids, `pad_id` where a row is shorter than the longest.
+    /// Token ids, `pad_id` if a row is shorter than the longest.
     pub ids: Vec<i32>,
     /// 1 for a token, 0 for padding, as Hugging Face's `attention_mask`.
     pub mask: Vec<i32>,
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_similar_length_stand_together() {
+    fn rows_of_similar_length_come_together() {
         let mut rng = Rng::stream(5, "test");
         let lengths: Vec<usize> = (0..600).map(|_| 4 + rng.below(60)).collect();
         let tokens: usize = lengths.iter().sum();

@@ -1,9 +1,9 @@
-//! Enters: column names and what their values look like. Leaves: which column is the text and which the label.
+//! Finds out, from column names and what their values look like, which column is the text and which the label.
 
 use std::collections::HashSet;
 
-use super::parse::ParseOptions;
-use crate::error::{Error, Result};
+use super::rows::{ColumnPair, ParseOptions, invalid};
+use crate::error::Result;
 
 /// Names that a text column has in public data sets, most telling first. Compared without case.
 const TEXT_NAMES: [&str; 20] = [
@@ -60,7 +60,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// `None` stands for a value that is neither text, number nor boolean.
+    /// `None` is a value that is neither text, number nor boolean.
     pub fn of<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Profile {
         let mut seen = HashSet::new();
         let mut profile = Profile {
@@ -80,24 +80,17 @@ impl Profile {
     }
 }
 
-/// The index of the text column and of the label column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chosen {
-    pub text: usize,
-    pub label: usize,
-}
-
 /// Chooses each column as asked for, else by a known name, else by content: the text is the longest column that is left,
 /// the label the one with the fewest different values (a column with one value only comes last).
 ///
 /// # Errors
-/// `InvalidData` where a column asked for does not exist, or no two columns can serve.
-pub(crate) fn choose(
+/// `InvalidData` if a column asked for does not exist, or no two columns can serve.
+pub(crate) fn pick(
     file: &str,
     columns: &[String],
     profiles: &[Profile],
     options: &ParseOptions,
-) -> Result<Chosen> {
+) -> Result<ColumnPair> {
     let asked_text = asked(file, columns, "textColumn", options.text_column.as_deref())?;
     let asked_label = asked(
         file,
@@ -110,6 +103,7 @@ pub(crate) fn choose(
     {
         return Err(invalid(
             file,
+            None,
             format!(
                 "text and label were both asked for from the column \"{}\"; expected two different columns among: {}",
                 columns[text],
@@ -137,9 +131,10 @@ pub(crate) fn choose(
             .map(|(index, _)| index)
     });
     match (text, label) {
-        (Some(text), Some(label)) => Ok(Chosen { text, label }),
+        (Some(text), Some(label)) => Ok(ColumnPair { text, label }),
         _ => Err(invalid(
             file,
+            None,
             format!(
                 "expected a column of texts and a column of labels, found only: {}",
                 listed(columns)
@@ -185,6 +180,7 @@ fn asked(
         Some(index) => Ok(Some(index)),
         None => Err(invalid(
             file,
+            None,
             format!(
                 "{option}: there is no column \"{name}\"; the columns are: {}",
                 listed(columns)
@@ -196,12 +192,4 @@ fn asked(
 fn listed(columns: &[String]) -> String {
     let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
     quoted.join(", ")
-}
-
-fn invalid(file: &str, reason: String) -> Error {
-    Error::InvalidData {
-        file: file.to_owned(),
-        row: None,
-        reason,
-    }
 }

@@ -1,13 +1,14 @@
-//! Enters: labelled texts. Leaves: the map between labels and ids, or the reason why the texts cannot train a model.
+//! Labelled texts, the map between their labels and ids, and the check whether they can train a model.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows;
 use crate::error::{Error, Result};
 
 /// More labels than people tell apart; beyond it the wrong column was picked, and tables of labels by labels grow huge.
-pub const MAX_LABELS: usize = 1000;
+const MAX_LABELS: usize = 1000;
 
 /// What errors call examples that came as a list rather than a file.
 const EXAMPLES: &str = "examples";
@@ -17,7 +18,7 @@ const EXAMPLES: &str = "examples";
 pub struct Example {
     /// What the model reads.
     pub text: String,
-    /// What it shall answer.
+    /// What it should answer.
     pub label: String,
 }
 
@@ -40,20 +41,17 @@ impl LabelMap {
     /// Labels in an order that is already fixed, such as an exported adapter's.
     ///
     /// # Errors
-    /// `InvalidData` where a name stands twice.
+    /// `InvalidData` if a name is listed twice.
     pub fn from_names(names: Vec<String>) -> Result<LabelMap> {
         let count = names.len();
         let map = LabelMap::with_order(names);
         if map.ids.len() != count {
-            return Err(Error::InvalidData {
-                file: "labels".into(),
-                row: None,
-                reason: format!(
-                    "expected {count} different names, got {} different ones: {}",
-                    map.ids.len(),
-                    map.names.join(", ")
-                ),
-            });
+            let reason = format!(
+                "expected {count} different names, got {} different ones: {}",
+                map.ids.len(),
+                map.names.join(", ")
+            );
+            return Err(rows::invalid("labels", None, reason));
         }
         Ok(map)
     }
@@ -166,11 +164,7 @@ fn list(names: &[String]) -> String {
 }
 
 fn invalid(row: Option<usize>, reason: String) -> Error {
-    Error::InvalidData {
-        file: EXAMPLES.into(),
-        row,
-        reason,
-    }
+    rows::invalid(EXAMPLES, row, reason)
 }
 
 #[cfg(test)]

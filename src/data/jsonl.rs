@@ -1,14 +1,14 @@
-//! Enters: the text of a JSONL file. Leaves: its labelled rows.
+//! Reads the text of a JSONL file into labelled rows.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::columns::{self, Profile};
-use super::parse::{ParseOptions, ParsedTable, TableFormat, assemble};
-use crate::error::{Error, Result};
+use super::rows::{ParseOptions, ParsedTable, TableFormat, assemble, invalid};
+use crate::error::Result;
 
-/// An object and where it stood, counted from 1.
+/// An object and its line, counted from 1.
 pub(super) struct Line {
     pub(super) row: usize,
     pub(super) object: Map<String, Value>,
@@ -37,8 +37,8 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
             Profile::of(values.iter().map(Option::as_deref))
         })
         .collect();
-    let chosen = columns::choose(file, &columns, &profiles, options)?;
-    let (text_key, label_key) = (&columns[chosen.text], &columns[chosen.label]);
+    let pair = columns::pick(file, &columns, &profiles, options)?;
+    let (text_key, label_key) = (&columns[pair.text], &columns[pair.label]);
     let mut rows = Vec::with_capacity(lines.len());
     for line in &lines {
         rows.push((
@@ -50,7 +50,7 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
     Ok(assemble(
         TableFormat::Jsonl,
         columns,
-        chosen,
+        pair,
         rows.into_iter(),
     ))
 }
@@ -95,7 +95,7 @@ fn message(error: &serde_json::Error) -> String {
         .unwrap_or(message)
 }
 
-/// All keys, in the order in which they first stand.
+/// All keys, in the order in which they first appear.
 fn keys(lines: &[Line]) -> Vec<String> {
     let mut order: HashMap<&str, usize> = HashMap::new();
     for key in lines.iter().flat_map(|line| line.object.keys()) {
@@ -132,13 +132,11 @@ fn value(file: &str, line: &Line, key: &str) -> Result<String> {
 
 /// The keys of an object, for an error.
 pub(super) fn found(object: &Map<String, Value>) -> String {
-    match object.is_empty() {
-        true => "none".to_owned(),
-        false => {
-            let quoted: Vec<String> = object.keys().map(|key| format!("\"{key}\"")).collect();
-            quoted.join(", ")
-        }
+    if object.is_empty() {
+        return "none".to_owned();
     }
+    let quoted: Vec<String> = object.keys().map(|key| format!("\"{key}\"")).collect();
+    quoted.join(", ")
 }
 
 /// A value that can be a text or a label, as text.
@@ -160,13 +158,5 @@ pub(super) fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    }
-}
-
-pub(super) fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
-    Error::InvalidData {
-        file: file.to_owned(),
-        row,
-        reason,
     }
 }

@@ -1,13 +1,14 @@
-//! Enters: sequences of tokens. Leaves: rows of several of them, and rectangles of rows, that know which token is whose.
+//! Rows of several sequences each, and rectangles of such rows, which know the sequence that each token belongs to.
 
 use super::batch::signed;
+use super::rows::invalid;
 use super::sequence::Sequence;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The segment of padding, which belongs to no sequence.
 pub const PADDING: i32 = -1;
 
-/// One or more sequences behind one another. All lists have one entry per token.
+/// One or more sequences one after another. All lists have one entry per token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packed {
     /// Token ids.
@@ -31,7 +32,7 @@ impl Packed {
         self.ids.is_empty()
     }
 
-    /// Puts `sequence` behind what is there.
+    /// Puts `sequence` after what is there.
     fn push(&mut self, sequence: Sequence) {
         let segment = self.segments.last().map_or(0, |last| last + 1);
         let start = self.targets.len();
@@ -62,14 +63,11 @@ impl From<Sequence> for Packed {
 /// `InvalidData` for a sequence longer than `max_length`.
 pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Result<Vec<Packed>> {
     if let Some(long) = sequences.iter().find(|s| s.ids.len() > max_length) {
-        return Err(Error::InvalidData {
-            file: "examples".into(),
-            row: None,
-            reason: format!(
-                "cannot pack: expected sequences of at most {max_length} tokens, found one of {}",
-                long.ids.len()
-            ),
-        });
+        let reason = format!(
+            "cannot pack: expected sequences of at most {max_length} tokens, found one of {}",
+            long.ids.len()
+        );
+        return Err(invalid("examples", None, reason));
     }
     let mut sorted = sequences;
     sorted.sort_by_key(|sequence| std::cmp::Reverse(sequence.ids.len()));
@@ -94,7 +92,7 @@ pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Result<Vec<Packed>> 
 /// Rows padded on the right to the longest among them. All data is [rows, width], row after row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceBatch {
-    /// Token ids, `pad_id` where a row is shorter than the longest.
+    /// Token ids, `pad_id` if a row is shorter than the longest.
     pub ids: Vec<i32>,
     /// Whether the loss counts the prediction of each token; false for padding.
     pub targets: Vec<bool>,
@@ -111,7 +109,7 @@ pub struct SequenceBatch {
 }
 
 impl SequenceBatch {
-    /// Pads `rows` to the longest of them. [`super::batches`] says which rows should stand together.
+    /// Pads `rows` to the longest of them. [`super::batches`] says which rows should come together.
     ///
     /// # Errors
     /// `InvalidState` for an id or a position that does not fit an i32, which no embedding table reaches.

@@ -1,8 +1,9 @@
-//! Enters: rows for a language model. Leaves: token ids, cut to the context, with the tokens that the model learns to write.
+//! Rows for a language model become token ids, cut to the context, with a mark on each token that the model learns to write.
 
 use std::ops::Range;
 
-use super::dialogue::{ParsedText, TextRow};
+use super::rows;
+use super::text_rows::{ParsedText, TextRow};
 use crate::error::{Error, Result};
 use crate::text::{ChatTemplate, Message, Piece, Tokenizer};
 
@@ -42,10 +43,10 @@ pub struct Sequence {
     pub truncated: usize,
 }
 
-/// The sequences of all rows, in their order. `file` stands in errors.
+/// The sequences of all rows, in their order. `file` is named in errors.
 ///
 /// # Errors
-/// As [`encode_row`], with the row; `InvalidData` too where the template refuses a row's conversation.
+/// As [`encode_row`], with the row; `InvalidData` too if the template refuses a row's conversation.
 pub fn encode_rows(
     file: &str,
     rows: &[ParsedText],
@@ -79,12 +80,12 @@ pub fn encode_rows(
 /// tokenised together, after the special tokens that the tokenizer puts before every text; a token that holds bytes of
 /// both belongs to the completion, as in TRL.
 ///
-/// What is too long is cut on the left, behind a leading beginning-of-text token, because the end of a prompt matters
+/// What is too long is cut on the left, after a leading beginning-of-text token, because the end of a prompt matters
 /// most. What follows a conversation's last answer goes first: nothing is learnt from it. The last answer stays whole.
 ///
 /// # Errors
-/// `InvalidData` (without a row) where the answer alone is longer than `max_length`, and for a row without tokens to
-/// learn; `InvalidOption` where `max_length` is below 3; `InvalidFile` where template or tokenizer refuse the row.
+/// `InvalidData` (without a row) if the answer alone is longer than `max_length`, and for a row without tokens to
+/// learn; `InvalidOption` if `max_length` is below 3; `InvalidFile` if template or tokenizer refuse the row.
 pub fn encode_row(
     row: &TextRow,
     tokenizer: &Tokenizer,
@@ -106,9 +107,10 @@ pub fn encode_row(
         }
         TextRow::ChatCompletion { prompt, completion } => {
             let before = prompt.iter().filter(|m| m.is_assistant()).count();
-            let only = match options.completion_only_loss {
-                true => Some(before),
-                false => options.assistant_only_loss.then_some(0),
+            let only = if options.completion_only_loss {
+                Some(before)
+            } else {
+                options.assistant_only_loss.then_some(0)
             };
             let messages = [prompt.as_slice(), completion].concat();
             Ok(vec![
@@ -148,7 +150,7 @@ impl Learnt {
             let needed = kept_before + answer.len();
             if needed > max_length {
                 return Err(invalid(format!(
-                    "the answer has {} tokens, {needed} with what must stand before it, but only {max_length} fit \
+                    "the answer has {} tokens, {needed} with what must come before it, but only {max_length} fit \
                      (maxLength); shorten it or raise maxLength",
                     answer.len()
                 )));
@@ -261,7 +263,7 @@ fn completed(
     })
 }
 
-/// A text in consecutive blocks. Every token stands in one of them; the first of each has nothing to be predicted from.
+/// A text in consecutive blocks. Every token is in one of them; the first of each has nothing to be predicted from.
 fn blocks(
     text: &str,
     tokenizer: &Tokenizer,
@@ -288,9 +290,5 @@ fn blocks(
 
 /// The row is not known here; [`encode_rows`] adds it.
 fn invalid(reason: String) -> Error {
-    Error::InvalidData {
-        file: "examples".into(),
-        row: None,
-        reason,
-    }
+    rows::invalid("examples", None, reason)
 }

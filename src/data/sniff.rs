@@ -1,9 +1,9 @@
-//! Enters: a file's name and bytes. Leaves: its text and its format, or what the file seems to be instead.
+//! From a file's name and bytes to its text and format, or to what the file seems to be instead.
 
 use std::collections::BTreeSet;
 
 use super::columns;
-use super::parse::TableFormat;
+use super::rows::TableFormat;
 use super::table;
 use crate::error::{Error, Result};
 
@@ -88,7 +88,7 @@ fn looks_like(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// Office documents are zip archives; the names of their parts stand in the bytes as they are.
+/// Office documents are zip archives; the names of their parts are readable in the bytes.
 fn zip_kind(bytes: &[u8]) -> (&'static str, &'static str) {
     let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     if holds(b"xl/workbook") || holds(b"xl/worksheets") {

@@ -1,4 +1,4 @@
-//! Enters: label ids, a share and a seed. Leaves: which rows train and which validate, in the same shares per label.
+//! Which rows train and which validate, in the same shares per label.
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -16,7 +16,7 @@ pub struct Split {
 /// least one row to each side; a label with one row keeps it for training.
 ///
 /// # Errors
-/// `InvalidOption` where `share` is not between 0 and 1.
+/// `InvalidOption` if `share` is not between 0 and 1.
 pub fn stratified(labels: &[usize], share: f64, seed: u64) -> Result<Split> {
     if !(share > 0.0 && share < 1.0) {
         return Err(Error::InvalidOption {

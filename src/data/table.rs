@@ -1,10 +1,10 @@
-//! Enters: the text of a CSV, TSV or label<TAB>text file. Leaves: its labelled rows.
+//! Reads the text of a CSV, TSV or label<TAB>text file into labelled rows.
 
 use std::collections::HashSet;
 
-use super::columns::{self, Chosen, Profile};
-use super::parse::{ParseOptions, ParsedTable, TableFormat, assemble};
-use crate::error::{Error, Result};
+use super::columns::{self, Profile};
+use super::rows::{ColumnPair, ParseOptions, ParsedTable, TableFormat, assemble, invalid};
+use crate::error::Result;
 
 /// Records that are looked at to find the delimiter.
 const SAMPLE: usize = 100;
@@ -62,22 +62,22 @@ pub(crate) fn read(
         ));
     }
     let asked = options.text_column.is_some() || options.label_column.is_some();
-    let chosen = if format == TableFormat::LabelTab && !asked {
-        Chosen { text: 1, label: 0 }
+    let pair = if format == TableFormat::LabelTab && !asked {
+        ColumnPair { text: 1, label: 0 }
     } else {
         let profiles: Vec<Profile> = (0..columns.len())
             .map(|column| Profile::of(rows.iter().map(|r| Some(r.fields[column].as_str()))))
             .collect();
-        columns::choose(file, &columns, &profiles, options)?
+        columns::pick(file, &columns, &profiles, options)?
     };
     let first = usize::from(header);
     Ok(assemble(
         format,
         columns,
-        chosen,
+        pair,
         records.into_iter().skip(first).map(|mut record| {
-            let text = std::mem::take(&mut record.fields[chosen.text]);
-            let label = std::mem::take(&mut record.fields[chosen.label]);
+            let text = std::mem::take(&mut record.fields[pair.text]);
+            let label = std::mem::take(&mut record.fields[pair.label]);
             (record.row, text, label)
         }),
     ))
@@ -347,14 +347,6 @@ fn column_names(records: &[Record], header: bool) -> Vec<String> {
         names.push(unique);
     }
     names
-}
-
-fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
-    Error::InvalidData {
-        file: file.to_owned(),
-        row,
-        reason,
-    }
 }
 
 #[cfg(test)]

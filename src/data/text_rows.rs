@@ -1,9 +1,10 @@
-//! Enters: a file of conversations, questions with answers, or plain text. Leaves: rows that a language model learns from.
+//! Reads a file of conversations, questions with answers, or plain text into rows that a language model learns from.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::jsonl::{self, Line, invalid, kind};
+use super::jsonl::{self, Line, kind};
+use super::rows::invalid;
 use super::sniff;
 use crate::error::{Error, Result};
 use crate::text::Message;
@@ -35,7 +36,7 @@ pub enum TextRow {
     Text(String),
 }
 
-/// A row together with where it stood.
+/// A row and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParsedText {
@@ -45,7 +46,7 @@ pub struct ParsedText {
     pub content: TextRow,
 }
 
-/// How rows are written, told by the keys of the first one.
+/// How rows are written, found out from the keys of the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// `messages` of `role` and `content`, as OpenAI's and TRL's.
@@ -76,8 +77,8 @@ impl Shape {
     }
 }
 
-/// Reads rows for a language model. A `.txt` or `.md` file is one text; anything else is JSONL or a JSON array where it
-/// starts like one, and one text where it does not. All rows must have the shape of the first.
+/// Reads rows for a language model. A `.txt` or `.md` file is one text; anything else is JSONL or a JSON array if it
+/// starts like one, and one text if it does not. All rows must have the shape of the first.
 ///
 /// # Errors
 /// `InvalidFile` for a binary file, one that is not UTF-8 and a table (CSV, TSV); `InvalidData`, with the row, for a line
@@ -104,9 +105,10 @@ pub fn parse_text_rows(file: &str, bytes: &[u8]) -> Result<Vec<ParsedText>> {
         let content = TextRow::Text(text.to_owned());
         return Ok(vec![ParsedText { row: 1, content }]);
     }
-    let lines = match text.trim_start().starts_with('[') {
-        true => elements(file, text)?,
-        false => jsonl::lines(file, text)?,
+    let lines = if text.trim_start().starts_with('[') {
+        elements(file, text)?
+    } else {
+        jsonl::lines(file, text)?
     };
     let Some(first) = lines.first() else {
         return Err(invalid(
@@ -192,12 +194,12 @@ fn conversation(messages: Vec<Message>) -> Parsed<TextRow> {
 }
 
 fn answered(messages: &[Message], place: &str) -> Parsed<()> {
-    match messages.iter().any(Message::is_assistant) {
-        true => Ok(()),
-        false => Err(format!(
-            "{place}: expected at least one turn of the assistant, found none"
-        )),
+    if messages.iter().any(Message::is_assistant) {
+        return Ok(());
     }
+    Err(format!(
+        "{place}: expected at least one turn of the assistant, found none"
+    ))
 }
 
 /// The messages under `key`; `names` are the keys of a message's role and content.
