@@ -6,9 +6,15 @@ import { open, readdir, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join, sep } from "node:path";
 
+/** @type {Record<string, string>} */
 const TYPES = { json: "application/json", txt: "text/plain", md: "text/markdown" };
 /** Transfers this short are probes, and are never cut. */
 const PROBE_BYTES = 16;
+
+/** @typedef {import("node:http").IncomingMessage} Request */
+/** @typedef {import("node:http").ServerResponse} Response */
+/** @typedef {{ path: string, size: number, modified: number }} Found */
+/** @typedef {[status: number, code: string, message: string]} Refusal */
 
 /**
  * @typedef {object} HubStubOptions
@@ -29,6 +35,7 @@ const PROBE_BYTES = 16;
  * @param {HubStubOptions} given
  */
 export async function startHubStub(given) {
+  /** @type {Required<HubStubOptions>} */
   const options = {
     privateRepositories: [],
     token: "hf_stub",
@@ -40,7 +47,7 @@ export async function startHubStub(given) {
     pageSize: 1000,
     ...given,
   };
-  /** @type {{method: string, host: "hub" | "storage", path: string, range: string | undefined, token: boolean}[]} */
+  /** @type {{method: string | undefined, host: "hub" | "storage", path: string, range: string | undefined, token: boolean}[]} */
   const requests = [];
 
   const storage = await listen(async (request, response) => {
@@ -48,7 +55,7 @@ export async function startHubStub(given) {
     if (cors(request, response)) return;
     const path = pathOf(request).slice(1);
     const id = Object.keys(options.repositories).find((name) => path.startsWith(`${name}/`));
-    const file = id && (await locate(options.repositories[id], path.slice(id.length + 1)));
+    const file = id && (await locate(folderOf(id), path.slice(id.length + 1)));
     if (!file) return plain(response, 404, "Not Found");
     await send(request, response, file, path);
   });
@@ -59,15 +66,15 @@ export async function startHubStub(given) {
     const path = pathOf(request);
     const tree = /^\/api\/models\/(.+?)\/tree\/([^/]+)$/.exec(path);
     const resolve = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(path);
-    const [id, revision] = tree?.slice(1) ?? resolve?.slice(1) ?? [];
+    const [id, revision, wanted] = tree?.slice(1) ?? resolve?.slice(1) ?? [];
     if (!id) return plain(response, 404, "Not Found");
     const refused = refusal(id, request.headers.authorization);
     if (refused) return refuse(response, ...refused);
     if (revision !== "main") return refuse(response, 404, "RevisionNotFound", `Invalid rev id: ${revision}`);
-    if (tree) return list(request, response, id);
-    const file = await locate(options.repositories[id], resolve[3]);
+    if (wanted === undefined) return list(request, response, id);
+    const file = await locate(folderOf(id), wanted);
     if (file) {
-      response.writeHead(302, { location: `${storage.url}/${id}/${resolve[3]}?signature=stub`, ...etag(file) }).end();
+      response.writeHead(302, { location: `${storage.url}/${id}/${wanted}?signature=stub`, ...etag(file) }).end();
     } else if (options.htmlFallback) {
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>page</title>");
     } else {
@@ -75,6 +82,14 @@ export async function startHubStub(given) {
     }
   });
 
+  /** @param {string} id */
+  function folderOf(id) {
+    const folder = options.repositories[id];
+    if (folder === undefined) throw new Error(`expected one of the stub's repositories, found ${id}`);
+    return folder;
+  }
+
+  /** @param {"hub" | "storage"} host @param {Request} request */
   function record(host, request) {
     requests.push({
       method: request.method,
@@ -85,7 +100,11 @@ export async function startHubStub(given) {
     });
   }
 
-  /** Answers preflights; other answers get the headers that let a page read them. */
+  /**
+   * Answers preflights; other answers get the headers that let a page read them.
+   * @param {Request} request
+   * @param {Response} response
+   */
   function cors(request, response) {
     response.setHeader("access-control-allow-origin", "*");
     if (options.exposeHeaders) {
@@ -101,6 +120,7 @@ export async function startHubStub(given) {
     return true;
   }
 
+  /** @param {string} id @param {string | undefined} authorization @returns {Refusal | undefined} */
   function refusal(id, authorization) {
     const known = Object.hasOwn(options.repositories, id);
     const token = authorization?.replace(/^Bearer /, "");
@@ -114,11 +134,13 @@ export async function startHubStub(given) {
       : [401, "GatedRepo", "Access is restricted"];
   }
 
+  /** @param {Request} request @param {Response} response @param {string} id */
   async function list(request, response, id) {
-    const files = await walk(options.repositories[id]);
-    const query = new URL(request.url, hub.url).searchParams;
+    const files = await walk(folderOf(id));
+    const query = new URL(request.url ?? "", hub.url).searchParams;
     const start = Number(query.get("cursor") ?? 0);
     const page = files.slice(start, start + options.pageSize);
+    /** @type {Record<string, string>} */
     const headers = { "content-type": "application/json; charset=utf-8" };
     if (start + options.pageSize < files.length) {
       query.set("cursor", String(start + options.pageSize));
@@ -127,8 +149,10 @@ export async function startHubStub(given) {
     response.writeHead(200, headers).end(JSON.stringify(page));
   }
 
+  /** @param {Request} request @param {Response} response @param {Found} file @param {string} path */
   async function send(request, response, file, path) {
     const extension = path.slice(path.lastIndexOf(".") + 1);
+    /** @type {Record<string, string>} */
     const headers = { "content-type": TYPES[extension] ?? "application/octet-stream", ...etag(file) };
     const range = options.ranges ? /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") : null;
     let start = 0;
@@ -167,6 +191,7 @@ export async function startHubStub(given) {
   };
 }
 
+/** @param {(request: Request, response: Response) => Promise<void>} handle */
 async function listen(handle) {
   const server = createServer((request, response) => {
     handle(request, response).catch((error) => {
@@ -176,10 +201,12 @@ async function listen(handle) {
   });
   await new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(0, "127.0.0.1", () => resolve(undefined));
   });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error(`expected a port, found ${address}`);
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${address.port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(resolve);
@@ -188,25 +215,34 @@ async function listen(handle) {
   };
 }
 
+/** @param {Request} request */
 function pathOf(request) {
-  return decodeURIComponent(request.url.split("?")[0]);
+  return decodeURIComponent(request.url?.split("?")[0] ?? "");
 }
 
+/** @param {Response} response @param {number} status @param {string} text */
 function plain(response, status, text) {
   response.writeHead(status, { "content-type": "text/plain" }).end(text);
 }
 
-function refuse(response, status, code, message) {
+/** @param {Response} response @param {Refusal} refusal */
+function refuse(response, ...[status, code, message]) {
   response
     .writeHead(status, { "content-type": "application/json", "x-error-code": code, "x-error-message": message })
     .end(JSON.stringify({ error: message }));
 }
 
+/** @param {Found} file */
 function etag(file) {
   return { etag: `"${file.size}-${file.modified}"` };
 }
 
-/** A file inside the folder, never one outside it. */
+/**
+ * A file inside the folder, never one outside it.
+ * @param {string} folder
+ * @param {string} path
+ * @returns {Promise<Found | undefined>}
+ */
 async function locate(folder, path) {
   if (path.split("/").includes("..")) return undefined;
   const full = join(folder, path);
@@ -217,6 +253,7 @@ async function locate(folder, path) {
   return info?.isFile() ? { path: full, size: info.size, modified: Math.trunc(info.mtimeMs) } : undefined;
 }
 
+/** @param {string} path @param {number} start @param {number} end */
 async function readPart(path, start, end) {
   const handle = await open(path);
   try {
@@ -228,6 +265,7 @@ async function readPart(path, start, end) {
   }
 }
 
+/** @param {string} folder */
 async function walk(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const found = await Promise.all(
