@@ -2,9 +2,9 @@
  * Enters: nothing. Leaves: the page with its two desks, one of them in view, and the warning before leaving.
  */
 import { useEffect, useState } from "preact/hooks";
-import { ClassifyDesk, ClassifyWork } from "./classify-desk";
-import { LanguageDesk, LanguageWork } from "./language/desk";
-import { type Task, TaskSwitch, taskOfAddress, taskToAddress } from "./parts/task-switch";
+import { type Task, TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
+import { ClassifyDesk, ClassifyWork } from "./sort/desk";
+import { LanguageDesk, LanguageWork } from "./write/desk";
 
 export function App() {
   // Both stay as they are while the other one is in view: a switch loses nothing.

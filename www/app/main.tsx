@@ -3,7 +3,7 @@
  */
 import { render } from "preact";
 import { App } from "./app";
-import "./style.css";
+import "./ui/style.css";
 
 // A file dropped beside a drop zone would otherwise replace the page, and everything on it.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());

@@ -1,0 +1,95 @@
+/**
+ * Enters: the baselines' reports, and the tuned model's where there is one. Leaves: their accuracies beside each other.
+ */
+import type { Baselines, Comparison, Report } from "webtune";
+import { figure, percent } from "../../ui/format";
+import { ScrollBox } from "../../ui/scroll-box";
+import { Difference } from "./difference";
+import { axisFrom, IntervalBar } from "./interval-bar";
+
+export const baselineKeys: readonly (keyof Baselines)[] = ["zeroShot", "centroid", "probe"];
+
+export const baselineNames: Record<keyof Baselines, string> = {
+  zeroShot: "Zero-shot",
+  centroid: "Nearest centroid",
+  probe: "Linear probe",
+};
+
+const how: Record<keyof Baselines, string> = {
+  zeroShot: "similarity to the labels' words; nothing is learnt",
+  centroid: "similarity to the mean of each label's texts",
+  probe: "a linear head on the untouched model",
+};
+
+interface Props {
+  baselines: Baselines;
+  best?: keyof Baselines;
+  tuned?: { name: string; report: Report; comparison: Comparison };
+}
+
+export function BaselineTable({ baselines, best, tuned }: Props) {
+  const from = axisFrom([...Object.values(baselines), ...(tuned ? [tuned.report] : [])]);
+  return (
+    <ScrollBox label="Baselines">
+      <table class="roomy" data-testid="baselines">
+        <caption>
+          {tuned ? "Beside what needs no fine-tuning" : "Before tuning, on the validation rows"}; whiskers are 95%
+          intervals from {percent(from, 0)} to 100%
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Way</th>
+            <th scope="col">Accuracy</th>
+            <th scope="col" class="number">
+              Macro F1
+            </th>
+            <th scope="col" class="number extra">
+              Loss
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {tuned ? (
+            <tr class="strong">
+              <th scope="row">
+                {tuned.name}
+                {best ? (
+                  <span class="sub" data-testid="tuned-against-best">
+                    <Difference comparison={tuned.comparison} against={baselineNames[best].toLowerCase()} />
+                  </span>
+                ) : null}
+              </th>
+              <Figures report={tuned.report} from={from} strong />
+            </tr>
+          ) : null}
+          {baselineKeys.map((key) => (
+            <tr key={key} data-testid={`baseline-${key}`}>
+              <th scope="row">
+                {baselineNames[key]} {key === best ? <span class="tag tag-plain">best baseline</span> : null}
+                <span class="sub extra">{how[key]}</span>
+              </th>
+              <Figures report={baselines[key]} from={from} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollBox>
+  );
+}
+
+function Figures({ report, from, strong = false }: { report: Report; from: number; strong?: boolean }) {
+  const [low, high] = report.interval;
+  return (
+    <>
+      <td class="figures">
+        {percent(report.accuracy)}{" "}
+        <span class="muted small nowrap">
+          {percent(low, 0)} to {percent(high, 0)}
+        </span>
+        <IntervalBar report={report} from={from} strong={strong} />
+      </td>
+      <td class="number">{percent(report.macroF1)}</td>
+      <td class="number extra">{figure(report.loss)}</td>
+    </>
+  );
+}

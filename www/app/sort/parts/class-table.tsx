@@ -1,0 +1,61 @@
+/**
+ * Enters: an evaluation. Leaves: precision, recall and F1 of each label, with the best baseline's F1 beside.
+ */
+import type { Evaluation } from "webtune";
+import { count, percent, points } from "../../ui/format";
+import { ScrollBox } from "../../ui/scroll-box";
+import { baselineNames } from "./baselines";
+
+export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
+  const { baselines, bestBaseline } = evaluation;
+  const before = new Map(baselines[bestBaseline].perClass.map((one) => [one.label, one]));
+  return (
+    <ScrollBox label="Per label">
+      <table data-testid="class-table">
+        <caption>Each label, tuned; beside the {baselineNames[bestBaseline].toLowerCase()} baseline</caption>
+        <thead>
+          <tr>
+            <th scope="col">Label</th>
+            <th scope="col" class="number">
+              Rows
+            </th>
+            <th scope="col" class="number">
+              Precision
+            </th>
+            <th scope="col" class="number">
+              Recall
+            </th>
+            <th scope="col" class="number">
+              F1
+            </th>
+            <th scope="col" class="number">
+              Baseline F1
+            </th>
+            <th scope="col" class="number">
+              Difference
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {evaluation.tuned.perClass.map((one) => {
+            const old = before.get(one.label)?.f1 ?? Number.NaN;
+            const difference = one.f1 - old;
+            return (
+              <tr key={one.label}>
+                <th scope="row">{one.label}</th>
+                <td class="number">{count(one.support)}</td>
+                <td class="number">{percent(one.precision)}</td>
+                <td class="number">{percent(one.recall)}</td>
+                <td class="number">{percent(one.f1)}</td>
+                <td class="number">{percent(old)}</td>
+                <td class={`number ${difference > 0 ? "up" : difference < 0 ? "down" : "same"}`}>
+                  {points(difference)}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </ScrollBox>
+  );
+}

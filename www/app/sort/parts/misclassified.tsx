@@ -1,0 +1,68 @@
+/**
+ * Enters: an evaluation. Leaves: the rows that the tuned model gets wrong, the surest mistakes first.
+ */
+import { useState } from "preact/hooks";
+import type { EvaluatedRow, Evaluation } from "webtune";
+import { counted, percent } from "../../ui/format";
+import { ScrollBox } from "../../ui/scroll-box";
+
+const PORTION = 20;
+
+/** The tuned model's probability of what it predicted. */
+function sureness(row: EvaluatedRow): number {
+  const top = Math.max(...row.logits);
+  return 1 / row.logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
+}
+
+export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
+  const [most, setMost] = useState(PORTION);
+  const wrong = evaluation.rows
+    .filter((row) => row.predicted !== row.label)
+    .map((row) => ({ row, sure: sureness(row) }))
+    .sort((a, b) => b.sure - a.sure);
+  if (wrong.length === 0) {
+    return (
+      <p class="muted" data-testid="misclassified-none">
+        No validation row is misclassified.
+      </p>
+    );
+  }
+  return (
+    <>
+      <ScrollBox label="Misclassified rows">
+        <table class="misclassified" data-testid="misclassified">
+          <caption>{counted(wrong.length, "misclassified row")}, the surest mistakes first</caption>
+          <thead>
+            <tr>
+              <th scope="col">Text</th>
+              <th scope="col">Label</th>
+              <th scope="col">Predicted</th>
+              <th scope="col" class="number">
+                Sure
+              </th>
+              <th scope="col">Baseline said</th>
+            </tr>
+          </thead>
+          <tbody>
+            {wrong.slice(0, most).map(({ row, sure }) => (
+              <tr key={`${row.text}\n${row.label}`}>
+                <td class="long">{row.text}</td>
+                <td>{row.label}</td>
+                <td>{row.predicted}</td>
+                <td class="number">{percent(sure, 0)}</td>
+                <td>
+                  {row.baselinePredicted} {row.baselinePredicted === row.label ? <span class="tag">right</span> : null}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollBox>
+      {most < wrong.length ? (
+        <button type="button" onClick={() => setMost(most + PORTION)}>
+          Show more
+        </button>
+      ) : null}
+    </>
+  );
+}

@@ -1,0 +1,34 @@
+/**
+ * Enters: what a recipe chose for this run. Leaves: the choices and the reason of each.
+ */
+import { counted, figure } from "../../ui/format";
+import { methodNames } from "../options";
+import type { EventOf } from "../state";
+import { SettingList } from "./setting-list";
+
+const names = { fast: "Fast", balanced: "Balanced", best: "Best" };
+
+export function RecipeCard({ recipe: event }: { recipe: EventOf<"recipe"> }) {
+  const { recipe, reasons, options, totalSteps, epochs } = event;
+  const { method, learningRate, headLearningRate } = options;
+  return (
+    <section class="recipe" aria-labelledby="recipe-title" data-testid="recipe">
+      <h3 id="recipe-title">
+        Recipe "{names[recipe]}": {methodNames[method.type]}, {counted(epochs, "epoch")}, {counted(totalSteps, "step")},
+        rate {figure(learningRate)}
+        {typeof headLearningRate === "number" ? ` (head ${figure(headLearningRate)})` : ""}
+      </h3>
+      {reasons.length > 0 ? (
+        <ul data-testid="recipe-reasons">
+          {reasons.map((reason) => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </ul>
+      ) : null}
+      <details class="drawer">
+        <summary>All settings of this run</summary>
+        <SettingList options={options} />
+      </details>
+    </section>
+  );
+}

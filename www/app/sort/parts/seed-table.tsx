@@ -1,0 +1,57 @@
+/**
+ * Enters: runs that differ in their seeds. Leaves: each one's end, and how far luck moves the result.
+ */
+import type { FinishReason, SeedRun, SeedSummary } from "webtune";
+import { figure, percent } from "../../ui/format";
+import { ScrollBox } from "../../ui/scroll-box";
+
+const ends: Record<FinishReason, string> = {
+  completed: "completed",
+  earlyStopping: "stopped early",
+  stopped: "stopped by hand",
+  diverged: "diverged",
+  unpromising: "ended as unpromising",
+};
+
+export function SeedTable({ runs, summary }: { runs: SeedRun[]; summary?: SeedSummary | undefined }) {
+  return (
+    <ScrollBox label="Seeds">
+      <table data-testid="seed-table">
+        <caption>
+          Seeds
+          {summary
+            ? `: ${percent(summary.mean)} on average, standard deviation ${percent(summary.deviation)}`
+            : ", so far"}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Head seed, data seed</th>
+            <th scope="col">End</th>
+            <th scope="col" class="number">
+              Steps
+            </th>
+            <th scope="col" class="number">
+              Accuracy
+            </th>
+            <th scope="col" class="number">
+              Loss
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map((run, index) => (
+            <tr key={`${run.headSeed}|${run.dataSeed}`}>
+              <th scope="row">
+                {run.headSeed}, {run.dataSeed} {index === summary?.best ? <span class="tag">kept</span> : null}
+              </th>
+              <td>{ends[run.reason]}</td>
+              <td class="number">{run.steps}</td>
+              <td class="number">{percent(run.accuracy)}</td>
+              <td class="number">{figure(run.loss)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollBox>
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * Enters: records of runs. Leaves: the sixth step, where runs stand side by side and lend their settings.
+ */
+import { useId } from "preact/hooks";
+import type { RunRecord } from "webtune";
+import { Alert } from "../../ui/alert";
+import { useConfirm } from "../../ui/confirm";
+import { FileButton } from "../../ui/file-button";
+import { StepCard } from "../../ui/step-card";
+import type { RunsActions } from "../actions/kept-runs";
+import { RunPlots } from "../parts/compare-plots";
+import { RunDetails } from "../parts/run-details";
+import { RunTable } from "../parts/run-table";
+import { isBusy, type State } from "../state";
+
+/** Shows a place and puts the keyboard there. */
+function goTo(id: string): void {
+  const place = document.getElementById(id);
+  place?.focus({ preventScroll: true });
+  place?.scrollIntoView({ block: "start" });
+}
+
+export function CompareStep({ state, actions }: { state: State; actions: RunsActions }) {
+  const { runs, run } = state;
+  const { records, reference } = runs;
+  const id = useId();
+  const { ask, dialog } = useConfirm();
+
+  const use = (run: string) => {
+    actions.useSettings(run);
+    goTo("train");
+  };
+  const remove = (record: RunRecord) =>
+    ask({
+      title: "Delete this run?",
+      text: `${record.name} goes from this page and from this browser. Exported files stay.`,
+      yes: "Delete it",
+      act: () => {
+        void actions.remove(record.id);
+        goTo("compare");
+      },
+    });
+
+  return (
+    <StepCard
+      id="compare"
+      number={6}
+      title="Compare"
+      lead={
+        records.length > 0
+          ? "Runs stay in this browser until you delete them: settings and measures, never your texts."
+          : "Each run that ends is listed here, with its settings and measures. Its texts are not kept."
+      }
+    >
+      {dialog}
+      <div class="row spread">
+        {records.length > 1 ? (
+          <div class="row">
+            <label for={id}>Reference</label>
+            <select
+              id={id}
+              class="inline"
+              data-testid="reference"
+              value={reference ?? ""}
+              onChange={(event) => void actions.setReference(event.currentTarget.value)}
+            >
+              {records.map((record) => (
+                <option key={record.id} value={record.id}>
+                  {record.name}
+                </option>
+              ))}
+            </select>
+          </div>
+        ) : null}
+        <FileButton
+          label="Bring in run files"
+          testId="runs-import"
+          accept=".json,application/json"
+          multiple
+          onFolder={(folder) => void actions.import(folder)}
+        />
+      </div>
+      <Alert message={runs.error} testId="runs-error" />
+      <p class="status" data-testid="runs-note">
+        {runs.note ?? ""}
+      </p>
+      {records.length > 0 ? (
+        <>
+          <RunTable
+            runs={runs}
+            busy={isBusy(run)}
+            onShow={(run, on) => actions.show(run, on)}
+            onUse={use}
+            details={(record) => (
+              <RunDetails
+                key={record.id}
+                record={record}
+                reference={records.find((one) => one.id === reference)}
+                onRename={(name) => void actions.rename(record.id, name)}
+                onExport={(withTexts) => actions.export(record.id, withTexts)}
+                onDelete={() => remove(record)}
+              />
+            )}
+          />
+          {records.length > 1 ? (
+            <p class="help">
+              Differences and their 95% intervals come from a paired bootstrap on the same validation rows. An interval
+              that contains 0 is within the noise. Runs on other rows cannot be compared this way.
+            </p>
+          ) : null}
+          <RunPlots records={records} hidden={runs.hidden} />
+        </>
+      ) : null}
+    </StepCard>
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * Enters: a model's config.json and the settings of a run. Leaves: the bytes that the run would take, and what would save some.
+ */
+import {
+  type DeviceChoice,
+  estimateLanguageRun,
+  type LanguageEstimate,
+  type LanguageEstimateOptions,
+  memoryLimit,
+  type WeightStorage,
+} from "webtune";
+import type { FieldValues } from "../../desk/read-options";
+import { storageNames, storages } from "../../desk/weight-storages";
+import { codeOf } from "../../ui/format";
+import { LORA, sizesOf } from "../settings";
+import type { Budget, Remedy } from "../state";
+
+const QUARTER = 0.25;
+
+const totalOf = ({ weights, adapter, moments, activations, logits }: LanguageEstimate): number =>
+  weights + adapter + moments + activations + logits;
+
+/** @throws WebtuneError `unsupportedModel`, `invalidFile` (the model), `invalidOption` (a setting). */
+export async function budgetOf(
+  config: Uint8Array,
+  storage: WeightStorage,
+  device: DeviceChoice,
+  fields: FieldValues,
+): Promise<Budget> {
+  const { gradientCheckpointing: wanted, ...sizes } = sizesOf(fields);
+  const ask = (change: Partial<LanguageEstimateOptions>) =>
+    estimateLanguageRun(config, { ...sizes, storage, gradientCheckpointing: false, ...change, device });
+  const limit = memoryLimit();
+  const table: Budget["table"] = [];
+  for (const one of storages) {
+    try {
+      const plain = totalOf(await ask({ storage: one }));
+      const checkpointed = totalOf(await ask({ storage: one, gradientCheckpointing: true }));
+      table.push({ storage: one, plain, checkpointed });
+    } catch (error) {
+      // This device, or this method, cannot have weights kept so.
+      if (codeOf(error) !== "invalidOption" || one === storage) throw error;
+    }
+  }
+  const plain = table.find((row) => row.storage === storage)?.plain ?? 0;
+  // As the engine decides where nothing is asked for.
+  const checkpointing = wanted ?? (storage === "int8" || storage === "int4" || plain > limit);
+  const parts = await ask({ gradientCheckpointing: checkpointing });
+  const total = totalOf(parts);
+  const remedies: Remedy[] = [];
+  const propose = async (what: string, change: Partial<LanguageEstimateOptions>) => {
+    const bytes = totalOf(await ask({ gradientCheckpointing: checkpointing, ...change }));
+    if (bytes < total) remedies.push({ what, bytes });
+  };
+  if (total > limit) {
+    if (!checkpointing) await propose("gradient checkpointing", { gradientCheckpointing: true });
+    for (const { storage: one } of table.filter((row) => row.storage !== storage)) {
+      const words = `${storageNames[one]} weights${checkpointing ? "" : " with gradient checkpointing"}`;
+      await propose(words, { storage: one, gradientCheckpointing: true });
+    }
+    if (sizes.trainBatchSize > 1) {
+      await propose("a batch size of 1 with more accumulation", { trainBatchSize: 1 });
+    }
+    const shorter = Math.max(16, Math.round(sizes.maxLength * QUARTER));
+    if (shorter < sizes.maxLength) await propose(`texts of ${shorter} tokens at most`, { maxLength: shorter });
+    if (remedies.every(({ bytes }) => bytes > limit)) {
+      const least = table.at(-1)?.storage ?? "f32";
+      await propose("all of these together", {
+        storage: least,
+        trainBatchSize: 1,
+        maxLength: Math.min(shorter, sizes.maxLength),
+        gradientCheckpointing: true,
+      });
+    }
+    if (sizes.method.type === "full") {
+      await propose("LoRA instead of full fine-tuning", { method: LORA, gradientCheckpointing: true });
+    }
+  }
+  const settings = `${sizes.trainBatchSize} × ${sizes.maxLength} tokens`;
+  return { table, parts, total, checkpointing, limit, remedies, settings };
+}

@@ -1,0 +1,115 @@
+/**
+ * Enters: a prompt. Leaves: what the untuned and the tuned model write behind it, as it comes.
+ */
+import type { Choice, GenerationOptions, LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
+import { type FieldValues, fieldOfMessage, readOptions } from "../../desk/read-options";
+import { codeOf, messageOf } from "../../ui/format";
+import { writingFields } from "../options";
+import type { LanguageStore, Writing } from "../state";
+
+const endings: Record<WrittenText["ending"], string> = {
+  endOfText: "ended by itself",
+  stopText: "ended at a stop text",
+  length: "cut at the longest answer",
+  stopped: "stopped",
+};
+
+export class WriteActions {
+  #stop: AbortController | undefined;
+
+  constructor(
+    private readonly store: LanguageStore,
+    private readonly tuner: () => LanguageTuner | undefined,
+    /** The engine is gone, and with it the model. */
+    private readonly crashed: () => void,
+  ) {}
+
+  /** Both texts; the untuned model alone before anything was tuned. Gives the fields that cannot be read. */
+  async write(prompt: Prompt, values: FieldValues): Promise<FieldValues> {
+    const { store } = this;
+    const tuner = this.tuner();
+    if (!tuner) return {};
+    const { options, errors } = readOptions<GenerationOptions>(writingFields, values);
+    if (Object.keys(errors).length > 0) return errors;
+    const stop = new AbortController();
+    this.#stop = stop;
+    const { origin, version } = store.state.result;
+    const waiting: Writing = { text: "", status: "waiting" };
+    store.patch("trying", {
+      version,
+      busy: true,
+      error: undefined,
+      tuned: origin ? waiting : undefined,
+      base: waiting,
+    });
+    const one = async (which: WhichModel, place: "base" | "tuned"): Promise<void> => {
+      const put = (change: Partial<Writing>) =>
+        store.patch("trying", { [place]: { ...(store.state.trying[place] ?? waiting), ...change } });
+      const begun = performance.now();
+      try {
+        const { text, tokens, ending } = await tuner.generate(prompt, {
+          ...options,
+          which,
+          signal: stop.signal,
+          onText: (piece) => put({ text: (store.state.trying[place]?.text ?? "") + piece, status: "writing" }),
+        });
+        const speed = (1000 * tokens) / Math.max(1, performance.now() - begun);
+        put({
+          text,
+          status: "done",
+          note: `${tokens} tokens, ${speed.toFixed(speed < 10 ? 1 : 0)} a second; ${endings[ending]}`,
+        });
+        store.announce(`${which === "tuned" ? "After" : "Before"} tuning: ${text}`);
+      } catch (error) {
+        put({ status: "failed" });
+        throw error;
+      }
+    };
+    try {
+      // One after the other, as the engine writes one text at a time and each has a speed of its own.
+      if (origin) await one("tuned", "tuned");
+      if (!stop.signal.aborted) await one("baseline", "base");
+      else store.patch("trying", { base: undefined });
+    } catch (error) {
+      // Another model took this one's place.
+      if (tuner !== this.tuner()) return {};
+      const message = messageOf(error);
+      const { base } = store.state.trying;
+      store.patch("trying", { error: message, base: base?.status === "waiting" ? undefined : base });
+      if (codeOf(error) === "crashed") this.crashed();
+      const field = codeOf(error) === "invalidOption" ? fieldOfMessage(writingFields, message) : undefined;
+      return field ? { [field.path]: field.reason } : {};
+    } finally {
+      store.patch("trying", { busy: false });
+    }
+    return {};
+  }
+
+  /** The labels' likelihoods behind a text, of the untuned model and of the tuned one where there is one. */
+  async rank(text: string, labels: string[]): Promise<{ base: Choice; tuned?: Choice | undefined }> {
+    const { store } = this;
+    const tuner = this.tuner();
+    if (!tuner) throw new Error("Load a model first.");
+    store.patch("result", { busy: true });
+    try {
+      const one = async (which: WhichModel): Promise<Choice> => {
+        const [choice] = await tuner.classifyByLikelihood([text], labels, { which });
+        if (!choice) throw new Error("The engine ranked nothing for this text.");
+        return choice;
+      };
+      const base = await one("baseline");
+      const tuned = store.state.result.origin ? await one("tuned") : undefined;
+      store.announce(`Before tuning: ${base.label}.${tuned ? ` After tuning: ${tuned.label}.` : ""}`);
+      return { base, tuned };
+    } catch (error) {
+      if (codeOf(error) === "crashed") this.crashed();
+      throw error;
+    } finally {
+      store.patch("result", { busy: false });
+    }
+  }
+
+  stop(): void {
+    this.#stop?.abort();
+  }
+}
