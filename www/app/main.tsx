@@ -1,9 +1,13 @@
 /**
  * Enters: the empty document. Leaves: the page, mounted.
  */
+import "./ui/base.css";
+import "./ui/controls.css";
+import "./ui/drawer.css";
+import "./ui/messages.css";
+import "./ui/table.css";
 import { render } from "preact";
 import { App } from "./app";
-import "./ui/style.css";
 
 // A file dropped beside a drop zone would otherwise replace the page, and everything on it.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());

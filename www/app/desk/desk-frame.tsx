@@ -6,6 +6,7 @@ import type { DeviceReport } from "webtune";
 import { deviceName } from "../sort/parts/model-card";
 import type { StepId } from "../ui/step-card";
 import { type NavItem, StepNav } from "../ui/step-nav";
+import "./desk-frame.css";
 
 export interface StepNote {
   id: StepId;

@@ -2,6 +2,7 @@
  * Enters: which desk is in view. Leaves: the choice between them, kept in the page's address.
  */
 import { useEffect, useRef } from "preact/hooks";
+import "../ui/segments.css";
 
 /** `classify` sorts texts under labels, `write` answers and goes on with texts. */
 export type Task = "classify" | "write";

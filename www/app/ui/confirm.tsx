@@ -3,6 +3,7 @@
  */
 import type { ComponentChild } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import "./confirm.css";
 
 interface Question {
   title: string;

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Folder, folderFromDrop } from "./files";
 import { messageOf } from "./format";
+import "./drop-zone.css";
 
 interface Props {
   label: string;

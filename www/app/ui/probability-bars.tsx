@@ -3,6 +3,7 @@
  */
 import type { Prediction } from "webtune";
 import { percent } from "./format";
+import "./bars.css";
 
 interface Props {
   title: string;

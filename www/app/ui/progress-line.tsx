@@ -1,6 +1,8 @@
 /**
  * Enters: a share of 1 or none, and words. Leaves: a progress bar with its text.
  */
+import "./progress-line.css";
+
 interface Props {
   share?: number | undefined;
   text: string;

@@ -1,6 +1,7 @@
 /**
  * Enters: a few words to choose one of. Leaves: the choice, as radio buttons that stand side by side.
  */
+import "./segments.css";
 export interface Segment<Value extends string> {
   value: Value;
   label: string;

@@ -2,6 +2,7 @@
  * Enters: a step's number, title and content. Leaves: one section of the page.
  */
 import type { ComponentChildren } from "preact";
+import "./step-card.css";
 
 export type StepId = "model" | "examples" | "texts" | "train" | "results" | "use" | "compare";
 

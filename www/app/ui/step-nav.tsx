@@ -2,6 +2,7 @@
  * Enters: which steps are done and which is next. Leaves: the list of steps, as links.
  */
 import type { StepId } from "./step-card";
+import "./step-nav.css";
 
 export interface NavItem {
   id: StepId;

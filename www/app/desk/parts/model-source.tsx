@@ -7,6 +7,7 @@ import { FileButton } from "../../ui/file-button";
 import type { Folder } from "../../ui/files";
 import { bytes, counted } from "../../ui/format";
 import type { SourceForm } from "../source-form";
+import "../../ui/choices.css";
 
 /** One of the ways to a model, in words. */
 export interface Way {

@@ -4,6 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { OptionField, OptionGroup } from "../../sort/options";
 import { type FieldValues, isShown } from "../read-options";
+import "./option-drawer.css";
 
 /** How the drawer speaks of what is left empty. */
 export interface DrawerWords {

@@ -3,6 +3,7 @@
  */
 import { useId, useState } from "preact/hooks";
 import type { ParsedTable, ParseOptions, TableFormat } from "webtune";
+import "../../desk/parts/option-drawer.css";
 
 type Found = Pick<ParsedTable, "format" | "columns" | "textColumn" | "labelColumn">;
 

@@ -6,6 +6,8 @@ import type { Baselines, Evaluation } from "webtune";
 import { count } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 import { baselineKeys, baselineNames } from "./baselines";
+import "./confusion-matrix.css";
+import "../../ui/segments.css";
 
 export function ConfusionMatrix({ evaluation }: { evaluation: Evaluation }) {
   const name = useId();

@@ -2,6 +2,7 @@
  * Enters: a share and its interval. Leaves: a dot on a whisker; the figures stand beside it as text.
  */
 import type { Report } from "webtune";
+import "./interval-bar.css";
 
 interface Props {
   report: Report;

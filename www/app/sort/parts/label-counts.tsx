@@ -2,6 +2,7 @@
  * Enters: how many rows each label has, and what a person wrote of it. Leaves: one bar per label, and the words to edit.
  */
 import { counted } from "../../ui/format";
+import "../../ui/bars.css";
 
 interface Props {
   labels: { label: string; count: number }[];

@@ -5,6 +5,7 @@ import { useMemo } from "preact/hooks";
 import type { GroupRate } from "webtune";
 import { counted, figure } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
+import "./layer-rates.css";
 
 /** Columns of a strip. */
 const COLUMNS = 60;

@@ -4,6 +4,7 @@
 import type { DeviceReport, ModelInfo } from "webtune";
 import { storageNames } from "../../desk/weight-storages";
 import { count } from "../../ui/format";
+import "../../desk/parts/model-facts.css";
 
 export const deviceName = (report: DeviceReport): string => (report.device === "webgpu" ? "WebGPU" : "CPU engine");
 

@@ -5,6 +5,7 @@ import { counted, figure } from "../../ui/format";
 import { methodNames } from "../options";
 import type { EventOf } from "../state";
 import { SettingList } from "./setting-list";
+import "./recipe-card.css";
 
 const names = { fast: "Fast", balanced: "Balanced", best: "Best" };
 

@@ -12,6 +12,7 @@ import { baselineKeys, baselineNames } from "./baselines";
 import { runColor } from "./compare-plots";
 import { Difference, judge } from "./difference";
 import { axisFrom, IntervalBar } from "./interval-bar";
+import "./run-table.css";
 
 const COLUMNS = 7;
 

@@ -4,6 +4,7 @@
 import type { ResolvedOptions } from "webtune";
 import { fieldsOf } from "../../desk/read-options";
 import { type OptionField, optionFields } from "../options";
+import "./setting-list.css";
 
 interface Props {
   options: ResolvedOptions;

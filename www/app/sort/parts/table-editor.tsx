@@ -4,6 +4,7 @@
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { count, counted } from "../../ui/format";
 import type { Checked, Mark, Row } from "../checks";
+import "./table-editor.css";
 
 /** Rows on a page; on a phone each row is two lines high. */
 const PAGE = window.matchMedia("(max-width: 560px)").matches ? 10 : 25;

@@ -6,6 +6,7 @@ import { counted, percent, points } from "../../ui/format";
 import type { EventOf } from "../state";
 import { BaselineTable, baselineNames } from "./baselines";
 import { judge } from "./difference";
+import "./verdict.css";
 
 export function Verdict({ finished }: { finished: EventOf<"finished"> }) {
   const { evaluation, forgetting, verdict } = finished;

@@ -5,6 +5,7 @@ import type { DeviceReport, LanguageModelInfo } from "webtune";
 import { storageNames } from "../../desk/weight-storages";
 import { adapterWords, deviceName } from "../../sort/parts/model-card";
 import { bytes, count } from "../../ui/format";
+import "../../desk/parts/model-facts.css";
 
 export function LanguageModelCard({ info, report }: { info: LanguageModelInfo; report: DeviceReport }) {
   const facts: [string, string][] = [

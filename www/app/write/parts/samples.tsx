@@ -2,6 +2,8 @@
  * Enters: the judgements of a run. Leaves: what the model wrote to each sample prompt, before tuning and since.
  */
 import type { JudgedTexts } from "../state";
+import "./turns.css";
+import "./samples.css";
 
 /** Judgements shown at once, besides the first. */
 const LATEST = 2;

@@ -8,6 +8,8 @@ import { count, counted, messageOf } from "../../ui/format";
 import { kindOf, turnsOf } from "../rows";
 import { settingsOf } from "../settings";
 import type { TextItem } from "../state";
+import "./text-list.css";
+import "./turns.css";
 
 const PAGE = 8;
 /** Characters of a row's heading. */

@@ -11,6 +11,7 @@ import { type Segment, Segments } from "../../ui/segments";
 import type { WriteActions } from "../actions/write";
 import { byDefault, writingGroups } from "../options";
 import type { LanguageState, Writing } from "../state";
+import "./try-writing.css";
 
 type Form = "chat" | "text";
 
