@@ -46,13 +46,13 @@ impl Storage {
     /// Bytes of a weight of that many values. `packed`: whether the engine puts two 4-bit values into a byte and keeps scales once; burn's CPU
     /// engine gives each value a byte and holds the scales twice.
     pub fn bytes(self, values: u64, packed: bool) -> u64 {
-        let scales = 4 * values / BLOCK as u64;
+        let scales = (values / BLOCK as u64).saturating_mul(4);
         match (self, packed) {
-            (Self::F32, _) => 4 * values,
-            (Self::F16, _) => 2 * values,
-            (Self::Int8, true) => values + scales,
+            (Self::F32, _) => values.saturating_mul(4),
+            (Self::F16, _) => values.saturating_mul(2),
+            (Self::Int8, true) => values.saturating_add(scales),
             (Self::Int4, true) => values / 2 + scales,
-            (Self::Int8 | Self::Int4, false) => values + 2 * scales,
+            (Self::Int8 | Self::Int4, false) => values.saturating_add(scales.saturating_mul(2)),
         }
     }
 

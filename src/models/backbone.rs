@@ -13,9 +13,8 @@ use super::family::Family;
 use super::load::Loader;
 use super::modernbert::Modernbert;
 use crate::Result;
-use crate::device::EngineKind;
 use crate::formats::Source;
-use crate::layers::{Linear, Storage};
+use crate::layers::Linear;
 
 /// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what stands before each token.
 #[derive(Module, Debug)]
@@ -210,56 +209,5 @@ impl Backbone {
             Self::Modernbert(modernbert) => modernbert.linears_mut(),
             Self::Decoder(decoder) => decoder.linears_mut(),
         }
-    }
-
-    /// Bytes of its weights: an encoder's linear layers are kept as asked, its tables and norms in float32; a decoder's tables are kept as asked too.
-    pub fn weight_bytes(config: &BackboneConfig, storage: Storage, packed: bool) -> u64 {
-        if let Architecture::Decoder(_) = config.architecture {
-            return storage.bytes(config.parameters(), packed);
-        }
-        let linears = config.num_hidden_layers as u64 * Self::linear_numbers(config);
-        let rest = config.parameters().saturating_sub(linears);
-        storage.bytes(linears, packed) + 4 * rest
-    }
-
-    /// Numbers in the weights of one layer's linear layers.
-    pub fn linear_numbers(config: &BackboneConfig) -> u64 {
-        let [h, wide] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
-        match &config.architecture {
-            Architecture::Bert(_) => 4 * h * h + 2 * h * wide,
-            Architecture::Modernbert(_) => 4 * h * h + 3 * h * wide,
-            Architecture::Decoder(settings) => settings.linear_numbers(),
-        }
-    }
-
-    /// Bytes that one layer keeps of a training batch for its backward pass: the tensors that its forward pass makes and that a gradient
-    /// reads, each in float32.
-    pub fn layer_bytes(
-        config: &BackboneConfig,
-        batch: usize,
-        tokens: usize,
-        kind: EngineKind,
-    ) -> u64 {
-        let [b, t] = [batch, tokens].map(|n| n as u64);
-        let of_vectors = |[hidden, wide, scores]: [u64; 3]| {
-            let vectors =
-                hidden * config.hidden_size as u64 + wide * config.intermediate_size as u64;
-            (b * t * vectors, scores)
-        };
-        let (vectors, scores) = match &config.architecture {
-            Architecture::Bert(_) => of_vectors(Bert::kept_vectors(kind)),
-            Architecture::Modernbert(_) => of_vectors(Modernbert::kept_vectors(kind)),
-            Architecture::Decoder(settings) => {
-                (Decoder::kept_numbers(settings, b * t), Decoder::KEPT_SCORES)
-            }
-        };
-        4 * (vectors + scores * b * config.num_attention_heads as u64 * t * t)
-    }
-
-    /// Bytes of the gradients that stand beside it while a layer's backward pass goes on: those of the scores and of the wide vectors.
-    pub fn passing_bytes(config: &BackboneConfig, batch: usize, tokens: usize) -> u64 {
-        let [b, t] = [batch, tokens].map(|n| n as u64);
-        let scores = b * config.num_attention_heads as u64 * t * t;
-        4 * (scores + b * t * config.intermediate_size as u64)
     }
 }

@@ -104,15 +104,6 @@ impl BackboneConfig {
         Ok(())
     }
 
-    /// Numbers in the encoder, pooler and head left out.
-    pub fn parameters(&self) -> u64 {
-        match &self.architecture {
-            Architecture::Bert(settings) => settings.parameters(self),
-            Architecture::Modernbert(_) => modernbert_config::parameters(self),
-            Architecture::Decoder(settings) => settings.parameters_below_head(),
-        }
-    }
-
     /// The head that the model's own files ask for, and why.
     ///
     /// `modules_json` is a Sentence-Transformers folder's `modules.json`, `pooling_json` its pooling module's

@@ -13,7 +13,6 @@ use super::fields::Fields;
 use super::load::Loader;
 use super::pooler::Pooler;
 use crate::Result;
-use crate::device::EngineKind;
 use crate::formats::Source;
 use crate::layers::{
     Activation, Bottleneck, Dropout, Embedding, LayerNorm, Linear, Prefix, attend, padding_bias,
@@ -114,16 +113,6 @@ pub struct Bert {
     pub encoder: Encoder,
     /// What a `cls` head reads; BERT's own checkpoints may lack it.
     pub pooler: Option<Pooler>,
-}
-
-impl BertSettings {
-    /// Numbers in such an encoder, the pooler left out.
-    pub fn parameters(&self, config: &BackboneConfig) -> u64 {
-        let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
-        let tables = config.vocab_size + self.positions + self.token_types.unwrap_or(0);
-        let layer = 4 * (h * h + h) + 2 * h * i + i + h + 4 * h;
-        tables as u64 * h + 2 * h + config.num_hidden_layers as u64 * layer
-    }
 }
 
 /// Reads BERT's `config.json`; defaults are transformers' `BertConfig`.
@@ -386,16 +375,5 @@ impl Bert {
             linears.push(("pooler.dense".into(), &mut pooler.dense));
         }
         linears
-    }
-
-    /// How many hidden and how many wide vectors a layer keeps of each token for its backward pass, and how many matrices of scores. The CPU
-    /// engine keeps the input, queries, keys, values, their mixture, both sums and the first norm; the wide vectors before and behind GELU;
-    /// scores, their exponentials and the weights. `cargo test --test memory` counts them. WebGPU's composed GELU keeps three more, and its
-    /// number is an upper one.
-    pub fn kept_vectors(kind: EngineKind) -> [u64; 3] {
-        match kind {
-            EngineKind::Cpu => [8, 2, 3],
-            EngineKind::Webgpu => [16, 6, 4],
-        }
     }
 }

@@ -44,14 +44,6 @@ impl DecoderConfig {
         }
     }
 
-    /// Numbers in one layer's linear weights.
-    pub fn linear_numbers(&self) -> u64 {
-        let shapes = self.linear_shapes(0).into_iter();
-        shapes
-            .map(|(_, [input, output])| (input * output) as u64)
-            .sum()
-    }
-
     /// The linear layers of layer `index`: each one's checkpoint name and `[in, out]`.
     pub fn linear_shapes(&self, index: usize) -> Vec<(String, [usize; 2])> {
         let [hidden, wide] = [self.hidden_size, self.intermediate_size];

@@ -99,44 +99,6 @@ pub struct DecoderConfig {
     pub eos_token_ids: Vec<u32>,
 }
 
-impl DecoderConfig {
-    /// Numbers in the model without its head's own table.
-    pub fn parameters_below_head(&self) -> u64 {
-        let table = match self.tie_word_embeddings {
-            true => 0,
-            false => self.vocab_size * self.hidden_size,
-        };
-        self.parameters() - table as u64
-    }
-
-    /// Numbers in the model, the head included where it has a table of its own.
-    pub fn parameters(&self) -> u64 {
-        let [h, i, d, heads, key_heads, vocab] = [
-            self.hidden_size,
-            self.intermediate_size,
-            self.head_dim,
-            self.num_attention_heads,
-            self.num_key_value_heads,
-            self.vocab_size,
-        ]
-        .map(|n| n as u64);
-        let attention = 2 * h * d * heads + 2 * h * d * key_heads;
-        let feed_forward = match self.family {
-            DecoderFamily::Gpt2 => 2 * h * i,
-            _ => 3 * h * i,
-        };
-        let small = 6 * h + i + (heads + 2 * key_heads) * d;
-        let tables = if self.tie_word_embeddings { 1 } else { 2 };
-        let positions = match self.family {
-            DecoderFamily::Gpt2 => self.max_position_embeddings as u64 * h,
-            _ => 0,
-        };
-        tables * vocab * h
-            + positions
-            + self.layers.len() as u64 * (attention + feed_forward + small)
-    }
-}
-
 /// The norm of any family.
 #[derive(Module, Debug)]
 pub enum Norm {

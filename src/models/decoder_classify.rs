@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::bert::TokenBatch;
-use super::decoder::{Decoder, DecoderConfig, Layout};
+use super::decoder::{Decoder, Layout};
 
 impl Decoder {
     /// As [`super::Backbone::lower`].
@@ -30,23 +30,6 @@ impl Decoder {
             x = self.layer(index, x, &context, None);
         }
         x
-    }
-
-    /// Tensors of scores that a layer keeps beside them: as exponentials, as weights and before.
-    pub const KEPT_SCORES: u64 = 3;
-
-    /// Numbers that a layer of so many positions keeps for its backward pass: its input and its normed input, twice; queries, keys, values and
-    /// their mixture; the gate before and behind its function and its sigmoid, the other half and the product.
-    pub fn kept_numbers(config: &DecoderConfig, positions: u64) -> u64 {
-        let [hidden, wide, width, heads, key_heads] = [
-            config.hidden_size,
-            config.intermediate_size,
-            config.head_dim,
-            config.num_attention_heads,
-            config.num_key_value_heads,
-        ]
-        .map(|n| n as u64);
-        positions * (4 * hidden + 2 * width * (heads + key_heads) + 5 * wide)
     }
 }
 

@@ -14,13 +14,7 @@ use crate::rng::Rng;
 use crate::{Error, Result};
 
 /// Bytes in float32 of the rows that are read at a time where they do not stay as they are read.
-const BLOCK_BYTES: usize = 8 << 20;
-
-/// Bytes that loading takes at most beside the model itself: pieces of the file and blocks of rows; and a linear layer, which is in float32
-/// before it is kept in fewer bits. `largest`: values of the largest one.
-pub fn loading_bytes(largest: u64) -> u64 {
-    3 * BLOCK_BYTES as u64 + 8 * largest
-}
+pub(super) const BLOCK_BYTES: usize = 8 << 20;
 
 /// Reads layers by their checkpoint names, with or without the family's prefix (`bert.`).
 pub struct Loader<'a, S: Source> {

@@ -27,6 +27,7 @@ pub mod qwen3;
 pub mod random;
 pub mod roberta;
 pub mod rope;
+pub mod size;
 
 pub use backbone::Backbone;
 pub use backbone_config::BackboneConfig;
@@ -37,3 +38,4 @@ pub use decoder::DecoderConfig;
 pub use family::Family;
 pub use load::Loader;
 pub use network::Network;
+pub use size::NetworkSizes;

@@ -14,7 +14,6 @@ use super::classifier::masked_mean;
 use super::load::{Loader, frozen};
 use super::modernbert_config::{Attention, ModernbertSettings, Pooling};
 use crate::Result;
-use crate::device::EngineKind;
 use crate::formats::Source;
 use crate::layers::{
     Activation, Dropout, Embedding, LayerNorm, Linear, Rotary, attend_heads, inverse_frequencies,
@@ -323,11 +322,5 @@ impl Modernbert {
             pooler: Some(pooler),
             settings: settings.clone(),
         })
-    }
-
-    /// As [`super::bert::Bert::kept_vectors`]: turning queries and keys keeps their halves and products; the wide ones are both halves, the
-    /// activated one and the product.
-    pub fn kept_vectors(kind: EngineKind) -> [u64; 3] {
-        [24, if kind == EngineKind::Cpu { 5 } else { 8 }, 4]
     }
 }

@@ -131,15 +131,6 @@ fn theta(fields: &Fields, kind: &str, older: &str, default: f64) -> Result<f64> 
     }
 }
 
-/// Numbers in the encoder, the head left out.
-pub fn parameters(config: &BackboneConfig) -> u64 {
-    let [h, i] = [config.hidden_size, config.intermediate_size].map(|n| n as u64);
-    // Wqkv and Wo, Wi and its Wo, two norms
-    let layer = 4 * h * h + 3 * h * i + 2 * h;
-    // the embeddings' norm and the last one; layer 0 has one norm fewer
-    config.vocab_size as u64 * h + h + config.num_hidden_layers as u64 * layer
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

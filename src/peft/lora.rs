@@ -184,10 +184,12 @@ pub fn trained_numbers(
         .into_iter()
         .filter(|(name, _)| config.in_layers(layer_of(name)) && (every || matcher.matches(name)));
     let numbers = targets.map(|(name, [input, output])| {
+        let [input, output, rank] = [input, output, config.rank_of(&name)].map(|n| n as u64);
         let magnitude = if config.use_dora { output } else { 0 };
-        ((input + output) * config.rank_of(&name) + magnitude) as u64
+        let delta = input.saturating_add(output).saturating_mul(rank);
+        delta.saturating_add(magnitude)
     });
-    Ok(numbers.sum())
+    Ok(numbers.fold(0, u64::saturating_add))
 }
 
 /// A delta that changes nothing yet.

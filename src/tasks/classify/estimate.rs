@@ -4,7 +4,8 @@ use super::options::TrainOptions;
 use crate::device::Compute;
 use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::layers::Storage;
-use crate::models::{Backbone, BackboneConfig};
+use crate::models::size::Shape;
+use crate::models::{BackboneConfig, NetworkSizes};
 use crate::peft::{Method, MethodType};
 
 /// What an estimate depends on besides model and options.
@@ -41,7 +42,7 @@ pub fn estimate(
     ]
     .map(|n| n as u64);
     let head = (hidden + 1) * labels;
-    let kind = compute.kind;
+    let sizes = NetworkSizes::of_backbone(config, work.storage, compute.kind);
     let contrastive = options
         .contrastive
         .settings()
@@ -87,12 +88,9 @@ pub fn estimate(
     };
     let longest = work.longest + prefix;
     // a layer's weights in float32, which the backward pass reads again
-    let widened = match work.storage {
-        Storage::F32 => 0,
-        _ => 4 * Backbone::linear_numbers(config),
-    };
-    let inside = Backbone::layer_bytes(config, batch, longest, kind);
-    let passing = Backbone::passing_bytes(config, batch, longest);
+    let widened = sizes.widened_bytes();
+    let inside = sizes.layer_bytes(Shape::new(batch, longest));
+    let passing = sizes.passing_bytes(Shape::new(batch, longest));
     let of_method = 4 * tokens * (kept + dropped);
     let activations = match options.gradient_checkpointing {
         // what enters each layer, and one layer's inside
@@ -100,9 +98,9 @@ pub fn estimate(
         false => layers * (inside + of_method + widened),
     };
     let training = activations + passing + mixed + start;
-    let evaluation = Backbone::layer_bytes(config, EVALUATION_BATCH, longest, kind);
+    let evaluation = sizes.layer_bytes(Shape::new(EVALUATION_BATCH, longest));
     let baselines = 20 * rows * hidden + 40 * rows * labels + 200 * head;
-    Backbone::weight_bytes(config, work.storage, compute.packs_bits())
+    sizes.weight_bytes()
         + training.max(evaluation)
         + 20 * work.trained
         + baselines

@@ -9,7 +9,7 @@ use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source, read_all};
 use crate::layers::Storage;
-use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader};
+use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -97,13 +97,10 @@ impl Pretrained {
             }
             _ => tokenizer,
         };
-        // the largest tensor exists three times while it is widened, transposed and handed to the device
-        let table =
-            config.vocab_size.max(config.intermediate_size) as u64 * config.hidden_size as u64;
-        let weights = Backbone::weight_bytes(&config, storage, compute.packs_bits());
+        let sizes = NetworkSizes::of_backbone(&config, storage, compute.kind);
         compute.check_memory(
             "Loading this model",
-            weights + 8 * table,
+            sizes.loading_bytes(),
             "choose a smaller model",
         )?;
         let checkpoint = Checkpoint::open(files).await?;
@@ -124,6 +121,11 @@ impl Pretrained {
         })
     }
 
+    /// What its memory depends on.
+    pub fn sizes(&self) -> NetworkSizes {
+        NetworkSizes::of_backbone(&self.config, self.storage, self.compute.kind)
+    }
+
     /// What a caller may see of it.
     pub fn info(&self) -> ModelInfo {
         ModelInfo {
@@ -135,11 +137,7 @@ impl Pretrained {
             vocab_size: self.config.vocab_size,
             max_positions: self.config.max_tokens,
             storage: self.storage,
-            weight_bytes: Backbone::weight_bytes(
-                &self.config,
-                self.storage,
-                self.compute.packs_bits(),
-            ),
+            weight_bytes: self.sizes().weight_bytes(),
             default_head: self.default_head,
             default_head_reason: self.default_head_reason.clone(),
         }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::Result;
-use crate::device::WIDENED_PART;
+use crate::device::EngineKind;
 use crate::layers::Storage;
-use crate::models::causal_batch::logit_positions;
-use crate::models::decoder::{Decoder, DecoderConfig};
+use crate::models::decoder::DecoderConfig;
+use crate::models::size::{NetworkSizes, Shape};
 use crate::peft::Method;
 use crate::peft::lora::trained_numbers;
 
@@ -56,18 +56,18 @@ pub fn estimate(config: &DecoderConfig, method: &Method, work: &Work) -> Estimat
     let layers = config.layers.len() as u64;
     let tokens = (work.batch * work.longest) as u64;
     let hidden = config.hidden_size as u64;
-    let inside = 4 * layer_floats(config, method, work);
-    // gradients of scores and of the wide vectors
-    let passing = 4 * (scores(config, work) + tokens * config.intermediate_size as u64);
-    // a layer's weights in float32, and how many widened parts of a table were seen to stand there at once
-    let (widened, copies) = match work.storage {
-        Storage::F32 => (0, 0),
-        Storage::F16 => (4 * config.linear_numbers(), 1),
-        Storage::Int8 | Storage::Int4 => (4 * config.linear_numbers(), 4),
+    let kind = if work.packed {
+        EngineKind::Webgpu
+    } else {
+        EngineKind::Cpu
     };
-    let words = config.vocab_size as u64;
-    let positions = (logit_positions(config.vocab_size) as u64).min(tokens);
-    let logits = 8 * positions * words + copies * WIDENED_PART.min(4 * words * hidden);
+    let sizes = NetworkSizes::of_decoder(config, work.storage, kind);
+    let shape = Shape::new(work.batch, work.longest);
+    let inside = sizes.layer_bytes(shape) + 4 * tokens * delta_numbers(config, method);
+    // gradients of scores and of the wide vectors
+    let passing = sizes.passing_bytes(shape);
+    let widened = sizes.widened_bytes();
+    let logits = sizes.logit_bytes(tokens);
     let (kept, alone) = match work.checkpointing {
         true => (
             4 * layers * tokens * hidden,
@@ -76,7 +76,7 @@ pub fn estimate(config: &DecoderConfig, method: &Method, work: &Work) -> Estimat
         false => (layers * (inside + widened), passing),
     };
     Estimate {
-        weights: work.storage.bytes(config.parameters(), work.packed),
+        weights: sizes.weight_bytes(),
         adapter: 8 * work.trained,
         moments: 8 * work.trained,
         activations: kept + alone.saturating_sub(logits),
@@ -104,14 +104,8 @@ pub fn trained_by(config: &DecoderConfig, method: &Method) -> Result<u64> {
     }
 }
 
-/// Numbers in one layer's attention weights.
-fn scores(config: &DecoderConfig, work: &Work) -> u64 {
-    (work.batch * config.num_attention_heads * work.longest * work.longest) as u64
-}
-
-/// Numbers that one layer keeps for its backward pass: its own, its scores and what each delta keeps.
-fn layer_floats(config: &DecoderConfig, method: &Method, work: &Work) -> u64 {
-    let tokens = (work.batch * work.longest) as u64;
+/// Numbers that the deltas of one layer keep of each token.
+fn delta_numbers(config: &DecoderConfig, method: &Method) -> u64 {
     let linears = config.linear_shapes(0).into_iter();
     let delta = |[input, output]: [usize; 2]| match method {
         Method::Lora(lora) => {
@@ -125,8 +119,5 @@ fn layer_floats(config: &DecoderConfig, method: &Method, work: &Work) -> u64 {
         }
         _ => 0,
     };
-    let deltas = linears.map(|(_, shape)| delta(shape) as u64).sum::<u64>();
-    Decoder::kept_numbers(config, tokens)
-        + tokens * deltas
-        + Decoder::KEPT_SCORES * scores(config, work)
+    linears.map(|(_, shape)| delta(shape) as u64).sum()
 }

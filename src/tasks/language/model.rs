@@ -7,8 +7,7 @@ use crate::Result;
 use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
-use crate::models::load::loading_bytes;
-use crate::models::{CausalLm, DecoderConfig, Loader};
+use crate::models::{CausalLm, DecoderConfig, Loader, NetworkSizes};
 use crate::tasks::classify::model::{json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
 
@@ -105,13 +104,10 @@ impl LanguageModel {
         ends.extend(named);
         ends.sort_unstable();
         ends.dedup();
-        let weights = storage.bytes(config.parameters(), compute.packs_bits());
-        let largest = config.linear_shapes(0).into_iter();
-        let largest = largest.map(|(_, [input, output])| input as u64 * output as u64);
-        let loading = loading_bytes(largest.max().unwrap_or(0));
+        let sizes = NetworkSizes::of_decoder(&config, storage, compute.kind);
         compute.check_memory(
             "Loading this model",
-            weights + loading,
+            sizes.loading_bytes(),
             "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
         )?;
         let checkpoint = Checkpoint::open(files).await?;
@@ -132,6 +128,11 @@ impl LanguageModel {
         })
     }
 
+    /// What its memory depends on.
+    pub fn sizes(&self) -> NetworkSizes {
+        NetworkSizes::of_decoder(&self.config, self.storage, self.compute.kind)
+    }
+
     /// What a caller may see of it.
     pub fn info(&self) -> LanguageModelInfo {
         let config = &self.config;
@@ -144,9 +145,7 @@ impl LanguageModel {
             vocab_size: config.vocab_size,
             max_positions: config.max_position_embeddings,
             storage: self.storage,
-            weight_bytes: self
-                .storage
-                .bytes(config.parameters(), self.compute.packs_bits()),
+            weight_bytes: self.sizes().weight_bytes(),
             own_template: !self.template.is_default(),
         }
     }
