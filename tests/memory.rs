@@ -17,11 +17,10 @@ use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::classifier::HeadWeights;
 use webtune::models::decoder;
-use webtune::models::load::loading_bytes;
 use webtune::models::random::{random_checkpoint, random_language_model};
 use webtune::models::{
     Backbone, BackboneConfig, CausalBatch, CausalLm, Classifier, DecoderConfig, Head, HeadKind,
-    Inputs, Loader,
+    Inputs, Loader, NetworkSizes,
 };
 use webtune::peft::freeze::{activate, trained_parameters};
 use webtune::peft::{LoraConfig, Method, TargetModules, attach, attach_causal};
@@ -239,10 +238,9 @@ async fn load(config: &DecoderConfig, source: MemorySource, storage: Storage) ->
         storage.word(),
         over as f64 / MIB
     );
-    let largest = config.linear_shapes(0).into_iter();
-    let largest = largest.map(|(_, [input, output])| input * output).max();
+    let sizes = NetworkSizes::of_decoder(config, storage, compute.kind);
     assert!(
-        over as u64 <= loading_bytes(largest.unwrap() as u64),
+        over as u64 <= sizes.loading_bytes() - sizes.weight_bytes(),
         "loading took {over} bytes over the model"
     );
     (model, after - before)

@@ -3,12 +3,12 @@
 
 use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::BertSettings;
+use super::causal_batch::logit_positions;
 use super::decoder::{DecoderConfig, DecoderFamily};
 use super::load::BLOCK_BYTES;
+use crate::Result;
 use crate::device::{Compute, EngineKind, WIDENED_PART};
 use crate::layers::Storage;
-use super::causal_batch::logit_positions;
-use crate::Result;
 
 /// The product of all factors, or [`u64::MAX`].
 pub fn product<const N: usize>(factors: [u64; N]) -> u64 {
@@ -259,10 +259,7 @@ impl NetworkSizes {
             Storage::Int8 | Storage::Int4 => 4,
         };
         let part = WIDENED_PART.min(product([4, self.table]));
-        sum([
-            product([8, at_once, self.words]),
-            product([copies, part]),
-        ])
+        sum([product([8, at_once, self.words]), product([copies, part])])
     }
 
     /// Bytes of a pass from which nothing is kept but its result: the inside of one layer, and logits in a language model.
@@ -394,11 +391,7 @@ fn modernbert_parameters(config: &BackboneConfig) -> u64 {
     ]
     .map(|n| n as u64);
     // Wqkv and Wo, Wi and its Wo, two norms
-    let layer = sum([
-        product([4, h, h]),
-        product([3, h, wide]),
-        product([2, h]),
-    ]);
+    let layer = sum([product([4, h, h]), product([3, h, wide]), product([2, h])]);
     // the embeddings' norm and the last one; layer 0 has one norm fewer
     sum([product([words, h]), h, product([layers, layer])])
 }

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod loss;
+pub mod memory;
 pub mod optimizer;
 pub mod penalty;
 pub mod recompute;
