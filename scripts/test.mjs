@@ -166,7 +166,7 @@ async function run({ name, command, counts = false, env = () => ({}) }) {
     process.stdout.write(`FAILED ${name} after ${seconds()}: ${why}; all of its output: ${logFile}\n`);
     return { passed: result.passed, failed: Math.max(1, result.failed) };
   }
-  // Largest relative errors against other implementations, which the README quotes.
+  // Largest relative errors against other implementations, which docs/figures.md quotes.
   for (const [, line] of output.matchAll(/(parity .*\|.*)$/gm)) process.stdout.write(`  ${line}\n`);
   process.stdout.write(`ok ${name}: ${counts ? `${result.passed} tests, ` : ""}${seconds()}\n`);
   return result;

@@ -4,6 +4,9 @@
 //! fills its delta slots, `data` and `text` turn a person's rows into batches, `train` runs the one loop over what `tasks` gives it,
 //! `eval` scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
 
+// Here and not in Cargo.toml's [lints], which would bind the integration tests too.
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 pub mod benchmark;
 pub mod data;
 pub mod device;

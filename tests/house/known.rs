@@ -18,11 +18,6 @@ pub const ARROWS: &[(&str, &str)] = &[
 
 /// Files that name each other in a circle within their room.
 pub const CIRCLES: &[&str] = &[
-    "data/columns.rs",
-    "data/jsonl.rs",
-    "data/parse.rs",
-    "data/sniff.rs",
-    "data/table.rs",
     "eval/generate.rs",
     "eval/sampling.rs",
     "formats/safetensors.rs",

@@ -193,6 +193,16 @@ fn every_room_is_on_the_map() {
     assert_none("rooms that the map in CONTRIBUTING.md lacks", &faults);
 }
 
+#[test]
+fn one_version_in_every_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["package.json", "package-lock.json"] {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let package: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(package["version"], env!("CARGO_PKG_VERSION"), "{file}");
+    }
+}
+
 /// A tree of three rooms with every way to name another file.
 fn made_up(files: &[(&str, &str)]) -> Crate {
     let files: Vec<_> = files

@@ -1,6 +1,6 @@
 //! Enters: the options that a person gave, and what is known of data and device. Leaves: all options, and a reason for each choice.
 //!
-//! Explicit options win over everything here. README's section on recipes holds the measurements behind the numbers.
+//! Explicit options win over everything here. docs/figures.md has the measurements that the numbers rest on.
 
 use serde_json::{Map, Value, json};
 
