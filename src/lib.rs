@@ -15,6 +15,7 @@ pub mod eval;
 pub mod export;
 pub mod formats;
 pub mod layers;
+mod linalg;
 pub mod models;
 pub mod peft;
 pub mod rng;

@@ -12,7 +12,7 @@ use webtune::data::Sequence;
 use webtune::device::Compute;
 use webtune::eval::choices::log_likelihoods;
 use webtune::models::CausalLm;
-use webtune::peft::{Method, attach_causal};
+use webtune::peft::{Method, attach};
 use webtune::tasks::language::choose::{Choice, ChoiceOptions, choose};
 use webtune::tasks::language::model::LanguageModel;
 
@@ -85,7 +85,7 @@ fn what_is_shared_passes_once_and_changes_nothing() {
         let method: Method = serde_json::from_value(prefix).unwrap();
         for tuned in [false, true] {
             if tuned {
-                attach_causal(&mut network, &method, 1).unwrap();
+                attach(&mut network, &method, 1).unwrap();
             }
             let sequence = |ids: &[u32]| Sequence {
                 ids: ids.to_vec(),

@@ -16,7 +16,7 @@ use webtune::models::CausalLm;
 use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, DecoderConfig};
 use webtune::peft::freeze::activate;
-use webtune::peft::{Method, attach_causal};
+use webtune::peft::{Method, attach};
 use webtune::tasks::language::score::score;
 use webtune::tasks::language::{CausalEvent, CausalOptions, Pass, gradients};
 
@@ -92,7 +92,7 @@ fn dropout_is_the_same_with_checkpointing() {
             panic!("it is LoRA");
         };
         let method = Method::Lora(webtune::peft::lora::resolve(&model, lora));
-        let trainable = attach_causal(&mut model, &method, 1).unwrap();
+        let trainable = attach(&mut model, &method, 1).unwrap();
         let model = activate(model, |path| trainable.contains(path));
         let of = async |checkpointing: bool, dropout_seed: Option<u64>| {
             let pass = Pass {

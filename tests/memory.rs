@@ -23,7 +23,7 @@ use webtune::models::{
     Inputs, Loader, NetworkSizes,
 };
 use webtune::peft::freeze::{activate, trained_parameters};
-use webtune::peft::{LoraConfig, Method, TargetModules, attach, attach_causal};
+use webtune::peft::{LoraConfig, Method, TargetModules, attach};
 use webtune::tasks::classify::TrainOptions;
 use webtune::tasks::classify::estimate as classification;
 use webtune::tasks::language::estimate::{Work, estimate};
@@ -263,7 +263,7 @@ fn measure(
         ..LoraConfig::default()
     });
     let mut model = base.clone();
-    let trainable = attach_causal(&mut model, &method, 1).unwrap();
+    let trainable = attach(&mut model, &method, 1).unwrap();
     let best = model.valid();
     let trained = trained_parameters(&model, &trainable);
     let mut model = activate(model, |path| trainable.contains(path));

@@ -6,7 +6,7 @@ use crate::layers::Storage;
 use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm, DecoderConfig, Loader, Network};
 use crate::peft::freeze::{activate, trained_parameters};
-use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach_causal};
+use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
 use crate::tasks::language::estimate::{Estimate, Work, estimate};
 use crate::tasks::language::{CausalOptions, Pass, gradients};
 use crate::train::optimizer::{AdamW, clip_gradients};
@@ -62,7 +62,7 @@ impl LanguageBenchmark {
             target_modules: TargetModules::Suffixes(targets),
             ..LoraConfig::default()
         });
-        let trainable = attach_causal(&mut model, &method, 1)?;
+        let trainable = attach(&mut model, &method, 1)?;
         let options = CausalOptions::default();
         let count = work.rows * work.tokens;
         let ids = (0..count).map(|index| ((index * 7919) % config.vocab_size) as i32);

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 use super::metrics::report;
 use crate::Result;
 use crate::device::read;
+use crate::linalg::{add, dot};
 use crate::models::classifier::HeadWeights;
 
 /// Inverse strengths of the L2 penalty that are tried, from strong to weak; scikit-learn's `C`.
@@ -204,16 +205,6 @@ fn descent(gradient: &[f64], memory: &VecDeque<(Vec<f64>, Vec<f64>)>) -> Vec<f64
     }
     q.iter_mut().for_each(|value| *value = -*value);
     q
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(to: &mut [f64], factor: f64, of: &[f64]) {
-    to.iter_mut()
-        .zip(of)
-        .for_each(|(to, of)| *to += factor * of);
 }
 
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {

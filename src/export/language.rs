@@ -12,7 +12,7 @@ use crate::models::names::{is_delta, is_prefix};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::{replace, trained};
 use crate::peft::keys::{causal_key, other_key};
-use crate::peft::{Method, Trainable, attach_causal};
+use crate::peft::{Method, Trainable, attach};
 use crate::{Error, Result};
 
 /// PEFT's name of a whole prefix.
@@ -87,7 +87,7 @@ pub fn restore(
     tensors: &Tensors,
 ) -> Result<(CausalLm, Trainable)> {
     let mut model = base.clone();
-    let trainable = attach_causal(&mut model, method, 0)?;
+    let trainable = attach(&mut model, method, 0)?;
     let device = base.device();
     let mut values: HashMap<String, Vec<f32>> = HashMap::new();
     let mut known = HashSet::new();

@@ -1,15 +1,13 @@
-//! Enters: bottleneck settings. Leaves: a classifier with a bottleneck behind every sublayer, and AdapterHub's own settings file.
+//! Bottleneck adapters (Houlsby et al. 2019): a narrow detour after every sublayer, and AdapterHub's settings file of them.
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::freeze::Trainable;
 use super::method::invalid;
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
-use crate::models::names::is_bottleneck;
-use crate::models::{Backbone, Classifier, Family, HeadKind, Network};
+use crate::models::{Backbone, Family, HeadKind};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -19,7 +17,7 @@ const INIT_DEVIATION: f64 = 0.02;
 /// The adapter's name inside AdapterHub's files.
 pub const ADAPTER_NAME: &str = "tune";
 
-/// Which function stands in the bottleneck, by AdapterHub's words.
+/// Which function is in the bottleneck, by AdapterHub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NonLinearity {
@@ -173,15 +171,14 @@ impl HoulsbyConfig {
     }
 }
 
-/// Puts a bottleneck behind the dense layer of both sublayers of every layer: weights normal with deviation 0.02, biases zero, so
+/// Puts a bottleneck after the dense layer of both sublayers of every layer: weights normal with deviation 0.02, biases zero, so
 /// that the detour starts near zero, as AdapterHub's does.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range, and for families that AdapterHub does not know, and decoders.
-pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) -> Result<Trainable> {
-    config.check()?;
-    let family = classifier.encoder.family();
-    let Backbone::Bert(bert) = &mut classifier.encoder else {
+/// [`Error::InvalidOption`] for families that AdapterHub does not know, and decoders.
+pub fn attach_backbone(encoder: &mut Backbone, config: &HoulsbyConfig, seed: u64) -> Result<()> {
+    let family = encoder.family();
+    let Backbone::Bert(bert) = encoder else {
         let why = match family {
             Family::Decoder(_) => "whose layers have no place for bottlenecks here; use lora",
             _ => "which AdapterHub does not know",
@@ -220,8 +217,5 @@ pub fn attach(classifier: &mut Classifier, config: &HoulsbyConfig, seed: u64) ->
             activation,
         });
     }
-    let classifier = &*classifier;
-    Ok(Trainable::of(classifier, |path| {
-        classifier.is_head(path) || is_bottleneck(path)
-    }))
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Enters: a classifier and LoRA settings. Leaves: the classifier with a delta in every layer that the settings name.
+//! LoRA (Hu et al. 2022): a low-rank delta in every linear layer that the settings name.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,13 @@
-//! Enters: a method's settings. Leaves: a classifier with that method's parts attached, and the paths that train.
+//! A method's settings, and one function that attaches any method's parts to a network and names the paths that train.
 
 use serde::{Deserialize, Serialize};
 
 use super::freeze::Trainable;
-use super::{HoulsbyConfig, LoraConfig, PrefixConfig, full, houlsby, lora, prefix};
+use super::{
+    HoulsbyConfig, InitLoraWeights, LoraConfig, PrefixConfig, full, houlsby, lora, prefix,
+};
+use crate::layers::Storage;
+use crate::models::names::{is_bottleneck, is_prefix};
 use crate::models::{CausalLm, Classifier, Network};
 use crate::{Error, Result};
 
@@ -17,7 +21,7 @@ pub enum Method {
     Full(NoSettings),
     /// Nothing: the head alone.
     Probe(NoSettings),
-    /// Bottlenecks behind the sublayers (Houlsby et al. 2019).
+    /// Bottlenecks after the sublayers (Houlsby et al. 2019).
     Houlsby(HoulsbyConfig),
     /// Learned keys and values in every layer (Li & Liang 2021).
     Prefix(PrefixConfig),
@@ -75,52 +79,111 @@ impl Method {
         }
     }
 
-    /// The settings with PEFT's short forms written out for this classifier.
-    pub fn resolve(&self, classifier: &Classifier) -> Self {
+    /// The settings with PEFT's short forms written out for this network.
+    pub fn resolve<N: Network>(&self, network: &N) -> Self {
         match self {
-            Self::Lora(config) => Self::Lora(lora::resolve(classifier, config)),
+            Self::Lora(config) => Self::Lora(lora::resolve(network, config)),
             other => other.clone(),
         }
     }
 }
 
-/// Puts a method's parts into a plain classifier, all of them without gradients, and tells which paths train. `seed` starts
-/// what is random.
+/// Whether a method can train a model whose weights are stored like that: what changes the weights needs them in float32.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range or that fit no layer.
-pub fn attach(classifier: &mut Classifier, method: &Method, seed: u64) -> Result<Trainable> {
-    method.check()?;
-    match method {
-        Method::Lora(config) => lora::attach(classifier, config, seed),
-        Method::Full(_) => Ok(full::trainable(classifier)),
-        Method::Probe(_) => {
-            let classifier = &*classifier;
-            Ok(Trainable::of(classifier, |path| classifier.is_head(path)))
+/// [`Error::InvalidOption`].
+pub fn check_storage(method: &Method, storage: Storage) -> Result<()> {
+    let changes = match method {
+        Method::Full(_) => "full trains the weights themselves",
+        Method::Lora(lora) if lora.init_lora_weights == InitLoraWeights::Pissa => {
+            "pissa moves a part of the weights into the adapter"
         }
-        Method::Houlsby(config) => houlsby::attach(classifier, config, seed),
-        Method::Prefix(config) => prefix::attach(classifier, config, seed),
+        _ => return Ok(()),
+    };
+    if storage == Storage::F32 {
+        return Ok(());
+    }
+    let reason = format!("{changes}, which needs storage f32, not {}", storage.word());
+    Err(invalid("method", reason))
+}
+
+/// A network that says where each method's parts go.
+pub trait Tunable: Network {
+    /// Whether it has a head that trains alone.
+    const HAS_HEAD: bool;
+
+    /// Puts learned keys and values before every layer's own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for families that PEFT's prefix tuning does not know.
+    fn attach_prefix(&mut self, config: &PrefixConfig, seed: u64) -> Result<()>;
+
+    /// Puts a bottleneck after every sublayer.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for families that AdapterHub does not know, and decoders.
+    fn attach_bottlenecks(&mut self, config: &HoulsbyConfig, seed: u64) -> Result<()>;
+}
+
+impl Tunable for Classifier {
+    const HAS_HEAD: bool = true;
+
+    fn attach_prefix(&mut self, config: &PrefixConfig, seed: u64) -> Result<()> {
+        prefix::attach_backbone(&mut self.encoder, config, seed)
+    }
+
+    fn attach_bottlenecks(&mut self, config: &HoulsbyConfig, seed: u64) -> Result<()> {
+        houlsby::attach_backbone(&mut self.encoder, config, seed)
     }
 }
 
-/// The same for a language model, which has no head to train besides.
+impl Tunable for CausalLm {
+    const HAS_HEAD: bool = false;
+
+    fn attach_prefix(&mut self, config: &PrefixConfig, seed: u64) -> Result<()> {
+        prefix::attach_decoder(&mut self.model, config, seed);
+        Ok(())
+    }
+
+    fn attach_bottlenecks(&mut self, _config: &HoulsbyConfig, _seed: u64) -> Result<()> {
+        Err(for_classifiers(MethodType::Houlsby))
+    }
+}
+
+/// Puts a method's parts into a plain network, all of them without gradients, and returns the paths that train: the method's parts and
+/// the network's head. `seed` starts what is random.
 ///
 /// # Errors
-/// As [`attach`]; methods that only classifiers have; all weights where some are quantised.
-pub fn attach_causal(model: &mut CausalLm, method: &Method, seed: u64) -> Result<Trainable> {
+/// [`Error::InvalidOption`] for settings out of range or that fit no layer, and for a method that the network has no place for.
+pub fn attach<N: Tunable>(network: &mut N, method: &Method, seed: u64) -> Result<Trainable> {
     method.check()?;
     match method {
-        Method::Lora(config) => lora::attach(model, config, seed),
-        Method::Prefix(config) => prefix::attach_causal(model, config, seed),
-        Method::Full(_) => full::trainable_causal(model),
-        Method::Probe(_) | Method::Houlsby(_) => Err(invalid(
-            "method",
-            format!(
-                "{} is for text classification; a language model has lora, prefix and full",
-                method.kind().word()
-            ),
-        )),
+        Method::Lora(config) => lora::attach(network, config, seed),
+        Method::Full(_) => Ok(full::trainable(network)),
+        Method::Probe(_) if !N::HAS_HEAD => Err(for_classifiers(MethodType::Probe)),
+        Method::Probe(_) => Ok(with_head(network, |_| false)),
+        Method::Houlsby(config) => {
+            network.attach_bottlenecks(config, seed)?;
+            Ok(with_head(network, is_bottleneck))
+        }
+        Method::Prefix(config) => {
+            network.attach_prefix(config, seed)?;
+            Ok(with_head(network, is_prefix))
+        }
     }
+}
+
+/// The head and what `rule` names.
+fn with_head<N: Network>(network: &N, rule: impl Fn(&str) -> bool) -> Trainable {
+    Trainable::of(network, |path| network.is_head(path) || rule(path))
+}
+
+fn for_classifiers(method: MethodType) -> Error {
+    let reason = format!(
+        "{} is for text classification; a language model has lora, prefix and full",
+        method.word()
+    );
+    invalid("method", reason)
 }
 
 pub(super) fn invalid(option: &str, reason: String) -> Error {

@@ -14,5 +14,5 @@ pub mod prefix;
 pub use config::{Bias, InitLoraWeights, LoraConfig, Patterns, TargetModules};
 pub use freeze::Trainable;
 pub use houlsby::HoulsbyConfig;
-pub use method::{Method, MethodType, attach, attach_causal};
+pub use method::{Method, MethodType, Tunable, attach, check_storage};
 pub use prefix::PrefixConfig;

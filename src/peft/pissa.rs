@@ -1,26 +1,39 @@
-//! Enters: fresh deltas. Leaves: deltas that hold the principal part of their weights (PiSSA, Meng et al. 2024), and the way to
-//! plain LoRA files from there.
+//! PiSSA (Meng et al. 2024): fresh deltas become deltas that hold the principal part of their weights, and after training plain LoRA
+//! deltas over the untouched weights.
 
+use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::device::read;
 use crate::layers::Linear;
+use crate::linalg::{add, dot};
+use crate::models::Network;
 use crate::models::load::frozen;
-use crate::models::{Backbone, Classifier};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
-/// The factors that a delta started from, by the layer's name.
-pub type Start = Vec<(String, Tensor<2>, Tensor<2>)>;
+/// What a layer's delta started from.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The layer's name.
+    name: String,
+    /// The weight before its principal part was taken off, shared with the model that was loaded.
+    weight: Param<Tensor<2>>,
+    /// `[in, r]`
+    a: Tensor<2>,
+    /// `[r, out]`
+    b: Tensor<2>,
+}
 
 /// Sets every delta to `A = U sqrt(S / s)`, `B = sqrt(S / s) V` of the weight's largest singular values and takes their product off
-/// the weight, so that the output stays as it was. Signs of singular vectors are free; the product is not.
+/// the weight, so that the output stays as it was. Signs of singular vectors are free; the product is not. The weights are in float32:
+/// see [`super::check_storage`].
 ///
 /// # Errors
 /// [`Error::InvalidOption`] where a rank exceeds a layer's width; failures of the device.
-pub async fn start(classifier: &mut Classifier) -> Result<Start> {
+pub async fn start<N: Network>(network: &mut N) -> Result<Vec<Start>> {
     let mut started = Vec::new();
-    for (name, linear) in classifier.encoder.linears_mut() {
+    for (name, linear) in network.linears_mut() {
         let Linear { weight, delta, .. } = linear;
         let Some(delta) = delta else { continue };
         let full = weight.val().inner(); // [in, out]
@@ -36,10 +49,15 @@ pub async fn start(classifier: &mut Classifier) -> Result<Start> {
             });
         }
         let [rest, a, b] = split(full, r, delta.scaling).await?;
-        *weight = frozen(rest);
+        let untouched = std::mem::replace(weight, frozen(rest));
         delta.lora_a = frozen(a.clone());
         delta.lora_b = frozen(b.clone());
-        started.push((name, a, b));
+        started.push(Start {
+            name,
+            weight: untouched,
+            a,
+            b,
+        });
     }
     Ok(started)
 }
@@ -65,19 +83,17 @@ pub fn difference([a, b]: [Tensor<2>; 2], [a0, b0]: [Tensor<2>; 2]) -> [Tensor<2
 }
 
 /// Deltas over the untouched weights that give the same output: `[A, A0] [B; -B0]`, of twice the rank, as PEFT converts a PiSSA
-/// adapter to LoRA.
-pub fn plain(classifier: &Classifier, base: &Backbone, start: &Start) -> Classifier {
-    let mut plain = classifier.clone();
-    let mut untouched = base.clone();
-    let weights = untouched.linears_mut();
-    for ((name, linear), (_, base)) in plain.encoder.linears_mut().into_iter().zip(weights) {
-        let started = start.iter().find(|(other, _, _)| *other == name);
-        if let (Some(delta), Some((_, a0, b0))) = (&mut linear.delta, started) {
+/// adapter to LoRA. [`super::LoraConfig::doubled`] describes them.
+pub fn plain<N: Network>(tuned: &N, start: &[Start]) -> N {
+    let mut plain = tuned.clone();
+    for (name, linear) in plain.linears_mut() {
+        let started = start.iter().find(|start| start.name == name);
+        if let (Some(delta), Some(started)) = (&mut linear.delta, started) {
             let tuned = [&delta.lora_a, &delta.lora_b].map(|factor| factor.val().inner());
-            let [a, b] = difference(tuned, [a0.clone(), b0.clone()]);
+            let [a, b] = difference(tuned, [started.a.clone(), started.b.clone()]);
             delta.lora_a = frozen(a);
             delta.lora_b = frozen(b);
-            linear.weight = base.weight.clone();
+            linear.weight = started.weight.clone();
         }
     }
     plain
@@ -262,27 +278,4 @@ fn jacobi(mut matrix: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
         }
     }
     ((0..n).map(|index| matrix[index][index]).collect(), vectors)
-}
-
-/// Sums that a processor can form side by side; one sum alone waits for each addition before the next.
-const LANES: usize = 8;
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>();
-    sums.iter().sum::<f64>() + rest
-}
-
-/// `to += share * from`
-fn add(to: &mut [f64], share: f64, from: &[f64]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += share * from;
-    }
 }

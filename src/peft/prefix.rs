@@ -1,21 +1,17 @@
-//! Enters: prefix-tuning settings. Leaves: a classifier whose layers attend to learned keys and values, and PEFT's own settings file.
+//! Prefix tuning (Li & Liang 2021): learned keys and values before every layer's own, and PEFT's settings file of them.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::config::{CAUSAL_LM, expect_causal, invalid_file};
-use super::freeze::Trainable;
 use super::method::invalid;
 use crate::Result;
 use crate::layers::Prefix;
 use crate::models::backbone_config::Architecture;
 use crate::models::decoder::{Decoder, Layer};
 use crate::models::load::frozen;
-use crate::models::names::is_prefix;
-use crate::models::{
-    Backbone, BackboneConfig, CausalLm, Classifier, DecoderConfig, Family, HeadKind, Network,
-};
+use crate::models::{Backbone, BackboneConfig, DecoderConfig, Family, HeadKind};
 use crate::rng::Rng;
 
 /// Deviation of fresh keys and values. PEFT starts at 1, which drowns the texts' own keys before anything is learnt.
@@ -168,11 +164,10 @@ impl Sizes {
 /// Puts learned keys and values before every layer's own: normal with deviation 0.02.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range, and for families that PEFT's prefix tuning does not know.
-pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
-    config.check()?;
-    let family = classifier.encoder.family();
-    match &mut classifier.encoder {
+/// [`crate::Error::InvalidOption`] for families that PEFT's prefix tuning does not know.
+pub fn attach_backbone(encoder: &mut Backbone, config: &PrefixConfig, seed: u64) -> Result<()> {
+    let family = encoder.family();
+    match encoder {
         Backbone::Bert(bert) if family != Family::Distilbert => {
             for (index, layer) in bert.encoder.layer.iter_mut().enumerate() {
                 let heads = &mut layer.attention.self_attention;
@@ -192,23 +187,11 @@ pub fn attach(classifier: &mut Classifier, config: &PrefixConfig, seed: u64) -> 
             ));
         }
     }
-    let classifier = &*classifier;
-    Ok(Trainable::of(classifier, |path| {
-        classifier.is_head(path) || is_prefix(path)
-    }))
+    Ok(())
 }
 
-/// The same for a language model.
-///
-/// # Errors
-/// [`Error::InvalidOption`] for settings out of range.
-pub fn attach_causal(model: &mut CausalLm, config: &PrefixConfig, seed: u64) -> Result<Trainable> {
-    config.check()?;
-    attach_decoder(&mut model.model, config, seed);
-    Ok(Trainable::of(model, is_prefix))
-}
-
-fn attach_decoder(decoder: &mut Decoder, config: &PrefixConfig, seed: u64) {
+/// The same for a decoder, of which every family has a place for them.
+pub fn attach_decoder(decoder: &mut Decoder, config: &PrefixConfig, seed: u64) {
     let width = decoder.config.num_key_value_heads * decoder.config.head_dim;
     let device = decoder.device();
     for (index, layer) in decoder.layers.iter_mut().enumerate() {

@@ -15,7 +15,7 @@ use crate::export::language_merged::MergedExport;
 use crate::export::merged::Piece;
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig};
-use crate::peft::{Method, full};
+use crate::peft::{Method, check_storage};
 use crate::tasks::classify::tuned::Which;
 use crate::tasks::language::choose::{ChoiceOptions, choose};
 use crate::tasks::language::estimate::{Work, estimate, trained_by};
@@ -112,7 +112,7 @@ impl Engine {
         let options: EstimateOptions = from_js(options, "options")?;
         let config = DecoderConfig::parse(&config.to_vec()).map_err(error)?;
         self.compute.check_storage(options.storage).map_err(error)?;
-        full::check_storage(&options.method, options.storage).map_err(error)?;
+        check_storage(&options.method, options.storage).map_err(error)?;
         let trained = trained_by(&config, &options.method).map_err(error)?;
         let work = Work {
             storage: options.storage,

@@ -5,12 +5,11 @@ use super::options::DEFAULT_MAX_LENGTH;
 use super::options::TrainOptions;
 use super::recipe::{Chosen, Facts, Given, choose};
 use crate::data::{Example, LabelMap, check, stratified};
-use crate::layers::Storage;
 use crate::models::classifier::HeadWeights;
 use crate::models::names::is_pooler;
 use crate::models::{Classifier, Family, Head, HeadKind};
 use crate::peft::freeze::{total_parameters, trained_parameters};
-use crate::peft::{InitLoraWeights, Method, attach};
+use crate::peft::{Method, attach, check_storage};
 use crate::rng::fnv1a;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::tuned::encode;
@@ -118,7 +117,7 @@ impl Plan {
         let head_module = Head::new(head, &blank, &model.compute.device);
         let mut classifier = Classifier::new(model.encoder.clone(), head_module);
         let method = options.method.resolve(&classifier);
-        check_storage(model.storage, &method)?;
+        check_storage(&method, model.storage)?;
         let trainable = attach(&mut classifier, &method, options.head_seed())?;
         let trained_parameters = trained_parameters(&classifier, &trainable);
         let groups = Groups::new(&trainable, &classifier);
@@ -258,24 +257,6 @@ fn check_dropout(model: &Pretrained, options: &TrainOptions) -> Result<()> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Weights that are kept in fewer bits stay as they are.
-fn check_storage(storage: Storage, method: &Method) -> Result<()> {
-    let changes = match method {
-        Method::Full(_) => "full trains the weights themselves",
-        Method::Lora(lora) if lora.init_lora_weights == InitLoraWeights::Pissa => {
-            "pissa moves a part of the weights into the adapter"
-        }
-        _ => return Ok(()),
-    };
-    if storage == Storage::F32 {
-        return Ok(());
-    }
-    Err(Error::InvalidOption {
-        option: "method".into(),
-        reason: format!("{changes}, which needs storage f32, not {}", storage.word()),
-    })
 }
 
 fn check_descriptions(options: &TrainOptions, labels: &LabelMap) -> Result<()> {

@@ -50,7 +50,7 @@ pub struct Training {
     groups: Groups,
     optimizer: AdamW,
     penalty: Option<Penalty>,
-    pissa: Option<pissa::Start>,
+    pissa: Option<Vec<pissa::Start>>,
     cache: FrozenCache,
     stage: Stage,
     schedule: Schedule,
@@ -463,7 +463,7 @@ impl Training {
         let method = &ground.plan.method;
         let best = self.best.classifier;
         if let (Some(start), Method::Lora(lora)) = (&self.pissa, method) {
-            let plain = pissa::plain(&best, &ground.model.encoder, start);
+            let plain = pissa::plain(&best, start);
             return (plain, Method::Lora(lora.doubled()), self.trainable);
         }
         let fitted =

@@ -9,7 +9,9 @@ use crate::data::{
 use crate::models::Network;
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::lora::ALL_LINEAR;
-use crate::peft::{InitLoraWeights, LoraConfig, Method, TargetModules, Trainable, attach_causal};
+use crate::peft::{
+    InitLoraWeights, LoraConfig, Method, TargetModules, Trainable, attach, check_storage,
+};
 use crate::rng::Rng;
 use crate::tasks::language::model::{LanguageModel, Prompt};
 use crate::text::Message;
@@ -85,8 +87,9 @@ impl CausalPlan {
         }
         let max_length = max_length(model, &options)?;
         let method = resolve(model, &options.method);
+        check_storage(&method, model.storage)?;
         let mut tuned = model.model.clone();
-        let trainable = attach_causal(&mut tuned, &method, options.seed)?;
+        let trainable = attach(&mut tuned, &method, options.seed)?;
         let trained_parameters = trained_parameters(&tuned, &trainable);
 
         let plain = rows

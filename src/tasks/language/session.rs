@@ -14,7 +14,7 @@ use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::freeze::activate;
-use crate::peft::{Method, attach_causal};
+use crate::peft::{Method, attach};
 use crate::rng::Rng;
 use crate::tasks::classify::event::FinishReason;
 use crate::tasks::language::model::LanguageModel;
@@ -186,7 +186,7 @@ impl CausalSession {
         let plan = &self.plan;
         let options = &plan.options;
         let mut model = self.model.model.clone();
-        attach_causal(&mut model, &plan.method, options.seed)?;
+        attach(&mut model, &plan.method, options.seed)?;
         let total = plan.total_steps();
         let words = self.model.config.vocab_size;
         Ok(Running {
