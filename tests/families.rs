@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use common::golden::{Golden, relative_error};
 use common::matrix::{
-    HEADS, Start, differentiates, family_cases, output, ready, recomputes, starts, steps, thaws,
-    trains, values,
+    HEADS, Start, differentiates, family_cases, merge, output, ready, recomputes, starts, steps,
+    thaws, trains, values,
 };
 use common::tiny;
 use common::training::{finished, losses, refusal, run_on, short};
@@ -20,7 +20,6 @@ use webtune::device::Compute;
 use webtune::export::{ExportedFile, export, import};
 use webtune::formats::MemorySource;
 use webtune::models::{Family, HeadKind, decoder};
-use webtune::peft::merge::merge;
 use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Which;

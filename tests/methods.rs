@@ -6,8 +6,8 @@ mod common;
 
 use common::golden::relative_error;
 use common::matrix::{
-    Case, HEADS, cases, differentiates, output, ready, recomputes, starts, steps, thaws, trains,
-    values,
+    Case, HEADS, cases, differentiates, merge, output, ready, recomputes, starts, steps, thaws,
+    trains, values,
 };
 use common::tiny;
 use common::training::{finished, losses, run_on, short};
@@ -16,7 +16,6 @@ use serde_json::json;
 use webtune::device::Compute;
 use webtune::models::HeadKind;
 use webtune::peft::freeze::activate;
-use webtune::peft::merge::merge;
 use webtune::tasks::classify::TrainEvent;
 use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;

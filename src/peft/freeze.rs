@@ -110,12 +110,8 @@ pub fn total_parameters(network: &impl Module) -> u64 {
     network.num_params() as u64
 }
 
-/// Shows every float parameter: path, shape, value flattened and without autodiff.
-pub fn visit(network: &impl Module, see: impl FnMut(&str, &[usize], Tensor<1>)) {
-    walk(network, |_| true, see);
-}
-
-/// The same of those that `wanted` names by their path; the values of others are not touched.
+/// Shows the float parameters that `wanted` names by their path: path, shape, value flattened and without autodiff. The values of
+/// others are not touched.
 fn walk(
     network: &impl Module,
     wanted: impl FnMut(&str) -> bool,

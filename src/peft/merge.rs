@@ -1,22 +1,8 @@
-//! Enters: a classifier with deltas. Leaves: a plain one whose weights hold them, with the same output up to rounding.
+//! A layer's weight with its delta folded in, which gives the same output up to rounding.
 
 use burn::tensor::Tensor;
 
 use crate::layers::{Linear, Lora};
-use crate::models::Classifier;
-use crate::models::load::frozen;
-
-/// Folds every delta into its weight: `W + s A B`, each column brought to its magnitude where there is one. Nothing of the result
-/// trains. Bottlenecks and prefixes are no change of a weight and stay.
-pub fn merge(classifier: &Classifier) -> Classifier {
-    let mut merged = classifier.clone();
-    for (_, linear) in merged.encoder.linears_mut() {
-        if let Some(delta) = linear.delta.take() {
-            linear.weight = frozen(dense(linear, &delta));
-        }
-    }
-    merged
-}
 
 /// A layer's weight with its delta folded in, `[in, out]`; the weight itself where it has none.
 pub fn merged_weight(linear: &Linear) -> Tensor<2> {
@@ -26,7 +12,7 @@ pub fn merged_weight(linear: &Linear) -> Tensor<2> {
     }
 }
 
-/// `[in, out]`
+/// `W + s A B`, each column brought to its magnitude if there is one, `[in, out]`.
 fn dense(linear: &Linear, delta: &Lora) -> Tensor<2> {
     let weight = linear.weight().inner();
     let product = delta

@@ -9,9 +9,11 @@ use webtune::data::{Batch, LabelMap};
 use webtune::device::read;
 use webtune::eval::evaluate::upload;
 use webtune::models::classifier::HeadWeights;
+use webtune::models::load::frozen;
 use webtune::models::network::layer_of;
-use webtune::models::{Classifier, Family, Head, HeadKind, Inputs, decoder};
-use webtune::peft::freeze::{activate, replace, visit};
+use webtune::models::{Classifier, Family, Head, HeadKind, Inputs, Network, decoder};
+use webtune::peft::freeze::{activate, replace, trained};
+use webtune::peft::merge::merged_weight;
 use webtune::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use webtune::rng::Rng;
 use webtune::tasks::classify::model::Pretrained;
@@ -371,16 +373,22 @@ pub fn steps(ready: &Ready, count: usize, rate: f64) -> Classifier {
 }
 
 /// All values by path.
-pub async fn values(classifier: &Classifier) -> BTreeMap<String, Vec<f32>> {
-    let mut tensors = Vec::new();
-    visit(classifier, |path, _, value| {
-        tensors.push((path.to_string(), value));
-    });
+pub async fn values(network: &impl Module) -> BTreeMap<String, Vec<f32>> {
     let mut out = BTreeMap::new();
-    for (path, value) in tensors {
-        out.insert(path, read(value).await.unwrap());
+    for tensor in trained(network, &Trainable::of(network, |_| true)) {
+        out.insert(tensor.path, read(tensor.value).await.unwrap());
     }
     out
+}
+
+/// The classifier with every delta folded into its weight.
+pub fn merge(classifier: &Classifier) -> Classifier {
+    let mut merged = classifier.clone();
+    for (_, linear) in merged.linears_mut() {
+        linear.weight = frozen(merged_weight(linear));
+        linear.delta = None;
+    }
+    merged
 }
 
 /// A fresh method changes as much of the output as its papers say.
