@@ -12,12 +12,12 @@ use webtune::layers::Storage;
 use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, replace};
-use webtune::peft::{LoraConfig, Method, PrefixConfig, Trainable};
+use webtune::peft::{LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
 use webtune::tasks::language::{Pass, gradients};
 use webtune::train::optimizer::AdamW;
 
-use super::golden::{Golden, relative_error};
-use super::parity::{ADAMW, Errors};
+use super::golden::{Golden, movement_error, relative_error};
+use super::parity::{Errors, MOVEMENT, adamw};
 
 /// A fixture folder of a language model.
 pub struct Fixture {
@@ -25,14 +25,50 @@ pub struct Fixture {
     pub config: &'static [u8],
     pub model: &'static [u8],
     pub golden: &'static [u8],
-    pub settings: &'static [u8],
-    pub adapter: &'static [u8],
+    pub meta: &'static [u8],
+    pub method: MethodType,
+    /// The settings and the tensors of an adapter; none where the model's own weights train.
+    pub adapter: Option<[&'static [u8]; 2]>,
     pub storage: Storage,
 }
 
 macro_rules! fixture {
     ($name:literal) => {
-        fixture!($name, $name, Storage::F32)
+        fixture!($name, $name, Storage::F32, MethodType::Lora)
+    };
+    ($name:literal, $base:literal, $storage:expr) => {
+        fixture!($name, $base, $storage, MethodType::Lora)
+    };
+    ($name:literal, $base:literal, $storage:expr, $method:expr) => {
+        Fixture {
+            method: $method,
+            adapter: Some([
+                include_bytes!(concat!(
+                    "../fixtures/",
+                    $base,
+                    "/adapter/adapter_config.json"
+                )),
+                include_bytes!(concat!(
+                    "../fixtures/",
+                    $base,
+                    "/adapter/adapter_model.safetensors"
+                )),
+            ]),
+            ..full!($name, $base, $storage)
+        }
+    };
+}
+
+macro_rules! prefix {
+    ($name:literal) => {
+        fixture!($name, $name, Storage::F32, MethodType::Prefix)
+    };
+}
+
+/// Every weight of the model trains.
+macro_rules! full {
+    ($name:literal) => {
+        full!($name, $name, Storage::F32)
     };
     ($name:literal, $base:literal, $storage:expr) => {
         Fixture {
@@ -40,16 +76,9 @@ macro_rules! fixture {
             config: include_bytes!(concat!("../fixtures/", $base, "/config.json")),
             model: include_bytes!(concat!("../fixtures/", $base, "/model.safetensors")),
             golden: include_bytes!(concat!("../fixtures/", $name, "/golden.safetensors")),
-            settings: include_bytes!(concat!(
-                "../fixtures/",
-                $base,
-                "/adapter/adapter_config.json"
-            )),
-            adapter: include_bytes!(concat!(
-                "../fixtures/",
-                $base,
-                "/adapter/adapter_model.safetensors"
-            )),
+            meta: include_bytes!(concat!("../fixtures/", $base, "/meta.json")),
+            method: MethodType::Full,
+            adapter: None,
             storage: $storage,
         }
     };
@@ -66,7 +95,9 @@ pub fn fixtures() -> Vec<Fixture> {
         fixture!("gpt2"),
         fixture!("llama_dora"),
         fixture!("llama_rslora"),
-        fixture!("llama_prefix"),
+        prefix!("llama_prefix"),
+        full!("smollm_full"),
+        full!("gemma3_full"),
     ]
 }
 
@@ -111,18 +142,28 @@ pub struct Loaded {
 pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let golden = Golden::read(fixture.golden).await;
     let base = base(fixture, compute).await;
-    let settings = fixture.settings;
     let conv1d = fixture.name.starts_with("gpt2");
-    let method = match fixture.name {
-        "llama_prefix" => {
-            Method::Prefix(PrefixConfig::from_causal_adapter_config(settings).unwrap())
+    let (method, model, trainable) = match fixture.adapter {
+        Some([settings, tensors]) => {
+            let method = match fixture.method {
+                MethodType::Prefix => {
+                    Method::Prefix(PrefixConfig::from_causal_adapter_config(settings).unwrap())
+                }
+                _ => {
+                    Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d).unwrap())
+                }
+            };
+            let tensors = Tensors::read("adapter", tensors.to_vec()).await.unwrap();
+            let (model, trainable) = restore(&base, &method, &tensors).unwrap();
+            (method, model, trainable)
         }
-        _ => Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d).unwrap()),
+        None => {
+            let method = Method::Full(Default::default());
+            let mut model = base.clone();
+            let trainable = attach(&mut model, &method, 0).unwrap();
+            (method, model, trainable)
+        }
     };
-    let tensors = Tensors::read("adapter", fixture.adapter.to_vec())
-        .await
-        .unwrap();
-    let (model, trainable) = restore(&base, &method, &tensors).unwrap();
     Loaded {
         model: activate(model, |path| trainable.contains(path)),
         trainable,
@@ -182,7 +223,7 @@ pub async fn by_key(
     values.map(|(key, _, values)| (key, values)).collect()
 }
 
-/// All golden groups: logits, loss, every gradient with and without gradient checkpointing, the parameters after 1 and 5 AdamW steps.
+/// All golden groups: logits, loss, every gradient with and without gradient checkpointing, how far 1 and 5 AdamW steps move the parameters.
 pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let loaded = load(fixture, compute).await;
     let Loaded {
@@ -192,17 +233,24 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         golden,
         ..
     } = &loaded;
+    let state = if fixture.adapter.is_some() {
+        "adapter"
+    } else {
+        "base"
+    };
     let mut errors = Errors::new();
-    let mut note = |group: &str, found: &[f32], expected: &[f32]| {
-        let error = relative_error(found, expected);
+    let mut note_error = |group: &str, error: f64| {
         let worst = errors.entry(group.to_string()).or_insert(0.0);
         *worst = worst.max(error);
+    };
+    let mut note = |group: &str, found: &[f32], expected: &[f32]| {
+        note_error(group, relative_error(found, expected));
     };
     let found = logits(&model.valid(), &loaded).await;
     note(
         "logits",
         &found,
-        &real(golden.float("logits.adapter"), golden),
+        &real(golden.float(&format!("logits.{state}")), golden),
     );
     // small chunks, so that there are several
     let plain = Pass {
@@ -221,7 +269,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         note(
             "loss",
             &read(loss).await.unwrap(),
-            golden.float("loss.adapter"),
+            golden.float(&format!("loss.{state}")),
         );
         let found = by_key(found, &loaded).await;
         assert_eq!(found.len(), expected, "every trained tensor has a gradient");
@@ -233,26 +281,35 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         // recorded for the forward and backward pass alone
         return errors;
     }
-    let mut optimizer = AdamW::new(ADAMW);
+    let meta = serde_json::from_slice(fixture.meta).unwrap();
+    let (settings, rate) = adamw(&meta);
+    let start = trained_values(model, trainable, &loaded.method)
+        .await
+        .unwrap();
+    let mut optimizer = AdamW::new(settings);
     let mut moving = model.clone();
     let mut losses = Vec::new();
     for step in 1..=5 {
         let batches = std::slice::from_ref(batch);
         let (found, loss) = gradients(&moving, trainable, batches, &plain);
         losses.extend(read(loss).await.unwrap());
-        moving = optimizer.step(moving, found, |_| 1e-3);
+        moving = optimizer.step(moving, found, |_| rate);
         if step == 1 || step == 5 {
             let values = trained_values(&moving, trainable, &loaded.method)
                 .await
                 .unwrap();
-            for (key, _, values) in values {
+            for ((key, _, values), (_, _, start)) in values.iter().zip(&start) {
                 let expected = golden.float(&format!("adam{step}.{key}"));
-                note(&format!("AdamW step {step}"), &values, expected);
+                let error = movement_error(start, values, expected);
+                note_error(&format!("{MOVEMENT} {step}"), error);
             }
         }
     }
     let (_, loss) = gradients(&moving, trainable, std::slice::from_ref(batch), &plain);
     losses.extend(read(loss).await.unwrap());
-    note("AdamW losses", &losses, golden.float("adam.losses"));
+    note_error(
+        "AdamW losses",
+        relative_error(&losses, golden.float("adam.losses")),
+    );
     errors
 }

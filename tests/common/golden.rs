@@ -67,3 +67,21 @@ pub fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
         });
     difference / scale
 }
+
+/// How far steps have moved values from where training began, against how far they should have: the length of the difference over
+/// the length of the expected movement. The values themselves would not tell: a tensor of ones has moved by a hundredth.
+pub fn movement_error(start: &[f32], found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), start.len());
+    assert_eq!(expected.len(), start.len());
+    let mut difference = 0.0_f64;
+    let mut movement = 0.0_f64;
+    for ((start, found), expected) in start.iter().zip(found).zip(expected) {
+        difference += f64::from(found - expected).powi(2);
+        movement += f64::from(expected - start).powi(2);
+    }
+    if difference.is_nan() {
+        // a NaN must not vanish in a maximum
+        return f64::INFINITY;
+    }
+    (difference / movement.max(1e-24)).sqrt()
+}

@@ -12,8 +12,8 @@ use webtune::train::penalty::Penalty;
 use webtune::train::step::{Rules, gradients, train_step};
 
 use super::contrast;
-use super::golden::relative_error;
-use super::parity::{ADAMW, Errors, batch, bert_full, by_key, load};
+use super::golden::{movement_error, relative_error};
+use super::parity::{Errors, adamw, batch, bert_full, by_key, load, values};
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("../fixtures/schedules.json")).unwrap()
@@ -140,6 +140,7 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
         compute,
     );
 
+    let start = values(&loaded, &fixture, &loaded.classifier).await;
     let mut worst = 0.0_f64;
     let mut note = |found: &[f32], expected: &Value| {
         worst = worst.max(relative_error(found, &flat(expected)));
@@ -162,7 +163,8 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
     for (name, expected) in golden["grad"].as_object().unwrap() {
         note(&pulled[name], expected);
     }
-    let mut optimizer = AdamW::new(ADAMW);
+    let (settings, rate) = adamw(golden);
+    let mut optimizer = AdamW::new(settings);
     let mut moving = loaded.classifier.clone();
     for step in 1..=3 {
         let rules = Rules {
@@ -172,17 +174,14 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
             recompute: None,
         };
         let batches = std::slice::from_ref(&batch);
-        (moving, _) = train_step(moving, &mut optimizer, batches, &rules, |_| 1e-3);
+        (moving, _) = train_step(moving, &mut optimizer, batches, &rules, |_| rate);
         let Some(expected) = golden[format!("adam{step}")].as_object() else {
             continue;
         };
-        let values = trained(&moving, &loaded.trainable)
-            .into_iter()
-            .map(|tensor| (tensor.path, tensor.value))
-            .collect();
-        let values = by_key(values, &loaded, &fixture).await;
+        let values = values(&loaded, &fixture, &moving).await;
         for (name, expected) in expected {
-            note(&values[name], expected);
+            let error = movement_error(&start[name], &values[name], &flat(expected));
+            worst = worst.max(error);
         }
     }
     worst
