@@ -380,10 +380,12 @@ fn bias(layout: &Layout, prefix: usize, window: Option<usize>, device: &Device) 
     let mut values = vec![blocked; tokens * keys];
     for token in 0..tokens {
         let row = &mut values[token * keys..(token + 1) * keys];
-        row[..prefix].fill(0.0);
-        let last = past + token;
-        let first = window.map_or(0, |window| (last + 1).saturating_sub(window));
-        row[prefix + first..=prefix + last].fill(0.0);
+        let last = prefix + past + token;
+        row[first_key(last, window)..=last].fill(0.0);
+        if layout.segments.is_some() {
+            // where each text of a packed row sees the prefix is below
+            row[..prefix].fill(0.0);
+        }
     }
     let causal = Tensor::<4>::from_data(TensorData::new(values, [1, 1, tokens, keys]), device);
     let Some(segments) = &layout.segments else {
@@ -397,10 +399,30 @@ fn bias(layout: &Layout, prefix: usize, window: Option<usize>, device: &Device) 
     let queries = ids.clone().reshape([rows, 1, tokens, 1]).expand(shape);
     let others = ids.reshape([rows, 1, 1, tokens]).expand(shape);
     let apart = queries.not_equal(others).float() * MASKED;
-    let open = Tensor::zeros([rows, 1, tokens, prefix], device);
-    let apart = match prefix {
-        0 => apart,
-        _ => Tensor::cat(vec![open, apart], 3),
+    let apart = if prefix == 0 {
+        apart
+    } else {
+        let counted = (0..rows).flat_map(|_| 0..tokens as u32);
+        let positions = layout.positions.clone();
+        let positions = positions.unwrap_or_else(|| counted.collect());
+        let before = prefix_bias(&positions, prefix, window);
+        let data = TensorData::new(before, [rows, 1, tokens, prefix]);
+        Tensor::cat(vec![Tensor::from_data(data, device), apart], 3)
     };
     causal.expand([rows, 1, tokens, keys]) + apart
+}
+
+/// The first key that the token at `last` sees through a window, which counts the prefix as any other tokens.
+fn first_key(last: usize, window: Option<usize>) -> usize {
+    window.map_or(0, |window| (last + 1).saturating_sub(window))
+}
+
+/// [`bias`] of the prefix alone, by each token's position in its own text, `[positions, prefix]`.
+fn prefix_bias(positions: &[u32], prefix: usize, window: Option<usize>) -> Vec<f32> {
+    let mut values = vec![0.0; positions.len() * prefix];
+    for (row, position) in values.chunks_mut(prefix).zip(positions) {
+        let first = first_key(prefix + *position as usize, window);
+        row[..first.min(prefix)].fill(MASKED as f32);
+    }
+    values
 }

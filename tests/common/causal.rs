@@ -96,6 +96,7 @@ pub fn fixtures() -> Vec<Fixture> {
         fixture!("llama_dora"),
         fixture!("llama_rslora"),
         prefix!("llama_prefix"),
+        prefix!("gemma3_prefix"),
         full!("smollm_full"),
         full!("gemma3_full"),
     ]
