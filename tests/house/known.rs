@@ -40,7 +40,6 @@ pub const CIRCLES: &[&str] = &[
     "models/pooler.rs",
     "models/roberta.rs",
     "peft/config.rs",
-    "peft/full.rs",
     "peft/houlsby.rs",
     "peft/lora.rs",
     "peft/method.rs",

@@ -20,6 +20,7 @@ use source::Crate;
 const ROOMS: &[Row] = &[
     ("error", ""),
     ("rng", ""),
+    ("linalg", ""),
     ("device", ""),
     ("formats", ""),
     ("text", ""),
@@ -38,7 +39,7 @@ const ROOMS: &[Row] = &[
 ];
 
 /// Rooms that anyone may name.
-const OPEN_TO_ALL: &[&str] = &["error", "device", "rng"];
+const OPEN_TO_ALL: &[&str] = &["error", "device", "rng", "linalg"];
 
 /// Crates that speak to the browser.
 const BROWSER: &[&str] = &["js_sys", "web_sys", "wasm_bindgen", "serde_wasm_bindgen"];
