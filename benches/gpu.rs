@@ -54,7 +54,7 @@ impl Subject {
             Case::Language { work, .. } => {
                 let (config, file) = weights
                     .as_ref()
-                    .ok_or_else(|| Error::InvalidState("no weights were made".into()))?;
+                    .ok_or_else(|| Error::state("no weights were made"))?;
                 compute.check_storage(work.storage)?;
                 let benchmark = LanguageBenchmark::new(config, file, *work, compute).await?;
                 Self::Language(Box::new(benchmark))
@@ -371,10 +371,10 @@ fn wanted() -> Result<String> {
     match given.as_slice() {
         [] => Ok(String::new()),
         [only, words] if only == "--only" => Ok(words.clone()),
-        other => Err(Error::InvalidOption {
-            option: other.join(" "),
-            reason: "the only option is --only WORDS".into(),
-        }),
+        other => Err(Error::option(
+            other.join(" "),
+            "the only option is --only WORDS",
+        )),
     }
 }
 
@@ -430,12 +430,12 @@ fn bench() -> Result<()> {
         seconds(begin)
     );
     if worst > LIMIT || worst.is_nan() {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::state(format!(
             "the losses are apart by {worst:.1e}, expected at most {LIMIT:.0e}"
         )));
     }
     match failed {
         0 => Ok(()),
-        some => Err(Error::InvalidState(format!("{some} cases failed"))),
+        some => Err(Error::state(format!("{some} cases failed"))),
     }
 }

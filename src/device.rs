@@ -106,10 +106,10 @@ impl Compute {
         if storage != Storage::F16 || self.device.supports_dtype(DType::F16) {
             return Ok(());
         }
-        Err(Error::InvalidOption {
-            option: "storage".into(),
-            reason: "this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine".into(),
-        })
+        Err(Error::option(
+            "storage",
+            "this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine",
+        ))
     }
 
     /// Refuses work that would not fit, before anything is allocated.
@@ -134,7 +134,7 @@ impl Compute {
 /// # Errors
 /// [`Error::Device`] where the device failed meanwhile.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let failed = |error: &dyn std::fmt::Display| Error::Device(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| Error::device(error);
     let data = tensor
         .into_data_async()
         .await

@@ -1,9 +1,104 @@
-//! Enters: whatever went wrong. Leaves: one enum whose text names the thing, what was expected and what was found.
+//! What went wrong, as one enum: its text names the thing, what was expected and what was found, and its fields cross
+//! the border to JavaScript next to a stable code.
+
+use std::fmt::Display;
+
+use serde::Serialize;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong, one variant per kind that a caller may want to tell apart (see [`Error::code`]).
+/// The stable word for a kind of failure, `error.code` in JavaScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ErrorCode {
+    /// A file's bytes are not what its name promises.
+    InvalidFile,
+    /// A file that is needed is not among those given.
+    MissingFile,
+    /// A weight that the architecture needs is not in the checkpoint.
+    MissingTensor,
+    /// A weight has another shape than the configuration says.
+    WrongShape,
+    /// A weight is stored in a type that is not read.
+    WrongDtype,
+    /// A weight holds NaN or infinity.
+    NotFinite,
+    /// The configuration names a model or a setting of it that is not built here.
+    UnsupportedModel,
+    /// The tokenizer can produce ids that the embedding table has no row for.
+    TokenizerMismatch,
+    /// The rows or texts given are not usable.
+    InvalidData,
+    /// An option is out of its range or does not go together with another.
+    InvalidOption,
+    /// The work would not fit into memory.
+    OutOfMemory,
+    /// WebGPU was asked for and is not available.
+    NoWebgpu,
+    /// A read from a file or the network failed.
+    ReadFailed,
+    /// A call came in the wrong order, such as predicting before training.
+    InvalidState,
+    /// The device stopped answering or refused an operation.
+    DeviceFailed,
+    /// A fault of webtune itself: something happened that its code rules out. Worth a report.
+    Internal,
+    /// A signal fired, or the object that was called has been disposed of. Made by the package, not by the engine.
+    Aborted,
+    /// The engine panicked or its worker died; load anew.
+    Crashed,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 18] = [
+        Self::InvalidFile,
+        Self::MissingFile,
+        Self::MissingTensor,
+        Self::WrongShape,
+        Self::WrongDtype,
+        Self::NotFinite,
+        Self::UnsupportedModel,
+        Self::TokenizerMismatch,
+        Self::InvalidData,
+        Self::InvalidOption,
+        Self::OutOfMemory,
+        Self::NoWebgpu,
+        Self::ReadFailed,
+        Self::InvalidState,
+        Self::DeviceFailed,
+        Self::Internal,
+        Self::Aborted,
+        Self::Crashed,
+    ];
+
+    /// The code as it is serialised.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidFile => "invalidFile",
+            Self::MissingFile => "missingFile",
+            Self::MissingTensor => "missingTensor",
+            Self::WrongShape => "wrongShape",
+            Self::WrongDtype => "wrongDtype",
+            Self::NotFinite => "notFinite",
+            Self::UnsupportedModel => "unsupportedModel",
+            Self::TokenizerMismatch => "tokenizerMismatch",
+            Self::InvalidData => "invalidData",
+            Self::InvalidOption => "invalidOption",
+            Self::OutOfMemory => "outOfMemory",
+            Self::NoWebgpu => "noWebgpu",
+            Self::ReadFailed => "readFailed",
+            Self::InvalidState => "invalidState",
+            Self::DeviceFailed => "deviceFailed",
+            Self::Internal => "internal",
+            Self::Aborted => "aborted",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
+/// What can go wrong, one variant per kind that a caller may want to tell apart (see [`Error::kind`]).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A file's bytes are not what its name promises.
@@ -40,14 +135,14 @@ pub enum Error {
         "tokenizer.json: its largest id is {largest_id}, but the vocab_size of config.json is {rows}; the two files belong to different models"
     )]
     TokenizerMismatch { largest_id: u32, rows: usize },
-    /// The examples are not usable. `row` counts from 1, the header included.
+    /// The rows or texts given are not usable. `row` counts from 1, a table's header included.
     #[error("{file}{}: {reason}", .row.map(|r| format!(", row {r}")).unwrap_or_default())]
     InvalidData {
         file: String,
         row: Option<usize>,
         reason: String,
     },
-    /// A setting is out of its range or fits no other.
+    /// An option is out of its range or does not go together with another.
     #[error("{option}: {reason}")]
     InvalidOption { option: String, reason: String },
     /// The work would not fit; nothing was allocated. Sizes in bytes.
@@ -62,39 +157,226 @@ pub enum Error {
         available: u64,
         advice: String,
     },
-    /// WebGPU was asked for and is not there.
+    /// WebGPU was asked for and is not available.
     #[error("WebGPU is not available: {reason}")]
     NoWebgpu { reason: String },
     /// A read from a file or the network failed.
     #[error("{file}: {reason}")]
     ReadFailed { file: String, reason: String },
-    /// A call came in the wrong order, such as predicting before loading.
+    /// A call came in the wrong order, such as predicting before training.
     #[error("{0}")]
     InvalidState(String),
     /// The device stopped answering or refused an operation.
     #[error("the compute device failed: {0}")]
     Device(String),
+    /// What the code around it rules out. A caller cannot cause or mend it.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// An error as JavaScript gets it: the text for a person, the rest for code.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorReport {
+    /// The kind of failure.
+    pub code: ErrorCode,
+    /// One sentence for a person: the thing, what was expected and what was found.
+    pub message: String,
+    /// The option that is wrong, as the caller spells it; a path such as `method.r` where it is inside another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+    /// The file that is wrong, missing or could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The row of `file`, from 1, a table's header included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
+    /// The tensor that is wrong or missing, by its name in the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
+    /// Bytes that the work would take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u64>,
+    /// Bytes that it may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 impl Error {
+    /// A file's bytes are not what its name promises.
+    pub fn file(file: impl Into<String>, reason: impl Display) -> Self {
+        Self::InvalidFile {
+            file: file.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A read from a file or the network failed.
+    pub fn read(file: impl Into<String>, reason: impl Display) -> Self {
+        Self::ReadFailed {
+            file: file.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// The rows of `file` are not usable; `row` counts from 1, a table's header included.
+    pub fn data(
+        file: impl Into<String>,
+        row: impl Into<Option<usize>>,
+        reason: impl Display,
+    ) -> Self {
+        Self::InvalidData {
+            file: file.into(),
+            row: row.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// `option`, as the caller spells it, is out of its range or does not go together with another.
+    pub fn option(option: impl Into<String>, reason: impl Display) -> Self {
+        Self::InvalidOption {
+            option: option.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// `option` was given `value`, outside of `range` in words (`1 to 512`).
+    pub fn out_of_range(
+        option: impl Into<String>,
+        range: impl Display,
+        value: impl Display,
+    ) -> Self {
+        Self::option(option, format_args!("expected {range}, got {value}"))
+    }
+
+    /// The configuration names a model or a setting of it that is not built here.
+    pub fn unsupported(reason: impl Display) -> Self {
+        Self::UnsupportedModel {
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A call came in the wrong order.
+    pub fn state(reason: impl Display) -> Self {
+        Self::InvalidState(reason.to_string())
+    }
+
+    /// The device stopped answering or refused an operation.
+    pub fn device(reason: impl Display) -> Self {
+        Self::Device(reason.to_string())
+    }
+
+    /// Something that the code around it rules out.
+    pub fn internal(reason: impl Display) -> Self {
+        Self::Internal(reason.to_string())
+    }
+
     /// The stable word that JavaScript sees as `error.code`.
     pub fn code(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// Which kind of failure it is.
+    pub fn kind(&self) -> ErrorCode {
         match self {
-            Error::InvalidFile { .. } => "invalidFile",
-            Error::MissingFile { .. } => "missingFile",
-            Error::MissingTensor { .. } => "missingTensor",
-            Error::WrongShape { .. } => "wrongShape",
-            Error::WrongDtype { .. } => "wrongDtype",
-            Error::NotFinite { .. } => "notFinite",
-            Error::UnsupportedModel { .. } => "unsupportedModel",
-            Error::TokenizerMismatch { .. } => "tokenizerMismatch",
-            Error::InvalidData { .. } => "invalidData",
-            Error::InvalidOption { .. } => "invalidOption",
-            Error::OutOfMemory { .. } => "outOfMemory",
-            Error::NoWebgpu { .. } => "noWebgpu",
-            Error::ReadFailed { .. } => "readFailed",
-            Error::InvalidState(_) => "invalidState",
-            Error::Device(_) => "deviceFailed",
+            Error::InvalidFile { .. } => ErrorCode::InvalidFile,
+            Error::MissingFile { .. } => ErrorCode::MissingFile,
+            Error::MissingTensor { .. } => ErrorCode::MissingTensor,
+            Error::WrongShape { .. } => ErrorCode::WrongShape,
+            Error::WrongDtype { .. } => ErrorCode::WrongDtype,
+            Error::NotFinite { .. } => ErrorCode::NotFinite,
+            Error::UnsupportedModel { .. } => ErrorCode::UnsupportedModel,
+            Error::TokenizerMismatch { .. } => ErrorCode::TokenizerMismatch,
+            Error::InvalidData { .. } => ErrorCode::InvalidData,
+            Error::InvalidOption { .. } => ErrorCode::InvalidOption,
+            Error::OutOfMemory { .. } => ErrorCode::OutOfMemory,
+            Error::NoWebgpu { .. } => ErrorCode::NoWebgpu,
+            Error::ReadFailed { .. } => ErrorCode::ReadFailed,
+            Error::InvalidState(_) => ErrorCode::InvalidState,
+            Error::Device(_) => ErrorCode::DeviceFailed,
+            Error::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Code, text and fields, as they cross the border.
+    pub fn report(&self) -> ErrorReport {
+        let mut report = ErrorReport {
+            code: self.kind(),
+            message: self.to_string(),
+            option: None,
+            file: None,
+            row: None,
+            tensor: None,
+            needed: None,
+            limit: None,
+        };
+        match self.clone() {
+            Error::InvalidFile { file, .. }
+            | Error::MissingFile { file, .. }
+            | Error::ReadFailed { file, .. } => report.file = Some(file),
+            Error::MissingTensor { file, tensor } => {
+                report.file = Some(file);
+                report.tensor = Some(tensor);
+            }
+            Error::WrongShape { tensor, .. }
+            | Error::WrongDtype { tensor, .. }
+            | Error::NotFinite { tensor, .. } => report.tensor = Some(tensor),
+            Error::UnsupportedModel { .. } => report.file = Some("config.json".into()),
+            Error::TokenizerMismatch { .. } => report.file = Some("tokenizer.json".into()),
+            Error::InvalidData { file, row, .. } => {
+                report.file = Some(file);
+                report.row = row;
+            }
+            Error::InvalidOption { option, .. } => report.option = Some(option),
+            Error::OutOfMemory {
+                needed, available, ..
+            } => {
+                report.needed = Some(needed);
+                report.limit = Some(available);
+            }
+            Error::NoWebgpu { .. }
+            | Error::InvalidState(_)
+            | Error::Device(_)
+            | Error::Internal(_) => {}
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_cross_next_to_code_and_text() {
+        let json = |error: Error| serde_json::to_value(error.report()).unwrap();
+        assert_eq!(
+            json(Error::data("rows.csv", 3, "the label is blank")),
+            serde_json::json!({
+                "code": "invalidData", "message": "rows.csv, row 3: the label is blank", "file": "rows.csv", "row": 3
+            })
+        );
+        assert_eq!(
+            json(Error::out_of_range("dropout", "0 to below 1", 1.5)),
+            serde_json::json!({
+                "code": "invalidOption", "message": "dropout: expected 0 to below 1, got 1.5", "option": "dropout"
+            })
+        );
+        let memory = Error::OutOfMemory {
+            what: "training".into(),
+            needed: 3 << 30,
+            available: 1 << 30,
+            advice: "choose fewer layers".into(),
+        };
+        let memory = json(memory);
+        assert_eq!(memory["needed"], 3u64 << 30);
+        assert_eq!(memory["limit"], 1u64 << 30);
+    }
+
+    #[test]
+    fn codes_are_serialised_as_they_are_named() {
+        for code in ErrorCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }
 }

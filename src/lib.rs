@@ -17,6 +17,7 @@ pub mod formats;
 pub mod layers;
 mod linalg;
 pub mod models;
+pub mod options;
 pub mod peft;
 pub mod rng;
 pub mod tasks;

@@ -543,7 +543,7 @@ fn batches_of_sequences_are_padded_on_the_right() {
     let huge = Packed::from(sequence(&[u32::MAX], &[false]));
     assert_eq!(
         SequenceBatch::pad(&[&huge], 6).unwrap_err().code(),
-        "invalidState"
+        "internal"
     );
 }
 

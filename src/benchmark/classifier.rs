@@ -118,7 +118,7 @@ impl ClassifierBenchmark {
         let loss = read(loss).await?;
         loss.first()
             .copied()
-            .ok_or_else(|| Error::Device("no loss came back".into()))
+            .ok_or_else(|| Error::internal("no loss came back"))
     }
 
     /// Multiplications and additions of matrix products alone, so that the share of the ceiling is never flattered:

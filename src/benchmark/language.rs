@@ -96,7 +96,7 @@ impl LanguageBenchmark {
         let loss = read(loss).await?;
         loss.first()
             .copied()
-            .ok_or_else(|| Error::Device("no loss came back".into()))
+            .ok_or_else(|| Error::internal("no loss came back"))
     }
 
     /// Tokens that a step reads.

@@ -49,10 +49,7 @@ pub fn length_sorted(lengths: &[usize], batch_size: usize) -> Result<Vec<Vec<usi
 
 fn check_size(batch_size: usize) -> Result<()> {
     if batch_size == 0 {
-        return Err(Error::InvalidOption {
-            option: "trainBatchSize".into(),
-            reason: "expected at least 1, got 0".into(),
-        });
+        return Err(Error::out_of_range("trainBatchSize", "at least 1", 0));
     }
     Ok(())
 }
@@ -78,7 +75,7 @@ impl Batch {
     /// Pads `encodings` to the longest of them.
     ///
     /// # Errors
-    /// `InvalidState` for an id that does not fit an i32, which no embedding table reaches.
+    /// `Internal` for an id that does not fit an i32, which no embedding table reaches.
     pub fn pad(encodings: &[&Encoding], pad_id: u32) -> Result<Batch> {
         let longest = encodings.iter().map(|e| e.ids.len()).max().unwrap_or(0);
         // A tensor of width 0 has no position to attend to or to pool.
@@ -113,7 +110,7 @@ impl Batch {
 /// A value of an index tensor.
 pub(super) fn signed(id: u32) -> Result<i32> {
     i32::try_from(id)
-        .map_err(|_| Error::InvalidState(format!("expected a token id below 2^31, got {id}")))
+        .map_err(|_| Error::internal(format!("expected a token id below 2^31, got {id}")))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::rows::{ColumnPair, ParseOptions, invalid};
-use crate::error::Result;
+use super::rows::{ColumnPair, ParseOptions};
+use crate::{Error, Result};
 
 /// Names that a text column has in public data sets, most telling first. Compared without case.
 const TEXT_NAMES: [&str; 20] = [
@@ -101,7 +101,7 @@ pub(crate) fn pick(
     if let (Some(text), Some(label)) = (asked_text, asked_label)
         && text == label
     {
-        return Err(invalid(
+        return Err(Error::data(
             file,
             None,
             format!(
@@ -132,7 +132,7 @@ pub(crate) fn pick(
     });
     match (text, label) {
         (Some(text), Some(label)) => Ok(ColumnPair { text, label }),
-        _ => Err(invalid(
+        _ => Err(Error::data(
             file,
             None,
             format!(
@@ -178,7 +178,7 @@ fn asked(
     };
     match columns.iter().position(|column| column == name.trim()) {
         Some(index) => Ok(Some(index)),
-        None => Err(invalid(
+        None => Err(Error::data(
             file,
             None,
             format!(

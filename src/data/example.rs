@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows;
 use crate::error::{Error, Result};
 
 /// More labels than people tell apart; beyond it the wrong column was picked, and tables of labels by labels grow huge.
@@ -51,7 +50,7 @@ impl LabelMap {
                 map.ids.len(),
                 map.names.join(", ")
             );
-            return Err(rows::invalid("labels", None, reason));
+            return Err(Error::data("labels", None, reason));
         }
         Ok(map)
     }
@@ -94,28 +93,31 @@ impl LabelMap {
 /// or a label with a single example, which could not both train and be validated.
 pub fn check(examples: &[Example]) -> Result<LabelMap> {
     if examples.is_empty() {
-        return Err(invalid(
+        return Err(Error::data(
+            EXAMPLES,
             None,
-            "there are none; at least two labels with two examples each are needed".into(),
+            "there are none; at least two labels with two examples each are needed",
         ));
     }
     for (index, example) in examples.iter().enumerate() {
         if example.text.trim().is_empty() {
-            return Err(invalid(Some(index + 1), "the text is blank".into()));
+            return Err(Error::data(EXAMPLES, index + 1, "the text is blank"));
         }
         if example.label.trim().is_empty() {
-            return Err(invalid(Some(index + 1), "the label is blank".into()));
+            return Err(Error::data(EXAMPLES, index + 1, "the label is blank"));
         }
     }
     let labels = LabelMap::from_examples(examples);
     if let [only] = labels.names() {
-        return Err(invalid(
+        return Err(Error::data(
+            EXAMPLES,
             None,
             format!("all have the label \"{only}\"; at least two different labels are needed"),
         ));
     }
     if labels.len() > MAX_LABELS {
-        return Err(invalid(
+        return Err(Error::data(
+            EXAMPLES,
             None,
             format!(
                 "they have {} different labels, and at most {MAX_LABELS} are supported; is the label column the right one?",
@@ -136,14 +138,16 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         .collect();
     match single.as_slice() {
         [] => Ok(labels),
-        [name] => Err(invalid(
+        [name] => Err(Error::data(
+            EXAMPLES,
             None,
             format!(
                 "the label {name} has only one example; every label needs at least two, one to learn from and one to \
                  check against"
             ),
         )),
-        names => Err(invalid(
+        names => Err(Error::data(
+            EXAMPLES,
             None,
             format!(
                 "the labels {} have only one example each; every label needs at least two, one to learn from and one \
@@ -161,10 +165,6 @@ fn list(names: &[String]) -> String {
         Some(more) if more > 0 => format!("{} and {more} more", names[..SHOWN].join(", ")),
         _ => names.join(", "),
     }
-}
-
-fn invalid(row: Option<usize>, reason: String) -> Error {
-    rows::invalid(EXAMPLES, row, reason)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::columns::{self, Profile};
-use super::rows::{ParseOptions, ParsedTable, TableFormat, assemble, invalid};
-use crate::error::Result;
+use super::rows::{ParseOptions, ParsedTable, TableFormat, assemble};
+use crate::{Error, Result};
 
 /// An object and its line, counted from 1.
 pub(super) struct Line {
@@ -17,12 +17,11 @@ pub(super) struct Line {
 /// Reads `text` as one JSON object per line; blank lines are allowed.
 pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<ParsedTable> {
     if text.trim_start().starts_with('[') {
-        return Err(invalid(
+        return Err(Error::data(
             file,
             None,
             "expected one JSON object per line, such as {\"text\": \"...\", \"label\": \"...\"}, found a JSON array; write \
-             each of its objects on a line of its own"
-                .into(),
+             each of its objects on a line of its own",
         ));
     }
     let lines = lines(file, text)?;
@@ -64,9 +63,9 @@ pub(super) fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
         }
         let row = index + 1;
         let value: Value = serde_json::from_str(line).map_err(|error| {
-            invalid(
+            Error::data(
                 file,
-                Some(row),
+                row,
                 format!(
                     "expected one whole JSON object per line, but {} at column {}",
                     message(&error),
@@ -78,7 +77,7 @@ pub(super) fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
             Value::Object(object) => lines.push(Line { row, object }),
             other => {
                 let reason = format!("expected a JSON object, found {}", kind(&other));
-                return Err(invalid(file, Some(row), reason));
+                return Err(Error::data(file, row, reason));
             }
         }
     }
@@ -109,9 +108,9 @@ fn keys(lines: &[Line]) -> Vec<String> {
 
 fn value(file: &str, line: &Line, key: &str) -> Result<String> {
     let Some(value) = line.object.get(key) else {
-        return Err(invalid(
+        return Err(Error::data(
             file,
-            Some(line.row),
+            line.row,
             format!(
                 "the key \"{key}\" is missing; the keys found are: {}",
                 found(&line.object)
@@ -119,9 +118,9 @@ fn value(file: &str, line: &Line, key: &str) -> Result<String> {
         ));
     };
     plain(value).ok_or_else(|| {
-        invalid(
+        Error::data(
             file,
-            Some(line.row),
+            line.row,
             format!(
                 "{key}: expected a string, a number, true or false, found {}",
                 kind(value)

@@ -1,9 +1,8 @@
 //! Rows of several sequences each, and rectangles of such rows, which know the sequence that each token belongs to.
 
 use super::batch::signed;
-use super::rows::invalid;
 use super::sequence::Sequence;
-use crate::error::Result;
+use crate::{Error, Result};
 
 /// The segment of padding, which belongs to no sequence.
 pub const PADDING: i32 = -1;
@@ -67,7 +66,7 @@ pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Result<Vec<Packed>> 
             "cannot pack: expected sequences of at most {max_length} tokens, found one of {}",
             long.ids.len()
         );
-        return Err(invalid("examples", None, reason));
+        return Err(Error::data("examples", None, reason));
     }
     let mut sorted = sequences;
     sorted.sort_by_key(|sequence| std::cmp::Reverse(sequence.ids.len()));

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-
 /// How the rows of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,14 +138,5 @@ pub(crate) fn assemble(
         empty_rows,
         duplicate_rows,
         conflicting_rows,
-    }
-}
-
-/// The error for a file of examples; `row` is the one at fault, if it is one.
-pub(crate) fn invalid(file: &str, row: Option<usize>, reason: String) -> Error {
-    Error::InvalidData {
-        file: file.to_owned(),
-        row,
-        reason,
     }
 }

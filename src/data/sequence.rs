@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::rows;
 use super::text_rows::{ParsedText, TextRow};
 use crate::error::{Error, Result};
 use crate::text::{ChatTemplate, Message, Piece, Tokenizer};
@@ -64,11 +63,7 @@ pub fn encode_rows(
                 Error::InvalidFile { .. } => error.to_string(),
                 other => return other,
             };
-            Error::InvalidData {
-                file: file.to_owned(),
-                row: Some(*row),
-                reason,
-            }
+            Error::data(file, *row, reason)
         })?);
     }
     Ok(sequences)
@@ -94,10 +89,11 @@ pub fn encode_row(
     options: &SequenceOptions,
 ) -> Result<Vec<Sequence>> {
     if max_length < MIN_LENGTH {
-        return Err(Error::InvalidOption {
-            option: "maxLength".into(),
-            reason: format!("expected at least {MIN_LENGTH}, got {max_length}"),
-        });
+        return Err(Error::out_of_range(
+            "maxLength",
+            format!("at least {MIN_LENGTH}"),
+            max_length,
+        ));
     }
     match row {
         TextRow::Chat(messages) => {
@@ -149,11 +145,15 @@ impl Learnt {
             let kept_before = kept.max(1).min(answer.start);
             let needed = kept_before + answer.len();
             if needed > max_length {
-                return Err(invalid(format!(
-                    "the answer has {} tokens, {needed} with what must come before it, but only {max_length} fit \
+                return Err(Error::data(
+                    "examples",
+                    None,
+                    format!(
+                        "the answer has {} tokens, {needed} with what must come before it, but only {max_length} fit \
                      (maxLength); shorten it or raise maxLength",
-                    answer.len()
-                )));
+                        answer.len()
+                    ),
+                ));
             }
             ids.truncate(answer.end);
             targets.truncate(answer.end);
@@ -176,10 +176,14 @@ impl Sequence {
             *first = false;
         }
         if !targets.contains(&true) {
-            return Err(invalid(format!(
-                "expected at least one token that is predicted from another, found {} in all",
-                ids.len()
-            )));
+            return Err(Error::data(
+                "examples",
+                None,
+                format!(
+                    "expected at least one token that is predicted from another, found {} in all",
+                    ids.len()
+                ),
+            ));
         }
         Ok(Sequence {
             truncated: whole - ids.len(),
@@ -204,8 +208,10 @@ fn chat(
     let rendered = template.render_marked(messages)?;
     let pieces = tokenizer.pieces(&rendered.text)?;
     let Some(last) = rendered.assistant.last() else {
-        return Err(invalid(
-            "expected at least one turn of the assistant, found none".into(),
+        return Err(Error::data(
+            "examples",
+            None,
+            "expected at least one turn of the assistant, found none",
         ));
     };
     let learnt = |piece: &Piece| match only {
@@ -219,7 +225,7 @@ fn chat(
     let mut answered = (0..).zip(&pieces).filter(|(_, p)| p.touches(last));
     let (start, _) = answered
         .next()
-        .ok_or_else(|| invalid("the last answer has no tokens".into()))?;
+        .ok_or_else(|| Error::data("examples", None, "the last answer has no tokens"))?;
     let end = answered.last().map_or(start, |(index, _)| index) + 1;
     let bos = template
         .bos_token()
@@ -251,7 +257,11 @@ fn completed(
     ids.extend(pieces.iter().map(|piece| piece.id));
     ids.extend(options.eos_token_id);
     if ids.len() == start {
-        return Err(invalid("the completion has no tokens".into()));
+        return Err(Error::data(
+            "examples",
+            None,
+            "the completion has no tokens",
+        ));
     }
     Ok(Learnt {
         targets: (0..ids.len())
@@ -286,9 +296,4 @@ fn blocks(
         rest = more;
     }
     Ok(sequences)
-}
-
-/// The row is not known here; [`encode_rows`] adds it.
-fn invalid(reason: String) -> Error {
-    rows::invalid("examples", None, reason)
 }

@@ -39,10 +39,7 @@ const MAGIC: &[(&[u8], &str, &str)] = &[
 /// `InvalidData` for a file without any text; `InvalidFile` for a binary file and for one that is not UTF-8, with the
 /// offset of the first byte at fault.
 pub(crate) fn decode<'a>(file: &str, bytes: &'a [u8], expected: &str) -> Result<&'a str> {
-    let invalid = |reason: String| Error::InvalidFile {
-        file: file.to_owned(),
-        reason,
-    };
+    let invalid = |reason: String| Error::file(file, reason);
     if let Some((what, advice)) = looks_like(bytes) {
         return Err(invalid(format!(
             "expected text, but this looks like {what}; {advice}"
@@ -62,11 +59,11 @@ pub(crate) fn decode<'a>(file: &str, bytes: &'a [u8], expected: &str) -> Result<
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
-        return Err(Error::InvalidData {
-            file: file.to_owned(),
-            row: None,
-            reason: format!("the file is empty; {expected}"),
-        });
+        return Err(Error::data(
+            file,
+            None,
+            format!("the file is empty; {expected}"),
+        ));
     }
     Ok(text)
 }

@@ -19,10 +19,11 @@ pub struct Split {
 /// `InvalidOption` if `share` is not between 0 and 1.
 pub fn stratified(labels: &[usize], share: f64, seed: u64) -> Result<Split> {
     if !(share > 0.0 && share < 1.0) {
-        return Err(Error::InvalidOption {
-            option: "validationSplit".into(),
-            reason: format!("expected a number between 0 and 1, both excluded, got {share}"),
-        });
+        return Err(Error::out_of_range(
+            "validationSplit",
+            "a number between 0 and 1, both excluded",
+            share,
+        ));
     }
     let mut by_label: Vec<Vec<usize>> = Vec::new();
     for (row, &label) in labels.iter().enumerate() {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::columns::{self, Profile};
-use super::rows::{ColumnPair, ParseOptions, ParsedTable, TableFormat, assemble, invalid};
-use crate::error::Result;
+use super::rows::{ColumnPair, ParseOptions, ParsedTable, TableFormat, assemble};
+use crate::{Error, Result};
 
 /// Records that are looked at to find the delimiter.
 const SAMPLE: usize = 100;
@@ -29,12 +29,11 @@ pub(crate) fn read(
     let quoting = match format {
         TableFormat::Csv => match scan.unclosed {
             Some(row) => {
-                return Err(invalid(
+                return Err(Error::data(
                     file,
-                    Some(row),
+                    row,
                     "a double quote opens a field here and is never closed; close it, or double the quotes that belong \
-                     to the text"
-                        .into(),
+                     to the text",
                 ));
             }
             None => true,
@@ -52,7 +51,7 @@ pub(crate) fn read(
     let columns = column_names(&records, header);
     let rows = &records[usize::from(header)..];
     if rows.is_empty() {
-        return Err(invalid(
+        return Err(Error::data(
             file,
             None,
             format!(
@@ -140,7 +139,7 @@ fn records(file: &str, text: &str, delimiter: u8, quoting: bool) -> Result<Vec<R
     let mut found = Vec::with_capacity(rows.len());
     for (index, record) in reader(text, delimiter, quoting).into_records().enumerate() {
         let row = rows.get(index).copied().unwrap_or(index + 1);
-        let record = record.map_err(|error| invalid(file, Some(row), error.to_string()))?;
+        let record = record.map_err(|error| Error::data(file, row, error))?;
         if !is_blank(&record) {
             let fields = record.iter().map(str::to_owned).collect();
             found.push(Record { row, fields });
@@ -233,7 +232,7 @@ fn join_rest(record: &mut Record) {
 
 fn check_widths(file: &str, records: &[Record], delimiter: u8) -> Result<()> {
     let Some(first) = records.first() else {
-        return Err(invalid(file, None, "the file has no rows".into()));
+        return Err(Error::data(file, None, "the file has no rows"));
     };
     let expected = first.fields.len();
     let separator = match delimiter {
@@ -242,9 +241,9 @@ fn check_widths(file: &str, records: &[Record], delimiter: u8) -> Result<()> {
         _ => "tab",
     };
     if let Some(ragged) = records.iter().find(|r| r.fields.len() != expected) {
-        return Err(invalid(
+        return Err(Error::data(
             file,
-            Some(ragged.row),
+            ragged.row,
             format!(
                 "expected {} as in row {}, found {}; columns are separated by a {separator}, and a text that contains \
                  one needs double quotes around it",
@@ -255,11 +254,10 @@ fn check_widths(file: &str, records: &[Record], delimiter: u8) -> Result<()> {
         ));
     }
     if expected < 2 {
-        return Err(invalid(
+        return Err(Error::data(
             file,
             None,
-            "expected a column of texts and a column of labels, separated by commas, semicolons or tabs, found one column"
-                .into(),
+            "expected a column of texts and a column of labels, separated by commas, semicolons or tabs, found one column",
         ));
     }
     Ok(())

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::jsonl::{self, Line, kind};
-use super::rows::invalid;
 use super::sniff;
 use crate::error::{Error, Result};
 use crate::text::Message;
@@ -92,12 +91,11 @@ pub fn parse_text_rows(file: &str, bytes: &[u8]) -> Result<Vec<ParsedText>> {
         Some("jsonl" | "ndjson" | "json") => true,
         Some("txt" | "md") => false,
         Some("csv" | "tsv" | "tab") => {
-            return Err(Error::InvalidFile {
-                file: file.to_owned(),
-                reason: "expected JSONL, a JSON array or plain text, found a table; write each row as a line such as \
-                         {\"prompt\": \"...\", \"completion\": \"...\"}"
-                    .into(),
-            });
+            return Err(Error::file(
+                file,
+                "expected JSONL, a JSON array or plain text, found a table; write each row as a line such as \
+                         {\"prompt\": \"...\", \"completion\": \"...\"}",
+            ));
         }
         _ => text.trim_start().starts_with(['{', '[']),
     };
@@ -111,7 +109,7 @@ pub fn parse_text_rows(file: &str, bytes: &[u8]) -> Result<Vec<ParsedText>> {
         jsonl::lines(file, text)?
     };
     let Some(first) = lines.first() else {
-        return Err(invalid(
+        return Err(Error::data(
             file,
             None,
             format!("the array is empty; {EXPECTED}"),
@@ -119,12 +117,12 @@ pub fn parse_text_rows(file: &str, bytes: &[u8]) -> Result<Vec<ParsedText>> {
     };
     let Some((shape, keys)) = Shape::of(&first.object) else {
         let reason = format!("{EXPECTED}, found the keys {}", jsonl::found(&first.object));
-        return Err(invalid(file, Some(first.row), reason));
+        return Err(Error::data(file, first.row, reason));
     };
     let mut rows = Vec::with_capacity(lines.len());
     for line in &lines {
-        let content = row(&line.object, shape, keys)
-            .map_err(|reason| invalid(file, Some(line.row), reason))?;
+        let content =
+            row(&line.object, shape, keys).map_err(|reason| Error::data(file, line.row, reason))?;
         rows.push(ParsedText {
             row: line.row,
             content,
@@ -136,12 +134,12 @@ pub fn parse_text_rows(file: &str, bytes: &[u8]) -> Result<Vec<ParsedText>> {
 /// The objects of a JSON array, counted from 1.
 fn elements(file: &str, text: &str) -> Result<Vec<Line>> {
     let values: Vec<Value> = serde_json::from_str(text)
-        .map_err(|error| invalid(file, None, format!("expected a JSON array: {error}")))?;
+        .map_err(|error| Error::data(file, None, format!("expected a JSON array: {error}")))?;
     let line = |(row, value)| match value {
         Value::Object(object) => Ok(Line { row, object }),
         other => {
             let reason = format!("expected a JSON object, found {}", kind(&other));
-            Err(invalid(file, Some(row), reason))
+            Err(Error::data(file, row, reason))
         }
     };
     (1..).zip(values).map(line).collect()

@@ -13,7 +13,7 @@ pub const SCALE: f64 = 20.0;
 /// `vectors`: `[rows, hidden]`, each of length 1; `labels`: `[rows]`, ids below `count`.
 ///
 /// # Errors
-/// `InvalidState` where the sizes contradict each other, a label id is too large, or nothing is left to weigh.
+/// `Internal` where the sizes contradict each other, a label id is too large, or nothing is left to weigh.
 pub fn centroids(
     vectors: &[f32],
     labels: &[usize],
@@ -21,7 +21,7 @@ pub fn centroids(
     hidden: usize,
 ) -> Result<HeadWeights> {
     if labels.is_empty() || hidden == 0 || vectors.len() != labels.len() * hidden {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "centroids need one vector of {hidden} values per row: {} rows, {} values",
             labels.len(),
             vectors.len()
@@ -30,7 +30,7 @@ pub fn centroids(
     let mut sums = vec![0.0_f64; count * hidden]; // [labels, hidden]
     for (row, (vector, label)) in vectors.chunks_exact(hidden).zip(labels).enumerate() {
         let Some(sum) = sums.get_mut(label * hidden..(label + 1) * hidden) else {
-            return Err(Error::InvalidState(format!(
+            return Err(Error::internal(format!(
                 "centroids, row {row}: expected a label id below {count}, got {label}"
             )));
         };
@@ -48,10 +48,10 @@ pub fn centroids(
 /// `label_vectors`: `[labels, hidden]`, in the order of the labels; they need not be normalised.
 ///
 /// # Errors
-/// `InvalidState` where there is no label or the sizes contradict each other.
+/// `Internal` where there is no label or the sizes contradict each other.
 pub fn zero_shot(label_vectors: &[f32], hidden: usize) -> Result<HeadWeights> {
     if label_vectors.is_empty() || hidden == 0 || !label_vectors.len().is_multiple_of(hidden) {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "a zero-shot head needs one vector of {hidden} values per label, got {} values",
             label_vectors.len()
         )));
@@ -167,15 +167,12 @@ mod tests {
                 .unwrap_err()
                 .code()
         };
-        assert_eq!(code(&[], &[], 2, 2), "invalidState");
-        assert_eq!(code(&[1.0, 0.0], &[0, 1], 2, 2), "invalidState");
-        assert_eq!(code(&[], &[0], 2, 0), "invalidState");
-        assert_eq!(code(&[1.0, 0.0], &[2], 2, 2), "invalidState");
+        assert_eq!(code(&[], &[], 2, 2), "internal");
+        assert_eq!(code(&[1.0, 0.0], &[0, 1], 2, 2), "internal");
+        assert_eq!(code(&[], &[0], 2, 0), "internal");
+        assert_eq!(code(&[1.0, 0.0], &[2], 2, 2), "internal");
         for (vectors, hidden) in [(&[][..], 2), (&[1.0], 2), (&[1.0], 0)] {
-            assert_eq!(
-                zero_shot(vectors, hidden).unwrap_err().code(),
-                "invalidState"
-            );
+            assert_eq!(zero_shot(vectors, hidden).unwrap_err().code(), "internal");
         }
     }
 }

@@ -33,25 +33,20 @@ pub struct Comparison {
 /// as many rows, with replacement, each row with both its answers; the same `seed` gives the same numbers everywhere.
 ///
 /// # Errors
-/// `InvalidState` where there are no rows or not the same number of both; `InvalidOption` where `resamples` is 0.
+/// `InvalidOption` where there are no rows or not the same number of both, or `resamples` is 0.
 pub fn compare(a: &[bool], b: &[bool], seed: u64, resamples: usize) -> Result<Comparison> {
     let count = a.len();
     if count != b.len() {
-        return Err(Error::InvalidState(format!(
-            "comparing two settings: expected the same rows of both, got {count} and {}",
-            b.len()
-        )));
-    }
-    if count == 0 {
-        return Err(Error::InvalidState(
-            "comparing two settings needs at least one row, got none".into(),
+        return Err(Error::option(
+            "b",
+            format!("expected the same rows as in a, {count}, got {}", b.len()),
         ));
     }
+    if count == 0 {
+        return Err(Error::out_of_range("a", "at least one row", "none"));
+    }
     if resamples == 0 {
-        return Err(Error::InvalidOption {
-            option: "resamples".into(),
-            reason: "expected at least 1, got 0".into(),
-        });
+        return Err(Error::out_of_range("resamples", "at least 1", 0));
     }
     let only = |yes: &[bool], no: &[bool]| yes.iter().zip(no).filter(|(y, n)| **y && !**n).count();
     let [gained, lost] = [only(b, a), only(a, b)];
@@ -293,8 +288,8 @@ mod tests {
     fn contradicting_sizes_are_errors() {
         let code =
             |a: &[bool], b: &[bool], resamples| compare(a, b, 0, resamples).unwrap_err().code();
-        assert_eq!(code(&[true], &[true, false], 10), "invalidState");
-        assert_eq!(code(&[], &[], 10), "invalidState");
+        assert_eq!(code(&[true], &[true, false], 10), "invalidOption");
+        assert_eq!(code(&[], &[], 10), "invalidOption");
         assert_eq!(code(&[true], &[true], 0), "invalidOption");
     }
 

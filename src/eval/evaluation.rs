@@ -110,7 +110,7 @@ impl Evaluation {
     /// `tuned` and each of `baselines`: logits `[rows, labels]` in row order; `truth`: label ids.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidState`] where there is nothing to score.
+    /// [`crate::Error::Internal`] where there is nothing to score.
     pub fn new(
         labels: &[String],
         texts: &[&str],

@@ -29,7 +29,7 @@ impl Forgetting {
     /// where a value is NaN or infinite.
     ///
     /// # Errors
-    /// `InvalidState` where there are no rows or the sizes contradict each other.
+    /// `Internal` where there are no rows or the sizes contradict each other.
     pub fn new(base: &[f32], tuned: &[f32], hidden: usize) -> Result<Self> {
         let cosines = cosines(base, tuned, hidden)?;
         let count = cosines.len();
@@ -55,7 +55,7 @@ fn cosines(base: &[f32], tuned: &[f32], hidden: usize) -> Result<Vec<f64>> {
         || hidden == 0
         || !base.len().is_multiple_of(hidden)
     {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "comparing vectors of {hidden} values: expected the same whole number of rows, got {} and {} values",
             base.len(),
             tuned.len()
@@ -185,7 +185,7 @@ mod tests {
             (&[1.0], &[1.0], 0),
         ] {
             let error = Forgetting::new(base, tuned, hidden).unwrap_err();
-            assert_eq!(error.code(), "invalidState");
+            assert_eq!(error.code(), "internal");
         }
     }
 

@@ -51,30 +51,27 @@ impl GenerationOptions {
     /// # Errors
     /// [`Error::InvalidOption`] naming the setting and its range.
     pub fn check(&self) -> Result<()> {
-        let invalid = |option: &str, reason: String| {
-            Err(Error::InvalidOption {
-                option: option.into(),
-                reason,
-            })
-        };
         if !(1..=1 << 20).contains(&self.max_new_tokens) {
-            let reason = format!("expected 1 to 1048576, got {}", self.max_new_tokens);
-            return invalid("maxNewTokens", reason);
+            let found = self.max_new_tokens;
+            return Err(Error::out_of_range("maxNewTokens", "1 to 1048576", found));
         }
         for (option, value) in [
             ("temperature", self.temperature),
             ("repetitionPenalty", self.repetition_penalty),
         ] {
             if !(value > 0.0 && value.is_finite()) {
-                return invalid(option, format!("expected a positive number, got {value}"));
+                return Err(Error::out_of_range(option, "a positive number", value));
             }
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            let reason = format!("expected above 0 and at most 1, got {}", self.top_p);
-            return invalid("topP", reason);
+            return Err(Error::out_of_range(
+                "topP",
+                "above 0 and at most 1",
+                self.top_p,
+            ));
         }
         if self.stop.iter().any(String::is_empty) {
-            return invalid("stop", "a stop text is empty".into());
+            return Err(Error::option("stop", "a stop text is empty"));
         }
         Ok(())
     }
@@ -100,15 +97,15 @@ impl Generator {
         options.check()?;
         let positions = positions(model);
         if prompt.is_empty() || prompt.len() >= positions {
-            return Err(Error::InvalidData {
-                file: "prompt".into(),
-                row: None,
-                reason: format!(
+            return Err(Error::data(
+                "prompt",
+                None,
+                format!(
                     "expected 1 to {} tokens, because this model knows {positions} positions, got {}",
                     positions - 1,
                     prompt.len()
                 ),
-            });
+            ));
         }
         Ok(Self {
             rng: Rng::stream(options.seed, "generate"),

@@ -47,17 +47,17 @@ pub struct Report {
 /// Scores `logits` ([rows, labels], row after row) against the true label ids `truth` ([rows]).
 ///
 /// # Errors
-/// `InvalidState` where there is nothing to score or the sizes contradict each other.
+/// `Internal` where there is nothing to score or the sizes contradict each other.
 pub fn report(truth: &[usize], logits: &[f32], labels: &[String]) -> Result<Report> {
     let classes = labels.len();
     if truth.is_empty() || classes == 0 {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "scoring needs rows and labels, got {} rows and {classes} labels",
             truth.len()
         )));
     }
     if logits.len() != truth.len() * classes {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "scoring {} rows of {classes} labels: expected {} logits, got {}",
             truth.len(),
             truth.len() * classes,
@@ -68,7 +68,7 @@ pub fn report(truth: &[usize], logits: &[f32], labels: &[String]) -> Result<Repo
     let mut loss = 0.0;
     for (row, (&label, scores)) in truth.iter().zip(logits.chunks_exact(classes)).enumerate() {
         let Some(counts) = confusion.get_mut(label) else {
-            return Err(Error::InvalidState(format!(
+            return Err(Error::internal(format!(
                 "scoring row {row}: expected a label id below {classes}, got {label}"
             )));
         };

@@ -287,5 +287,5 @@ pub async fn fit_best(
         last = Some(head);
     }
     best.map(|(head, ..)| head)
-        .ok_or_else(|| crate::Error::InvalidState("no penalty was tried".into()))
+        .ok_or_else(|| crate::Error::internal("no penalty was tried"))
 }

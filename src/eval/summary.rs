@@ -22,12 +22,12 @@ impl Summary {
     /// `scores`: one per seed; higher is better.
     ///
     /// # Errors
-    /// `InvalidState` where there is no score.
+    /// `Internal` where there is no score.
     pub fn of(scores: &[f64]) -> Result<Self> {
         let count = scores.len();
         if count == 0 {
-            return Err(Error::InvalidState(
-                "a summary needs at least one run, got none".into(),
+            return Err(Error::internal(
+                "a summary needs at least one run, got none",
             ));
         }
         let mean = scores.iter().sum::<f64>() / count as f64;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn no_runs_are_an_error() {
-        assert_eq!(Summary::of(&[]).unwrap_err().code(), "invalidState");
+        assert_eq!(Summary::of(&[]).unwrap_err().code(), "internal");
     }
 
     #[test]

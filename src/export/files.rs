@@ -132,7 +132,7 @@ pub fn file(path: &str, bytes: Vec<u8>) -> ExportedFile {
 /// None in practice: a JSON value is serialisable.
 pub fn json_file(path: &str, value: &Value) -> Result<ExportedFile> {
     let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::InvalidState(format!("{path}: {error}")))?;
+        .map_err(|error| Error::internal(format!("{path}: {error}")))?;
     text.push('\n');
     Ok(file(path, text.into_bytes()))
 }
@@ -212,10 +212,10 @@ impl Tensors {
     pub fn refuse_strangers(&self, known: impl Fn(&str) -> bool) -> Result<()> {
         match self.values.keys().find(|key| !known(key)) {
             None => Ok(()),
-            Some(stranger) => Err(Error::InvalidFile {
-                file: self.file.clone(),
-                reason: format!("tensor {stranger} belongs to no layer that the settings name"),
-            }),
+            Some(stranger) => Err(Error::file(
+                self.file.clone(),
+                format!("tensor {stranger} belongs to no layer that the settings name"),
+            )),
         }
     }
 }

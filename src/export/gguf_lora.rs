@@ -136,7 +136,7 @@ pub fn gguf_lora(
         out.extend(converted(&factors, base, config, alpha)?);
     }
     if out.is_empty() {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "{GGUF_LORA}: the adapter has no LoRA tensors"
         )));
     }
@@ -204,7 +204,7 @@ fn pairs(tensors: &[NamedValues]) -> Result<Vec<Factors<'_>>> {
             false => &mut pairs[i].lora_b,
         };
         if slot.replace(tensor).is_some() {
-            return Err(Error::InvalidState(format!("tensor {key} is given twice")));
+            return Err(Error::internal(format!("tensor {key} is given twice")));
         }
     }
     Ok(pairs)
@@ -246,7 +246,7 @@ fn converted(
         } else {
             (key_a, shape_a)
         };
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "{}: expected two dimensions, got {:?}",
             wrong.0, wrong.1
         )));
@@ -265,7 +265,7 @@ fn converted(
     }
     if let Some(heads) = base.permuted_heads(module) {
         if rows % (2 * heads) != 0 {
-            return Err(Error::InvalidState(format!(
+            return Err(Error::internal(format!(
                 "{key_b}: its {rows} rows do not divide into {heads} heads of two halves"
             )));
         }
@@ -307,8 +307,5 @@ fn permuted(values: &[f32], rows: usize, columns: usize, heads: usize) -> Vec<f3
 }
 
 fn refused(option: &str, reason: &str) -> Error {
-    Error::InvalidOption {
-        option: option.into(),
-        reason: format!("{reason}; {ADVICE}"),
-    }
+    Error::option(option, format!("{reason}; {ADVICE}"))
 }

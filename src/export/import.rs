@@ -33,10 +33,7 @@ const PROMPTS: &str = "prompt_embeddings";
 pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tuned> {
     let files = Files::new(files, LABELS);
     let labels: LabelsFile =
-        serde_json::from_slice(files.bytes(LABELS)?).map_err(|error| Error::InvalidFile {
-            file: LABELS.into(),
-            reason: error.to_string(),
-        })?;
+        serde_json::from_slice(files.bytes(LABELS)?).map_err(|error| Error::file(LABELS, error))?;
     let head = labels.head;
     let conv1d = model.config.family.is_conv1d();
     let method = read_method(&files, labels.method, head, conv1d)?;
@@ -47,13 +44,13 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     };
     let positions = model.config.max_tokens.saturating_sub(prefix);
     if !(3..=positions).contains(&labels.max_length) {
-        return Err(Error::InvalidFile {
-            file: LABELS.into(),
-            reason: format!(
+        return Err(Error::file(
+            LABELS,
+            format!(
                 "maxLength: expected 3 to {positions}, got {}",
                 labels.max_length
             ),
-        });
+        ));
     }
     let map = LabelMap::from_names(labels.labels)?;
     let hidden = model.config.hidden_size;
@@ -101,10 +98,10 @@ fn read_method(files: &Files, method: MethodType, head: HeadKind, conv1d: bool) 
     let settings = || files.bytes(ADAPTER_CONFIG);
     let same_head = |found: HeadKind| match found == head {
         true => Ok(()),
-        false => Err(Error::InvalidFile {
-            file: LABELS.into(),
-            reason: format!("its head is {head:?}, but the adapter's task type means {found:?}"),
-        }),
+        false => Err(Error::file(
+            LABELS,
+            format!("its head is {head:?}, but the adapter's task type means {found:?}"),
+        )),
     };
     match method {
         MethodType::Full => Ok(Method::Full(Default::default())),

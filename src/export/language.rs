@@ -126,8 +126,8 @@ pub fn restore(
         values.insert(tensor.path, stored);
     }
     if matches!(method, Method::Full(_)) {
-        return Err(Error::InvalidState(
-            "a language model that was tuned whole is loaded, not imported".into(),
+        return Err(Error::state(
+            "a language model that was tuned whole is loaded, not imported",
         ));
     }
     tensors.refuse_strangers(|key| known.contains(key))?;

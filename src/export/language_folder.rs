@@ -34,10 +34,10 @@ pub async fn peft_folder(
         Method::Lora(config) => config.causal_adapter_config(&model.name, conv1d),
         Method::Prefix(config) => config.causal_adapter_config(&model.name, &model.config),
         _ => {
-            return Err(Error::InvalidOption {
-                option: "formats".into(),
-                reason: "a model that was tuned whole has no adapter; export it merged".into(),
-            });
+            return Err(Error::option(
+                "formats",
+                "a model that was tuned whole has no adapter; export it merged",
+            ));
         }
     };
     let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;
@@ -61,13 +61,13 @@ pub async fn peft_folder(
 /// [`Error::InvalidOption`] for what GGUF cannot hold: another method, DoRA, trained biases; [`Error::NotFinite`]; failures of the device.
 pub async fn gguf_file(model: &LanguageModel, tuned: &TunedLanguage) -> Result<ExportedFile> {
     let Method::Lora(config) = &tuned.method else {
-        return Err(Error::InvalidOption {
-            option: "formats".into(),
-            reason: format!(
+        return Err(Error::option(
+            "formats",
+            format!(
                 "gguf holds LoRA alone, and this model was tuned with {}",
                 tuned.method.kind().word()
             ),
-        });
+        ));
     };
     let base = GgufBase::new(&model.name, &model.config);
     let values = trained_values(&tuned.model, &tuned.trainable, &tuned.method).await?;

@@ -44,12 +44,7 @@ impl MergedExport {
         tuned: &TunedLanguage,
         max_bytes: Option<u64>,
     ) -> Result<Self> {
-        let refused = |reason: &str| {
-            Err(Error::InvalidOption {
-                option: "formats".into(),
-                reason: reason.into(),
-            })
-        };
+        let refused = |reason: &str| Err(Error::option("formats", reason));
         if tuned.method.kind() == MethodType::Prefix {
             return refused(
                 "a prefix is no change of the weights and cannot be merged; export it for PEFT",
@@ -174,6 +169,6 @@ async fn merged_values(network: &CausalLm, path: &str) -> Result<Vec<f32>> {
             let value: Tensor<1> = tensor.value.cast(FloatDType::F32);
             read(value).await
         }
-        None => Err(Error::InvalidState(format!("{path} is no parameter"))),
+        None => Err(Error::internal(format!("{path} is no parameter"))),
     }
 }

@@ -296,5 +296,5 @@ impl MergedWriter {
 }
 
 fn refused(reason: String) -> Error {
-    Error::InvalidState(format!("cannot write the merged model: {reason}"))
+    Error::state(format!("cannot write the merged model: {reason}"))
 }

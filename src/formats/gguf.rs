@@ -51,7 +51,7 @@ impl Gguf {
     ///
     /// # Errors
     /// [`Error::WrongShape`] when a shape and its number of values differ or it has no or more than 4 dimensions,
-    /// [`Error::NotFinite`] for values that are no numbers, [`Error::InvalidState`] for a name or key given twice.
+    /// [`Error::NotFinite`] for values that are no numbers, [`Error::Internal`] for a name or key given twice.
     pub fn write(&self) -> Result<Vec<u8>> {
         let keys = self.metadata.iter().map(|(key, _)| key);
         check_unique("metadata key", keys)?;
@@ -75,7 +75,7 @@ impl Gguf {
             check_count(name, shape, values)?;
             check_finite(name, values)?;
             if shape.is_empty() || shape.len() > MAX_DIMENSIONS {
-                return Err(Error::InvalidState(format!(
+                return Err(Error::internal(format!(
                     "cannot write a GGUF file: tensor {name} has {} dimensions, expected 1 to {MAX_DIMENSIONS}",
                     shape.len()
                 )));
@@ -102,10 +102,7 @@ impl Gguf {
     /// # Errors
     /// [`Error::InvalidFile`] for a file that is cut or no GGUF, and for types of metadata or tensors that are not built.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self> {
-        Self::parse(bytes).map_err(|reason| Error::InvalidFile {
-            file: file.into(),
-            reason,
-        })
+        Self::parse(bytes).map_err(|reason| Error::file(file, reason))
     }
 
     fn parse(bytes: &[u8]) -> Reasoned<Self> {
@@ -232,7 +229,7 @@ fn check_unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Resu
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Error::InvalidState(format!(
+            return Err(Error::internal(format!(
                 "cannot write a GGUF file: {what} {name} is given twice"
             )));
         }

@@ -54,7 +54,8 @@ impl Header {
     /// # Errors
     /// [`Error::InvalidFile`] with one text per defect, naming the file and, where there is one, the tensor.
     pub fn parse(file_name: &str, header_bytes: &[u8], file_size: u64) -> Result<Self> {
-        Self::check(file_name, header_bytes, file_size).map_err(|reason| invalid(file_name, reason))
+        Self::check(file_name, header_bytes, file_size)
+            .map_err(|reason| Error::file(file_name, reason))
     }
 
     /// Reads and checks the header of `source`.
@@ -63,13 +64,13 @@ impl Header {
     /// As [`Header::parse`], and [`Error::ReadFailed`] when the source cannot be read.
     pub async fn read<S: Source>(source: &S) -> Result<Self> {
         let size = source.size();
-        check_length(0, size).map_err(|reason| invalid(source.path(), reason))?;
+        check_length(0, size).map_err(|reason| Error::file(source.path(), reason))?;
         let prefix = read_exact(source, 0, PREFIX_BYTES as usize).await?;
         let length = prefix
             .iter()
             .rev()
             .fold(0u64, |length, &byte| length << 8 | u64::from(byte));
-        check_length(length, size).map_err(|reason| invalid(source.path(), reason))?;
+        check_length(length, size).map_err(|reason| Error::file(source.path(), reason))?;
         // The limit keeps the length inside every usize.
         let header_bytes = read_exact(source, PREFIX_BYTES, length as usize).await?;
         Self::parse(source.path(), &header_bytes, size)
@@ -135,13 +136,6 @@ impl Header {
 
 /// A check's outcome; the text becomes an [`Error::InvalidFile`] where the file's name is known.
 type Reasoned<T> = std::result::Result<T, String>;
-
-fn invalid(file: &str, reason: String) -> Error {
-    Error::InvalidFile {
-        file: file.to_owned(),
-        reason,
-    }
-}
 
 fn check_length(length: u64, file_size: u64) -> Reasoned<()> {
     let Some(found) = file_size.checked_sub(PREFIX_BYTES) else {

@@ -158,10 +158,7 @@ fn given<S: Source>(sources: &[S]) -> String {
 
 /// File name by tensor name.
 async fn weight_map<S: Source>(index: &S) -> Result<BTreeMap<String, String>> {
-    let invalid = |reason: String| Error::InvalidFile {
-        file: index.path().to_owned(),
-        reason,
-    };
+    let invalid = |reason: String| Error::file(index.path(), reason);
     // An index lists what headers list, so the same limit keeps a wrong file out of memory.
     if index.size() > MAX_HEADER_BYTES {
         return Err(invalid(format!(

@@ -67,13 +67,13 @@ impl Source for MemorySource {
             .and_then(|start| Some(start..start.checked_add(length)?));
         match range.and_then(|range| self.bytes.get(range)) {
             Some(bytes) => Ok(bytes.to_vec()),
-            None => Err(Error::ReadFailed {
-                file: self.path.clone(),
-                reason: format!(
+            None => Err(Error::read(
+                self.path.clone(),
+                format!(
                     "cannot read {length} bytes from byte {offset} on: the file has {} bytes",
                     self.bytes.len()
                 ),
-            }),
+            )),
         }
     }
 }
@@ -89,13 +89,13 @@ pub(super) async fn read_exact<S: Source>(
 ) -> Result<Vec<u8>> {
     let bytes = source.read(offset, length).await?;
     if bytes.len() != length {
-        return Err(Error::ReadFailed {
-            file: source.path().to_owned(),
-            reason: format!(
+        return Err(Error::read(
+            source.path(),
+            format!(
                 "expected {length} bytes from byte {offset} on, got {}",
                 bytes.len()
             ),
-        });
+        ));
     }
     Ok(bytes)
 }
@@ -105,9 +105,11 @@ pub(super) async fn read_exact<S: Source>(
 /// # Errors
 /// [`Error::ReadFailed`] when the file cannot be read whole or is larger than the address space.
 pub async fn read_all<S: Source>(source: &S) -> Result<Vec<u8>> {
-    let length = usize::try_from(source.size()).map_err(|_| Error::ReadFailed {
-        file: source.path().to_owned(),
-        reason: format!("its {} bytes are too many to hold in memory", source.size()),
+    let length = usize::try_from(source.size()).map_err(|_| {
+        Error::read(
+            source.path(),
+            format!("its {} bytes are too many to hold in memory", source.size()),
+        )
     })?;
     read_exact(source, 0, length).await
 }

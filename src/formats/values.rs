@@ -30,7 +30,7 @@ pub async fn read_tensor<S: Source>(
 /// [`read_tensor`].
 ///
 /// # Errors
-/// As [`read_tensor`], and [`Error::InvalidState`] for a range that passes the tensor's end.
+/// As [`read_tensor`], and [`Error::Internal`] for a range that passes the tensor's end.
 pub async fn read_values<S: Source>(
     source: &S,
     header: &Header,
@@ -40,7 +40,7 @@ pub async fn read_values<S: Source>(
     let (info, float) = float_tensor(header, name)?;
     let all = count(info);
     if range.start > range.end || range.end > all {
-        return Err(Error::InvalidState(format!(
+        return Err(Error::internal(format!(
             "{name}: values {} to {} were asked for, and it has {all}",
             range.start, range.end
         )));
@@ -49,10 +49,10 @@ pub async fn read_values<S: Source>(
     let mut values = Vec::new();
     let reserved = usize::try_from(count).map(|count| values.try_reserve_exact(count));
     if !matches!(reserved, Ok(Ok(()))) {
-        return Err(Error::ReadFailed {
-            file: header.file().to_owned(),
-            reason: format!("tensor {name}: there is no memory for its {count} values"),
-        });
+        return Err(Error::read(
+            header.file(),
+            format!("tensor {name}: there is no memory for its {count} values"),
+        ));
     }
     let element = info.dtype.bits() / 8;
     let end = info.start + range.end * element;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::WrongShape`] when a shape and its number of values differ, [`Error::NotFinite`] for values that reading
-/// would refuse, [`Error::InvalidState`] for two tensors of one name, a tensor called `__metadata__`, a header over
+/// would refuse, [`Error::Internal`] for two tensors of one name, a tensor called `__metadata__`, a header over
 /// the limit, or no memory for the file.
 pub fn write<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>,
@@ -51,7 +51,7 @@ pub fn write<'a>(
 /// and the header, padded so that the data starts at a multiple of 8. Names are unique.
 ///
 /// # Errors
-/// [`Error::InvalidState`] for a tensor called `__metadata__`, sizes over any memory, or a header over the limit.
+/// [`Error::Internal`] for a tensor called `__metadata__`, sizes over any memory, or a header over the limit.
 pub(crate) fn header<'a>(
     tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize])>,
     metadata: &BTreeMap<String, String>,
@@ -112,7 +112,7 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
 }
 
 fn refused(reason: String) -> Error {
-    Error::InvalidState(format!("cannot write a safetensors file: {reason}"))
+    Error::internal(format!("cannot write a safetensors file: {reason}"))
 }
 
 #[cfg(test)]

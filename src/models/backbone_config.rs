@@ -3,7 +3,7 @@
 use super::bert::BertSettings;
 use super::decoder::{self, DecoderConfig};
 use super::family::Family;
-use super::fields::{Fields, unsupported};
+use super::fields::Fields;
 use super::modernbert_config::{self, ModernbertSettings};
 use super::{HeadKind, bert, distilbert, roberta};
 use crate::{Error, Result};
@@ -61,7 +61,7 @@ impl BackboneConfig {
             Some(Family::Distilbert) => distilbert::config(&fields),
             Some(Family::Modernbert) => modernbert_config::config(&fields),
             Some(Family::Decoder(_)) => return Self::of_decoder(json, &fields),
-            None => Err(unsupported(format!(
+            None => Err(Error::unsupported(format!(
                 "model_type is \"{word}\"; supported are the encoders {} and the language models {}",
                 quoted(Family::ENCODERS.map(Family::model_type)),
                 quoted(decoder::DecoderFamily::ALL.map(decoder::DecoderFamily::word))
@@ -90,13 +90,13 @@ impl BackboneConfig {
 
     fn check(&self) -> Result<()> {
         if self.num_hidden_layers > MAX_LAYERS {
-            return Err(unsupported(format!(
+            return Err(Error::unsupported(format!(
                 "num_hidden_layers is {}, more than {MAX_LAYERS}",
                 self.num_hidden_layers
             )));
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(unsupported(format!(
+            return Err(Error::unsupported(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
                 self.hidden_size, self.num_attention_heads
             )));
@@ -127,11 +127,8 @@ impl BackboneConfig {
             let reason = "modules.json makes it a sentence-transformers model, whose usual pooling is the mean";
             return Ok((HeadKind::Mean, reason.into()));
         };
-        let pooling: serde_json::Value =
-            serde_json::from_slice(json).map_err(|error| Error::InvalidFile {
-                file: "1_Pooling/config.json".into(),
-                reason: error.to_string(),
-            })?;
+        let pooling: serde_json::Value = serde_json::from_slice(json)
+            .map_err(|error| Error::file("1_Pooling/config.json", error))?;
         // older files have a switch per mode, newer ones a word
         let is = |mode: &str| {
             let switch = format!("pooling_mode_{mode}_tokens");

@@ -5,12 +5,12 @@ use burn::tensor::{Device, Tensor};
 
 use super::decoder::{Decoder, DecoderConfig, DecoderFamily};
 use super::decoder_names::decoder_name;
-use super::fields::{Fields, unsupported};
+use super::fields::Fields;
 use super::network::{Network, Place};
 use super::{Loader, gemma3, gpt2, llama, names, qwen2, qwen3};
-use crate::Result;
 use crate::formats::Source;
 use crate::layers::{Linear, WordTable};
+use crate::{Error, Result};
 
 /// transformers' `...ForCausalLM` of any family.
 #[derive(Module, Debug)]
@@ -37,7 +37,7 @@ impl DecoderConfig {
             Some(DecoderFamily::Qwen3) => qwen3::config(&fields),
             Some(DecoderFamily::Gemma3) => gemma3::config(&fields),
             Some(DecoderFamily::Gpt2) => gpt2::config(&fields),
-            None => Err(unsupported(format!(
+            None => Err(Error::unsupported(format!(
                 "model_type is \"{named}\"; supported language models are {}",
                 DecoderFamily::ALL.map(DecoderFamily::word).join(", ")
             ))),

@@ -14,10 +14,7 @@ impl Fields {
     /// # Errors
     /// [`Error::InvalidFile`] for anything but a JSON object.
     pub fn parse(json: &[u8]) -> Result<Self> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "config.json".into(),
-            reason,
-        };
+        let invalid = |reason: String| Error::file("config.json", reason);
         match serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))? {
             Value::Object(map) => Ok(Self(map)),
             _ => Err(invalid("expected an object".into())),
@@ -44,7 +41,7 @@ impl Fields {
         match self.get(name) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self(map.clone()))),
-            Some(other) => Err(unsupported(format!(
+            Some(other) => Err(Error::unsupported(format!(
                 "{name} is {other}, expected an object"
             ))),
         }
@@ -55,7 +52,9 @@ impl Fields {
             None => Ok(None),
             Some(value) => match value.as_f64() {
                 Some(number) => Ok(Some(number)),
-                None => Err(unsupported(format!("{name} is {value}, expected a number"))),
+                None => Err(Error::unsupported(format!(
+                    "{name} is {value}, expected a number"
+                ))),
             },
         }
     }
@@ -67,11 +66,11 @@ impl Fields {
     pub fn size(&self, name: &str, default: Option<usize>) -> Result<usize> {
         match (self.number(name)?, default) {
             (None, Some(default)) => Ok(default),
-            (None, None) => Err(unsupported(format!("{name} is missing"))),
+            (None, None) => Err(Error::unsupported(format!("{name} is missing"))),
             (Some(size), _) if size.fract() == 0.0 && (1.0..=16777216.0).contains(&size) => {
                 Ok(size as usize)
             }
-            (Some(size), _) => Err(unsupported(format!(
+            (Some(size), _) => Err(Error::unsupported(format!(
                 "{name} is {size}, expected a whole number from 1 to 16777216"
             ))),
         }
@@ -84,7 +83,7 @@ impl Fields {
     pub fn positive(&self, name: &str, default: f64) -> Result<f64> {
         match self.number(name)?.unwrap_or(default) {
             value if value > 0.0 && value.is_finite() => Ok(value),
-            other => Err(unsupported(format!(
+            other => Err(Error::unsupported(format!(
                 "{name} is {other}, expected a positive number"
             ))),
         }
@@ -98,7 +97,7 @@ impl Fields {
         match self.get(name) {
             None => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(other) => Err(unsupported(format!(
+            Some(other) => Err(Error::unsupported(format!(
                 "{name} is {other}, expected true or false"
             ))),
         }
@@ -110,7 +109,9 @@ impl Fields {
             None => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| unsupported(format!("{name} is {value}, expected a list of words"))),
+                .map_err(|_| {
+                    Error::unsupported(format!("{name} is {value}, expected a list of words"))
+                }),
         }
     }
 
@@ -119,7 +120,8 @@ impl Fields {
     /// # Errors
     /// [`Error::UnsupportedModel`] where it is something else.
     pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
-        let bad = |value: &Value| unsupported(format!("{name} is {value}, expected token ids"));
+        let bad =
+            |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
         match self.get(name) {
             None => Ok(Vec::new()),
             Some(value @ Value::Array(_)) => {
@@ -139,7 +141,7 @@ impl Fields {
         match self.get(name) {
             Some(value) if !known.contains(value) => {
                 let known = known.iter().map(Value::to_string).collect::<Vec<_>>();
-                Err(unsupported(format!(
+                Err(Error::unsupported(format!(
                     "{name} is {value}; supported is {}",
                     match known.is_empty() {
                         true => "only a model without it".to_string(),
@@ -150,9 +152,4 @@ impl Fields {
             _ => Ok(()),
         }
     }
-}
-
-/// A configuration that is not built here.
-pub fn unsupported(reason: String) -> Error {
-    Error::UnsupportedModel { reason }
 }

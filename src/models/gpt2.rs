@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 use serde_json::json;
 
 use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
-use super::fields::{Fields, unsupported};
-use crate::Result;
+use super::fields::Fields;
 use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
+use crate::{Error, Result};
 
 /// Attention with query, key and value in one layer.
 #[derive(Module, Debug)]
@@ -88,14 +88,14 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     let hidden_size = fields.size("n_embd", Some(768))?;
     let heads = fields.size("n_head", Some(12))?;
     if !hidden_size.is_multiple_of(heads) {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "n_embd {hidden_size} is not a multiple of n_head {heads}"
         )));
     }
     let head_dim = hidden_size / heads;
     let layers = fields.size("n_layer", Some(12))?;
     if layers > super::backbone_config::MAX_LAYERS {
-        return Err(unsupported(format!("n_layer is {layers}")));
+        return Err(Error::unsupported(format!("n_layer is {layers}")));
     }
     let scaled = fields.switch("scale_attn_weights", true)?;
     Ok(DecoderConfig {

@@ -6,10 +6,10 @@ use burn::tensor::Tensor;
 use serde_json::json;
 
 use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
-use super::fields::{Fields, unsupported};
+use super::fields::Fields;
 use super::rope::Rope;
-use crate::Result;
 use crate::layers::{Activation, Linear, Prefix, RmsNorm, attend_grouped};
+use crate::{Error, Result};
 
 /// Grouped-query attention with rotary positions.
 #[derive(Module, Debug)]
@@ -147,24 +147,24 @@ pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result
     let heads = fields.size("num_attention_heads", None)?;
     let key_heads = fields.size("num_key_value_heads", Some(heads))?;
     if !heads.is_multiple_of(key_heads) {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "num_attention_heads {heads} is not a multiple of num_key_value_heads {key_heads}"
         )));
     }
     if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(heads) {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}"
         )));
     }
     let head_dim = fields.size("head_dim", Some((hidden_size / heads).max(1)))?;
     if !head_dim.is_multiple_of(2) {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "head_dim is {head_dim}; rotary positions need an even one"
         )));
     }
     let layers = fields.size("num_hidden_layers", None)?;
     if layers > super::backbone_config::MAX_LAYERS {
-        return Err(unsupported(format!("num_hidden_layers is {layers}")));
+        return Err(Error::unsupported(format!("num_hidden_layers is {layers}")));
     }
     Ok(DecoderConfig {
         family,
@@ -221,7 +221,7 @@ pub(super) fn sliding_layers(
         return Ok((0..layers).map(sliding).collect());
     };
     if words.len() != layers {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "layer_types has {} entries for {layers} layers",
             words.len()
         )));
@@ -231,7 +231,7 @@ pub(super) fn sliding_layers(
         .map(|word| match word.as_str() {
             "full_attention" => Ok(false),
             "sliding_attention" => Ok(true),
-            other => Err(unsupported(format!(
+            other => Err(Error::unsupported(format!(
                 "layer_types has \"{other}\"; supported are full_attention and sliding_attention"
             ))),
         })

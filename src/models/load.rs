@@ -170,15 +170,15 @@ impl<'a, S: Source> Loader<'a, S> {
         storage: Storage,
     ) -> Result<Tensor<2>> {
         if !storage.holds(values.len()) {
-            return Err(Error::InvalidOption {
-                option: "storage".into(),
-                reason: format!(
+            return Err(Error::option(
+                "storage",
+                format!(
                     "{} keeps blocks of {BLOCK} values, and {name} has {} x {}, which is no multiple of it; choose f32 or f16",
                     storage.word(),
                     shape[0],
                     shape[1]
                 ),
-            });
+            ));
         }
         Ok(storage.store(values, shape, &self.compute.device))
     }

@@ -2,8 +2,8 @@
 
 use super::backbone_config::{Architecture, BackboneConfig, MAX_LAYERS};
 use super::family::Family;
-use super::fields::{Fields, unsupported};
-use crate::Result;
+use super::fields::Fields;
+use crate::{Error, Result};
 
 /// What a layer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     let num_attention_heads = fields.size("num_attention_heads", Some(12))?;
     let width = hidden_size / num_attention_heads;
     if !width.is_multiple_of(2) {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "a head is {width} wide; rotary positions need an even width"
         )));
     }
@@ -98,7 +98,7 @@ fn layer_types(fields: &Fields, count: usize) -> Result<Vec<Attention>> {
             .collect());
     };
     if words.len() != count {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "layer_types names {} layers, but num_hidden_layers is {count}",
             words.len()
         )));
@@ -108,7 +108,7 @@ fn layer_types(fields: &Fields, count: usize) -> Result<Vec<Attention>> {
         .map(|word| match word.as_str() {
             "full_attention" => Ok(Attention::Full),
             "sliding_attention" => Ok(Attention::Sliding),
-            other => Err(unsupported(format!(
+            other => Err(Error::unsupported(format!(
                 "layer_types has \"{other}\"; only \"full_attention\" and \"sliding_attention\" are supported"
             ))),
         })
@@ -144,7 +144,7 @@ mod tests {
         }
         match BackboneConfig::parse(file.to_string().as_bytes())?.architecture {
             Architecture::Modernbert(settings) => Ok(settings),
-            _ => Err(unsupported("it is no ModernBERT".into())),
+            _ => Err(Error::unsupported("it is no ModernBERT")),
         }
     }
 

@@ -17,7 +17,7 @@ type Shapes = Vec<(String, Vec<usize>)>;
 /// pretrained.
 ///
 /// # Errors
-/// [`crate::Error::InvalidState`] where there is no memory for the file.
+/// [`crate::Error::Internal`] where there is no memory for the file.
 pub fn random_checkpoint(config: &BackboneConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match &config.architecture {
         Architecture::Bert(settings) => bert_shapes(config, settings),
@@ -30,7 +30,7 @@ pub fn random_checkpoint(config: &BackboneConfig, seed: u64) -> Result<Vec<u8>> 
 /// The same of a language model, under the names of its family.
 ///
 /// # Errors
-/// [`crate::Error::InvalidState`] where there is no memory for the file.
+/// [`crate::Error::Internal`] where there is no memory for the file.
 pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match config.family {
         DecoderFamily::Gpt2 => gpt2_shapes(config),

@@ -6,8 +6,8 @@
 use super::backbone_config::{Architecture, BackboneConfig};
 use super::bert::{self, BertSettings};
 use super::family::Family;
-use super::fields::{Fields, unsupported};
-use crate::Result;
+use super::fields::Fields;
+use crate::{Error, Result};
 
 /// The head's tanh layer.
 pub const HIDDEN_LAYER: &str = "classifier.dense";
@@ -26,7 +26,7 @@ pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     let bert = bert::config(fields)?;
     let rows = bert.max_tokens;
     if rows <= padding + 1 {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "max_position_embeddings is {rows}, and texts start at position {}",
             padding + 1
         )));

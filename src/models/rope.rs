@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::fields::{Fields, unsupported};
-use crate::Result;
+use super::fields::Fields;
 use crate::layers::inverse_frequencies;
+use crate::{Error, Result};
 
 /// The frequencies of one kind of layer, `[head width / 2]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +64,7 @@ impl Rope {
             }
             "llama3" => llama3(&found, plain)?,
             other => {
-                return Err(unsupported(format!(
+                return Err(Error::unsupported(format!(
                     "rope_type is \"{other}\"; supported are default, linear and llama3"
                 )));
             }
@@ -83,7 +83,9 @@ fn llama3(found: &Fields, plain: Vec<f64>) -> Result<Vec<f64>> {
         "original_max_position_embeddings",
     ] {
         if found.get(name).is_none() {
-            return Err(unsupported(format!("rope_type llama3 without {name}")));
+            return Err(Error::unsupported(format!(
+                "rope_type llama3 without {name}"
+            )));
         }
     }
     let factor = found.positive("factor", 1.0)?;
@@ -91,7 +93,7 @@ fn llama3(found: &Fields, plain: Vec<f64>) -> Result<Vec<f64>> {
     let high = found.positive("high_freq_factor", 4.0)?;
     let context = found.positive("original_max_position_embeddings", 8192.0)?;
     if high <= low {
-        return Err(unsupported(format!(
+        return Err(Error::unsupported(format!(
             "high_freq_factor {high} is not above low_freq_factor {low}"
         )));
     }

@@ -8,7 +8,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::method::invalid;
 use crate::models::HeadKind;
 use crate::{Error, Result};
 
@@ -195,7 +194,7 @@ impl LoraConfig {
                 .map(|(key, r)| (format!("rankPattern.{key}"), *r)),
         ) {
             if r == 0 || r > 1024 {
-                return Err(invalid(&option, format!("expected 1 to 1024, got {r}")));
+                return Err(Error::out_of_range(option, "1 to 1024", r));
             }
         }
         for (option, alpha) in std::iter::once(("loraAlpha".to_string(), self.lora_alpha)).chain(
@@ -204,8 +203,7 @@ impl LoraConfig {
                 .map(|(key, alpha)| (format!("alphaPattern.{key}"), *alpha)),
         ) {
             if !alpha.is_finite() || alpha <= 0.0 {
-                let reason = format!("expected a positive number, got {alpha}");
-                return Err(invalid(&option, reason));
+                return Err(Error::out_of_range(option, "a positive number", alpha));
             }
         }
         for (option, key) in (self
@@ -214,25 +212,29 @@ impl LoraConfig {
             .map(|(key, _)| ("rankPattern", key)))
         .chain((self.alpha_pattern.iter()).map(|(key, _)| ("alphaPattern", key)))
         {
-            pattern(key).map_err(|error| invalid(option, error.to_string()))?;
+            pattern(key).map_err(|error| Error::option(option, error))?;
         }
         if !(0.0..1.0).contains(&self.lora_dropout) {
-            let reason = format!("expected 0 or more and below 1, got {}", self.lora_dropout);
-            return Err(invalid("loraDropout", reason));
+            let found = self.lora_dropout;
+            return Err(Error::out_of_range(
+                "loraDropout",
+                "0 or more and below 1",
+                found,
+            ));
         }
         match (&self.target_modules, &self.layers_to_transform) {
             (TargetModules::Suffixes(names), _) if names.is_empty() => {
-                Err(invalid("targetModules", "the list is empty".into()))
+                Err(Error::option("targetModules", "the list is empty"))
             }
             // PEFT refuses it too; `all-linear` is written out as a list before
             (TargetModules::Pattern(word), Some(_)) if word != super::lora::ALL_LINEAR => {
-                Err(invalid(
+                Err(Error::option(
                     "layersToTransform",
-                    "it goes with a list of targetModules, not with a regular expression, which can name the layers itself".into(),
+                    "it goes with a list of targetModules, not with a regular expression, which can name the layers itself",
                 ))
             }
             (_, Some(layers)) if layers.is_empty() => {
-                Err(invalid("layersToTransform", "the list is empty".into()))
+                Err(Error::option("layersToTransform", "the list is empty"))
             }
             _ => Ok(()),
         }
@@ -432,10 +434,7 @@ pub(super) const CAUSAL_LM: &str = "CAUSAL_LM";
 
 /// A settings file that cannot be used.
 pub(super) fn invalid_file(reason: String) -> Error {
-    Error::InvalidFile {
-        file: "adapter_config.json".into(),
-        reason,
-    }
+    Error::file("adapter_config.json", reason)
 }
 
 /// # Errors
@@ -491,10 +490,8 @@ pub fn modules_to_save(json: &[u8]) -> Result<Vec<String>> {
     struct File {
         modules_to_save: Option<Vec<String>>,
     }
-    let file: File = serde_json::from_slice(json).map_err(|error| Error::InvalidFile {
-        file: "adapter_config.json".into(),
-        reason: error.to_string(),
-    })?;
+    let file: File =
+        serde_json::from_slice(json).map_err(|error| Error::file("adapter_config.json", error))?;
     let named = file.modules_to_save.unwrap_or_default().into_iter();
     Ok(named
         .chain(["classifier", "score"].map(String::from))

@@ -4,7 +4,6 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::method::invalid;
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
 use crate::models::{Backbone, Family, HeadKind};
@@ -52,10 +51,7 @@ impl HoulsbyConfig {
     pub fn check(&self) -> Result<()> {
         match self.reduction_factor {
             1..=4096 => Ok(()),
-            other => Err(invalid(
-                "reductionFactor",
-                format!("expected 1 to 4096, got {other}"),
-            )),
+            other => Err(Error::out_of_range("reductionFactor", "1 to 4096", other)),
         }
     }
 
@@ -122,10 +118,7 @@ impl HoulsbyConfig {
     /// # Errors
     /// [`Error::InvalidFile`] where it is no such configuration or asks for what is not built here.
     pub fn from_adapter_config(json: &[u8]) -> Result<Self> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: "adapter_config.json".into(),
-            reason,
-        };
+        let invalid = |reason: String| Error::file("adapter_config.json", reason);
         #[derive(Deserialize)]
         struct File {
             config: Value,
@@ -184,7 +177,7 @@ pub fn attach_backbone(encoder: &mut Backbone, config: &HoulsbyConfig, seed: u64
             _ => "which AdapterHub does not know",
         };
         let word = family.model_type();
-        return Err(invalid(
+        return Err(Error::option(
             "method",
             format!("houlsby does not fit a {word} model, {why}"),
         ));

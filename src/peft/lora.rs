@@ -6,7 +6,6 @@ use burn::tensor::{Tensor, TensorData};
 use regex::Regex;
 
 use super::freeze::Trainable;
-use super::method::invalid;
 use super::{Bias, InitLoraWeights, LoraConfig, TargetModules};
 use crate::layers::{Dropout, Linear, Lora};
 use crate::models::Network;
@@ -37,10 +36,9 @@ impl<'a> Matcher<'a> {
             TargetModules::Default => Rule::Suffixes(&[]),
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
-                Rule::Whole(Regex::new(&whole).map_err(|error| Error::InvalidOption {
-                    option: "targetModules".into(),
-                    reason: error.to_string(),
-                })?)
+                Rule::Whole(
+                    Regex::new(&whole).map_err(|error| Error::option("targetModules", error))?,
+                )
             }
         };
         Ok(Self { rule })
@@ -130,7 +128,7 @@ pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Re
         .find(|layer| **layer >= layers)
     {
         let reason = format!("this model has layers 0 to {}, got {layer}", layers - 1);
-        return Err(invalid("layersToTransform", reason));
+        return Err(Error::option("layersToTransform", reason));
     }
     let mut others = Vec::new();
     let mut targets = BTreeSet::new();
@@ -144,13 +142,13 @@ pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Re
         }
     }
     if targets.is_empty() {
-        return Err(Error::InvalidOption {
-            option: "targetModules".into(),
-            reason: format!(
+        return Err(Error::option(
+            "targetModules",
+            format!(
                 "no linear layer matches; the layers are: {}",
                 others.join(", ")
             ),
-        });
+        ));
     }
     let biases = |path: &str| match config.bias {
         Bias::None => false,

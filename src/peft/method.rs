@@ -104,7 +104,7 @@ pub fn check_storage(method: &Method, storage: Storage) -> Result<()> {
         return Ok(());
     }
     let reason = format!("{changes}, which needs storage f32, not {}", storage.word());
-    Err(invalid("method", reason))
+    Err(Error::option("method", reason))
 }
 
 /// A network that says where each method's parts go.
@@ -183,12 +183,5 @@ fn for_classifiers(method: MethodType) -> Error {
         "{} is for text classification; a language model has lora, prefix and full",
         method.word()
     );
-    invalid("method", reason)
-}
-
-pub(super) fn invalid(option: &str, reason: String) -> Error {
-    Error::InvalidOption {
-        option: option.into(),
-        reason,
-    }
+    Error::option("method", reason)
 }

@@ -40,13 +40,13 @@ pub async fn start<N: Network>(network: &mut N) -> Result<Vec<Start>> {
         let [input, output] = full.dims();
         let r = delta.lora_a.val().dims()[1];
         if r > input.min(output) {
-            return Err(Error::InvalidOption {
-                option: "r".into(),
-                reason: format!(
+            return Err(Error::option(
+                "r",
+                format!(
                     "{name} has {} singular values, and pissa cannot take {r} of them",
                     input.min(output)
                 ),
-            });
+            ));
         }
         let [rest, a, b] = split(full, r, delta.scaling).await?;
         let untouched = std::mem::replace(weight, frozen(rest));

@@ -5,14 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::config::{CAUSAL_LM, expect_causal, invalid_file};
-use super::method::invalid;
-use crate::Result;
 use crate::layers::Prefix;
 use crate::models::backbone_config::Architecture;
 use crate::models::decoder::{Decoder, Layer};
 use crate::models::load::frozen;
 use crate::models::{Backbone, BackboneConfig, DecoderConfig, Family, HeadKind};
 use crate::rng::Rng;
+use crate::{Error, Result};
 
 /// Deviation of fresh keys and values. PEFT starts at 1, which drowns the texts' own keys before anything is learnt.
 const INIT_DEVIATION: f64 = 0.02;
@@ -39,10 +38,7 @@ impl PrefixConfig {
     pub fn check(&self) -> Result<()> {
         match self.num_virtual_tokens {
             1..=1024 => Ok(()),
-            other => Err(invalid(
-                "numVirtualTokens",
-                format!("expected 1 to 1024, got {other}"),
-            )),
+            other => Err(Error::out_of_range("numVirtualTokens", "1 to 1024", other)),
         }
     }
 
@@ -178,7 +174,7 @@ pub fn attach_backbone(encoder: &mut Backbone, config: &PrefixConfig, seed: u64)
         }
         Backbone::Decoder(decoder) => attach_decoder(decoder, config, seed),
         _ => {
-            return Err(invalid(
+            return Err(Error::option(
                 "method",
                 format!(
                     "prefix does not fit a {} model: PEFT cannot put keys and values before its own",

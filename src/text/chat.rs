@@ -102,7 +102,7 @@ impl ChatTemplate {
             Some(bytes) => {
                 let source = std::str::from_utf8(bytes).map_err(|error| {
                     let at = error.valid_up_to();
-                    invalid(
+                    Error::file(
                         TEMPLATE_FILE,
                         format!("expected UTF-8, but the byte at offset {at} is not"),
                     )
@@ -124,7 +124,7 @@ impl ChatTemplate {
         is_default: bool,
     ) -> Result<ChatTemplate> {
         let env = jinja::compile(file, source).map_err(|error| {
-            invalid(file, format!("the chat template does not compile: {error}"))
+            Error::file(file, format!("the chat template does not compile: {error}"))
         })?;
         Ok(ChatTemplate {
             file: file.to_owned(),
@@ -168,7 +168,7 @@ impl ChatTemplate {
                 let words = error
                     .detail()
                     .map_or_else(|| error.to_string(), str::to_owned);
-                invalid(
+                Error::file(
                     &self.file,
                     format!("the chat template refuses the conversation: {words}"),
                 )
@@ -280,7 +280,7 @@ impl ChatTemplate {
     }
 
     fn not_found(&self, index: usize, reason: &str) -> Error {
-        invalid(
+        Error::file(
             &self.file,
             format!(
                 "the assistant's turn (message {}) cannot be found in the rendered conversation: {reason}",
@@ -324,7 +324,7 @@ fn object(file: &str, bytes: Option<&[u8]>) -> Result<Map<String, Value>> {
     match bytes {
         None => Ok(Map::new()),
         Some(bytes) => serde_json::from_slice(bytes)
-            .map_err(|error| invalid(file, format!("expected a JSON object: {error}"))),
+            .map_err(|error| Error::file(file, format!("expected a JSON object: {error}"))),
     }
 }
 
@@ -352,7 +352,7 @@ fn template_of(config: &Map<String, Value>) -> Result<Option<String>> {
                 .and_then(|entry| entry.get("template")?.as_str());
             match source {
                 Some(source) => Ok(Some(source.to_owned())),
-                None => Err(invalid(
+                None => Err(Error::file(
                     CONFIG_FILE,
                     format!(
                         "chat_template: expected one named \"default\", found: {}",
@@ -361,16 +361,9 @@ fn template_of(config: &Map<String, Value>) -> Result<Option<String>> {
                 )),
             }
         }
-        Some(_) => Err(invalid(
+        Some(_) => Err(Error::file(
             CONFIG_FILE,
-            "chat_template: expected a string or a list of {name, template}".into(),
+            "chat_template: expected a string or a list of {name, template}",
         )),
-    }
-}
-
-fn invalid(file: &str, reason: String) -> Error {
-    Error::InvalidFile {
-        file: file.to_owned(),
-        reason,
     }
 }

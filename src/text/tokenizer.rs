@@ -66,10 +66,7 @@ impl Tokenizer {
     /// # Errors
     /// `InvalidFile` where the bytes are no tokenizer.json, or one with parts that are not known.
     pub fn from_bytes(file_name: &str, bytes: &[u8]) -> Result<Tokenizer> {
-        let invalid = |reason: String| Error::InvalidFile {
-            file: file_name.to_owned(),
-            reason,
-        };
+        let invalid = |reason: String| Error::file(file_name, reason);
         if bytes.is_empty() {
             return Err(invalid(
                 "expected a tokenizer, but the file is empty".into(),
@@ -127,14 +124,14 @@ impl Tokenizer {
     /// cannot encode the text (a vocabulary without its unknown token).
     pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding> {
         if max_length <= self.special_tokens {
-            return Err(Error::InvalidOption {
-                option: "maxLength".into(),
-                reason: format!(
+            return Err(Error::option(
+                "maxLength",
+                format!(
                     "expected at least {}, because the tokenizer adds {} special tokens, got {max_length}",
                     self.special_tokens + 1,
                     self.special_tokens
                 ),
-            });
+            ));
         }
         let failed = |error| self.cannot_encode(text, error);
         // Cut before the special tokens are added, as the library does itself, so that the last one survives.
@@ -222,9 +219,11 @@ impl Tokenizer {
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
         self.inner
             .decode(ids, skip_special_tokens)
-            .map_err(|error| Error::InvalidFile {
-                file: self.file_name.clone(),
-                reason: format!("cannot decode {} ids: {error}", ids.len()),
+            .map_err(|error| {
+                Error::file(
+                    self.file_name.clone(),
+                    format!("cannot decode {} ids: {error}", ids.len()),
+                )
             })
     }
 
@@ -239,10 +238,10 @@ impl Tokenizer {
     }
 
     fn cannot_encode(&self, text: &str, error: tokenizers::Error) -> Error {
-        Error::InvalidFile {
-            file: self.file_name.clone(),
-            reason: format!("cannot encode {}: {error}", quoted(text)),
-        }
+        Error::file(
+            self.file_name.clone(),
+            format!("cannot encode {}: {error}", quoted(text)),
+        )
     }
 }
 

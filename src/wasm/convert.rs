@@ -5,22 +5,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::Error;
 use crate::export::ExportedFile;
+use crate::{Error, options};
 
-/// An `Error` object with a `code`.
+/// An `Error` object with the fields of an [`ErrorReport`](crate::error::ErrorReport).
 pub fn error(error: Error) -> JsValue {
     let out = js_sys::Error::new(&error.to_string());
-    // setting a property of a fresh object cannot fail
-    let _ = Reflect::set(&out, &"code".into(), &error.code().into());
+    if let Ok(fields) = serialized(&error.report()) {
+        js_sys::Object::assign(&out, fields.unchecked_ref());
+    }
     out.into()
+}
+
+fn serialized(value: &impl Serialize) -> Result<JsValue, serde_wasm_bindgen::Error> {
+    value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())
 }
 
 /// Plain objects and arrays; numbers stay numbers.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    value
-        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-        .map_err(|failure| error(Error::InvalidState(failure.to_string())))
+    serialized(value).map_err(|failure| error(Error::internal(failure)))
 }
 
 /// Reads an argument; `undefined` is an empty object.
@@ -29,23 +32,7 @@ pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsV
         true => js_sys::Object::new().into(),
         false => value,
     };
-    serde_path_to_error::deserialize(serde_wasm_bindgen::Deserializer::from(value)).map_err(
-        |failure| {
-            let path = failure.path().to_string();
-            error(Error::InvalidOption {
-                option: match path.as_str() {
-                    "." => what.into(),
-                    _ => path,
-                },
-                // serde-wasm-bindgen puts JavaScript's own prefix before its words
-                reason: failure
-                    .inner()
-                    .to_string()
-                    .trim_start_matches("Error: ")
-                    .into(),
-            })
-        },
-    )
+    options::read(serde_wasm_bindgen::Deserializer::from(value), what).map_err(error)
 }
 
 /// `{ path, bytes: Uint8Array }[]`
@@ -66,12 +53,7 @@ pub fn files_to_js(files: Vec<ExportedFile>) -> Result<JsValue, JsValue> {
 
 /// The same backwards.
 pub fn files_from_js(files: &JsValue) -> Result<Vec<ExportedFile>, JsValue> {
-    let invalid = |reason: &str| {
-        error(Error::InvalidOption {
-            option: "files".into(),
-            reason: reason.into(),
-        })
-    };
+    let invalid = |reason: &str| error(Error::option("files", reason));
     let list = files
         .dyn_ref::<Array>()
         .ok_or_else(|| invalid("expected an array of { path, bytes }"))?;

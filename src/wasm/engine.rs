@@ -26,7 +26,7 @@ pub struct Engine {
 }
 
 pub(super) fn state(words: &str) -> JsValue {
-    error(Error::InvalidState(words.into()))
+    error(Error::state(words))
 }
 
 /// Which model answers.
@@ -34,10 +34,10 @@ pub(super) fn which_of(word: &str) -> Result<Which, JsValue> {
     match word {
         "tuned" => Ok(Which::Tuned),
         "baseline" => Ok(Which::Baseline),
-        other => Err(error(Error::InvalidOption {
-            option: "which".into(),
-            reason: format!("expected \"tuned\" or \"baseline\", got \"{other}\""),
-        })),
+        other => Err(error(Error::option(
+            "which",
+            format!("expected \"tuned\" or \"baseline\", got \"{other}\""),
+        ))),
     }
 }
 
@@ -49,10 +49,10 @@ impl Engine {
             "cpu" => Compute::cpu(),
             "webgpu" => Compute::webgpu().await.map_err(error)?,
             other => {
-                return Err(error(Error::InvalidOption {
-                    option: "device".into(),
-                    reason: format!("expected \"webgpu\" or \"cpu\", got \"{other}\""),
-                }));
+                return Err(error(Error::option(
+                    "device",
+                    format!("expected \"webgpu\" or \"cpu\", got \"{other}\""),
+                )));
             }
         };
         Ok(Self {

@@ -44,10 +44,7 @@ impl JsSource {
     }
 
     fn failed(&self, reason: String) -> Error {
-        Error::ReadFailed {
-            file: self.path.clone(),
-            reason,
-        }
+        Error::read(self.path.clone(), reason)
     }
 }
 

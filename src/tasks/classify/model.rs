@@ -196,12 +196,10 @@ fn decoder_pad(
     match id {
         None => Ok(tokenizer.pad_id()),
         Some(id) if id < config.vocab_size as u64 => Ok(id as u32),
-        Some(id) => Err(Error::UnsupportedModel {
-            reason: format!(
-                "the padding token is {id}, and the table has {} words",
-                config.vocab_size
-            ),
-        }),
+        Some(id) => Err(Error::unsupported(format!(
+            "the padding token is {id}, and the table has {} words",
+            config.vocab_size
+        ))),
     }
 }
 
@@ -235,10 +233,7 @@ pub(crate) async fn read_tokenizer<S: Source>(
 /// # Errors
 /// [`Error::InvalidFile`].
 pub(crate) fn json(file: &str, bytes: &[u8]) -> Result<serde_json::Value> {
-    serde_json::from_slice(bytes).map_err(|error| Error::InvalidFile {
-        file: file.into(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(bytes).map_err(|error| Error::file(file, error))
 }
 
 /// Tokenizers of the largest vocabularies stay below a tenth of it.
@@ -250,13 +245,13 @@ fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
 
 async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
     match find(files, path) {
-        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::InvalidFile {
-            file: path.into(),
-            reason: format!(
+        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::file(
+            path,
+            format!(
                 "{} bytes are too many for it; at most {MAX_SMALL_FILE} are read",
                 file.size()
             ),
-        }),
+        )),
         Some(file) => read_all(file).await.map(Some),
         None => Ok(None),
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::options::RecipeName;
 use super::options::TrainOptions;
-use crate::{Error, Result};
+use crate::{Error, Result, options};
 
 /// The options as they were given: known names, right types, nothing filled in.
 #[derive(Debug, Clone, Default)]
@@ -51,10 +51,7 @@ impl Given {
             Value::Object(map) => map,
             Value::Null => Map::new(),
             other => {
-                return Err(invalid(
-                    "options",
-                    format!("expected an object, got {other}"),
-                ));
+                return Err(Error::out_of_range("options", "an object", other));
             }
         };
         // an absent option and one that is undefined or null are the same to JavaScript
@@ -72,18 +69,7 @@ impl Given {
 }
 
 fn read(map: &Map<String, Value>) -> Result<TrainOptions> {
-    serde_path_to_error::deserialize(Value::Object(map.clone())).map_err(|failure| {
-        let path = failure.path().to_string();
-        let option = if path == "." { "options".into() } else { path };
-        invalid(&option, failure.inner().to_string())
-    })
-}
-
-fn invalid(option: &str, reason: String) -> Error {
-    Error::InvalidOption {
-        option: option.into(),
-        reason,
-    }
+    options::read(Value::Object(map.clone()), "options")
 }
 
 /// Training rows a label up to which a contrastive stage comes first. Measured with 7; more than 10 would be a guess.
@@ -95,9 +81,9 @@ const FEW_ROWS: f64 = 10.0;
 /// [`Error::InvalidOption`] as [`TrainOptions::check`], and for warmup given twice.
 pub fn choose(given: &Given, facts: &Facts) -> Result<Chosen> {
     if given.has("warmupSteps") && given.has("warmupRatio") {
-        return Err(invalid(
+        return Err(Error::option(
             "warmupSteps",
-            "give it or warmupRatio, not both".into(),
+            "give it or warmupRatio, not both",
         ));
     }
     let recipe = read(&given.0)?.recipe;

@@ -183,17 +183,17 @@ impl Tuned {
             .iter()
             .enumerate()
             .map(|(index, example)| {
-                self.labels
-                    .id(&example.label)
-                    .ok_or_else(|| Error::InvalidData {
-                        file: "examples".into(),
-                        row: Some(index + 1),
-                        reason: format!(
+                self.labels.id(&example.label).ok_or_else(|| {
+                    Error::data(
+                        "examples",
+                        index + 1,
+                        format!(
                             "the label \"{}\" was not among the trained ones: {}",
                             example.label,
                             self.labels.names().join(", ")
                         ),
-                    })
+                    )
+                })
             })
             .collect::<Result<Vec<_>>>()?;
         let texts = examples

@@ -102,30 +102,30 @@ pub async fn choose(
 }
 
 fn check(labels: &[String], options: &ChoiceOptions) -> Result<()> {
-    let invalid = |option: &str, reason: String| {
-        Err(Error::InvalidOption {
-            option: option.into(),
-            reason,
-        })
-    };
     if labels.len() < 2 {
         let reason = format!("expected at least two, got {}", labels.len());
-        return invalid("labels", reason);
+        return Err(Error::option("labels", reason));
     }
     for (index, label) in labels.iter().enumerate() {
         if label.trim().is_empty() {
-            return invalid("labels", format!("label {} is blank", index + 1));
+            return Err(Error::option(
+                "labels",
+                format!("label {} is blank", index + 1),
+            ));
         }
         if labels[..index].contains(label) {
-            return invalid("labels", format!("\"{label}\" stands there twice"));
+            return Err(Error::option(
+                "labels",
+                format!("\"{label}\" stands there twice"),
+            ));
         }
     }
     match options.template.contains(TEXT) {
         true => Ok(()),
-        false => invalid(
+        false => Err(Error::option(
             "template",
             format!("expected {TEXT} in it, got {:?}", options.template),
-        ),
+        )),
     }
 }
 
