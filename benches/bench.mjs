@@ -1,5 +1,5 @@
 /**
- * Enters: the published package. Leaves: how fast a LoRA step is beside the same page's matmul, as a table or as JSON.
+ * Measures a LoRA step of the published package against the same page's matrix product, as a table or as JSON.
  * `npm run bench [-- --json]`. Both are timed in the same page, turn by turn, so that they see the same machine.
  */
 import { join } from "node:path";
@@ -88,7 +88,7 @@ async function measure(harness, device, { name, shape }, expected) {
   };
 }
 
-/** WebGPU at the size that its adapter can bear; undefined where there is none. @param {import("../scripts/browser.mjs").Harness} harness */
+/** WebGPU at the size that its adapter can bear; undefined if there is none. @param {import("../scripts/browser.mjs").Harness} harness */
 async function measureWebgpu(harness) {
   let small;
   try {

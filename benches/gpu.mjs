@@ -1,5 +1,5 @@
 /**
- * Enters: nothing. Leaves: the table that benches/gpu.rs prints, which is built first (a quarter of an hour on two cores).
+ * Builds benches/gpu.rs (a quarter of an hour on two cores) and prints its table.
  *
  *   npm run bench:gpu [-- --only WORDS]
  */

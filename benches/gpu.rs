@@ -1,9 +1,9 @@
-//! Enters: a graphics card. Leaves: how fast whole training steps are on it, beside its own fastest matrix product, and whether they learn what
+//! Times whole training steps on a graphics card next to its own fastest matrix product, and checks that they learn what
 //! the CPU engine learns. Needs no files: the models are random ones of well-known shapes.
 //!
 //!   npm run bench:gpu [-- --only WORDS]
 //!
-//! `--only` keeps the cases in whose name the words stand.
+//! `--only` runs the cases whose names contain the words.
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -1,9 +1,9 @@
-"""Enters: a graphics card that CUDA knows. Leaves: the time of the same training steps as benches/gpu.rs, in PyTorch with PEFT.
+"""Times the training steps of benches/gpu.rs in PyTorch with PEFT, on a graphics card that CUDA knows.
 
     python benches/gpu_peer.py [--only WORDS]
 
 Needs torch, transformers and peft. Models are random ones of the same shapes, LoRA has the same rank on the same layers, a step is the
-same work: forward, backward, clipping, AdamW and the loss read back. float32 without TF32 is what a browser's shaders compute; TF32 beside
+same work: forward, backward, clipping, AdamW and the loss read back. float32 without TF32 is what a browser's shaders compute; TF32 next to
 it is what a server would use.
 """
 

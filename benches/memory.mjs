@@ -1,5 +1,5 @@
 /**
- * Enters: nothing, or stories260K's folder. Leaves: a table of the memory that training takes in a page, beside its estimate.
+ * Measures the memory that training takes in a page and prints it next to its estimate.
  *
  *   npm run bench:memory -- [--stories DIR] [--device cpu|webgpu] [--steps 3] [--only WORDS]
  *

@@ -1,5 +1,5 @@
 /**
- * Enters: a labelled training and test file. Leaves: a table of every method beside the baselines, which the README quotes.
+ * Trains every method on a labelled file and prints a table next to the baselines, which docs/figures.md quotes.
  *
  *   npm run bench:methods -- --train FILE --test FILE --out DIR [--seeds 1,2,3] [--few ROWS] [--cache] [--only NAME,...] [--jobs N]
  *

@@ -1,5 +1,5 @@
 /**
- * Enters: a language model's folder. Leaves: how long it takes to tune it on 64 KiB of stories, and how many tokens a second that is.
+ * Tunes a language model on 64 KiB of stories and prints how long it takes and how many tokens a second that is.
  *
  *   npm run bench:stories -- --model DIR [--device cpu|webgpu] [--epochs 20] [--bytes 65536] [--out DIR]
  *

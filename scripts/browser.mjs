@@ -1,5 +1,5 @@
 /**
- * Enters: the published package. Leaves: a headless Chromium with a page that runs its functions for a script.
+ * Opens a headless Chromium with a page that runs the published package's functions for a script.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,7 +50,7 @@ async function ensureHarness() {
  */
 
 /**
- * @param {Record<string, string>} [mounts] files and folders that jobs read, beside the default model
+ * @param {Record<string, string>} [mounts] files and folders that jobs read, next to the default model
  * @returns {Promise<Harness>}
  */
 export async function openHarness(mounts = {}) {

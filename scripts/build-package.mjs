@@ -1,5 +1,5 @@
 /**
- * Enters: www/lib and the WebAssembly. Leaves: pkg, which package.json publishes as `webtune`.
+ * Builds pkg, which package.json publishes as `webtune`, from www/lib and the WebAssembly.
  * `npm run build:package`; skipped when nothing has changed.
  */
 import { cpSync, rmSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * Enters: www/app, the WebAssembly and the default model. Leaves: dist, for any static file server and sub-path.
+ * Builds dist from www/app, the WebAssembly and the default model, for any static file server and sub-path.
  * `npm run build`; skipped when nothing has changed.
  */
 import { copyFileSync, mkdirSync } from "node:fs";

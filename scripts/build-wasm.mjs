@@ -1,5 +1,5 @@
 /**
- * Enters: wasm-pack.toml and the crate. Leaves: each package variant's WebAssembly and glue in its out-dir.
+ * Builds the package variants of wasm-pack.toml: each one's WebAssembly and glue in its out-dir.
  * `npm run build:wasm`; a build whose inputs have not changed is skipped.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";

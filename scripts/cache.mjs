@@ -1,5 +1,5 @@
 /**
- * Enters: the environment. Leaves: where everything lives that is built or fetched and belongs in no commit.
+ * Says where everything is that is built or fetched and belongs in no commit.
  * Only Node's own modules here: `npm start` reads this file before any package is installed.
  */
 import { homedir } from "node:os";

@@ -1,5 +1,5 @@
 /**
- * Enters: the machine. Leaves: the path of a Chromium and of its driver, installed by apt on Debian.
+ * Finds a Chromium and its driver on this machine, or installs them with apt on Debian.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { ask, Failure, say, show, which } from "./run.mjs";

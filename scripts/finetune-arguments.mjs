@@ -1,5 +1,5 @@
 /**
- * Enters: a command line. Leaves: the settings of one run, checked as far as they can be without the engine.
+ * Reads the settings of one run from a command line and checks them as far as possible without the engine.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,7 +22,7 @@ const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 const USAGE =
   "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] --out DIR";
 
-/** npm changes to the repository's folder; paths are meant from where the person stands. */
+/** npm changes to the repository's folder; paths are relative to the folder that the person is in. */
 const here = (/** @type {string} */ path) => resolve(process.env.INIT_CWD ?? process.cwd(), path);
 
 /** @param {string} option @param {string} path */
@@ -62,7 +62,7 @@ function readModel(given, hubUrl) {
 }
 
 /**
- * What a method or a storage cannot leave as is told before anything is trained.
+ * Refuses an export that the method or the storage cannot have, before anything is trained.
  * @param {string[]} exports @param {any} method @param {string} storage
  */
 function checkExports(exports, method, storage) {

@@ -1,5 +1,5 @@
 /**
- * Enters: portions of exported files. Leaves: a folder that holds them and nothing of an earlier run.
+ * Writes exported files, portion by portion, to a folder that holds nothing of an earlier run.
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * Enters: a language model, texts, prompts. Leaves: a folder with the adapter, the completions and the measures of one run.
+ * Tunes a language model on files and writes the adapter, the completions and the measures of the run to a folder.
  */
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

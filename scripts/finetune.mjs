@@ -1,5 +1,5 @@
 /**
- * Enters: labelled examples on disk. Leaves: a folder with the adapter, the predictions and the measures of one run.
+ * Trains on labelled examples from disk and writes the adapter, the predictions and the measures of the run to a folder.
  * The published package does the work, in a headless Chromium: there is no second way of training.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

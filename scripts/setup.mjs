@@ -1,5 +1,5 @@
 /**
- * Enters: a fresh clone on a machine with Rust, Node and pip. Leaves: every tool that the builds need, at its pinned version.
+ * Installs every tool that the builds need, at its pinned version, on a machine with Rust, Node and pip.
  * Only Node's own modules here: this file runs before any package is installed.
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";

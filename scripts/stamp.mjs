@@ -1,5 +1,5 @@
 /**
- * Enters: files and folders that a build reads. Leaves: one hash of their contents, and whether a build is still fresh.
+ * Hashes the contents of the files and folders that a build reads, and says whether the build is still fresh.
  * Contents rather than times: a fresh clone has new times and the same contents.
  */
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
 /**
- * Enters: a fresh clone. Leaves: the page, served on this machine, and its address on standard output.
+ * Builds the page from a fresh clone, serves it on this machine and prints its address on standard output.
  * `npm start [-- --port N]`.
  */
 import { parseArgs } from "node:util";

@@ -1,5 +1,5 @@
 /**
- * Enters: folders and files on disk. Leaves: the same over HTTP on this machine, with ranges and no special headers.
+ * Serves folders and files of this machine over HTTP, with ranges and no special headers.
  * Plain on purpose: what works here works from any static file server.
  */
 import { createReadStream, statSync } from "node:fs";

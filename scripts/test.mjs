@@ -1,5 +1,5 @@
 /**
- * Enters: a clone, bare or not. Leaves: one line per stage with its seconds; at the first failure that stage's output.
+ * Runs every check in stages and prints one line for each with its seconds; at the first failure that stage's output.
  * `npm test [-- --from STAGE] [-- --only STAGE]`. A stage that holds tests counts each of them, any other counts as one.
  */
 import { spawn } from "node:child_process";
@@ -61,7 +61,7 @@ const stages = [
   },
   {
     name: "doc",
-    command: () => ["cargo", "doc", "--features", "webgpu", "--no-deps"],
+    command: () => ["cargo", "doc", "--features", "webgpu", "--no-deps", "--document-private-items"],
     env: () => ({ RUSTDOCFLAGS: "-D warnings" }),
   },
   {

@@ -1,5 +1,5 @@
 /**
- * Enters: folders on disk, named as repositories. Leaves: a local server that behaves like the Hugging Face hub.
+ * Serves folders on disk, named as repositories, the way the Hugging Face hub does.
  * File requests are redirected to a second port, as the hub redirects to its storage on another origin.
  */
 import { open, readdir, stat } from "node:fs/promises";

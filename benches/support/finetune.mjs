@@ -1,5 +1,5 @@
 /**
- * Enters: the arguments of `npm run finetune`. Leaves: the measures of that run.
+ * Runs `npm run finetune` with arguments and gives the measures of that run.
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * Enters: a seed. Leaves: numbers that are the same on every machine.
+ * Random numbers from a seed, the same on every machine.
  */
 
 /** A small generator of its own, so that draws do not depend on the platform (mulberry32). @param {number} seed */

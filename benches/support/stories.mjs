@@ -1,5 +1,5 @@
 /**
- * Enters: a seed and a size. Leaves: simple English stories from a small grammar, the same ones on every machine.
+ * Writes simple English stories from a small grammar and a seed, the same ones on every machine.
  * Written for this repository, so that a measurement needs no downloaded text.
  */
 

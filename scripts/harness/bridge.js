@@ -1,5 +1,5 @@
 /**
- * Enters: events and files of a job. Leaves: the same at the script that opened this page.
+ * Passes the events and files of a job to the script that opened this page.
  */
 
 /** Bytes a message: a whole model in one would be more than the bridge to the script carries. */

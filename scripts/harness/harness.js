@@ -1,5 +1,5 @@
 /**
- * Enters: jobs from a script, with addresses of files. Leaves: results as plain values, and events on the way.
+ * Runs jobs for a script, with files by address: results leave as plain values, and events on the way.
  * This page knows nothing but the published package.
  */
 import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";

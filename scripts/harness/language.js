@@ -1,5 +1,5 @@
 /**
- * Enters: a language model's job, with addresses of files. Leaves: what the run found, and on the way events and files.
+ * A language model's job: the run's result, and on the way its events and files.
  */
 import { LanguageTuner, parseTextRows } from "webtune";
 import { fetchFile, report, send } from "./bridge.js";
@@ -29,7 +29,7 @@ export async function finetuneLanguage({ model, device, storage, options, train,
   const tuner = await LanguageTuner.loadLanguageModel(model, { device, storage });
   try {
     await report({ type: "loaded", model: tuner.model, device: tuner.device });
-    // Before training, so that a prompt that cannot be continued is told before any work is done.
+    // Before training, so that a prompt that cannot be continued is reported before any work is done.
     const untuned = [];
     for (const prompt of rest.prompts) {
       const { text } = await tuner.generate(prompt, { which: "baseline", maxNewTokens: rest.maxNewTokens });

@@ -1,5 +1,5 @@
 /**
- * Enters: a model and a few texts. Leaves: the memory and the time that its first training steps take.
+ * Measures the memory and the time of a model's first training steps.
  */
 import { FineTuner, LanguageTuner } from "webtune";
 

@@ -1,4 +1,4 @@
-//! Reads the text of a CSV, TSV or label<TAB>text file into labelled rows.
+//! Reads the text of a CSV, TSV or `label<TAB>text` file into labelled rows.
 
 use std::collections::HashSet;
 

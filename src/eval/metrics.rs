@@ -44,7 +44,7 @@ pub struct Report {
     pub confusion: Vec<Vec<usize>>,
 }
 
-/// Scores `logits` ([rows, labels], row after row) against the true label ids `truth` ([rows]).
+/// Scores `logits` (`[rows, labels]`, row after row) against the true label ids `truth` (`[rows]`).
 ///
 /// # Errors
 /// `Internal` where there is nothing to score or the sizes contradict each other.

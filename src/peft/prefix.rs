@@ -34,7 +34,7 @@ impl Default for PrefixConfig {
 
 impl PrefixConfig {
     /// # Errors
-    /// [`Error::InvalidOption`].
+    /// [`crate::Error::InvalidOption`].
     pub fn check(&self) -> Result<()> {
         match self.num_virtual_tokens {
             1..=1024 => Ok(()),
@@ -97,7 +97,7 @@ impl PrefixConfig {
     /// Reads an `adapter_config.json` of PEFT's prefix tuning.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] where it asks for what is not built here.
+    /// [`crate::Error::InvalidFile`] where it asks for what is not built here.
     pub fn from_adapter_config(json: &[u8]) -> Result<(Self, HeadKind)> {
         let (config, task_type) = Self::read_file(json)?;
         let head = HeadKind::from_task_type(task_type.as_deref()).map_err(invalid_file)?;

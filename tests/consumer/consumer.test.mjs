@@ -1,5 +1,5 @@
 /**
- * Enters: the package as `npm pack` makes it. Leaves: proof that a stranger's Vite project can install, build and use it.
+ * Proves that a Vite project of somebody else can install, build and use the package that `npm pack` makes.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
