@@ -40,10 +40,7 @@ pub const CIRCLES: &[&str] = &[
     "models/pooler.rs",
     "models/roberta.rs",
     "peft/config.rs",
-    "peft/houlsby.rs",
     "peft/lora.rs",
-    "peft/method.rs",
-    "peft/prefix.rs",
     "train/recompute.rs",
     "train/step.rs",
 ];

@@ -21,6 +21,7 @@ const ROOMS: &[Row] = &[
     ("error", ""),
     ("rng", ""),
     ("linalg", ""),
+    ("options", ""),
     ("device", ""),
     ("formats", ""),
     ("text", ""),
@@ -39,7 +40,7 @@ const ROOMS: &[Row] = &[
 ];
 
 /// Rooms that anyone may name.
-const OPEN_TO_ALL: &[&str] = &["error", "device", "rng", "linalg"];
+const OPEN_TO_ALL: &[&str] = &["error", "device", "rng", "linalg", "options"];
 
 /// Crates that speak to the browser.
 const BROWSER: &[&str] = &["js_sys", "web_sys", "wasm_bindgen", "serde_wasm_bindgen"];
