@@ -149,11 +149,46 @@ describe("runs that cannot end well", () => {
   });
 });
 
-describe("rows typed by hand", () => {
-  test("leaving is held while they stand in no file: also after undo, and when they are remembered no more", async () => {
+describe("labels with unusual names", () => {
+  test("names that every JavaScript object has are labels like any other, also after a reload", async () => {
+    const { page, close } = await openWithModel();
+    const names = ["constructor", "__proto__", "toString"];
+    const rows = Array.from({ length: 24 }, (_, index) => `the quiet story ${index},${names[index % names.length]}`);
+    await page.paste(`text,label\n${rows.join("\n")}\n`);
+    await page.at("label-descriptions").locator("summary").click();
+    await page.at("describe-__proto__").fill("the prototype");
+    assert.equal(await page.at("describe-constructor").inputValue(), "");
+    await page.reads("label-descriptions", /1 described/);
+    await page.setOptions({ numTrainEpochs: "1" });
+    await page.start();
+    assert.equal((await page.finished()).reason, "completed");
+    await page.at("class-table").waitFor();
+    await page.at("remember").check();
+    await page.export();
+    await page.raw.waitForFunction(() => window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
+    await page.raw.reload();
+    await page.reads("examples-count", /^24 /);
+    assert.ok(await page.at("clear-examples").isEnabled());
+    await close();
+  });
+
+  test("a column of ids chosen as labels neither breaks nor floods the page", async () => {
     const { page, close } = await site.open();
-    await page.paste(csv(4));
-    assert.equal(await page.leavingIsHeld(), false, "what was pasted can be pasted again");
+    const rows = Array.from({ length: 2000 }, (_, index) => `a short story,id${index}`);
+    await page.chooseExamples("ids.csv", `text,label\n${rows.join("\n")}\n`);
+    await page.reads("examples-count", /^2,000 /);
+    assert.equal(await page.at("label-counts").locator("li").count(), 200);
+    await page.reads("labels-left-out", /1,800 more labels/);
+    await close();
+  });
+});
+
+describe("rows that are in no file", () => {
+  test("leaving is held: also after undo, and when they are remembered no more", async () => {
+    const { page, close } = await site.open();
+    await page.chooseExamples("rows.csv", csv(4));
+    await page.examplesNote(/rows\.csv/);
+    assert.equal(await page.leavingIsHeld(), false, "all rows are in that file");
     await page.at("add-row").click();
     await page.raw.keyboard.type("typed by hand");
     assert.equal(await page.leavingIsHeld(), true);
@@ -165,6 +200,20 @@ describe("rows typed by hand", () => {
     await page.raw.waitForFunction(() => window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
     await page.at("remember").uncheck();
     await page.raw.waitForFunction(() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
+    await close();
+  });
+
+  test("leaving is held after a paste, until all rows are saved, those without a label too", async () => {
+    const { page, close } = await site.open();
+    await page.paste(csv(4));
+    assert.equal(await page.leavingIsHeld(), true, "the next copy replaces the clipboard");
+    await page.at("add-row").click();
+    await page.raw.keyboard.type("a text without a label");
+    const { bytes } = await page.export(() => page.at("save-examples").click());
+    assert.equal(await page.leavingIsHeld(), false);
+    const lines = bytes.toString().trim().split("\n");
+    assert.equal(lines.length, 9);
+    assert.deepEqual(JSON.parse(`${lines.at(-1)}`), { text: "a text without a label", label: "" });
     await close();
   });
 });

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { strFromU8, unzipSync } from "fflate";
 import { csv } from "./support/rows.mjs";
 import { openSite } from "./support/site.mjs";
 import { tinyModel } from "./support/tiny-model.mjs";
@@ -79,7 +80,7 @@ test("a run on other rows is not compared", async () => {
   await page.trainAgain();
   const other = `${FULL} 2`;
   await page.run(other).waitFor();
-  await page.run(other).getByTestId("run-against").filter({ hasText: "judged on other rows" }).waitFor();
+  await page.run(other).getByTestId("run-against").filter({ hasText: "evaluated on other rows" }).waitFor();
   await close();
 });
 
@@ -134,6 +135,86 @@ test("runs outlive the visit: renamed, taken away without texts, brought back, d
   await close();
 });
 
+test("a run file with values that are no text is listed and shown like any other", async () => {
+  const { page, close } = await openWithRuns();
+  await page.openRun(LORA);
+  const { text } = await page.exportRun({ texts: false });
+  const record = JSON.parse(text);
+  // Neither becomes text: a template literal with one of them throws.
+  const textless = { toString: 0, valueOf: 0 };
+  record.options.method.r = textless;
+  record.options.method.rankPattern = { query: textless };
+  record.options.labelDescriptions = { story: 5 };
+  const buffer = Buffer.from(JSON.stringify({ ...record, id: "textless", name: "textless" }));
+  await page.at("runs-import").setInputFiles({ name: "textless.run.json", mimeType: "application/json", buffer });
+  await page.run("textless").waitFor();
+  await page.openRun("textless");
+  await page.at("run-details").waitFor();
+  await page.run("textless").getByTestId("run-use").click();
+  await page.export();
+  await page.raw.reload();
+  await page.run("textless").waitFor();
+  assert.equal((await page.runNames()).length, 3);
+  await page.openRun(LORA);
+  assert.match(await page.at("run-details").innerText(), /Rank r\s+2/);
+  await close();
+});
+
+test("a step that cannot be shown leaves the others at work, and comes back with other data", async () => {
+  const { page, close } = await openWithRuns();
+  // Both the table of results and the list of labels look for this label.
+  await page.raw.evaluate(() => {
+    const { get } = Map.prototype;
+    Map.prototype.get = function (key) {
+      if (key === "story") throw new Error("a fault on purpose");
+      return get.call(this, key);
+    };
+    Reflect.set(window, "mend", () => {
+      Map.prototype.get = get;
+    });
+  });
+  await page.run(LORA).getByTestId("run-shown").uncheck();
+  await page.at("cannot-be-shown").nth(1).waitFor();
+  assert.deepEqual(
+    await page.at("cannot-be-shown").allInnerTexts(),
+    ["The list of examples", "Results"].map((part) => `${part} cannot be shown: a fault on purpose`),
+  );
+  assert.ok(await page.at("clear-examples").isEnabled());
+  await page.export();
+  await page.raw.evaluate(() => Reflect.get(window, "mend")());
+  await page.run(LORA).getByTestId("run-shown").check();
+  await page.at("class-table").waitFor();
+  await page.at("examples-table").waitFor();
+  await close();
+});
+
+test("without crypto.randomUUID, as on plain http, the files are those of the last run", async () => {
+  const { page, close } = await site.open();
+  await page.raw.addInitScript(() => Reflect.set(crypto, "randomUUID", undefined));
+  await page.raw.reload();
+  await page.chooseDevice("cpu");
+  await page.chooseModelFiles(tinyModel());
+  await page.loadModel();
+  await page.paste(csv(20));
+  /** @param {string} r */
+  const rankOf = async (r) => {
+    const { bytes } = await page.export();
+    const config = unzipSync(bytes)["adapter_config.json"] ?? new Uint8Array();
+    assert.equal(JSON.parse(strFromU8(config)).r, Number(r));
+  };
+  await page.setOptions({ "method.type": "lora", "method.r": "2", numTrainEpochs: "1" });
+  await page.start();
+  await page.finished();
+  await rankOf("2");
+  await page.setOptions({ "method.r": "4" });
+  await page.start();
+  await page.progress(/./);
+  await page.finished();
+  assert.equal(await page.at("train-error").innerText(), "");
+  await rankOf("4");
+  await close();
+});
+
 test("the settings of a run, used again, repeat it", async () => {
   const { page, close } = await openWithRuns();
   const before = await page.run(LORA).getByTestId("run-accuracy").innerText();
@@ -162,8 +243,9 @@ test("a browser that keeps nothing: the run stays on the page, which says so and
   await page.setOptions({ "method.type": "lora", numTrainEpochs: "1" });
   await page.start();
   await page.finished();
-  await page.reads("runs-error", /did not keep lora · pasted text: no storage here/);
+  await page.reads("runs-error", /did not store lora · pasted text: no storage here/);
   await page.export();
+  await page.export(() => page.at("save-examples").click());
   assert.equal(await page.leavingIsHeld(), true);
   await page.openRun(LORA);
   await page.exportRun({ texts: false });

@@ -53,7 +53,7 @@ test("from a model's files to a tuned model that writes, its files, and back aga
   const { reason } = await page.finished();
   assert.ok(reason === "completed" || reason === "earlyStopping", `${reason}`);
   for (const plot of ["plot-loss", "plot-perplexity", "plot-rate", "samples"]) await page.at(plot).waitFor();
-  await page.reads("train-facts", /texts train, .*judge\. .*tokens, .*learnt/);
+  await page.reads("train-facts", /texts for training, .*for validation\. .*tokens, .*learned/);
   const rows = await page.at("likelihoods").locator("tbody tr").allInnerTexts();
   const perplexity = (/** @type {number} */ index) => Number(`${rows.at(index)}`.split("\t")[1]);
   assert.ok(perplexity(-1) < perplexity(0), rows.join("\n"));

@@ -1,35 +1,33 @@
-/**
- * Enters: nothing. Leaves: the page with its two desks, one of them in view, and the warning before leaving.
- */
+/** The page: two desks, one of them in view, and the warning before leaving. */
 import { useEffect, useState } from "preact/hooks";
-import { type Task, TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
-import { ClassifyDesk, ClassifyWork } from "./sort/desk";
-import { LanguageDesk, LanguageWork } from "./write/desk";
+import { type TaskName, TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
+import { SortDesk, SortDeskView } from "./sort/desk";
+import { WriteDesk, WriteDeskView } from "./write/desk";
 
 export function App() {
-  // Both stay as they are while the other one is in view: a switch loses nothing.
-  const [classify] = useState(() => new ClassifyWork());
-  const [language] = useState(() => new LanguageWork());
-  const [task, setTask] = useState<Task>(taskOfAddress);
+  // Switching tasks keeps the work in the other one.
+  const [sort] = useState(() => new SortDesk());
+  const [write] = useState(() => new WriteDesk());
+  const [task, setTask] = useState<TaskName>(taskOfAddress);
 
   useEffect(() => {
-    classify.recall();
-    language.recall();
+    sort.recall();
+    write.recall();
     const warn = (event: BeforeUnloadEvent) => {
-      if (classify.leavingWouldLose() || language.leavingWouldLose()) event.preventDefault();
+      if (sort.leavingWouldLose() || write.leavingWouldLose()) event.preventDefault();
     };
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
-  }, [classify, language]);
+  }, [sort, write]);
 
-  const choose = (chosen: Task) => {
+  const choose = (chosen: TaskName) => {
     taskToAddress(chosen);
     setTask(chosen);
   };
   const tasks = <TaskSwitch task={task} onChange={choose} />;
   return task === "classify" ? (
-    <ClassifyDesk key="classify" work={classify} tasks={tasks} />
+    <SortDeskView key="classify" desk={sort} tasks={tasks} />
   ) : (
-    <LanguageDesk key="language" work={language} tasks={tasks} />
+    <WriteDeskView key="write" desk={write} tasks={tasks} />
   );
 }

@@ -1,6 +1,4 @@
-/**
- * Enters: the empty document. Leaves: the page, mounted.
- */
+/** Mounts the page in the empty document. */
 import "./ui/base.css";
 import "./ui/controls.css";
 import "./ui/drawer.css";
@@ -9,7 +7,7 @@ import "./ui/table.css";
 import { render } from "preact";
 import { App } from "./app";
 
-// A file dropped beside a drop zone would otherwise replace the page, and everything on it.
+// If not, a file dropped next to a drop zone would replace the page.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
 
 const root = document.getElementById("app");

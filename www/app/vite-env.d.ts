@@ -1,4 +1,2 @@
-/**
- * Enters: nothing. Leaves: the types of Vite's special imports (`?raw`, `.css`).
- */
+/** Types of what Vite adds to imports. */
 /// <reference types="vite/client" />

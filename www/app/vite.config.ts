@@ -1,6 +1,4 @@
-/**
- * Enters: the page's sources and the package beside them. Leaves: `dist`, a folder for any static server and sub-path.
- */
+/** Builds the page into `dist`, a folder for any static server and sub-path. */
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 

@@ -1,6 +1,4 @@
-/**
- * Enters: one piece of work on one store. Leaves: its result, once the browser has it on disk; on this device only.
- */
+/** Access to the stores that the browser keeps for this page, on this device only. */
 const DATABASE = "webtune-page";
 /** Counts up when a store is added. */
 const VERSION = 2;
@@ -15,7 +13,7 @@ function open(): Promise<IDBDatabase> {
       }
     };
     request.onsuccess = () => resolve(request.result);
-    request.onblocked = () => reject(new Error("another tab holds this page's storage; close it first"));
+    request.onblocked = () => reject(new Error("another tab is using this page's storage; close it first"));
     request.onerror = () => reject(request.error ?? new Error("this browser refused to open its storage"));
   });
 }

@@ -1,37 +1,37 @@
-/**
- * Enters: files piece by piece. Leaves: a folder on disk where the browser lets a page write one, a zip otherwise.
- */
+/** Where a large export is written, file by file: a folder on disk if the browser lets a page write one, if not a zip. */
 import { Zip, ZipPassThrough } from "fflate";
 import { download } from "../ui/files";
 
 /** Somewhere that takes one file after the other. */
-export interface Sink {
+export interface DownloadTarget {
   /** For a person. */
   readonly name: string;
+  /** Bytes so far. */
+  readonly written: number;
   open(path: string): Promise<void>;
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
-  /** After a failure: nothing of it stays. */
+  /** Removes what was written, after a failure. */
   abandon(): Promise<void>;
   /** What a person should know. */
   finish(): string;
 }
 
-// The File System Access API, which TypeScript's own description of browsers leaves out.
+// The File System Access API, which TypeScript's types of browsers leave out.
 declare global {
   interface Window {
     showDirectoryPicker?: (options: { id?: string; mode?: "readwrite" }) => Promise<FileSystemDirectoryHandle>;
   }
 }
 
-/** A new folder inside the one that the person picks; undefined where the browser has no such dialog. */
-export async function pickFolder(name: string): Promise<Sink | undefined> {
+/** A new folder inside the one that the person picks; undefined if the browser has no such dialog. */
+export async function pickFolder(name: string): Promise<DownloadTarget | undefined> {
   if (!window.showDirectoryPicker) return undefined;
   const picked = await window.showDirectoryPicker({ id: "webtune", mode: "readwrite" });
-  return new FolderSink(picked, await freeName(picked, name));
+  return new FolderTarget(picked, await freeName(picked, name));
 }
 
-/** What is in that folder already is left alone: `NAME-2` where `NAME` is taken. */
+/** Nothing in that folder is overwritten: `NAME-2` if `NAME` is taken. */
 async function freeName(picked: FileSystemDirectoryHandle, name: string): Promise<string> {
   const taken = new Set<string>();
   for await (const entry of picked.keys()) taken.add(entry);
@@ -41,8 +41,9 @@ async function freeName(picked: FileSystemDirectoryHandle, name: string): Promis
   }
 }
 
-class FolderSink implements Sink {
+class FolderTarget implements DownloadTarget {
   readonly name: string;
+  written = 0;
   #folder: FileSystemDirectoryHandle | undefined;
   #file: FileSystemWritableFileStream | undefined;
   #files = 0;
@@ -64,6 +65,7 @@ class FolderSink implements Sink {
 
   async write(bytes: Uint8Array): Promise<void> {
     await this.#file?.write(new Uint8Array(bytes));
+    this.written += bytes.length;
   }
 
   async close(): Promise<void> {
@@ -82,12 +84,18 @@ class FolderSink implements Sink {
   }
 }
 
-/** Each piece becomes a `Blob`, which the browser may keep on disk; nothing is compressed, as weights hardly shrink. */
-export class ZipSink implements Sink {
+/** Sizes and offsets in a zip have 32 bits. */
+const ZIP_LIMIT = 2 ** 32 - 1;
+/** For what comes before and after each file, and in the list at the end. */
+const ZIP_RESERVE = 2 ** 20;
+
+/** Each piece becomes a `Blob`, which the browser may move to disk. Nothing is compressed, as weights hardly shrink. */
+export class ZipTarget implements DownloadTarget {
   readonly #parts: Blob[] = [];
   readonly #zip: Zip;
   #file: ZipPassThrough | undefined;
   #failure: Error | undefined;
+  written = 0;
 
   constructor(readonly name: string) {
     this.#zip = new Zip((error, bytes) => {
@@ -103,6 +111,12 @@ export class ZipSink implements Sink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    this.written += bytes.length;
+    if (this.written > ZIP_LIMIT - ZIP_RESERVE) {
+      throw new Error(
+        `${this.name}: a zip holds at most 4 GiB; use a browser that can write into a folder, such as Chrome`,
+      );
+    }
     this.#file?.push(bytes);
     this.#check();
   }

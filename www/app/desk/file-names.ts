@@ -1,6 +1,4 @@
-/**
- * Enters: a model's name and the method. Leaves: the name of the file that carries the result away.
- */
+/** Names for the files that a person downloads. */
 import type { MethodType } from "webtune";
 
 const what: Record<MethodType, string> = {
@@ -12,10 +10,11 @@ const what: Record<MethodType, string> = {
 };
 
 /** `sentence-transformers/all-MiniLM-L6-v2` gives `all-MiniLM-L6-v2-adapter.zip`. */
-export function zipName(model: string, method: MethodType = "lora"): string {
-  const last = model.split("/").filter(Boolean).pop() ?? "model";
-  return `${fileName(last)}-${what[method]}.zip`;
-}
+export const zipName = (model: string, method: MethodType = "lora"): string =>
+  `${modelName(model)}-${what[method]}.zip`;
+
+/** The last part of a repository id or a path. */
+export const modelName = (model: string): string => fileName(model.split("/").filter(Boolean).pop() ?? "model");
 
 /** Words that every file system takes. */
 export const fileName = (words: string): string => words.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+|-+$/g, "");

@@ -1,10 +1,9 @@
-/**
- * Enters: the option drawer's fields as typed. Leaves: a run's options or the field that could not be read; and the way back.
- */
+/** Turns what was typed into the options drawer into a run's options, and a run's options back into typed values. */
 import type { ResolvedOptions } from "webtune";
-import type { OptionField } from "../sort/options";
+import { codeOf, messageOf } from "../ui/format";
+import type { OptionField } from "./options";
 
-/** By a field's path; an empty or absent one leaves the choice to the recipe. */
+/** By a field's path; an empty or absent one leaves the choice to the engine. */
 export type FieldValues = Record<string, string>;
 
 const typedIn = (values: FieldValues, path: string): string => (values[path] ?? "").trim();
@@ -43,7 +42,7 @@ const readers: Record<OptionField["kind"], (typed: string) => unknown> = {
   },
 };
 
-/** Fields that are empty or out of sight are left out, so that the engine decides. */
+/** Fields that are empty or not shown are left out, so that the engine decides. */
 export function readOptions<Options extends object>(
   fields: readonly OptionField[],
   values: FieldValues,
@@ -80,15 +79,18 @@ function optionAt(options: ResolvedOptions, path: string): unknown {
 /** A value as a person would type it into the field. */
 function typedValue(value: unknown): string {
   if (value === undefined || value === null) return "";
-  if (Array.isArray(value)) return value.join(", ");
+  if (Array.isArray(value)) return value.map(inWords).join(", ");
   if (typeof value !== "object") return String(value);
   return Object.entries(value)
-    .map(([name, one]) => `${name} = ${one}`)
+    .map(([name, one]) => `${name} = ${inWords(one)}`)
     .join("; ");
 }
 
+/** An object from a file need not become text by itself. */
+const inWords = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
 /** The drawer filled with the settings of an earlier run. */
-export function fieldsOf(fields: readonly OptionField[], options: ResolvedOptions): FieldValues {
+export function typedOptions(fields: readonly OptionField[], options: ResolvedOptions): FieldValues {
   const values: FieldValues = {};
   for (const { path, kind } of fields) {
     const value = optionAt(options, path);
@@ -100,18 +102,20 @@ export function fieldsOf(fields: readonly OptionField[], options: ResolvedOption
   return values;
 }
 
-/** The field that an `invalidOption` message speaks of: `method.r: expected …` names `method.r`, and so does `r: expected …`. */
-export function fieldOfMessage(
+/** The field that an `invalidOption` error is about, and what is wrong with it. */
+export function fieldOfError(
   fields: readonly OptionField[],
-  message: string,
+  error: unknown,
 ): { path: string; reason: string } | undefined {
-  const match = /^([A-Za-z0-9_.]+):\s*(.+)$/s.exec(message);
-  const named = match?.[1]?.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  const reason = match?.[2];
-  if (!named || !reason) return undefined;
+  if (codeOf(error) !== "invalidOption") return undefined;
+  const message = messageOf(error);
+  const [, first = "", rest = message] = /^([A-Za-z0-9_.]+):\s*(.+)$/s.exec(message) ?? [];
+  const { option = first } = error as { option?: string };
+  const named = option.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  if (named === "") return undefined;
   const last = named.split(".").pop();
   const field =
     fields.find(({ path }) => path === named || path === `${named}.type`) ??
     fields.find(({ path }) => path.split(".").pop() === last);
-  return field && { path: field.path, reason };
+  return field && { path: field.path, reason: rest };
 }

@@ -1,6 +1,4 @@
-/**
- * Enters: what a person chose and typed of a model's place. Leaves: the source to load, or what is still missing.
- */
+/** Turns the form of a model's source into the source to load, or says what is missing. */
 import type { ModelSource } from "webtune";
 import type { Folder } from "../ui/files";
 

@@ -1,16 +1,13 @@
-/**
- * Enters: changes from the actions. Leaves: one immutable state at a time, and word of each to those who listen.
- */
+/** Holds a desk's state: one immutable value at a time, and a notice of each change to all who listen. */
 import { useEffect, useState } from "preact/hooks";
 
 /** What was typed and chosen on a desk, by name. */
-export type Kept = Map<string, unknown>;
+export type Drafts = Map<string, unknown>;
 
-/** `announcement` is for the live region: the last thing worth hearing. */
 export class Store<S extends { announcement: string }> {
   state: S;
-  readonly kept: Kept = new Map();
-  readonly #listeners = new Set<(state: S) => void>();
+  readonly drafts: Drafts = new Map();
+  readonly #listeners = new Set<() => void>();
 
   constructor(initial: S) {
     this.state = initial;
@@ -24,31 +21,32 @@ export class Store<S extends { announcement: string }> {
     this.#set({ ...this.state, announcement });
   }
 
-  subscribe(listener: (state: S) => void): () => void {
+  subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   #set(state: S): void {
     this.state = state;
-    for (const listener of this.#listeners) listener(state);
+    for (const listener of this.#listeners) listener();
   }
 }
 
 export function useStore<S extends { announcement: string }>(store: Store<S>): S {
   const [state, set] = useState(store.state);
   useEffect(() => {
-    set(store.state);
-    return store.subscribe(set);
+    const take = () => set(store.state);
+    take();
+    return store.subscribe(take);
   }, [store]);
   return state;
 }
 
-/** State of a part that stays as it is while another desk is in view. */
-export function useKept<T>(kept: Kept, name: string, initial: T): [T, (next: T) => void] {
-  const [value, set] = useState<T>(() => (kept.has(name) ? (kept.get(name) as T) : initial));
+/** State of a part that stays as it is while the other desk is in view. */
+export function useDraft<T>(drafts: Drafts, name: string, initial: T): [T, (next: T) => void] {
+  const [value, set] = useState<T>(() => (drafts.has(name) ? (drafts.get(name) as T) : initial));
   const keep = (next: T) => {
-    kept.set(name, next);
+    drafts.set(name, next);
     set(next);
   };
   return [value, keep];

@@ -1,34 +1,32 @@
-/**
- * Enters: which desk is in view. Leaves: the choice between them, kept in the page's address.
- */
+/** The switch between the two desks, stored in the page's address. */
 import { useEffect, useRef } from "preact/hooks";
 import "../ui/segments.css";
 
-/** `classify` sorts texts under labels, `write` answers and goes on with texts. */
-export type Task = "classify" | "write";
+/** `classify` sorts texts under labels, `write` answers and continues texts. */
+export type TaskName = "classify" | "write";
 
 const KEY = "task";
 
-const tasks: { value: Task; label: string }[] = [
+const tasks: { value: TaskName; label: string }[] = [
   { value: "classify", label: "Sort texts" },
   { value: "write", label: "Write texts" },
 ];
 
-export function taskOfAddress(): Task {
+export function taskOfAddress(): TaskName {
   return new URL(location.href).searchParams.get(KEY) === "write" ? "write" : "classify";
 }
 
-export function taskToAddress(task: Task): void {
+export function taskToAddress(task: TaskName): void {
   const address = new URL(location.href);
   if (task === "classify") address.searchParams.delete(KEY);
   else address.searchParams.set(KEY, task);
   history.replaceState(history.state, "", address);
 }
 
-/** Set by a press, so that the new desk's switch takes over the keyboard's place. */
+/** Set by a press, so that the new desk's switch takes the keyboard focus. */
 let pressed = false;
 
-export function TaskSwitch({ task, onChange }: { task: Task; onChange: (task: Task) => void }) {
+export function TaskSwitch({ task, onChange }: { task: TaskName; onChange: (task: TaskName) => void }) {
   const chosen = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (pressed) chosen.current?.focus({ preventScroll: true });

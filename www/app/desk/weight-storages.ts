@@ -1,6 +1,4 @@
-/**
- * Enters: nothing. Leaves: the ways to keep frozen weights, in words.
- */
+/** The storage formats of frozen weights, in words. */
 import type { WeightStorage } from "webtune";
 import type { Segment } from "../ui/segments";
 

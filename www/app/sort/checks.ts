@@ -1,7 +1,4 @@
-/**
- * Enters: the rows of the table. Leaves: which are empty, repeated or in conflict, and how many each label has.
- */
-
+/** Checks the rows of the table: which are empty, repeated or contradictory, and how many each label has. */
 export interface Row {
   id: number;
   text: string;
@@ -22,7 +19,7 @@ export interface Checked {
   conflicts: number;
 }
 
-/** The words of `ParsedTable`: a duplicate or a conflict is measured against the rows before it, and is kept. */
+/** As in `ParsedTable`: a row repeats or contradicts rows above it, and is used all the same. */
 export function check(rows: readonly Row[]): Checked {
   const marks = new Map<number, Mark>();
   const seen = new Map<string, Set<string>>();

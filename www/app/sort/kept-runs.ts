@@ -1,6 +1,4 @@
-/**
- * Enters: records of runs. Leaves: the same after a reload, without the texts that they were judged on.
- */
+/** Stores records of runs on this device, without the texts that they were measured on. */
 import type { RunRecord } from "webtune";
 import { inStore } from "../desk/database";
 
@@ -10,7 +8,7 @@ export async function readRuns(): Promise<RunRecord[]> {
   return records.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
 }
 
-/** Texts are remembered in one place only, and only where a person asked for it. */
+/** Texts are remembered in one place only, and only if a person asked for it. */
 export async function writeRun({ rows: _texts, ...record }: RunRecord): Promise<void> {
   await inStore("runs", "readwrite", (store) => store.put(record, record.id));
 }

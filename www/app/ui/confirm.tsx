@@ -1,6 +1,4 @@
-/**
- * Enters: a question and what to do on yes. Leaves: a modal dialog; Escape means no.
- */
+/** A modal dialog that asks before something is lost. Escape means no. */
 import type { ComponentChild } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./confirm.css";
@@ -13,7 +11,7 @@ interface Question {
 }
 
 interface Confirm {
-  /** Asks where it is needed, otherwise acts at once. */
+  /** Asks if it is needed, and acts at once if not. */
   askIf: (needed: boolean, question: Question) => void;
   ask: (question: Question) => void;
   dialog: ComponentChild;

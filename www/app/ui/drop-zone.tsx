@@ -1,6 +1,4 @@
-/**
- * Enters: dropped files or folders. Leaves: their list; what stands inside is the way for keyboards.
- */
+/** A zone that takes dropped files and folders; its content is the way for keyboards. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Folder, folderFromDrop } from "./files";

@@ -1,6 +1,4 @@
-/**
- * Enters: a press. Leaves: the chosen files or folder. A real file input, so that keyboards and readers know it.
- */
+/** A button that opens the dialog for files or a folder. It is a real file input, which keyboards and screen readers know. */
 import { useRef } from "preact/hooks";
 import { type Folder, folderFromList } from "./files";
 

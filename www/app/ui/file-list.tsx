@@ -1,6 +1,4 @@
-/**
- * Enters: an export's files. Leaves: their names and sizes, folded away.
- */
+/** The names and sizes of an export's files, in a drawer. */
 import type { ExportedFile } from "webtune";
 import { bytes } from "./format";
 

@@ -1,6 +1,4 @@
-/**
- * Enters: what a person dropped or chose. Leaves: files with their paths inside the folder; zips, read and written.
- */
+/** Files and folders that a person dropped or chose, zips read and written, and downloads. */
 // The asynchronous calls of fflate start workers from `blob:` addresses, which the page's policy forbids.
 import { strFromU8, unzipSync, zipSync } from "fflate";
 import type { ExportedFile } from "webtune";
@@ -12,7 +10,7 @@ export interface FolderFile {
 }
 
 export interface Folder {
-  /** The folder's name, or empty where single files were chosen. */
+  /** The folder's name, or empty if single files were chosen. */
   name: string;
   files: FolderFile[];
 }
@@ -67,7 +65,7 @@ export async function adapterFiles(folder: Folder): Promise<ExportedFile[]> {
 
 async function readZip({ path: name, blob }: FolderFile): Promise<ExportedFile[]> {
   const data = new Uint8Array(await blob.arrayBuffer());
-  // A zip starts with a local file header; an empty one is of no use here.
+  // A zip starts with a local file header, unless it is empty.
   if (data.length < 4 || strFromU8(data.subarray(0, 4), true) !== "PK\x03\x04") {
     throw new Error(`${name}: expected a zip file, found ${data.length === 0 ? "an empty file" : "other bytes"}`);
   }
@@ -92,7 +90,7 @@ export function writeZip(files: readonly ExportedFile[]): Uint8Array<ArrayBuffer
   return new Uint8Array(zipSync(entries, { level: 1 }));
 }
 
-/** Hands a file to the person as a download. */
+/** Hands a file to the browser's downloads. */
 export function download(name: string, content: BlobPart, type: string): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");

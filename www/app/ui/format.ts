@@ -1,7 +1,4 @@
-/**
- * Enters: numbers and errors. Leaves: words for people.
- */
-
+/** Numbers and errors in words for people. */
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 
 export const count = (value: number): string => whole.format(value);
@@ -38,7 +35,7 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A loss or a rate with three figures that matter. */
+/** A loss or a rate with three significant figures. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return "not a number";
   if (value === 0) return "0";
@@ -52,13 +49,13 @@ export function listed(items: readonly (string | number)[], most = 8): string {
   return items.length > most ? `${shown} and ${count(items.length - most)} more` : shown;
 }
 
-/** What to show of anything that was thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error && error.message) return error.message;
   return String(error);
 }
 
-/** The package's `code`, where the error has one. */
+/** The package's `code`, if the error has one. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   if (error instanceof DOMException && error.name === "AbortError") return "aborted";

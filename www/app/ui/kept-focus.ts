@@ -1,11 +1,9 @@
-/**
- * Enters: where some work stands. Leaves: a row whose keyboard's place is kept as its buttons come, go and sleep.
- */
+/** Keeps the keyboard focus in a row of buttons that come and go. */
 import { useEffect, useRef } from "preact/hooks";
 
 /**
- * The pressed button goes or falls asleep as work begins and ends, and others wake up later: the keyboard's place stays in
- * their row, and moves on to the first that can be pressed.
+ * As work begins and ends, the pressed button is removed or disabled and others are enabled: the focus stays in their row
+ * and moves to the first that can be pressed.
  */
 export function useKeptFocus(status: unknown) {
   const row = useRef<HTMLDivElement>(null);

@@ -1,6 +1,4 @@
-/**
- * Enters: one or more series over steps. Leaves: a live plot, and the same in words below it.
- */
+/** A live plot of series over steps, and the same in words below it. */
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
@@ -13,20 +11,20 @@ export interface Series {
   values: (number | null)[];
   /** Draws a dot at every value. */
   dots?: boolean;
-  /** Draws a broken line, for what stands still. */
+  /** Draws a dashed line, for a value that does not change. */
   dashed?: boolean;
 }
 
 interface Props {
   title: string;
-  /** The same as the plot, in one or two sentences. */
+  /** What the plot shows, in one or two sentences. */
   summary: string;
   steps: number[];
   series: Series[];
   format: (value: number) => string;
   /** The last step of the run, so that the plot fills from left to right. */
   lastStep: number;
-  /** Fixed ends of the upright axis. */
+  /** Fixed ends of the vertical axis. */
   range?: [number, number];
   testId: string;
 }

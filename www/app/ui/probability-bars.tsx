@@ -1,6 +1,4 @@
-/**
- * Enters: a prediction. Leaves: one bar per label.
- */
+/** A prediction as one bar per label. */
 import type { Prediction } from "webtune";
 import { percent } from "./format";
 import "./bars.css";

@@ -1,6 +1,4 @@
-/**
- * Enters: a share of 1 or none, and words. Leaves: a progress bar with its text.
- */
+/** A progress bar with its text. */
 import "./progress-line.css";
 
 interface Props {

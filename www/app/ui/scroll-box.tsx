@@ -1,6 +1,4 @@
-/**
- * Enters: something that may be wider than the screen. Leaves: the same, scrolled sideways by pointer or keyboard.
- */
+/** Scrolls content that may be wider than the screen, by pointer or keyboard. */
 import type { ComponentChildren } from "preact";
 
 export function ScrollBox({ label, children }: { label: string; children: ComponentChildren }) {

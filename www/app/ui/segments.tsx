@@ -1,6 +1,4 @@
-/**
- * Enters: a few words to choose one of. Leaves: the choice, as radio buttons that stand side by side.
- */
+/** A choice of one among a few words, as radio buttons next to each other. */
 import "./segments.css";
 export interface Segment<Value extends string> {
   value: Value;

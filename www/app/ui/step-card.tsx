@@ -1,6 +1,4 @@
-/**
- * Enters: a step's number, title and content. Leaves: one section of the page.
- */
+/** A step of a desk: one section of the page. */
 import type { ComponentChildren } from "preact";
 import "./step-card.css";
 

@@ -1,6 +1,4 @@
-/**
- * Enters: which steps are done and which is next. Leaves: the list of steps, as links.
- */
+/** The list of steps as links, with how far each is. */
 import type { StepId } from "./step-card";
 import "./step-nav.css";
 

@@ -1,9 +1,7 @@
-/**
- * Enters: a row that a language model learns from. Leaves: it in words, as turns, and as the JSON that is read again.
- */
+/** The rows that a language model learns from: in words, as turns, and as the JSON that is read again. */
 import type { Message, ParsedText, TextRow } from "webtune";
 
-/** A part of a row, and whether it is learnt. */
+/** A part of a row, and whether it is learned. */
 export interface Turn {
   who: string;
   text: string;

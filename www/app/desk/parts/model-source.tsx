@@ -1,6 +1,4 @@
-/**
- * Enters: where a model may come from. Leaves: the person's choice of one of three ways.
- */
+/** Where a model may come from: one of three choices, with its fields. */
 import type { TargetedInputEvent } from "preact";
 import { DropZone } from "../../ui/drop-zone";
 import { FileButton } from "../../ui/file-button";

@@ -1,29 +1,19 @@
-/**
- * Enters: typed values and their errors. Leaves: a drawer with every setting of a run.
- */
+/** A drawer with every setting of a run, and what is wrong with each. */
 import { useEffect, useState } from "preact/hooks";
-import type { OptionField, OptionGroup } from "../../sort/options";
+import type { OptionField, OptionGroup } from "../options";
 import { type FieldValues, isShown } from "../read-options";
 import "./option-drawer.css";
 
-/** How the drawer speaks of what is left empty. */
+/** What the drawer says of fields that are left empty. */
 export interface DrawerWords {
-  /** Behind the title where nothing is set, and where something is. */
+  /** After the title if nothing is set, and if something is. */
   none: string;
   rest: string;
   help: string;
-  /** In an empty field that says nothing of its own. */
+  /** In an empty field that has no words of its own. */
   empty: string;
   reset: string;
 }
-
-export const byRecipe: DrawerWords = {
-  none: "all by recipe",
-  rest: "the rest by recipe",
-  help: "What is left empty, the recipe decides from your examples and this device. It says what it chose when a run starts.",
-  empty: "recipe decides",
-  reset: "Back to the recipe alone",
-};
 
 interface Props {
   groups: readonly OptionGroup[];
@@ -31,7 +21,7 @@ interface Props {
   values: FieldValues;
   errors: FieldValues;
   disabled: boolean;
-  /** Of the fields' ids, where two drawers stand on one page. */
+  /** Of the fields' ids: a page may have two drawers. */
   idPrefix?: string;
   onChange: (path: string, value: string) => void;
   onReset: () => void;
@@ -54,7 +44,7 @@ export function OptionDrawer({
   useEffect(() => {
     if (!wrong || disabled) return;
     setOpen(true);
-    // Once the drawer is open, as what is folded away takes no focus.
+    // Once the drawer is open: a closed one takes no focus.
     const frame = requestAnimationFrame(() => {
       const field = document.getElementById(`${idPrefix}-${wrong}`);
       field?.focus({ preventScroll: true });

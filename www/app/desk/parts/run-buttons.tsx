@@ -1,46 +1,23 @@
-/**
- * Enters: where a run stands. Leaves: the buttons that start, pause and stop it, with the keyboard's place kept among them.
- */
-
-import type { RunStatus } from "../../sort/state";
+/** The buttons that start, pause and stop a run. The keyboard focus stays among them as they come and go. */
 import { useKeptFocus } from "../../ui/kept-focus";
-import type { RunControls } from "../run-controls";
+import type { RunStatus } from "../state";
 
 interface Props {
   status: RunStatus;
-  controls: Pick<RunControls<unknown>, "pause" | "resume" | "stop">;
-  /** Something has been tuned already. */
+  actions: { pause(): void; resume(): void; stop(): void };
+  /** Something was tuned before. */
   again: boolean;
-  /** What a run needs is there. */
+  /** Everything that a run needs is there. */
   ready: boolean;
   onStart: () => void;
 }
 
-export function RunButtons({ status, controls, again, ready, onStart }: Props) {
+export function RunButtons({ status, actions, again, ready, onStart }: Props) {
   const row = useKeptFocus(status);
+  const canStop = status === "running" || status === "paused";
   return (
     <div class="row" ref={row} tabIndex={-1}>
-      {status !== "idle" ? (
-        <>
-          {status === "paused" ? (
-            <button type="button" class="primary" data-testid="resume" onClick={() => controls.resume()}>
-              Resume
-            </button>
-          ) : (
-            <button type="button" data-testid="pause" disabled={status !== "running"} onClick={() => controls.pause()}>
-              Pause
-            </button>
-          )}
-          <button
-            type="button"
-            data-testid="stop"
-            disabled={status !== "running" && status !== "paused"}
-            onClick={() => controls.stop()}
-          >
-            Stop and keep the best
-          </button>
-        </>
-      ) : (
+      {status === "idle" ? (
         <button
           type="button"
           class={ready && !again ? "primary" : ""}
@@ -50,6 +27,21 @@ export function RunButtons({ status, controls, again, ready, onStart }: Props) {
         >
           {again ? "Train again" : "Start training"}
         </button>
+      ) : (
+        <>
+          {status === "paused" ? (
+            <button type="button" class="primary" data-testid="resume" onClick={() => actions.resume()}>
+              Resume
+            </button>
+          ) : (
+            <button type="button" data-testid="pause" disabled={status !== "running"} onClick={() => actions.pause()}>
+              Pause
+            </button>
+          )}
+          <button type="button" data-testid="stop" disabled={!canStop} onClick={() => actions.stop()}>
+            Stop and keep the best
+          </button>
+        </>
       )}
     </div>
   );

@@ -1,23 +1,22 @@
-/**
- * Enters: how frozen weights are to be kept. Leaves: the choice.
- */
-import type { WeightStorage } from "webtune";
+/** The choice of how the frozen weights are stored. */
 import { Segments } from "../../ui/segments";
+import { type DeskState, isBusy } from "../state";
+import type { Store } from "../store";
+import type { TaskTypes } from "../task";
 import { storageSegments } from "../weight-storages";
 
-interface Props {
-  storage: WeightStorage;
-  disabled: boolean;
-  onChange: (storage: WeightStorage) => void;
+interface Props<T extends TaskTypes> {
+  state: DeskState<T>;
+  store: Store<DeskState<T>>;
 }
 
-export const StorageChoice = ({ storage, disabled, onChange }: Props) => (
+export const StorageChoice = <T extends TaskTypes>({ state: { model, run }, store }: Props<T>) => (
   <Segments
     legend="Frozen weights"
     name="storage"
     choices={storageSegments}
-    value={storage}
-    disabled={disabled}
-    onChange={onChange}
+    value={model.storage}
+    disabled={isBusy(run) || model.status === "loading"}
+    onChange={(storage) => store.patch("model", { storage })}
   />
 );

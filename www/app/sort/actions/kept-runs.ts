@@ -1,19 +1,17 @@
-/**
- * Enters: records of runs, and what a person does with them. Leaves: runs that are kept, compared, renamed, handed out as files.
- */
-import { type Comparison, compareRuns, type RunRecord, recordFromJson, recordToJson } from "webtune";
+/** Records of finished runs: stored, compared, renamed, exported, imported and deleted. */
+import { type Comparison, compareRuns, type RunRecord, type RunRecorder, recordFromJson, recordToJson } from "webtune";
 import { fileName } from "../../desk/file-names";
-import { fieldsOf } from "../../desk/read-options";
+import { typedOptions } from "../../desk/read-options";
 import { download, type Folder } from "../../ui/files";
 import { counted, messageOf } from "../../ui/format";
 import { deleteRun, readRuns, writeRun } from "../kept-runs";
-import { optionFields } from "../options";
-import type { Store } from "../state";
+import { sortFields } from "../options";
+import type { SortStore } from "../state";
 
-export class RunsActions {
+export class KeptRunsActions {
   #comparing = 0;
 
-  constructor(private readonly store: Store) {}
+  constructor(private readonly store: SortStore) {}
 
   async recall(): Promise<void> {
     try {
@@ -29,11 +27,17 @@ export class RunsActions {
     }
   }
 
-  async add(run: RunRecord): Promise<void> {
-    const record = { ...run, name: this.#freeName(run.name) };
+  /** Adds a finished run. A record that cannot be made costs no more than itself. */
+  async add(recorder: RunRecorder): Promise<void> {
     this.store.patch("runs", { note: undefined, error: undefined });
-    this.#set([...this.#records, record]);
-    await this.#keep(record);
+    try {
+      const run = recorder.finish();
+      const record = { ...run, name: this.#freeName(run.name) };
+      this.#set([...this.#records, record]);
+      await this.#keep(record);
+    } catch (error) {
+      this.store.patch("runs", { error: `This run cannot be listed: ${messageOf(error)}` });
+    }
   }
 
   async rename(id: string, name: string): Promise<void> {
@@ -48,8 +52,8 @@ export class RunsActions {
   async remove(id: string): Promise<void> {
     const record = this.#find(id);
     if (!record) return;
-    const { unkept, hidden } = this.store.state.runs;
-    this.store.patch("runs", { unkept: without(unkept, id), hidden: without(hidden, id), error: undefined });
+    const { unstored, hidden } = this.store.state.runs;
+    this.store.patch("runs", { unstored: without(unstored, id), hidden: without(hidden, id), error: undefined });
     this.#set(this.#records.filter((one) => one.id !== id));
     this.store.announce(`${record.name} was deleted.`);
     try {
@@ -66,7 +70,7 @@ export class RunsActions {
     if (!record) return;
     const name = `${fileName(record.name) || "run"}.run.json`;
     download(name, recordToJson(record, { rows: withTexts }), "application/json");
-    this.store.patch("runs", { unkept: without(this.store.state.runs.unkept, id) });
+    this.store.patch("runs", { unstored: without(this.store.state.runs.unstored, id) });
     this.store.announce(`${name} was handed to the browser's downloads.`);
   }
 
@@ -83,17 +87,18 @@ export class RunsActions {
         this.store.patch("runs", { error: `${path}: ${messageOf(error)}` });
       }
     }
-    if (read > 0) this.store.patch("runs", { note: `${counted(read, "run")} brought in.` });
+    if (read > 0) this.store.patch("runs", { note: `${counted(read, "run")} imported.` });
   }
 
   /** Fills the drawer and the label descriptions with what that run used. */
   useSettings(id: string): void {
     const record = this.#find(id);
     if (!record) return;
-    this.store.patch("run", { options: fieldsOf(optionFields, record.options), fieldErrors: {}, error: undefined });
-    const descriptions = (record.options.labelDescriptions ?? {}) as Record<string, string>;
-    // A run without any takes away nothing that was written since.
-    if (Object.keys(descriptions).length > 0) this.store.patch("examples", { descriptions });
+    this.store.patch("run", { options: typedOptions(sortFields, record.options), fieldErrors: {}, error: undefined });
+    const written = Object.entries(record.options.labelDescriptions ?? {});
+    const descriptions = new Map(written.filter(([, words]) => typeof words === "string"));
+    // A run without descriptions deletes nothing that was written since.
+    if (descriptions.size > 0) this.store.patch("labels", { descriptions });
     this.store.announce(`The options are those of ${record.name} now.`);
   }
 
@@ -151,14 +156,14 @@ export class RunsActions {
   }
 
   async #keep(record: RunRecord): Promise<void> {
-    const { unkept } = this.store.state.runs;
+    const { unstored } = this.store.state.runs;
     try {
       await writeRun(record);
-      this.store.patch("runs", { unkept: without(unkept, record.id) });
+      this.store.patch("runs", { unstored: without(unstored, record.id) });
     } catch (error) {
       this.store.patch("runs", {
-        unkept: new Set([...unkept, record.id]),
-        error: `This browser did not keep ${record.name}: ${messageOf(error)}. It stays until this page is closed; export it to have it later.`,
+        unstored: new Set([...unstored, record.id]),
+        error: `This browser did not store ${record.name}: ${messageOf(error)}. It stays until this page is closed; export it to have it later.`,
       });
     }
   }

@@ -1,150 +1,109 @@
-/**
- * Enters: the usable rows and the drawer's fields. Leaves: a run's events as state, and at its end the files and the record.
- */
-import { type Example, type FineTuner, RunRecorder, type TrainEvent, type TrainOptions } from "webtune";
-import { zipName } from "../../desk/file-names";
-import { readOptions } from "../../desk/read-options";
-import { RunControls } from "../../desk/run-controls";
-import { TimeLeft } from "../../desk/time-left";
-import { codeOf, messageOf, percent } from "../../ui/format";
-import { takeEvaluation, takeStep } from "../curves";
-import { optionFields } from "../options";
-import { emptyRun, noCurves, type Store } from "../state";
-import type { RunsActions } from "./kept-runs";
+/** A classifier's run: its events as state, and its record for the comparison of runs. */
+import { RunRecorder, type TrainEvent, type TrainOptions } from "webtune";
+import type { ModelActions } from "../../desk/actions/model";
+import { RunActions } from "../../desk/actions/run";
+import { noCurves } from "../../desk/state";
+import { percent } from "../../ui/format";
+import type { Row } from "../checks";
+import type { EventOf, Findings, SortStore, SortTypes } from "../state";
+import { sortTask } from "../task";
+import type { KeptRunsActions } from "./kept-runs";
 
-export class RunActions {
-  readonly controls: RunControls<TrainEvent>;
-  #time = new TimeLeft();
+/** Rates of layers are stored this often over a run, and whenever a layer is frozen or unfrozen. */
+const RATE_SAMPLES = 100;
+
+export class SortRunActions extends RunActions<SortTypes> {
+  #recorder: RunRecorder | undefined;
 
   constructor(
-    private readonly store: Store,
-    private readonly tuner: () => FineTuner | undefined,
-    private readonly runs: RunsActions,
-    /** The engine is gone, and with it the model; exported files stay. */
-    private readonly crashed: () => void,
+    private readonly sort: SortStore,
+    model: ModelActions<SortTypes>,
+    private readonly runs: KeptRunsActions,
   ) {
-    this.controls = new RunControls(
-      {
-        read: () => store.state.run,
-        write: (change) => store.patch("run", change),
-        announce: (text) => store.announce(text),
-      },
-      () => this.#time.forgetFeatures(),
-    );
+    super(sort, model, sortTask);
   }
 
-  async start(examples: Example[]): Promise<void> {
-    const { store } = this;
-    const tuner = this.tuner();
-    if (!tuner) return;
-    const { options, errors } = readOptions<TrainOptions>(optionFields, store.state.run.options);
-    if (Object.keys(errors).length > 0) {
-      this.controls.refuse(errors);
-      return;
-    }
-    store.patch("run", { ...emptyRun(store.state.run.options), status: "starting" });
-    store.announce("Training starts.");
-    this.#time = new TimeLeft();
-    const before = store.state.result.files;
-    const recorder = new RunRecorder({
-      model: tuner.model.name,
-      device: tuner.device.device,
-      data: store.state.examples.source?.name ?? "rows of the table",
+  /** Descriptions only of labels that train: the engine refuses others. */
+  protected override moreOptions(rows: readonly Row[], options: TrainOptions): TrainOptions {
+    const { table, labels, model } = this.sort.state;
+    this.#recorder = new RunRecorder({
+      model: model.info?.name ?? "model",
+      device: model.report?.device ?? "cpu",
+      data: table.source?.name ?? "rows of the table",
     });
-    try {
-      const run = tuner.train(examples, { ...options, ...this.#descriptions(examples) });
-      this.controls.run = run;
-      for await (const event of run) {
-        recorder.take(event);
-        this.#take(event);
-        if (event.type !== "finished") continue;
-        void this.runs.add(recorder.finish());
-        await this.#keepFiles(tuner);
-      }
-    } catch (error) {
-      await this.controls.fail(error, {
-        fields: optionFields,
-        crashed: this.crashed,
-        kept: () => store.state.result.files !== undefined,
-        hasStarted: store.state.run.started !== undefined,
-        restore: before && (() => tuner.importAdapter(before)),
-      });
-    } finally {
-      this.controls.run = undefined;
-      store.patch("run", { status: "idle", etaMs: undefined });
-    }
-  }
-
-  /** Only of labels that train, as the engine refuses others. */
-  #descriptions(examples: Example[]): TrainOptions {
-    const labels = new Set(examples.map(({ label }) => label));
-    const written = Object.entries(this.store.state.examples.descriptions)
+    const used = new Set(rows.map(({ label }) => label.trim()));
+    const written = [...labels.descriptions]
       .map(([label, words]) => [label, words.trim()] as const)
-      .filter(([label, words]) => labels.has(label) && words !== "");
-    return written.length > 0 ? { labelDescriptions: Object.fromEntries(written) } : {};
+      .filter(([label, words]) => used.has(label) && words !== "");
+    return written.length > 0 ? { ...options, labelDescriptions: Object.fromEntries(written) } : options;
   }
 
-  #take(event: TrainEvent): void {
-    const { store } = this;
-    const { run } = store.state;
+  protected override onFinished(): void {
+    if (this.#recorder) void this.runs.add(this.#recorder);
+  }
+
+  protected override take(event: TrainEvent): void {
+    this.#recorder?.take(event);
+    const { findings, curves } = this.sort.state.run;
     switch (event.type) {
       case "started":
-        store.patch("run", { started: event, status: run.status === "starting" ? "running" : run.status });
-        return;
+        this.takeStarted(event);
+        break;
       case "features":
-        store.patch("run", { features: event, etaMs: this.#time.features(event) });
-        return;
-      case "baselines": {
-        const { zeroShot, centroid, probe } = event.validation;
-        const { accuracy, macroF1 } = probe;
-        const judged = [{ step: 0, epoch: 0, stage: "probe" as const, accuracy, macroF1, best: true }];
-        store.patch("run", { baselines: event.validation, curves: { ...noCurves, judged }, etaMs: undefined });
-        store.announce(
-          `Before tuning: zero-shot is right on ${percent(zeroShot.accuracy)} of the validation rows, nearest centroid on ${percent(centroid.accuracy)}, the linear probe on ${percent(accuracy)}.`,
-        );
-        return;
-      }
+        this.takePrepared(event);
+        break;
+      case "baselines":
+        this.#takeBaselines(event);
+        break;
       case "recipe":
-        store.patch("run", { recipe: event });
-        return;
+        this.takeFindings({ recipe: event });
+        break;
       case "seed": {
-        // The probe is the same for every seed, and the one to beat for each.
-        const judged = run.curves.judged.slice(0, 1).map((point) => ({ ...point, best: true }));
-        store.patch("run", { seed: event, curves: { ...noCurves, judged } });
-        return;
+        // The probe is the same for every seed, and the result to beat for each.
+        const evaluations = curves.evaluations.slice(0, 1).map((probe) => ({ ...probe, best: true }));
+        this.sort.patch("run", { curves: { ...noCurves, evaluations } });
+        this.takeFindings({ seed: event, headRates: [], groups: [] });
+        break;
       }
-      case "step":
-        store.patch("run", { curves: takeStep(run.curves, event), etaMs: this.#time.step(event, run.seed) });
-        return;
-      case "evaluation":
-        store.patch("run", { curves: takeEvaluation(run.curves, event) });
-        store.announce(
-          `${event.stage === "contrastive" ? "Contrastive stage" : `Epoch ${event.epoch}`}: ${percent(event.validation.accuracy)} of the validation rows are right.`,
-        );
-        return;
+      case "step": {
+        const { stage, headLearningRate } = event;
+        const headRates = [...(findings.headRates ?? []), headLearningRate];
+        this.takeFindings({ stage, headRates, groups: withGroups(findings, event) });
+        const seedsLeft = findings.seed ? findings.seed.count - findings.seed.index - 1 : 0;
+        this.takeStep(event, seedsLeft * event.totalSteps);
+        break;
+      }
+      case "evaluation": {
+        const { step, epoch, stage, best, validation } = event;
+        this.takeEvaluation({ step, epoch, stage, best, accuracy: validation.accuracy, macroF1: validation.macroF1 });
+        const when = stage === "contrastive" ? "Contrastive stage" : `Epoch ${epoch}`;
+        this.sort.announce(`${when}: ${percent(validation.accuracy)} of the validation rows are right.`);
+        break;
+      }
       case "seedFinished":
-        store.patch("run", { seedRuns: [...run.seedRuns, event] });
-        return;
+        this.takeFindings({ seedRuns: [...(findings.seedRuns ?? []), event] });
+        break;
       case "finished":
-        store.patch("result", {
-          finished: event,
-          origin: "trained",
-          exported: false,
-          files: undefined,
-          zip: zipName(store.state.model.info?.name ?? "model", event.options.method.type),
-          version: store.state.result.version + 1,
-        });
-        store.announce(event.message);
+        this.takeFinished(event);
+        break;
     }
   }
 
-  /** The files are taken at once, so that they survive whatever happens to the engine later. */
-  async #keepFiles(tuner: FineTuner): Promise<void> {
-    try {
-      this.store.patch("result", { files: await tuner.exportAdapter() });
-    } catch (error) {
-      if (codeOf(error) === "crashed") this.crashed();
-      this.store.patch("result", { exportError: messageOf(error) });
-    }
+  #takeBaselines({ validation }: EventOf<"baselines">): void {
+    const { zeroShot, centroid, probe } = validation;
+    const { accuracy, macroF1 } = probe;
+    this.takeFindings({ baselines: validation });
+    this.takeEvaluation({ step: 0, epoch: 0, stage: "probe", accuracy, macroF1, best: true });
+    this.sort.announce(
+      `Before tuning: zero-shot is right on ${percent(zeroShot.accuracy)} of the validation rows, nearest centroid on ${percent(centroid.accuracy)}, the linear probe on ${percent(accuracy)}.`,
+    );
   }
+}
+
+function withGroups(findings: Partial<Findings>, { step, totalSteps, groups }: EventOf<"step">): Findings["groups"] {
+  const stored = findings.groups ?? [];
+  const before = stored.at(-1)?.groups;
+  const moved = groups.some(({ frozen }, index) => frozen !== before?.[index]?.frozen);
+  const isSample = step === totalSteps || step % Math.ceil(totalSteps / RATE_SAMPLES) === 0;
+  return moved || isSample ? [...stored, { step, groups }] : stored;
 }

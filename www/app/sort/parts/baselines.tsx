@@ -1,6 +1,4 @@
-/**
- * Enters: the baselines' reports, and the tuned model's where there is one. Leaves: their accuracies beside each other.
- */
+/** The accuracies of the baselines, and of the tuned model if there is one. */
 import type { Baselines, Comparison, Report } from "webtune";
 import { figure, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
@@ -16,9 +14,9 @@ export const baselineNames: Record<keyof Baselines, string> = {
 };
 
 const how: Record<keyof Baselines, string> = {
-  zeroShot: "similarity to the labels' words; nothing is learnt",
+  zeroShot: "similarity to the labels' words; nothing is learned",
   centroid: "similarity to the mean of each label's texts",
-  probe: "a linear head on the untouched model",
+  probe: "a linear head on the untuned model",
 };
 
 interface Props {
@@ -33,12 +31,12 @@ export function BaselineTable({ baselines, best, tuned }: Props) {
     <ScrollBox label="Baselines">
       <table class="roomy" data-testid="baselines">
         <caption>
-          {tuned ? "Beside what needs no fine-tuning" : "Before tuning, on the validation rows"}; whiskers are 95%
+          {tuned ? "Next to what needs no fine-tuning" : "Before tuning, on the validation rows"}; whiskers are 95%
           intervals from {percent(from, 0)} to 100%
         </caption>
         <thead>
           <tr>
-            <th scope="col">Way</th>
+            <th scope="col">Method</th>
             <th scope="col">Accuracy</th>
             <th scope="col" class="number">
               Macro F1

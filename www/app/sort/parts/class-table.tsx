@@ -1,6 +1,4 @@
-/**
- * Enters: an evaluation. Leaves: precision, recall and F1 of each label, with the best baseline's F1 beside.
- */
+/** Precision, recall and F1 of each label, next to the best baseline's F1. */
 import type { Evaluation } from "webtune";
 import { count, percent, points } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
@@ -12,7 +10,7 @@ export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
   return (
     <ScrollBox label="Per label">
       <table data-testid="class-table">
-        <caption>Each label, tuned; beside the {baselineNames[bestBaseline].toLowerCase()} baseline</caption>
+        <caption>Each label, tuned and compared with the {baselineNames[bestBaseline].toLowerCase()} baseline</caption>
         <thead>
           <tr>
             <th scope="col">Label</th>

@@ -1,6 +1,4 @@
-/**
- * Enters: the columns found in a source, or none where it could not be read. Leaves: the columns and format to use.
- */
+/** The columns and the format of a source, as found or as chosen. */
 import { useId, useState } from "preact/hooks";
 import type { ParsedTable, ParseOptions, TableFormat } from "webtune";
 import "../../desk/parts/option-drawer.css";
@@ -21,7 +19,7 @@ const formats: { value: TableFormat; label: string }[] = [
   { value: "labelTab", label: "label, tab, text" },
 ];
 
-export function SourcePicker({ name, found, busy, onRead }: Props) {
+export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const id = useId();
   const [format, setFormat] = useState<TableFormat | "">(found?.format ?? "");
   const [text, setText] = useState(found?.textColumn ?? "");
@@ -79,7 +77,7 @@ export function SourcePicker({ name, found, busy, onRead }: Props) {
           value={format}
           onChange={(event) => setFormat(event.currentTarget.value as TableFormat | "")}
         >
-          {found ? null : <option value="">Found out by itself</option>}
+          {found ? null : <option value="">Detected automatically</option>}
           {formats.map((one) => (
             <option key={one.value} value={one.value}>
               {one.label}

@@ -1,6 +1,4 @@
-/**
- * Enters: records of runs. Leaves: their losses and accuracies, one line per run in the same two plots.
- */
+/** The losses and accuracies of runs, one line per run in two plots. */
 import { useMemo } from "preact/hooks";
 import type { RunRecord } from "webtune";
 import { counted, figure, listed, percent } from "../../ui/format";
@@ -8,7 +6,7 @@ import { Plot, type Series } from "../../ui/plot";
 
 const COLORS = 6;
 
-/** By a run's place among all, so that it keeps its colour while others are hidden. */
+/** By a run's place among all, so that its colour stays the same while others are hidden. */
 export const runColor = (index: number): string => `--series-${(index % COLORS) + 1}`;
 
 interface Point {
@@ -21,7 +19,7 @@ interface Drawn {
   index: number;
 }
 
-export function RunPlots({ records, hidden }: { records: RunRecord[]; hidden: ReadonlySet<string> }) {
+export function ComparePlots({ records, hidden }: { records: RunRecord[]; hidden: ReadonlySet<string> }) {
   const drawn = useMemo(
     () => records.map((record, index) => ({ record, index })).filter(({ record }) => !hidden.has(record.id)),
     [records, hidden],
@@ -31,7 +29,7 @@ export function RunPlots({ records, hidden }: { records: RunRecord[]; hidden: Re
     [drawn],
   );
   const accuracy = useMemo(() => overlaid(drawn, accuraciesOf, true), [drawn]);
-  if (drawn.length === 0) return <p class="muted">Tick a run to see its curves.</p>;
+  if (drawn.length === 0) return <p class="muted">Select a run to see its curves.</p>;
   const last = Math.max(loss.steps.at(-1) ?? 0, accuracy.steps.at(-1) ?? 0);
   const lowestShare = Math.min(0.9, ...accuracy.series.flatMap(({ values }) => values.map((value) => value ?? 1)));
   const best = drawn.map(({ record }) => `${record.name} ${percent(record.tuned.accuracy)}`);
@@ -44,7 +42,7 @@ export function RunPlots({ records, hidden }: { records: RunRecord[]; hidden: Re
       <Plot
         testId="compare-accuracy"
         title="Validation accuracy"
-        summary={`${counted(drawn.length, "run")}; kept: ${listed(best)}.`}
+        summary={`${counted(drawn.length, "run")}; best: ${listed(best)}.`}
         steps={accuracy.steps}
         series={accuracy.series}
         format={(value) => percent(value, 0)}

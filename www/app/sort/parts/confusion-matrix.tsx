@@ -1,6 +1,4 @@
-/**
- * Enters: an evaluation. Leaves: true labels against predicted ones, shaded, of the tuned model or a baseline.
- */
+/** True labels against predicted ones, shaded, of the tuned model or a baseline. */
 import { useId, useState } from "preact/hooks";
 import type { Baselines, Evaluation } from "webtune";
 import { count } from "../../ui/format";

@@ -1,6 +1,4 @@
-/**
- * Enters: a comparison on the same rows. Leaves: the difference, its interval, and whether it is more than noise.
- */
+/** The difference of two runs on the same rows, its interval, and whether it is more than noise. */
 import type { Comparison } from "webtune";
 import { points } from "../../ui/format";
 

@@ -1,6 +1,4 @@
-/**
- * Enters: a share and its interval. Leaves: a dot on a whisker; the figures stand beside it as text.
- */
+/** A share and its interval as a dot on a whisker; the figures are next to it as text. */
 import type { Report } from "webtune";
 import "./interval-bar.css";
 

@@ -1,22 +1,24 @@
-/**
- * Enters: how many rows each label has, and what a person wrote of it. Leaves: one bar per label, and the words to edit.
- */
-import { counted } from "../../ui/format";
+/** How many rows each label has, as bars, and the words that describe it to the zero-shot baseline. */
+import { counted, count as format } from "../../ui/format";
 import "../../ui/bars.css";
+
+/** Labels shown at once: one input for each would freeze the page if a column of ids is chosen as the label. */
+const MOST = 200;
 
 interface Props {
   labels: { label: string; count: number }[];
-  descriptions: Record<string, string>;
+  descriptions: ReadonlyMap<string, string>;
   onDescribe: (label: string, description: string) => void;
 }
 
 export function LabelCounts({ labels, descriptions, onDescribe }: Props) {
-  const most = Math.max(1, ...labels.map(({ count }) => count));
-  const written = labels.filter(({ label }) => descriptions[label]?.trim()).length;
+  const most = labels.reduce((largest, { count }) => Math.max(largest, count), 1);
+  const written = labels.filter(({ label }) => descriptions.get(label)?.trim()).length;
+  const shown = labels.slice(0, MOST);
   return (
     <>
       <ul class="bars" aria-label="Examples per label" data-testid="label-counts">
-        {labels.map(({ label, count }) => (
+        {shown.map(({ label, count }) => (
           <li key={label}>
             <span class="bar-name" title={label}>
               {label}
@@ -31,16 +33,21 @@ export function LabelCounts({ labels, descriptions, onDescribe }: Props) {
           </li>
         ))}
       </ul>
+      {labels.length > MOST ? (
+        <p class="muted" data-testid="labels-left-out">
+          And {format(labels.length - MOST)} more labels.
+        </p>
+      ) : null}
       <details class="drawer" data-testid="label-descriptions">
         <summary>
-          Describe the labels <span class="muted">{written > 0 ? `${written} described` : "zero-shot reads this"}</span>
+          Describe the labels <span class="muted">{written > 0 ? `${written} described` : "for zero-shot"}</span>
         </summary>
         <p class="help">
-          The zero-shot baseline compares each text with these words, or with the label's name where there are none.
-          They train nothing.
+          The zero-shot baseline compares each text with these words, or with the label's name if there are none. They
+          are not used for training.
         </p>
         <div class="option-grid">
-          {labels.map(({ label }, index) => (
+          {shown.map(({ label }, index) => (
             <div class="field" key={label}>
               <label for={`describe-${index}`}>{label}</label>
               <input
@@ -48,7 +55,7 @@ export function LabelCounts({ labels, descriptions, onDescribe }: Props) {
                 data-testid={`describe-${label}`}
                 autocomplete="off"
                 placeholder={label}
-                value={descriptions[label] ?? ""}
+                value={descriptions.get(label) ?? ""}
                 onInput={(event) => onDescribe(label, event.currentTarget.value)}
               />
             </div>

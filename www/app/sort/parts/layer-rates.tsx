@@ -1,6 +1,4 @@
-/**
- * Enters: each layer's rate over the steps. Leaves: one strip per layer, from the head down, dark where it learns fast.
- */
+/** Each layer's learning rate over the steps, as one strip per layer from the head down. */
 import { useMemo } from "preact/hooks";
 import type { GroupRate } from "webtune";
 import { counted, figure } from "../../ui/format";
@@ -141,7 +139,7 @@ function cellsOf(points: ({ step: number } & GroupRate)[], length: number): Cell
 }
 
 function courseOf(points: ({ step: number } & GroupRate)[]): string {
-  const thawed = points.find(({ frozen }) => !frozen);
-  if (!thawed) return points.length > 0 ? "always" : "";
-  return points[0]?.frozen ? `until step ${thawed.step}` : "never";
+  const unfrozen = points.find(({ frozen }) => !frozen);
+  if (!unfrozen) return points.length > 0 ? "always" : "";
+  return points[0]?.frozen ? `until step ${unfrozen.step}` : "never";
 }

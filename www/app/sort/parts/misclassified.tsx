@@ -1,6 +1,4 @@
-/**
- * Enters: an evaluation. Leaves: the rows that the tuned model gets wrong, the surest mistakes first.
- */
+/** The rows that the tuned model gets wrong, the most confident mistakes first. */
 import { useState } from "preact/hooks";
 import type { EvaluatedRow, Evaluation } from "webtune";
 import { counted, percent } from "../../ui/format";
@@ -9,7 +7,7 @@ import { ScrollBox } from "../../ui/scroll-box";
 const PORTION = 20;
 
 /** The tuned model's probability of what it predicted. */
-function sureness(row: EvaluatedRow): number {
+function confidence(row: EvaluatedRow): number {
   const top = Math.max(...row.logits);
   return 1 / row.logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
 }
@@ -18,7 +16,7 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
   const [most, setMost] = useState(PORTION);
   const wrong = evaluation.rows
     .filter((row) => row.predicted !== row.label)
-    .map((row) => ({ row, sure: sureness(row) }))
+    .map((row) => ({ row, sure: confidence(row) }))
     .sort((a, b) => b.sure - a.sure);
   if (wrong.length === 0) {
     return (
@@ -31,14 +29,14 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
     <>
       <ScrollBox label="Misclassified rows">
         <table class="misclassified" data-testid="misclassified">
-          <caption>{counted(wrong.length, "misclassified row")}, the surest mistakes first</caption>
+          <caption>{counted(wrong.length, "misclassified row")}, the most confident mistakes first</caption>
           <thead>
             <tr>
               <th scope="col">Text</th>
               <th scope="col">Label</th>
               <th scope="col">Predicted</th>
               <th scope="col" class="number">
-                Sure
+                Confidence
               </th>
               <th scope="col">Baseline said</th>
             </tr>

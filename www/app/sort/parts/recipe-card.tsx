@@ -1,8 +1,7 @@
-/**
- * Enters: what a recipe chose for this run. Leaves: the choices and the reason of each.
- */
+/** What a recipe chose for a run, and why. */
+
+import { methodNames } from "../../desk/options";
 import { counted, figure } from "../../ui/format";
-import { methodNames } from "../options";
 import type { EventOf } from "../state";
 import { SettingList } from "./setting-list";
 import "./recipe-card.css";

@@ -1,6 +1,4 @@
-/**
- * Enters: one run's record. Leaves: its verdict, settings, baselines and rates, and the ways to rename, take away, delete it.
- */
+/** One run's verdict, settings, baselines and rates, and the ways to rename, export and delete it. */
 import { useId, useState } from "preact/hooks";
 import type { RunRecord } from "webtune";
 import { BaselineTable } from "./baselines";
@@ -49,7 +47,7 @@ export function RunDetails({ record, reference, onRename, onExport, onDelete }: 
           <button type="button" data-testid="run-export" onClick={() => onExport(texts)}>
             Export as JSON
           </button>
-          <label class="check" title={record.rows ? undefined : "Texts are not kept beyond the visit of the run."}>
+          <label class="check" title={record.rows ? undefined : "Texts are deleted when the page is closed."}>
             <input
               type="checkbox"
               data-testid="run-texts"
@@ -57,7 +55,7 @@ export function RunDetails({ record, reference, onRename, onExport, onDelete }: 
               disabled={!record.rows}
               onChange={(event) => setTexts(event.currentTarget.checked)}
             />
-            {record.rows ? "with the validation texts" : "its texts were not kept"}
+            {record.rows ? "with the validation texts" : "its texts were not stored"}
           </label>
         </div>
         <button type="button" class="danger" data-testid="run-delete" onClick={onDelete}>
@@ -71,7 +69,7 @@ export function RunDetails({ record, reference, onRename, onExport, onDelete }: 
       />
       {record.seeds ? <SeedTable runs={record.seeds.runs} summary={record.seeds} /> : null}
       <LayerRates testId="run-rates" rates={record.rates} lastStep={record.steps} />
-      <h3>Settings{other ? `, beside those of ${other.name}` : ""}</h3>
+      <h3>Settings{other ? `, next to those of ${other.name}` : ""}</h3>
       {record.reasons.length > 0 ? (
         <ul>
           {record.reasons.map((reason) => (

@@ -1,12 +1,10 @@
-/**
- * Enters: records of runs and what they are compared with. Leaves: one row per run, the newest first.
- */
+/** Records of runs as a table, the newest first, each next to what it is compared with. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Comparison, RunRecord } from "webtune";
+import { methodNames } from "../../desk/options";
 import { bytes, count, duration, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
-import { methodNames } from "../options";
 import type { RunsState } from "../state";
 import { baselineKeys, baselineNames } from "./baselines";
 import { runColor } from "./compare-plots";
@@ -22,13 +20,13 @@ interface Props {
   busy: boolean;
   onShow: (id: string, on: boolean) => void;
   onUse: (id: string) => void;
-  /** What stands below a run that is opened. */
+  /** Shown below a run that is opened. */
   details: (record: RunRecord) => ComponentChildren;
 }
 
 export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
   const [opened, setOpened] = useState<string>();
-  const { records, hidden, reference, against, unkept } = runs;
+  const { records, hidden, reference, against, unstored } = runs;
   const from = axisFrom(records.map(({ tuned }) => tuned));
   return (
     <ScrollBox label="Runs">
@@ -68,7 +66,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
                           />
                           <span class={`swatch ${color.slice(2)}`} aria-hidden="true" />
                           <span data-testid="run-name">{name}</span>
-                          {unkept.has(id) ? <span class="tag tag-warn">not kept</span> : null}
+                          {unstored.has(id) ? <span class="tag tag-warn">not stored</span> : null}
                         </label>
                         <span class="sub">
                           {methodWords(record)}, {record.model}, {record.data}, {when(record)}
@@ -148,7 +146,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
 }
 
 function methodWords({ options: { method }, device }: RunRecord): string {
-  const rank = method.type === "lora" && method.r ? ` r ${method.r}` : "";
+  const rank = method.type === "lora" && typeof method.r === "number" ? ` r ${method.r}` : "";
   return `${methodNames[method.type] ?? method.type}${rank}, ${device === "webgpu" ? "WebGPU" : "CPU"}`;
 }
 
@@ -168,7 +166,7 @@ interface AgainstProps {
 function Against({ record, reference, records, outcome }: AgainstProps) {
   if (record.id === reference) return <span class="muted">reference</span>;
   const other = records.find(({ id }) => id === reference);
-  if (other && other.itemsKey !== record.itemsKey) return <span class="muted">judged on other rows</span>;
+  if (other && other.itemsKey !== record.itemsKey) return <span class="muted">evaluated on other rows</span>;
   if (outcome === undefined) return <span class="muted">…</span>;
   if (typeof outcome === "string") return <span class="field-error">{outcome}</span>;
   return <Difference comparison={outcome} />;

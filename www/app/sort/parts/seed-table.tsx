@@ -1,6 +1,4 @@
-/**
- * Enters: runs that differ in their seeds. Leaves: each one's end, and how far luck moves the result.
- */
+/** Runs that differ only in their seeds, and how much the result varies between them. */
 import type { FinishReason, SeedRun, SeedSummary } from "webtune";
 import { figure, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
@@ -8,9 +6,9 @@ import { ScrollBox } from "../../ui/scroll-box";
 const ends: Record<FinishReason, string> = {
   completed: "completed",
   earlyStopping: "stopped early",
-  stopped: "stopped by hand",
+  stopped: "stopped by you",
   diverged: "diverged",
-  unpromising: "ended as unpromising",
+  unpromising: "stopped as unpromising",
 };
 
 export function SeedTable({ runs, summary }: { runs: SeedRun[]; summary?: SeedSummary | undefined }) {

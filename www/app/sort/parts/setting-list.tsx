@@ -1,9 +1,8 @@
-/**
- * Enters: a run's options, and those of another to be held against. Leaves: every setting, the differing ones first.
- */
+/** The settings of a run, those that differ from another run first. */
 import type { ResolvedOptions } from "webtune";
-import { fieldsOf } from "../../desk/read-options";
-import { type OptionField, optionFields } from "../options";
+import type { OptionField } from "../../desk/options";
+import { typedOptions } from "../../desk/read-options";
+import { sortFields } from "../options";
 import "./setting-list.css";
 
 interface Props {
@@ -15,9 +14,9 @@ const shown = (field: OptionField, value = ""): string =>
   field.choices?.find((choice) => choice.value === value)?.label ?? value;
 
 export function SettingList({ options, other }: Props) {
-  const mine = fieldsOf(optionFields, options);
-  const theirs = other ? fieldsOf(optionFields, other) : mine;
-  const rows = optionFields
+  const mine = typedOptions(sortFields, options);
+  const theirs = other ? typedOptions(sortFields, other) : mine;
+  const rows = sortFields
     .filter(({ path }) => mine[path] || theirs[path])
     .map((field) => ({ field, differs: mine[field.path] !== theirs[field.path] }))
     .sort((a, b) => Number(b.differs) - Number(a.differs));

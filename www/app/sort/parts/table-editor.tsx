@@ -1,48 +1,45 @@
-/**
- * Enters: all rows and their marks. Leaves: one page of editable rows, so that 10,000 rows stay fast.
- */
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { count, counted } from "../../ui/format";
+/** The examples as a table: one page of editable rows, searched and filtered. */
+import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { Pager, Search, usePages } from "../../desk/parts/pages";
+import { count } from "../../ui/format";
+import type { ExampleActions } from "../actions/examples";
 import type { Checked, Mark, Row } from "../checks";
 import "./table-editor.css";
 
 /** Rows on a page; on a phone each row is two lines high. */
 const PAGE = window.matchMedia("(max-width: 560px)").matches ? 10 : 25;
+/** Labels offered as filters and completions. */
+const MOST_LABELS = 200;
 const markWords: Record<Mark, string> = {
   empty: "not used: empty",
   duplicate: "repeated",
-  conflict: "other label before",
+  conflict: "other label above",
 };
+
+const textOf = ({ text, label }: Row): string => `${text}\n${label}`;
 
 interface Props {
   rows: Row[];
   checked: Checked;
-  onEdit: (id: number, change: Partial<Pick<Row, "text" | "label">>) => void;
-  onAdd: () => number;
-  onRemove: (ids: ReadonlySet<number>) => void;
+  actions: ExampleActions;
 }
 
-export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
+export function TableEditor({ rows, checked, actions }: Props) {
   const id = useId();
-  const [page, setPage] = useState(0);
-  const [query, setQuery] = useState("");
   const [show, setShow] = useState("all");
-  // A row to move the focus to once it stands on the page.
+  // A row to move the focus to once it is on the page.
   const [focus, setFocus] = useState<number>();
   const body = useRef<HTMLTableSectionElement>(null);
-
+  const isShown = useCallback(
+    (row: Row) => {
+      if (show === "marked") return checked.marks.has(row.id);
+      return show === "all" || row.label.trim() === show.slice("label:".length);
+    },
+    [checked, show],
+  );
+  const pages = usePages(rows, PAGE, textOf, isShown);
   const numbers = useMemo(() => new Map(rows.map((row, index) => [row.id, index + 1])), [rows]);
-  const kept = useMemo(() => {
-    const words = query.trim().toLowerCase();
-    return rows.filter((row) => {
-      if (show === "marked" && !checked.marks.has(row.id)) return false;
-      if (show.startsWith("label:") && row.label.trim() !== show.slice(6)) return false;
-      return words === "" || row.text.toLowerCase().includes(words) || row.label.toLowerCase().includes(words);
-    });
-  }, [rows, checked, query, show]);
-  const pages = Math.max(1, Math.ceil(kept.length / PAGE));
-  const at = Math.min(page, pages - 1);
-  const shown = kept.slice(at * PAGE, (at + 1) * PAGE);
+  const labels = checked.labels.slice(0, MOST_LABELS);
 
   useEffect(() => {
     if (focus === undefined) return;
@@ -53,36 +50,22 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
   }, [focus]);
 
   const add = () => {
-    setQuery("");
     setShow("all");
-    setPage(Math.floor(rows.length / PAGE));
-    setFocus(onAdd());
+    pages.search("");
+    pages.setPage(Math.floor(rows.length / PAGE));
+    setFocus(actions.add());
   };
   const remove = (index: number, row: Row) => {
-    const next = shown[index + 1] ?? shown[index - 1];
-    onRemove(new Set([row.id]));
+    const next = pages.shown[index + 1] ?? pages.shown[index - 1];
+    actions.remove(row.id);
     if (next) setFocus(next.id);
   };
-  const marked = checked.marks.size;
 
   return (
     <div class="table-editor">
       <div class="row between">
         <div class="row">
-          <label class="sr-only" for={`${id}-search`}>
-            Search the examples
-          </label>
-          <input
-            id={`${id}-search`}
-            type="search"
-            placeholder="Search"
-            data-testid="table-search"
-            value={query}
-            onInput={(event) => {
-              setQuery(event.currentTarget.value);
-              setPage(0);
-            }}
-          />
+          <Search pages={pages} label="Search the examples" testId="table-search" />
           <label class="sr-only" for={`${id}-show`}>
             Rows to show
           </label>
@@ -92,12 +75,12 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
             value={show}
             onChange={(event) => {
               setShow(event.currentTarget.value);
-              setPage(0);
+              pages.setPage(0);
             }}
           >
             <option value="all">All rows</option>
-            <option value="marked">Marked rows ({count(marked)})</option>
-            {checked.labels.map(({ label }) => (
+            <option value="marked">Marked rows ({count(checked.marks.size)})</option>
+            {labels.map(({ label }) => (
               <option key={label} value={`label:${label}`}>
                 Label: {label}
               </option>
@@ -109,13 +92,13 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
         </button>
       </div>
       <datalist id={`${id}-labels`}>
-        {checked.labels.map(({ label }) => (
+        {labels.map(({ label }) => (
           <option key={label} value={label} />
         ))}
       </datalist>
       <table class="examples-table" data-testid="examples-table">
         <caption class="sr-only">
-          Examples, page {at + 1} of {pages}; every cell can be edited
+          Examples, page {pages.page + 1} of {pages.last + 1}; every cell can be edited
         </caption>
         <thead>
           <tr>
@@ -132,7 +115,7 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
           </tr>
         </thead>
         <tbody ref={body}>
-          {shown.map((row, index) => {
+          {pages.shown.map((row, index) => {
             const number = numbers.get(row.id) ?? 0;
             const mark = checked.marks.get(row.id);
             return (
@@ -143,7 +126,7 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
                     rows={1}
                     aria-label={`Text of row ${number}`}
                     value={row.text}
-                    onInput={(event) => onEdit(row.id, { text: event.currentTarget.value })}
+                    onInput={(event) => actions.edit(row.id, { text: event.currentTarget.value })}
                   />
                   {mark ? <span class="tag tag-warn">{markWords[mark]}</span> : null}
                 </td>
@@ -152,7 +135,7 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
                     aria-label={`Label of row ${number}`}
                     list={`${id}-labels`}
                     value={row.label}
-                    onInput={(event) => onEdit(row.id, { label: event.currentTarget.value })}
+                    onInput={(event) => actions.edit(row.id, { label: event.currentTarget.value })}
                   />
                 </td>
                 <td class="narrow">
@@ -170,42 +153,7 @@ export function TableEditor({ rows, checked, onEdit, onAdd, onRemove }: Props) {
           })}
         </tbody>
       </table>
-      {kept.length === 0 ? <p class="muted">No row fits this search.</p> : null}
-      <div class="row between">
-        <p class="muted figures" data-testid="table-page">
-          {kept.length === 0
-            ? "0 rows"
-            : `${count(at * PAGE + 1)} to ${count(at * PAGE + shown.length)} of ${counted(kept.length, "row")}`}
-        </p>
-        {pages > 1 ? (
-          <div class="row">
-            <button
-              type="button"
-              data-testid="page-first"
-              disabled={at === 0}
-              onClick={() => setPage(0)}
-              aria-label="First page"
-            >
-              «
-            </button>
-            <button type="button" data-testid="page-back" disabled={at === 0} onClick={() => setPage(at - 1)}>
-              Back
-            </button>
-            <button type="button" data-testid="page-next" disabled={at >= pages - 1} onClick={() => setPage(at + 1)}>
-              Next
-            </button>
-            <button
-              type="button"
-              data-testid="page-last"
-              disabled={at >= pages - 1}
-              onClick={() => setPage(pages - 1)}
-              aria-label="Last page"
-            >
-              »
-            </button>
-          </div>
-        ) : null}
-      </div>
+      <Pager pages={pages} noun="row" testId="table-page" />
     </div>
   );
 }

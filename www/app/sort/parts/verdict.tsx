@@ -1,6 +1,4 @@
-/**
- * Enters: the end of a run. Leaves: what tuning bought, in figures and in the engine's words.
- */
+/** What tuning gained, in figures and in the engine's words. */
 import type { Forgetting, Report } from "webtune";
 import { counted, percent, points } from "../../ui/format";
 import type { EventOf } from "../state";
@@ -21,12 +19,12 @@ export function Verdict({ finished }: { finished: EventOf<"finished"> }) {
       <div class="metrics">
         <Metric {...against} title="Accuracy" of={(report) => report.accuracy} testId="accuracy" />
         <Metric {...against} title="Macro F1" of={(report) => report.macroF1} testId="macro-f1" />
-        <Kept forgetting={forgetting} />
+        <Similarity forgetting={forgetting} />
       </div>
       <BaselineTable baselines={baselines} best={bestBaseline} tuned={{ name: "Tuned", report: tuned, comparison }} />
       <p class="help">
-        These rows chose the best epoch, so new texts may do a little worse. Of sentence vectors, 1 means that general
-        sentences look to the model as they did before tuning; lower values mean that more was forgotten.
+        The best epoch was chosen on these rows, so accuracy on new texts may be a little lower. A similarity of 1 means
+        that the model represents general sentences as it did before tuning; lower values mean that more was forgotten.
       </p>
     </>
   );
@@ -64,11 +62,11 @@ function Metric({ title, of, name, baseline, tuned, testId }: MetricProps) {
   );
 }
 
-function Kept({ forgetting: { meanCosine, lowest, sentences } }: { forgetting: Forgetting }) {
+function Similarity({ forgetting: { meanCosine, lowest, sentences } }: { forgetting: Forgetting }) {
   return (
     <dl class="metric" data-testid="forgetting">
       <div class="metric-main">
-        <dt>Sentence vectors, after to before</dt>
+        <dt>Similarity of sentence vectors before and after</dt>
         <dd>{meanCosine.toFixed(3)}</dd>
       </div>
       <div>

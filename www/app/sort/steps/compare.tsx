@@ -1,26 +1,26 @@
-/**
- * Enters: records of runs. Leaves: the sixth step, where runs stand side by side and lend their settings.
- */
+/** The sixth step: runs are compared, and their settings can be reused. */
 import { useId } from "preact/hooks";
 import type { RunRecord } from "webtune";
+import { isBusy } from "../../desk/state";
 import { Alert } from "../../ui/alert";
+import { Boundary } from "../../ui/boundary";
 import { useConfirm } from "../../ui/confirm";
 import { FileButton } from "../../ui/file-button";
 import { StepCard } from "../../ui/step-card";
-import type { RunsActions } from "../actions/kept-runs";
-import { RunPlots } from "../parts/compare-plots";
+import type { KeptRunsActions } from "../actions/kept-runs";
+import { ComparePlots } from "../parts/compare-plots";
 import { RunDetails } from "../parts/run-details";
 import { RunTable } from "../parts/run-table";
-import { isBusy, type State } from "../state";
+import type { SortState } from "../state";
 
-/** Shows a place and puts the keyboard there. */
+/** Shows a step and moves the keyboard focus there. */
 function goTo(id: string): void {
   const place = document.getElementById(id);
   place?.focus({ preventScroll: true });
   place?.scrollIntoView({ block: "start" });
 }
 
-export function CompareStep({ state, actions }: { state: State; actions: RunsActions }) {
+export function CompareStep({ state, actions }: { state: SortState; actions: KeptRunsActions }) {
   const { runs, run } = state;
   const { records, reference } = runs;
   const id = useId();
@@ -33,7 +33,7 @@ export function CompareStep({ state, actions }: { state: State; actions: RunsAct
   const remove = (record: RunRecord) =>
     ask({
       title: "Delete this run?",
-      text: `${record.name} goes from this page and from this browser. Exported files stay.`,
+      text: `${record.name} will be deleted from this browser. Exported files stay.`,
       yes: "Delete it",
       act: () => {
         void actions.remove(record.id);
@@ -48,8 +48,8 @@ export function CompareStep({ state, actions }: { state: State; actions: RunsAct
       title="Compare"
       lead={
         records.length > 0
-          ? "Runs stay in this browser until you delete them: settings and measures, never your texts."
-          : "Each run that ends is listed here, with its settings and measures. Its texts are not kept."
+          ? "Runs stay in this browser until you delete them: settings and results, never your texts."
+          : "Each finished run is listed here with its settings and results. Its texts are not stored."
       }
     >
       {dialog}
@@ -73,7 +73,7 @@ export function CompareStep({ state, actions }: { state: State; actions: RunsAct
           </div>
         ) : null}
         <FileButton
-          label="Bring in run files"
+          label="Import run files"
           testId="runs-import"
           accept=".json,application/json"
           multiple
@@ -92,14 +92,15 @@ export function CompareStep({ state, actions }: { state: State; actions: RunsAct
             onShow={(run, on) => actions.show(run, on)}
             onUse={use}
             details={(record) => (
-              <RunDetails
-                key={record.id}
-                record={record}
-                reference={records.find((one) => one.id === reference)}
-                onRename={(name) => void actions.rename(record.id, name)}
-                onExport={(withTexts) => actions.export(record.id, withTexts)}
-                onDelete={() => remove(record)}
-              />
+              <Boundary key={record.id} name="This run">
+                <RunDetails
+                  record={record}
+                  reference={records.find((one) => one.id === reference)}
+                  onRename={(name) => void actions.rename(record.id, name)}
+                  onExport={(withTexts) => actions.export(record.id, withTexts)}
+                  onDelete={() => remove(record)}
+                />
+              </Boundary>
             )}
           />
           {records.length > 1 ? (
@@ -108,7 +109,7 @@ export function CompareStep({ state, actions }: { state: State; actions: RunsAct
               that contains 0 is within the noise. Runs on other rows cannot be compared this way.
             </p>
           ) : null}
-          <RunPlots records={records} hidden={runs.hidden} />
+          <ComparePlots records={records} hidden={runs.hidden} />
         </>
       ) : null}
     </StepCard>

@@ -1,16 +1,13 @@
-/**
- * Enters: the end of a run. Leaves: the fourth step, the tuned model beside the baselines.
- */
-
+/** The fourth step: the tuned classifier next to the baselines. */
 import { StepCard } from "../../ui/step-card";
 import { ClassTable } from "../parts/class-table";
 import { ConfusionMatrix } from "../parts/confusion-matrix";
 import { Misclassified } from "../parts/misclassified";
 import { SeedTable } from "../parts/seed-table";
 import { Verdict } from "../parts/verdict";
-import type { State } from "../state";
+import type { SortState } from "../state";
 
-export function ResultsStep({ state }: { state: State }) {
+export function SortResultsStep({ state }: { state: SortState }) {
   const { finished, origin } = state.result;
   const waiting = finished
     ? undefined
@@ -22,7 +19,7 @@ export function ResultsStep({ state }: { state: State }) {
       id="results"
       number={4}
       title="Results"
-      lead="Measured on validation rows that never trained, beside what the same model does without fine-tuning."
+      lead="Measured on validation rows that were not trained on, next to the same model without fine-tuning."
       waiting={waiting}
     >
       {finished ? (

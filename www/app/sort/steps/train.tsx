@@ -1,92 +1,121 @@
-/**
- * Enters: the run's state. Leaves: the third step, with the drawer, the controls and the live plots.
- */
-
-import { byRecipe } from "../../desk/parts/option-drawer";
-import { RunPanel } from "../../desk/parts/run-panel";
-import { statusWords } from "../../desk/run-controls";
-import { useConfirm } from "../../ui/confirm";
-import { count, counted, duration } from "../../ui/format";
-import { StepCard } from "../../ui/step-card";
-import type { RunActions } from "../actions/run";
+/** The third step: a classifier's run, its baselines, recipe and curves. */
+import { useMemo } from "preact/hooks";
+import { RunFacts } from "../../desk/parts/run-facts";
+import { RunPlots } from "../../desk/parts/run-plots";
+import { isBusy } from "../../desk/state";
+import { type RunWords, TrainStep } from "../../desk/steps/train";
+import { counted, percent } from "../../ui/format";
 import type { Checked } from "../checks";
-import { optionGroups } from "../options";
-import { Plots } from "../parts/plots";
-import { RunFacts } from "../parts/run-facts";
-import { type RunState, type State, wouldLose } from "../state";
+import type { SortDesk } from "../desk";
+import { sortGroups } from "../options";
+import { BaselineTable, baselineKeys, baselineNames } from "../parts/baselines";
+import { EvaluationTable, evaluationNames } from "../parts/evaluation-table";
+import { LayerRates } from "../parts/layer-rates";
+import { RecipeCard } from "../parts/recipe-card";
+import { SeedTable } from "../parts/seed-table";
+import type { SortState } from "../state";
 
-interface Props {
-  state: State;
-  checked: Checked;
-  actions: RunActions;
-}
+const words: RunWords = {
+  drawer: {
+    none: "all by recipe",
+    rest: "the rest by recipe",
+    help: "The recipe decides what is left empty, from your examples and this device. It reports its choices when a run starts.",
+    empty: "recipe decides",
+    reset: "Reset to the recipe",
+  },
+  addRows: "add examples",
+  preparing: "Reading the texts once",
+  measured: "The baselines are measured",
+};
 
-function progressOf(run: RunState): { text: string; share?: number } {
-  const { status, curves, recipe, seed, features, baselines } = run;
-  const left = run.etaMs === undefined || status === "paused" ? "" : `, about ${duration(run.etaMs)} left`;
-  const prefix = `${statusWords[status]}${seed && seed.count > 1 ? `Seed ${seed.index + 1} of ${seed.count}. ` : ""}`;
-  if (curves.step > 0) {
-    const { step, totalSteps, epoch, stage } = curves;
-    const epochs = recipe ? ` of ${recipe.epochs}` : "";
-    const place = stage === "contrastive" ? "Contrastive stage" : `Epoch ${epoch}${epochs}`;
-    const text = `${prefix}${place}, step ${count(step)} of ${count(totalSteps)}${left}`;
-    return { text, share: step / Math.max(1, totalSteps) };
-  }
-  if (baselines) return { text: `${prefix}The baselines are measured. Tuning begins.` };
-  if (features) {
-    const { done, total } = features;
-    return {
-      text: `${prefix}Reading the texts once: ${count(done)} of ${count(total)}${left}`,
-      share: done / Math.max(1, total),
-    };
-  }
-  return { text: `${prefix || "Getting ready. "}Turning texts into tokens.` };
-}
-
-export function TrainStep({ state, checked, actions }: Props) {
-  const { model, run, result } = state;
-  const usable = checked.usable.length;
-  const needs = [model.status === "ready" ? "" : "load a model", usable > 0 ? "" : "bring in examples"].filter(Boolean);
-  const { askIf, dialog } = useConfirm();
-  const start = () => {
-    const act = () =>
-      void actions.start(checked.usable.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })));
-    askIf(wouldLose(state), {
-      title: "Train again?",
-      text: "The tuned result has not been exported. A new run takes its place.",
-      yes: "Drop it and train",
-      act,
-    });
-  };
-
+export function SortTrainStep({ state, desk, checked }: { state: SortState; desk: SortDesk; checked: Checked }) {
+  const { findings, curves } = state.run;
+  const { seed, recipe, stage } = findings;
+  const ofSeeds = seed && seed.count > 1 ? `Seed ${seed.index + 1} of ${seed.count}. ` : "";
+  const epoch = `Epoch ${curves.epoch}${recipe ? ` of ${recipe.epochs}` : ""}`;
   return (
-    <StepCard
-      id="train"
-      number={3}
-      title="Train"
-      lead={
-        needs.length > 0
-          ? `To start, first ${needs.join(" and ")}.`
-          : `${counted(usable, "example")} and ${counted(checked.labels.length, "label")} are ready for ${model.info?.name ?? "the model"}.`
-      }
+    <TrainStep
+      groups={sortGroups}
+      words={words}
+      state={state}
+      actions={desk.run}
+      rows={checked.usable}
+      ready={`${counted(checked.usable.length, "example")} and ${counted(checked.labels.length, "label")} are ready`}
+      place={`${ofSeeds}${stage === "contrastive" ? "Contrastive stage" : epoch}`}
+      isMeasured={findings.baselines !== undefined}
     >
-      {dialog}
-      <RunPanel
-        groups={optionGroups}
-        words={byRecipe}
-        run={run}
-        controls={actions.controls}
-        ready={needs.length === 0}
-        progress={progressOf(run)}
-        finished={result.finished}
-        onStart={start}
+      <Facts state={state} />
+      <Curves state={state} />
+    </TrainStep>
+  );
+}
+
+function Facts({ state: { run } }: { state: SortState }) {
+  const { started, findings } = run;
+  const { recipe, baselines, seedRuns } = findings;
+  if (!started) return null;
+  const { cachedLayers } = started;
+  const cached = `, with the output of ${counted(cachedLayers, "frozen layer")} computed once and reused`;
+  return (
+    <>
+      <RunFacts
+        started={started}
+        noun="row"
+        train={started.trainRows}
+        validation={started.validationRows}
+        memory={cachedLayers > 0 ? cached : ""}
       />
-      {run.started ? (
-        <>
-          <RunFacts run={run} started={run.started} />
-          <Plots run={run} />
-        </>
+      {recipe ? <RecipeCard recipe={recipe} /> : null}
+      {/* After the run, its results show the same next to the tuned model. */}
+      {baselines && isBusy(run) ? <BaselineTable baselines={baselines} /> : null}
+      {seedRuns && isBusy(run) ? <SeedTable runs={seedRuns} /> : null}
+    </>
+  );
+}
+
+function Curves({ state: { run } }: { state: SortState }) {
+  const { curves, findings } = run;
+  const { evaluations } = curves;
+  const { baselines, recipe, headRates, groups = [] } = findings;
+  const totalSteps = recipe?.totalSteps ?? 0;
+  const points = useMemo(() => evaluations.map((one) => ({ ...one, value: one.accuracy })), [evaluations]);
+  const lines = useMemo(
+    () =>
+      baselines
+        ? baselineKeys.map((key, index) => ({
+            name: baselineNames[key],
+            color: `--series-${[4, 2, 1][index]}`,
+            value: baselines[key].accuracy,
+          }))
+        : [],
+    [baselines],
+  );
+  const moreRates = useMemo(() => [{ name: "Head", values: headRates ?? [] }], [headRates]);
+  const best = evaluations.find((one) => one.best);
+  return (
+    <>
+      <RunPlots
+        curves={curves}
+        totalSteps={totalSteps}
+        moreRates={moreRates}
+        validation={{
+          testId: "plot-accuracy",
+          title: "Validation accuracy",
+          points,
+          baselines: lines,
+          format: percent,
+          axis: (value) => percent(value, 0),
+          when: best ? evaluationNames[best.stage].during(best.epoch) : "",
+          range: [0, 1],
+        }}
+      />
+      <LayerRates testId="layer-rates" rates={groups} lastStep={curves.totalSteps || totalSteps} />
+      {evaluations.length > 0 ? (
+        <details class="drawer">
+          <summary>Evaluations as a table</summary>
+          <EvaluationTable evaluations={evaluations} />
+        </details>
       ) : null}
-    </StepCard>
+    </>
   );
 }

@@ -1,123 +1,69 @@
-/**
- * Enters: a tuned or imported adapter. Leaves: the fifth step, where it is tried, exported and brought back.
- */
+/** The fifth step: the tuned classifier labels a text, and is exported. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ImportAdapter } from "../../desk/parts/import-adapter";
+import { zipName } from "../../desk/file-names";
+import { isBusy } from "../../desk/state";
+import { UseStep } from "../../desk/steps/use";
 import { Alert } from "../../ui/alert";
-import { useConfirm } from "../../ui/confirm";
-import { FileList } from "../../ui/file-list";
-import type { Folder } from "../../ui/files";
 import { messageOf } from "../../ui/format";
 import { ProbabilityBars } from "../../ui/probability-bars";
-import { StepCard } from "../../ui/step-card";
-import type { Tried, UseActions } from "../actions/try-and-export";
-import { isBusy, type ResultState, type State, type Store, wouldLose } from "../state";
+import type { PredictActions, Tried } from "../actions/predict";
+import type { SortDesk } from "../desk";
+import type { SortState } from "../state";
 
 /** A pause in typing, in milliseconds. */
 const PAUSE = 300;
 
-interface Props {
-  state: State;
-  store: Store;
-  actions: UseActions;
-}
+const loaders: Record<string, string> = {
+  full: "Hugging Face Transformers loads it.",
+  houlsby: "The adapters library (AdapterHub) loads it.",
+  probe: "It holds the head's weights and the labels.",
+};
 
-export function UseStep({ state, store, actions }: Props) {
+export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk }) {
   const { model, run, result } = state;
   const busy = isBusy(run);
-  const { askIf, dialog } = useConfirm();
-  // A crash takes the model away; files that were taken before can still be exported.
   const loaded = model.info !== undefined;
-  const ready = result.origin !== undefined && loaded && !busy;
-  const kept = result.origin !== undefined && (loaded || result.files !== undefined);
-  const waiting =
-    loaded || kept ? undefined : "Load a model first; then train, or bring back an adapter that you exported.";
-
-  const cannotImport = busy || result.busy || !loaded;
-
-  const bringBack = (folder: Folder) => {
-    const act = () => void actions.import(folder);
-    askIf(wouldLose(state), {
-      title: "Import an adapter?",
-      text: "The tuned adapter has not been exported. Importing drops it.",
-      yes: "Drop it and import",
-      act,
-    });
-  };
-
+  const method = result.finished?.options.method.type ?? "lora";
   return (
-    <StepCard
-      id="use"
-      number={5}
-      title="Use it"
-      lead={`Try a text of your own, then take the result with you. ${loader(result)}`}
-      waiting={waiting}
+    <UseStep
+      lead="Try a text of your own, then export the result."
+      waiting="Load a model first; then train, or import an adapter that you exported."
+      state={state}
+      actions={desk.files}
+      formats={[
+        {
+          testId: "export",
+          label: `Export ${zipName(result.model, method)}`,
+          help: loaders[method] ?? "Hugging Face PEFT loads it.",
+          isReady: result.files !== undefined,
+          run: () => desk.files.adapter(),
+        },
+      ]}
+      invitation="Drop an exported zip or its folder here, or"
     >
-      {dialog}
-      {ready ? (
-        <Try version={result.version} actions={actions} />
+      {result.origin !== undefined && loaded && !busy ? (
+        <Try version={result.version} actions={desk.predict} />
       ) : (
         <p class="muted" data-testid="try-waiting">
           {busy
             ? "You can try the result when this run has ended."
             : loaded
               ? "Train first, or import an adapter below."
-              : "The engine is gone, so nothing can be tried. What was tuned can still be exported."}
+              : "The engine has crashed, so nothing can be tried. What was tuned can still be exported."}
         </p>
       )}
-      {kept ? (
-        <div class="stack">
-          <h3>Export</h3>
-          <div class="row">
-            <button
-              type="button"
-              class={result.exported ? "" : "primary"}
-              data-testid="export"
-              disabled={result.busy || busy}
-              onClick={() => void actions.export()}
-            >
-              Export {result.zip}
-            </button>
-            {result.origin === "trained" && result.exported ? <span class="tag">exported</span> : null}
-          </div>
-          <Alert message={result.exportError} testId="export-error" />
-          {result.files ? <FileList title="What is in it" files={result.files} /> : null}
-        </div>
-      ) : null}
-      <ImportAdapter
-        invitation="Drop an exported zip or its folder here, or"
-        disabled={cannotImport}
-        note={result.importNote}
-        error={result.importError}
-        onFolder={bringBack}
-        onError={(importError) => store.patch("result", { importError })}
-      />
-    </StepCard>
+    </UseStep>
   );
 }
 
-/** Which library takes the exported files. */
-function loader({ finished }: ResultState): string {
-  switch (finished?.options.method.type) {
-    case "full":
-      return "Hugging Face Transformers loads it.";
-    case "houlsby":
-      return "The adapters library (AdapterHub) loads it.";
-    case "probe":
-      return "It holds the head's weights and the labels.";
-    default:
-      return "Hugging Face PEFT loads it.";
-  }
-}
-
-function Try({ version, actions }: { version: number; actions: UseActions }) {
+function Try({ version, actions }: { version: number; actions: PredictActions }) {
   const [text, setText] = useState("");
   const [tried, setTried] = useState<Tried>();
   const [error, setError] = useState<string>();
   const [waiting, setWaiting] = useState(false);
   const turn = useRef(0);
 
-  // Another version is another adapter behind the same actions.
+  // Another version is another adapter.
   useEffect(() => {
     const mine = ++turn.current;
     setError(undefined);

@@ -1,137 +1,61 @@
-/**
- * Enters: the texts and the drawer's fields. Leaves: a run's events as state, and at its end the PEFT folder.
- */
-import type { LanguageEvent, LanguageTuner, ParsedText } from "webtune";
-import { RunControls } from "../../desk/run-controls";
-import { TimeLeft } from "../../desk/time-left";
-import { codeOf, figure, messageOf } from "../../ui/format";
-import { languageFields } from "../options";
-import { settingsOf } from "../settings";
-import { emptyLanguageRun, emptyResult, type JudgedTexts, type LanguageStore } from "../state";
+/** A language model's run: its events as state. */
+import type { LanguageEvent } from "webtune";
+import type { ModelActions } from "../../desk/actions/model";
+import { RunActions } from "../../desk/actions/run";
+import { figure } from "../../ui/format";
+import type { EventOf, WriteStore, WriteTypes } from "../state";
+import { writeTask } from "../task";
 
-/** Steps whose tokens tell the speed. */
+/** Steps that the speed is measured on. */
 const RECENT = 10;
 
-export class LanguageRunActions {
-  readonly controls: RunControls<LanguageEvent>;
-  #time = new TimeLeft();
-  #speeds: { tokens: number; ms: number }[] = [];
+export class WriteRunActions extends RunActions<WriteTypes> {
+  #steps: EventOf<"step">[] = [];
 
-  constructor(
-    private readonly store: LanguageStore,
-    private readonly tuner: () => LanguageTuner | undefined,
-    /** The engine is gone, and with it the model; exported files stay. */
-    private readonly crashed: () => void,
-  ) {
-    this.controls = new RunControls(
-      {
-        read: () => store.state.run,
-        write: (change) => store.patch("run", change),
-        announce: (text) => store.announce(text),
-      },
-      () => undefined,
-    );
+  constructor(store: WriteStore, model: ModelActions<WriteTypes>) {
+    super(store, model, writeTask);
   }
 
-  /** Errors name a row by its place in the list. */
-  async start(rows: ParsedText[]): Promise<void> {
-    const { store } = this;
-    const tuner = this.tuner();
-    if (!tuner) return;
-    const { options, errors } = settingsOf(store.state.run.options);
-    if (Object.keys(errors).length > 0) {
-      this.controls.refuse(errors);
-      return;
-    }
-    store.patch("run", { ...emptyLanguageRun(store.state.run.options), status: "starting" });
-    store.announce("Training starts.");
-    this.#time = new TimeLeft();
-    this.#speeds = [];
-    const before = store.state.result.files;
-    try {
-      const run = tuner.trainLanguageModel(rows, options, { file: "the list of texts" });
-      this.controls.run = run;
-      for await (const event of run) {
-        this.#take(event);
-        if (event.type === "finished" && event.options.method.type !== "full") await this.#keepFiles(tuner);
-      }
-    } catch (error) {
-      await this.controls.fail(error, {
-        fields: languageFields,
-        crashed: this.crashed,
-        kept: () => store.state.result.files !== undefined,
-        hasStarted: store.state.run.started !== undefined,
-        restore: before && (() => tuner.importLanguageAdapter(before)),
-      });
-    } finally {
-      this.controls.run = undefined;
-      store.patch("run", { status: "idle", etaMs: undefined });
-    }
+  /** What method `full` tuned is the whole model. */
+  protected override hasAdapter({ options }: EventOf<"finished">): boolean {
+    return options.method.type !== "full";
   }
 
-  #take(event: LanguageEvent): void {
-    const { store } = this;
-    const { run } = store.state;
+  protected override take(event: LanguageEvent): void {
     switch (event.type) {
       case "started":
-        store.patch("run", { started: event, status: run.status === "starting" ? "running" : run.status });
-        return;
+        this.#steps = [];
+        this.takeStarted(event);
+        break;
       case "progress":
-        store.patch("run", { scored: event });
-        return;
+        this.takePrepared(event);
+        break;
       case "baselines": {
         const { base, fewShot, completions } = event;
-        store.patch("run", { base, fewShot });
-        this.#judge({ step: 0, epoch: 0, likelihood: base, best: true, completions });
-        store.announce(`Before tuning, perplexity is ${figure(base.perplexity)} on the validation texts.`);
-        return;
+        this.takeFindings({ base, fewShot });
+        this.takeEvaluation({ step: 0, epoch: 0, likelihood: base, best: true, completions });
+        this.store.announce(`Before tuning, perplexity is ${figure(base.perplexity)} on the validation texts.`);
+        break;
       }
-      case "step": {
-        this.#speeds = [...this.#speeds, event].slice(-RECENT);
-        const sum = (key: "tokens" | "ms") => this.#speeds.reduce((total, one) => total + one[key], 0);
-        const { step, epoch, totalSteps, loss, learningRate } = event;
-        store.patch("run", {
-          step,
-          epoch,
-          totalSteps,
-          losses: [...run.losses, loss],
-          rates: [...run.rates, learningRate],
-          tokensPerSecond: (1000 * sum("tokens")) / sum("ms"),
-          etaMs: this.#time.step(event),
-        });
-        return;
-      }
+      case "step":
+        this.#steps = [...this.#steps, event].slice(-RECENT);
+        this.takeFindings({ tokensPerSecond: speedOf(this.#steps) });
+        this.takeStep(event);
+        break;
       case "evaluation": {
         const { step, epoch, validation, best, completions } = event;
-        this.#judge({ step, epoch, likelihood: validation, best, completions });
-        store.announce(`Epoch ${epoch}: perplexity is ${figure(validation.perplexity)}.`);
-        return;
+        this.takeEvaluation({ step, epoch, likelihood: validation, best, completions });
+        this.store.announce(`Epoch ${epoch}: perplexity is ${figure(validation.perplexity)}.`);
+        break;
       }
       case "finished":
-        store.patch("result", {
-          ...emptyResult(store.state.result.version + 1),
-          finished: event,
-          origin: "trained",
-          model: store.state.model.info?.name ?? "model",
-          exported: false,
-        });
-        store.announce(event.message);
+        this.takeFinished(event);
+        break;
     }
   }
+}
 
-  #judge(judged: JudgedTexts): void {
-    const { judged: all } = this.store.state.run;
-    const earlier = judged.best ? all.map((one) => ({ ...one, best: false })) : all;
-    this.store.patch("run", { judged: [...earlier, judged] });
-  }
-
-  /** The files are taken at once, so that they survive whatever happens to the engine later. */
-  async #keepFiles(tuner: LanguageTuner): Promise<void> {
-    try {
-      this.store.patch("result", { files: await tuner.exportLanguageAdapter() });
-    } catch (error) {
-      if (codeOf(error) === "crashed") this.crashed();
-      this.store.patch("result", { exportError: messageOf(error) });
-    }
-  }
+function speedOf(steps: EventOf<"step">[]): number {
+  const sum = (key: "tokens" | "ms") => steps.reduce((total, step) => total + step[key], 0);
+  return (1000 * sum("tokens")) / sum("ms");
 }

@@ -1,34 +1,34 @@
-/**
- * Enters: what a run would take. Leaves: whether it fits, what takes how much, and what to change where it does not.
- */
+/** Whether a run fits into memory, what needs how much, and what to change if it does not fit. */
 
+import type { WeightStorage } from "webtune";
 import { storageNames } from "../../desk/weight-storages";
 import { Alert } from "../../ui/alert";
 import { bytes } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
-import type { Budget, LanguageModelState } from "../state";
+import type { Budget, BudgetState } from "../state";
 
 interface Props {
-  model: LanguageModelState;
+  budget: BudgetState;
+  storage: WeightStorage;
   /** The source is complete. */
   canAsk: boolean;
   onAsk: () => void;
 }
 
-export function BudgetCard({ model, canAsk, onAsk }: Props) {
-  const { budget, config, reading } = model;
+export function BudgetCard({ budget, storage, canAsk, onAsk }: Props) {
+  const { config, found, reading, error } = budget;
   return (
     <div class="stack" data-testid="budget" aria-busy={reading}>
       {config === undefined ? (
         <div class="row">
           <button type="button" data-testid="budget-ask" disabled={!canAsk || reading} onClick={onAsk}>
-            {reading ? "Reading config.json…" : "How much memory will it take?"}
+            {reading ? "Reading config.json…" : "How much memory will it need?"}
           </button>
-          <span class="help">Reads the model's config.json alone.</span>
+          <span class="help">Downloads only the model's config.json.</span>
         </div>
       ) : null}
-      <Alert message={model.budgetError} testId="budget-error" />
-      {budget ? <Found budget={budget} model={model} /> : null}
+      <Alert message={error} testId="budget-error" />
+      {found && config ? <Found budget={found} name={config.name} storage={storage} /> : null}
     </div>
   );
 }
@@ -36,25 +36,32 @@ export function BudgetCard({ model, canAsk, onAsk }: Props) {
 const partNames = {
   weights: "frozen weights",
   adapter: "adapter",
-  moments: "Adam's means",
+  moments: "optimiser",
   activations: "activations",
   logits: "logits",
 } as const;
 
-function Found({ budget, model }: { budget: Budget; model: LanguageModelState }) {
+interface FoundProps {
+  budget: Budget;
+  /** Of the model. */
+  name: string;
+  storage: WeightStorage;
+}
+
+function Found({ budget, name, storage: chosen }: FoundProps) {
   const { total, limit, parts, table, remedies, checkpointing } = budget;
   const fits = total <= limit;
   const keys = Object.keys(partNames) as (keyof typeof partNames)[];
   return (
     <>
       <p class={fits ? "note note-good" : "note note-warn"} data-testid="budget-verdict" role="status">
-        A run with {model.config?.name} takes up to <strong>{bytes(total)}</strong> of the {bytes(limit)} that this tab
-        may plan for ({storageNames[model.storage]} weights, {budget.settings} a pass
+        A run with {name} takes up to <strong>{bytes(total)}</strong> of the {bytes(limit)} available to this tab (
+        {storageNames[chosen]} weights, {budget.settings} per pass
         {checkpointing ? ", gradient checkpointing" : ""}). {fits ? "It fits." : "It does not fit."}
       </p>
       {remedies.length > 0 ? (
         <div data-testid="budget-remedies">
-          <p>What would change that:</p>
+          <p>What would help:</p>
           <ul class="remedies">
             {remedies.map(({ what, bytes: taken }) => (
               <li key={what}>
@@ -67,12 +74,12 @@ function Found({ budget, model }: { budget: Budget; model: LanguageModelState })
       ) : null}
       <details class="drawer">
         <summary>
-          What takes how much{" "}
+          Memory by part{" "}
           <span class="muted">{keys.map((key) => `${partNames[key]} ${bytes(parts[key])}`).join(", ")}</span>
         </summary>
         <ScrollBox label="Memory by storage">
           <table data-testid="budget-table">
-            <caption>A run's peak by how the frozen weights are kept</caption>
+            <caption>Peak memory of a run by the storage of its frozen weights</caption>
             <thead>
               <tr>
                 <th scope="col">Weights</th>
@@ -88,8 +95,7 @@ function Found({ budget, model }: { budget: Budget; model: LanguageModelState })
               {table.map(({ storage, plain, checkpointed }) => (
                 <tr key={storage}>
                   <th scope="row">
-                    {storageNames[storage]}{" "}
-                    {storage === model.storage ? <span class="tag tag-plain">chosen</span> : null}
+                    {storageNames[storage]} {storage === chosen ? <span class="tag tag-plain">chosen</span> : null}
                   </th>
                   <Cell taken={plain} limit={limit} />
                   <Cell taken={checkpointed} limit={limit} />

@@ -1,15 +1,13 @@
-/**
- * Enters: the judgements of a run. Leaves: what the model wrote to each sample prompt, before tuning and since.
- */
-import type { JudgedTexts } from "../state";
+/** What the model wrote to each sample prompt, before tuning and since. */
+import type { Evaluated } from "../state";
 import "./turns.css";
 import "./samples.css";
 
-/** Judgements shown at once, besides the first. */
+/** Evaluations shown at once, besides the first. */
 const LATEST = 2;
 
-export function Samples({ judged }: { judged: JudgedTexts[] }) {
-  const [first, ...later] = judged;
+export function Samples({ evaluations }: { evaluations: Evaluated[] }) {
+  const [first, ...later] = evaluations;
   if (!first || first.completions.length === 0) return null;
   const shown = [first, ...later.slice(-LATEST)];
   const folded = later.slice(0, -LATEST);
@@ -19,11 +17,11 @@ export function Samples({ judged }: { judged: JudgedTexts[] }) {
       {first.completions.map(({ prompt }, index) => (
         <section key={index} class="sample" aria-label={`Answers to: ${prompt}`}>
           <p class="sample-prompt">{prompt}</p>
-          <Answers judged={shown} index={index} />
+          <Answers evaluations={shown} index={index} />
           {folded.length > 0 ? (
             <details class="drawer">
               <summary>In between</summary>
-              <Answers judged={folded} index={index} />
+              <Answers evaluations={folded} index={index} />
             </details>
           ) : null}
         </section>
@@ -32,10 +30,10 @@ export function Samples({ judged }: { judged: JudgedTexts[] }) {
   );
 }
 
-function Answers({ judged, index }: { judged: JudgedTexts[]; index: number }) {
+function Answers({ evaluations, index }: { evaluations: Evaluated[]; index: number }) {
   return (
     <dl class="turns">
-      {judged.map(({ step, best, completions }) => (
+      {evaluations.map(({ step, best, completions }) => (
         <div key={step}>
           <dt>
             {step === 0 ? "before tuning" : `step ${step}`} {best && step > 0 ? <span class="tag">best</span> : null}

@@ -1,13 +1,13 @@
-/**
- * Enters: all rows. Leaves: one page of them, each of which opens to the very text that the model reads, the learnt part marked.
- */
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+/** One page of the texts. Each opens to what the model reads, with the learned part marked. */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { LanguageTuner, PreviewPiece } from "webtune";
-import type { FieldValues } from "../../desk/read-options";
+import { Pager, Search, usePages } from "../../desk/parts/pages";
+import { type FieldValues, readOptions } from "../../desk/read-options";
 import { count, counted, messageOf } from "../../ui/format";
+import { writeFields } from "../options";
 import { kindOf, turnsOf } from "../rows";
-import { settingsOf } from "../settings";
-import type { TextItem } from "../state";
+import type { TextItem, WriteTypes } from "../state";
+import { withLora } from "../task";
 import "./text-list.css";
 import "./turns.css";
 
@@ -15,32 +15,28 @@ const PAGE = 8;
 /** Characters of a row's heading. */
 const HEADING = 90;
 
+const textOf = ({ content }: TextItem): string =>
+  turnsOf(content)
+    .map(({ text }) => text)
+    .join("\n");
+
 interface Props {
   items: TextItem[];
   /** Without one, a row's own parts are shown. */
   tuner: LanguageTuner | undefined;
   options: FieldValues;
-  /** The engine is at work on a run. */
+  /** A run is going on. */
   busy: boolean;
   onRemove: (id: number) => void;
 }
 
 export function TextList({ items, tuner, options, busy, onRemove }: Props) {
-  const id = useId();
-  const [page, setPage] = useState(0);
-  const [query, setQuery] = useState("");
   const list = useRef<HTMLOListElement>(null);
-  const kept = useMemo(() => {
-    const words = query.trim().toLowerCase();
-    const numbered = items.map((item, index) => ({ ...item, number: index + 1 }));
-    if (words === "") return numbered;
-    return numbered.filter(({ row }) => turnsOf(row.content).some(({ text }) => text.toLowerCase().includes(words)));
-  }, [items, query]);
-  const pages = Math.max(1, Math.ceil(kept.length / PAGE));
-  const at = Math.min(page, pages - 1);
+  const pages = usePages(items, PAGE, textOf);
+  const numbers = useMemo(() => new Map(items.map(({ id }, index) => [id, index + 1])), [items]);
   const remove = (index: number, gone: number) => {
     onRemove(gone);
-    // The keyboard's place stays in the list.
+    // The keyboard focus stays in the list.
     requestAnimationFrame(() => {
       const headings = list.current?.querySelectorAll<HTMLElement>("summary");
       headings?.[Math.min(index, headings.length - 1)]?.focus({ preventScroll: true });
@@ -54,33 +50,18 @@ export function TextList({ items, tuner, options, busy, onRemove }: Props) {
           <strong data-testid="texts-count">{counted(items.length, "text")}</strong>
           <span class="muted">
             {tuner
-              ? ". Open one to see what the model reads; what it learns to write is marked."
+              ? ". Open one to see what the model reads; the part that it learns to write is marked."
               : ". Once a model is loaded, each is shown as the model reads it."}
           </span>
         </p>
-        <div>
-          <label class="sr-only" for={`${id}-search`}>
-            Search the texts
-          </label>
-          <input
-            id={`${id}-search`}
-            type="search"
-            placeholder="Search"
-            data-testid="texts-search"
-            value={query}
-            onInput={(event) => {
-              setQuery(event.currentTarget.value);
-              setPage(0);
-            }}
-          />
-        </div>
+        <Search pages={pages} label="Search the texts" testId="texts-search" />
       </div>
       <ol class="texts" ref={list} data-testid="texts-list">
-        {kept.slice(at * PAGE, (at + 1) * PAGE).map((item, index) => (
+        {pages.shown.map((item, index) => (
           <Row
             key={item.id}
             item={item}
-            number={item.number}
+            number={numbers.get(item.id) ?? 0}
             tuner={tuner}
             options={options}
             busy={busy}
@@ -88,20 +69,7 @@ export function TextList({ items, tuner, options, busy, onRemove }: Props) {
           />
         ))}
       </ol>
-      {kept.length === 0 ? <p class="muted">No text has these words.</p> : null}
-      {pages > 1 ? (
-        <div class="row center">
-          <button type="button" data-testid="texts-previous" disabled={at === 0} onClick={() => setPage(at - 1)}>
-            Previous
-          </button>
-          <span class="muted figures">
-            Page {count(at + 1)} of {count(pages)}
-          </span>
-          <button type="button" data-testid="texts-next" disabled={at === pages - 1} onClick={() => setPage(at + 1)}>
-            Next
-          </button>
-        </div>
-      ) : null}
+      <Pager pages={pages} noun="text" testId="texts-page" />
     </div>
   );
 }
@@ -114,7 +82,7 @@ interface RowProps extends Omit<Props, "items" | "onRemove"> {
 
 function Row({ item, number, tuner, options, busy, onRemove }: RowProps) {
   const [open, setOpen] = useState(false);
-  const { content } = item.row;
+  const { content } = item;
   const first = turnsOf(content)[0]?.text.replace(/\s+/g, " ").trim() ?? "";
   const heading = first.length > HEADING ? `${first.slice(0, HEADING)}…` : first;
   return (
@@ -141,7 +109,7 @@ function Row({ item, number, tuner, options, busy, onRemove }: RowProps) {
 function Turns({ item }: { item: TextItem }) {
   return (
     <dl class="turns" data-testid="text-turns">
-      {turnsOf(item.row.content).map(({ who, text, learnt }, index) => (
+      {turnsOf(item.content).map(({ who, text, learnt }, index) => (
         <div key={index}>
           <dt>{who}</dt>
           <dd>{learnt ? <mark>{text}</mark> : text}</dd>
@@ -165,10 +133,12 @@ function Rendered({
   const [shown, setShown] = useState<PreviewPiece[]>();
   const [error, setError] = useState<string>();
   useEffect(() => {
-    // During a run the engine has other work; what was shown stays.
+    // During a run the engine is busy; what was shown stays.
     if (busy) return;
     let isLatest = true;
-    tuner.previewTextRow(item.row, settingsOf(options).options).then(
+    const settings = withLora(readOptions<WriteTypes["options"]>(writeFields, options).options);
+    const { row, content } = item;
+    tuner.previewTextRow({ row, content }, settings).then(
       (pieces) => {
         if (!isLatest) return;
         setShown(pieces);
@@ -199,7 +169,7 @@ function Rendered({
         )}
       </pre>
       <p class="help figures" data-testid="text-tokens">
-        {counted(tokens(false), "token")}, {count(tokens(true))} of them learnt.
+        {counted(tokens(false), "token")}, {count(tokens(true))} of them learned.
       </p>
     </>
   );

@@ -1,24 +1,22 @@
-/**
- * Enters: a text and some labels. Leaves: how likely both models find each label behind the text; nothing is trained for it.
- */
+/** How likely both models find each label after a text. Nothing is trained for it. */
 import { useState } from "preact/hooks";
 import type { Choice } from "webtune";
-import { type Kept, useKept } from "../../desk/store";
+import { type Drafts, useDraft } from "../../desk/store";
 import { Alert } from "../../ui/alert";
 import { messageOf } from "../../ui/format";
 import { ProbabilityBars } from "../../ui/probability-bars";
-import type { WriteActions } from "../actions/write";
+import type { GenerateActions } from "../actions/generate";
 
 interface Props {
-  kept: Kept;
-  write: WriteActions;
+  drafts: Drafts;
+  actions: GenerateActions;
   /** The engine has other work. */
   busy: boolean;
 }
 
-export function TryLabels({ kept, write, busy }: Props) {
-  const [text, setText] = useKept(kept, "label-text", "");
-  const [typed, setTyped] = useKept(kept, "labels", "");
+export function TryLabels({ drafts, actions, busy }: Props) {
+  const [text, setText] = useDraft(drafts, "label-text", "");
+  const [typed, setTyped] = useDraft(drafts, "labels", "");
   const [ranked, setRanked] = useState<{ base: Choice; tuned?: Choice | undefined }>();
   const [error, setError] = useState<string>();
   const labels = typed
@@ -29,7 +27,7 @@ export function TryLabels({ kept, write, busy }: Props) {
   const rank = async () => {
     setError(undefined);
     try {
-      setRanked(await write.rank(text, labels));
+      setRanked(await actions.rank(text, labels));
     } catch (failure) {
       setError(messageOf(failure));
     }
@@ -37,7 +35,7 @@ export function TryLabels({ kept, write, busy }: Props) {
   return (
     <details class="drawer" data-testid="labels-drawer">
       <summary>
-        Labels instead of an answer <span class="muted">ranked by their likelihood behind a text</span>
+        Labels instead of an answer <span class="muted">ranked by their likelihood after a text</span>
       </summary>
       <form
         class="stack"
@@ -58,7 +56,7 @@ export function TryLabels({ kept, write, busy }: Props) {
           />
         </div>
         <div class="field">
-          <label for="labels">Labels, with commas between</label>
+          <label for="labels">Labels, separated by commas</label>
           <input
             id="labels"
             type="text"

@@ -1,39 +1,37 @@
-/**
- * Enters: a prompt. Leaves: what the untuned and the tuned model write to it, side by side, as it comes.
- */
+/** What the untuned and the tuned model write to a prompt, next to each other, as it comes. */
 import { useState } from "preact/hooks";
 import type { Prompt } from "webtune";
 import { OptionDrawer } from "../../desk/parts/option-drawer";
 import type { FieldValues } from "../../desk/read-options";
-import { type Kept, useKept } from "../../desk/store";
+import { type Drafts, useDraft } from "../../desk/store";
 import { Alert } from "../../ui/alert";
 import { type Segment, Segments } from "../../ui/segments";
-import type { WriteActions } from "../actions/write";
-import { byDefault, writingGroups } from "../options";
-import type { LanguageState, Writing } from "../state";
+import type { GenerateActions } from "../actions/generate";
+import { byDefault, generationGroups } from "../options";
+import type { WriteState, Writing } from "../state";
 import "./try-writing.css";
 
 type Form = "chat" | "text";
 
 const forms: Segment<Form>[] = [
-  { value: "chat", label: "Message", help: "To answer; written with the model's chat template." },
-  { value: "text", label: "Text", help: "To go on with, as it stands." },
+  { value: "chat", label: "Message", help: "To answer; formatted with the model's chat template." },
+  { value: "text", label: "Text", help: "Plain text to continue." },
 ];
 
 interface Props {
-  kept: Kept;
-  state: LanguageState;
-  write: WriteActions;
-  /** What the texts are. */
+  drafts: Drafts;
+  state: WriteState;
+  actions: GenerateActions;
+  /** The texts are conversations. */
   asChat: boolean;
 }
 
-export function TryWriting({ kept, state, write, asChat }: Props) {
+export function TryWriting({ drafts, state, actions, asChat }: Props) {
   const { trying, result } = state;
-  const [chosen, setChosen] = useKept<Form | undefined>(kept, "prompt-form", undefined);
-  const [text, setText] = useKept(kept, "prompt", "");
-  const [system, setSystem] = useKept(kept, "system", "");
-  const [values, setValues] = useKept<FieldValues>(kept, "writing", {});
+  const [chosen, setChosen] = useDraft<Form | undefined>(drafts, "prompt-form", undefined);
+  const [text, setText] = useDraft(drafts, "prompt", "");
+  const [system, setSystem] = useDraft(drafts, "system", "");
+  const [values, setValues] = useDraft<FieldValues>(drafts, "writing", {});
   const [errors, setErrors] = useState<FieldValues>({});
   const form = chosen ?? (asChat ? "chat" : "text");
   const prompt: Prompt =
@@ -50,7 +48,7 @@ export function TryWriting({ kept, state, write, asChat }: Props) {
       class="stack"
       onSubmit={(event) => {
         event.preventDefault();
-        void write.write(prompt, values).then(setErrors);
+        void actions.write(prompt, values).then(setErrors);
       }}
     >
       <Segments
@@ -88,7 +86,7 @@ export function TryWriting({ kept, state, write, asChat }: Props) {
         </details>
       ) : null}
       <OptionDrawer
-        groups={writingGroups}
+        groups={generationGroups}
         words={byDefault}
         values={values}
         errors={errors}
@@ -101,7 +99,7 @@ export function TryWriting({ kept, state, write, asChat }: Props) {
         onReset={() => setValues({})}
       />
       <div class="row">
-        {/* One button, so that the keyboard's place stays on it. */}
+        {/* One button, so that the keyboard focus stays on it. */}
         <button
           type={trying.busy ? "button" : "submit"}
           class={!trying.busy && result.origin && result.exported ? "primary" : ""}
@@ -110,7 +108,7 @@ export function TryWriting({ kept, state, write, asChat }: Props) {
           onClick={(event) => {
             if (!trying.busy) return;
             event.preventDefault();
-            write.stop();
+            actions.stop();
           }}
         >
           {trying.busy ? "Stop" : "Write"}

@@ -1,112 +1,78 @@
-/**
- * Enters: the model's state. Leaves: the first step, where a language model is chosen, its memory told, and loaded.
- */
-import { useEffect, useMemo } from "preact/hooks";
-import type { ModelSource } from "webtune";
-import { ModelForm } from "../../desk/parts/model-form";
-import type { Way } from "../../desk/parts/model-source";
+/** The first step: the language model, and the memory that a run with it would need. */
+import { useEffect } from "preact/hooks";
+import { ModelFacts } from "../../desk/parts/model-facts";
 import { StorageChoice } from "../../desk/parts/storage-choice";
-import { emptyForm, type SourceForm, sourceOf } from "../../desk/source-form";
-import { useKept } from "../../desk/store";
-import { isBusy } from "../../sort/state";
-import { useConfirm } from "../../ui/confirm";
-import { StepCard } from "../../ui/step-card";
-import type { LanguageModelActions } from "../actions/model";
+import type { SourceForm } from "../../desk/source-form";
+import { isBusy } from "../../desk/state";
+import { type DefaultModel, ModelStep, useSource } from "../../desk/steps/model";
+import { bytes } from "../../ui/format";
+import type { WriteDesk } from "../desk";
 import { BudgetCard } from "../parts/budget-card";
-import { LanguageModelCard } from "../parts/model-card";
-import { type LanguageState, type LanguageStore, wouldLoseTuned } from "../state";
+import type { WriteState } from "../state";
 
-const DEFAULT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct";
-const preset: ModelSource = { repository: DEFAULT_MODEL };
-/** Typing settings, in milliseconds. */
+const preset: DefaultModel = {
+  name: "HuggingFaceTB/SmolLM2-135M-Instruct",
+  source: { repository: "HuggingFaceTB/SmolLM2-135M-Instruct" },
+  text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
+};
+/** A pause in typing settings, in milliseconds. */
 const PAUSE = 250;
 
-const ways: Way[] = [
-  {
-    kind: "default",
-    title: "SmolLM2-135M-Instruct",
-    text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
-  },
-  {
-    kind: "files",
-    title: "Files on this computer",
-    text: "A folder with config.json, tokenizer.json and safetensors: Llama, Qwen 2 and 3, Gemma 3 or GPT-2.",
-  },
-  { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
-];
-
-interface Props {
-  state: LanguageState;
-  store: LanguageStore;
-  actions: LanguageModelActions;
-}
-
-export function LanguageModelStep({ state, store, actions }: Props) {
+export function WriteModelStep({ state, desk }: { state: WriteState; desk: WriteDesk }) {
+  const { store, model: actions } = desk;
   const { model, run, result, trying } = state;
-  // A model that writes or leaves is not taken away.
-  const busy = isBusy(run) || result.busy || trying.busy;
-  const [form, setForm] = useKept(store.kept, "form", emptyForm);
-  const { askIf, dialog } = useConfirm();
-  // The same object while the form says the same, so that a config.json is read once.
-  const source = useMemo(() => sourceOf(form, preset, DEFAULT_MODEL), [form]);
-  const ready = typeof source !== "string";
+  const { info, report } = model;
+  const { form, setForm, source } = useSource(store.drafts, preset);
 
-  // What a run takes depends on all of these.
+  // What a run needs depends on all of these.
   useEffect(() => {
     const timer = setTimeout(() => void actions.estimate(), PAUSE);
     return () => clearTimeout(timer);
   }, [actions, model.storage, model.device, run.options]);
 
+  // Files are at hand; everything else is downloaded only at the press of a button.
+  useEffect(() => {
+    if (form.kind === "files" && typeof source !== "string") void actions.plan(source);
+  }, [actions, form.kind, source]);
+
   const choose = (next: SourceForm) => {
     setForm(next);
     actions.forgetPlan();
   };
-  // Files are at hand; anything else is asked for only by a press.
-  useEffect(() => {
-    if (form.kind === "files" && typeof source !== "string") void actions.plan(source);
-  }, [actions, form.kind, source]);
-  const load = (chosen: ModelSource) => {
-    const act = () => void actions.load(chosen);
-    askIf(wouldLoseTuned(state), {
-      title: "Load another model?",
-      text: "The tuned adapter has not been exported. Loading a model drops it.",
-      yes: "Drop it and load",
-      act,
-    });
-  };
-
+  const template = info?.ownTemplate ? "its own chat template" : "ChatML, as it has no chat template";
   return (
-    <StepCard id="model" number={1} title="Model" lead="The pretrained language model that your texts will specialise.">
-      {dialog}
-      <ModelForm
-        ways={ways}
-        source={source}
-        example={DEFAULT_MODEL}
-        form={form}
-        model={model}
-        loaded={model.info !== undefined}
-        busy={busy}
-        onForm={choose}
-        onDevice={(device) => store.patch("model", { device })}
-        onError={(error) => store.patch("model", { error })}
-        onLoad={load}
-        onCancel={() => actions.cancel()}
-      >
-        <StorageChoice
-          storage={model.storage}
-          disabled={busy || model.status === "loading"}
-          onChange={(storage) => store.patch("model", { storage })}
-        />
-        <BudgetCard
-          model={model}
-          canAsk={ready}
-          onAsk={() => {
-            if (typeof source === "string") store.patch("model", { error: source });
-            else void actions.plan(source);
-          }}
-        />
-      </ModelForm>
-      {model.info && model.report ? <LanguageModelCard info={model.info} report={model.report} /> : null}
-    </StepCard>
+    <ModelStep
+      lead="The pretrained language model that learns from your texts."
+      preset={preset}
+      families="Llama, Qwen 2 and 3, Gemma 3 or GPT-2"
+      form={form}
+      onForm={choose}
+      source={source}
+      state={state}
+      store={store}
+      actions={actions}
+      // Loading would interrupt an export or a text that is being written.
+      busy={isBusy(run) || result.busy || trying.busy}
+      facts={
+        info && report ? (
+          <ModelFacts
+            info={info}
+            report={report}
+            weights={`, ${bytes(info.weightBytes)}`}
+            more={[["Conversations", template]]}
+          />
+        ) : null
+      }
+    >
+      <StorageChoice state={state} store={store} />
+      <BudgetCard
+        budget={state.budget}
+        storage={model.storage}
+        canAsk={typeof source !== "string"}
+        onAsk={() => {
+          if (typeof source !== "string") void actions.plan(source);
+        }}
+      />
+    </ModelStep>
   );
 }

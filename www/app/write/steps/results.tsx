@@ -1,13 +1,11 @@
-/**
- * Enters: the end of a run. Leaves: the fourth step, the tuned model beside the untuned one and beside examples in the prompt.
- */
+/** The fourth step: the tuned model next to the untuned one and to examples in the prompt. */
 import type { Likelihood } from "webtune";
 import { bytes, count, counted, figure, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 import { StepCard } from "../../ui/step-card";
-import type { LanguageState } from "../state";
+import type { WriteState } from "../state";
 
-export function LanguageResultsStep({ state }: { state: LanguageState }) {
+export function WriteResultsStep({ state }: { state: WriteState }) {
   const { finished, origin } = state.result;
   const waiting = finished
     ? undefined
@@ -31,7 +29,7 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
       id="results"
       number={4}
       title="Results"
-      lead="Measured on validation texts that never trained, though they chose which step is kept. Perplexity is how many tokens the model wavers between: less is better."
+      lead="Measured on validation texts that were not trained on, although the best step was chosen on them. Perplexity is roughly how many tokens the model is choosing between: lower is better."
       waiting={waiting}
     >
       {finished ? (
@@ -71,9 +69,9 @@ export function LanguageResultsStep({ state }: { state: LanguageState }) {
             </table>
           </ScrollBox>
           <p class="muted figures">
-            {counted(finished.tuned.tokens, "token")} judged. {counted(finished.steps, "step")}, the state of step{" "}
-            {count(finished.keptStep)} is kept. {count(finished.trainedParameters)} tuned parameters,{" "}
-            {bytes(finished.exportBytes)} to take away.
+            Measured on {counted(finished.tuned.tokens, "token")}. {counted(finished.steps, "step")}; the weights of
+            step {count(finished.keptStep)} are kept. {count(finished.trainedParameters)} trained parameters,{" "}
+            {bytes(finished.exportBytes)} to export.
           </p>
         </div>
       ) : null}

@@ -1,106 +1,80 @@
-/**
- * Enters: the run's state. Leaves: the third step, with the drawer, the controls, the live plots and the samples.
- */
-
-import { RunPanel } from "../../desk/parts/run-panel";
-import { statusWords } from "../../desk/run-controls";
-import { useConfirm } from "../../ui/confirm";
-import { bytes, count, counted, duration, percent } from "../../ui/format";
-import { StepCard } from "../../ui/step-card";
-import type { LanguageRunActions } from "../actions/run";
-import { byDefault, languageGroups } from "../options";
-import { LanguagePlots } from "../parts/plots";
+/** The third step: a language model's run, its curves and samples. */
+import { useMemo } from "preact/hooks";
+import { RunFacts } from "../../desk/parts/run-facts";
+import { type BaselineLine, RunPlots } from "../../desk/parts/run-plots";
+import { type RunWords, TrainStep } from "../../desk/steps/train";
+import { count, counted, figure } from "../../ui/format";
+import type { WriteDesk } from "../desk";
+import { byDefault, writeGroups } from "../options";
 import { Samples } from "../parts/samples";
-import { type LanguageEventOf, type LanguageRunState, type LanguageState, wouldLoseTuned } from "../state";
+import type { WriteState } from "../state";
 
-function progressOf(run: LanguageRunState): { text: string; share?: number } {
-  const { status, step, totalSteps, epoch, scored, base } = run;
-  const before = statusWords[status];
-  const left = run.etaMs === undefined || status === "paused" ? "" : `, about ${duration(run.etaMs)} left`;
-  const speed = run.tokensPerSecond === undefined ? "" : `, ${count(run.tokensPerSecond)} tokens a second`;
-  if (step > 0) {
-    const text = `${before}Epoch ${epoch}, step ${count(step)} of ${count(totalSteps)}${speed}${left}`;
-    return { text, share: step / Math.max(1, totalSteps) };
-  }
-  if (base) return { text: `${before}The untuned model is measured. Tuning begins.` };
-  if (scored) {
-    const { done, total } = scored;
-    return {
-      text: `${before}Measuring the untuned model: batch ${count(done)} of ${count(total)}`,
-      share: done / Math.max(1, total),
-    };
-  }
-  return { text: `${before || "Getting ready. "}Turning texts into tokens.` };
-}
+const words: RunWords = {
+  drawer: byDefault,
+  addRows: "add texts",
+  preparing: "Evaluating the untuned model, batch",
+  measured: "The untuned model is evaluated",
+};
 
-export function LanguageTrainStep({ state, actions }: { state: LanguageState; actions: LanguageRunActions }) {
-  const { model, texts, run, result, trying } = state;
-  const needs = [model.status === "ready" ? "" : "load a model", texts.items.length > 0 ? "" : "bring in texts"].filter(
-    Boolean,
-  );
-  const { askIf, dialog } = useConfirm();
-  const start = () => {
-    const rows = texts.items.map(({ row }, index) => ({ ...row, row: index + 1 }));
-    const act = () => void actions.start(rows);
-    askIf(wouldLoseTuned(state), {
-      title: "Train again?",
-      text: "The tuned result has not been exported. A new run takes its place.",
-      yes: "Drop it and train",
-      act,
-    });
-  };
-
+export function WriteTrainStep({ state, desk }: { state: WriteState; desk: WriteDesk }) {
+  const { rows, run, result, trying } = state;
+  const { started, findings, curves } = run;
+  const speed = findings.tokensPerSecond;
   return (
-    <StepCard
-      id="train"
-      number={3}
-      title="Train"
-      lead={
-        needs.length > 0
-          ? `To start, first ${needs.join(" and ")}.`
-          : `${counted(texts.items.length, "text is", "texts are")} ready for ${model.info?.name ?? "the model"}.`
-      }
+    <TrainStep
+      groups={writeGroups}
+      words={words}
+      state={state}
+      actions={desk.run}
+      rows={rows.items}
+      ready={counted(rows.items.length, "text is ready", "texts are ready")}
+      busy={result.busy || trying.busy}
+      place={`Epoch ${curves.epoch}`}
+      speed={speed === undefined ? "" : `, ${count(speed)} tokens a second`}
+      isMeasured={findings.base !== undefined}
     >
-      {dialog}
-      <RunPanel
-        groups={languageGroups}
-        words={byDefault}
-        run={run}
-        controls={actions.controls}
-        ready={needs.length === 0 && !result.busy && !trying.busy}
-        progress={progressOf(run)}
-        finished={result.finished}
-        onStart={start}
-      />
-      {run.started ? (
-        <>
-          <Facts started={run.started} />
-          <LanguagePlots run={run} />
-          <Samples judged={run.judged} />
-        </>
+      {started ? (
+        <RunFacts
+          started={started}
+          noun="text"
+          train={started.trainTexts}
+          validation={started.validationTexts}
+          rows={` ${count(started.trainTokens)} tokens, ${count(started.trainTargets)} of them learned.`}
+          memory={started.gradientCheckpointing ? ", with gradient checkpointing" : ""}
+        />
       ) : null}
-    </StepCard>
+      <Curves state={state} />
+      <Samples evaluations={curves.evaluations} />
+    </TrainStep>
   );
 }
 
-function Facts({ started }: { started: LanguageEventOf<"started"> }) {
-  const { trainTexts, validationTexts, trainTokens, trainTargets, trainedParameters, totalParameters } = started;
+function Curves({ state: { run } }: { state: WriteState }) {
+  const { curves, started, findings } = run;
+  const { evaluations } = curves;
+  const { base, fewShot } = findings;
+  const points = useMemo(() => evaluations.map((one) => ({ ...one, value: one.likelihood.perplexity })), [evaluations]);
+  const baselines = useMemo(() => {
+    const lines: BaselineLine[] = [];
+    if (base) lines.push({ name: "Untuned", color: "--series-4", value: base.perplexity });
+    if (fewShot) {
+      lines.push({ name: "Examples in the prompt", color: "--series-2", value: fewShot.likelihood.perplexity });
+    }
+    return lines;
+  }, [base, fewShot]);
+  const bestStep = evaluations.find((one) => one.best)?.step ?? 0;
   return (
-    <>
-      {started.warnings.length > 0 ? (
-        <ul class="note note-warn" data-testid="train-warnings">
-          {started.warnings.map((warning) => (
-            <li key={warning}>{warning}</li>
-          ))}
-        </ul>
-      ) : null}
-      <p class="muted figures" data-testid="train-facts">
-        {counted(trainTexts, "text")} {trainTexts === 1 ? "trains" : "train"}, {counted(validationTexts, "text")}{" "}
-        {validationTexts === 1 ? "judges" : "judge"}. {count(trainTokens)} tokens, {count(trainTargets)} of them learnt.{" "}
-        {count(trainedParameters)} of {count(totalParameters)} parameters (
-        {percent(trainedParameters / totalParameters, 2)}) are tuned. Memory: about {bytes(started.memoryEstimate)}
-        {started.gradientCheckpointing ? ", with gradient checkpointing" : ""}.
-      </p>
-    </>
+    <RunPlots
+      curves={curves}
+      totalSteps={started?.totalSteps ?? 0}
+      validation={{
+        testId: "plot-perplexity",
+        title: "Validation perplexity",
+        points,
+        baselines,
+        format: figure,
+        when: bestStep === 0 ? "before tuning" : `at step ${bestStep}`,
+      }}
+    />
   );
 }

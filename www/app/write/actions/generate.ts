@@ -1,11 +1,10 @@
-/**
- * Enters: a prompt. Leaves: what the untuned and the tuned model write behind it, as it comes.
- */
-import type { Choice, GenerationOptions, LanguageTuner, Prompt, WhichModel, WrittenText } from "webtune";
-import { type FieldValues, fieldOfMessage, readOptions } from "../../desk/read-options";
+/** Lets the untuned and the tuned model write, and ranks labels by their likelihood. */
+import type { Choice, GenerationOptions, Prompt, WhichModel, WrittenText } from "webtune";
+import type { ModelActions } from "../../desk/actions/model";
+import { type FieldValues, fieldOfError, readOptions } from "../../desk/read-options";
 import { codeOf, messageOf } from "../../ui/format";
-import { writingFields } from "../options";
-import type { LanguageStore, Writing } from "../state";
+import { generationFields } from "../options";
+import type { WriteStore, WriteTypes, Writing } from "../state";
 
 const endings: Record<WrittenText["ending"], string> = {
   endOfText: "ended by itself",
@@ -14,22 +13,20 @@ const endings: Record<WrittenText["ending"], string> = {
   stopped: "stopped",
 };
 
-export class WriteActions {
+export class GenerateActions {
   #stop: AbortController | undefined;
 
   constructor(
-    private readonly store: LanguageStore,
-    private readonly tuner: () => LanguageTuner | undefined,
-    /** The engine is gone, and with it the model. */
-    private readonly crashed: () => void,
+    private readonly store: WriteStore,
+    private readonly model: ModelActions<WriteTypes>,
   ) {}
 
-  /** Both texts; the untuned model alone before anything was tuned. Gives the fields that cannot be read. */
+  /** Both texts, or that of the untuned model before anything was tuned. Gives the fields that cannot be read. */
   async write(prompt: Prompt, values: FieldValues): Promise<FieldValues> {
     const { store } = this;
-    const tuner = this.tuner();
+    const { tuner } = this.model;
     if (!tuner) return {};
-    const { options, errors } = readOptions<GenerationOptions>(writingFields, values);
+    const { options, errors } = readOptions<GenerationOptions>(generationFields, values);
     if (Object.keys(errors).length > 0) return errors;
     const stop = new AbortController();
     this.#stop = stop;
@@ -68,16 +65,16 @@ export class WriteActions {
     try {
       // One after the other, as the engine writes one text at a time and each has a speed of its own.
       if (origin) await one("tuned", "tuned");
-      if (!stop.signal.aborted) await one("baseline", "base");
-      else store.patch("trying", { base: undefined });
+      if (stop.signal.aborted) store.patch("trying", { base: undefined });
+      else await one("baseline", "base");
     } catch (error) {
       // Another model took this one's place.
-      if (tuner !== this.tuner()) return {};
+      if (tuner !== this.model.tuner) return {};
       const message = messageOf(error);
       const { base } = store.state.trying;
       store.patch("trying", { error: message, base: base?.status === "waiting" ? undefined : base });
-      if (codeOf(error) === "crashed") this.crashed();
-      const field = codeOf(error) === "invalidOption" ? fieldOfMessage(writingFields, message) : undefined;
+      if (codeOf(error) === "crashed") this.model.drop();
+      const field = fieldOfError(generationFields, error);
       return field ? { [field.path]: field.reason } : {};
     } finally {
       store.patch("trying", { busy: false });
@@ -85,10 +82,10 @@ export class WriteActions {
     return {};
   }
 
-  /** The labels' likelihoods behind a text, of the untuned model and of the tuned one where there is one. */
+  /** The labels' likelihoods after a text, of the untuned model and of the tuned one if there is one. */
   async rank(text: string, labels: string[]): Promise<{ base: Choice; tuned?: Choice | undefined }> {
     const { store } = this;
-    const tuner = this.tuner();
+    const { tuner } = this.model;
     if (!tuner) throw new Error("Load a model first.");
     store.patch("result", { busy: true });
     try {
@@ -102,7 +99,7 @@ export class WriteActions {
       store.announce(`Before tuning: ${base.label}.${tuned ? ` After tuning: ${tuned.label}.` : ""}`);
       return { base, tuned };
     } catch (error) {
-      if (codeOf(error) === "crashed") this.crashed();
+      if (codeOf(error) === "crashed") this.model.drop();
       throw error;
     } finally {
       store.patch("result", { busy: false });

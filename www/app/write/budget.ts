@@ -1,6 +1,4 @@
-/**
- * Enters: a model's config.json and the settings of a run. Leaves: the bytes that the run would take, and what would save some.
- */
+/** Estimates from a model's config.json and the settings of a run how many bytes it needs, and which changes would need fewer. */
 import {
   type DeviceChoice,
   estimateLanguageRun,
@@ -9,13 +7,16 @@ import {
   memoryLimit,
   type WeightStorage,
 } from "webtune";
-import type { FieldValues } from "../../desk/read-options";
-import { storageNames, storages } from "../../desk/weight-storages";
-import { codeOf } from "../../ui/format";
-import { LORA, sizesOf } from "../settings";
-import type { Budget, Remedy } from "../state";
+import { type FieldValues, readOptions } from "../desk/read-options";
+import { storageNames, storages } from "../desk/weight-storages";
+import { codeOf } from "../ui/format";
+import { writeFields } from "./options";
+import type { Budget, Remedy, WriteTypes } from "./state";
+import { LORA, withLora } from "./task";
 
 const QUARTER = 0.25;
+/** The engine's own, which an estimate has to be given. */
+const DEFAULTS = { trainBatchSize: 4, maxLength: 512 };
 
 const totalOf = ({ weights, adapter, moments, activations, logits }: LanguageEstimate): number =>
   weights + adapter + moments + activations + logits;
@@ -27,7 +28,11 @@ export async function budgetOf(
   device: DeviceChoice,
   fields: FieldValues,
 ): Promise<Budget> {
-  const { gradientCheckpointing: wanted, ...sizes } = sizesOf(fields);
+  // What cannot be read counts as left out.
+  const options = withLora(readOptions<WriteTypes["options"]>(writeFields, fields).options);
+  const { method = LORA, gradientCheckpointing: wanted } = options;
+  const { trainBatchSize = DEFAULTS.trainBatchSize, maxLength = DEFAULTS.maxLength } = options;
+  const sizes = { method, trainBatchSize, maxLength };
   const ask = (change: Partial<LanguageEstimateOptions>) =>
     estimateLanguageRun(config, { ...sizes, storage, gradientCheckpointing: false, ...change, device });
   const limit = memoryLimit();
@@ -38,12 +43,12 @@ export async function budgetOf(
       const checkpointed = totalOf(await ask({ storage: one, gradientCheckpointing: true }));
       table.push({ storage: one, plain, checkpointed });
     } catch (error) {
-      // This device, or this method, cannot have weights kept so.
+      // This device or this method cannot use that format.
       if (codeOf(error) !== "invalidOption" || one === storage) throw error;
     }
   }
   const plain = table.find((row) => row.storage === storage)?.plain ?? 0;
-  // As the engine decides where nothing is asked for.
+  // As the engine decides if nothing is asked for.
   const checkpointing = wanted ?? (storage === "int8" || storage === "int4" || plain > limit);
   const parts = await ask({ gradientCheckpointing: checkpointing });
   const total = totalOf(parts);

@@ -1,0 +1,86 @@
+/** Exports what was tuned as a zip, and imports such a zip or its folder. */
+import { adapterFiles, download, type Folder, writeZip } from "../../ui/files";
+import { codeOf, messageOf } from "../../ui/format";
+import { zipName } from "../file-names";
+import { type DeskState, emptyResult, type ResultState } from "../state";
+import type { Store } from "../store";
+import type { Task, TaskTypes } from "../task";
+import type { ModelActions } from "./model";
+
+export class ExportActions<T extends TaskTypes> {
+  constructor(
+    protected readonly store: Store<DeskState<T>>,
+    protected readonly model: ModelActions<T>,
+    private readonly task: Pick<Task<T>, "exportAdapter" | "importAdapter">,
+  ) {}
+
+  async adapter(): Promise<void> {
+    await this.export("Packing the files", async () => {
+      const { files: taken, model, finished } = this.store.state.result;
+      const files = taken ?? (await this.task.exportAdapter(this.tuner()));
+      const name = zipName(model, finished?.options.method.type);
+      download(name, writeZip(files), "application/zip");
+      this.store.patch("result", { files });
+      return `${name} was handed to the browser's downloads.`;
+    });
+  }
+
+  async import(folder: Folder): Promise<void> {
+    const { store } = this;
+    const { tuner } = this.model;
+    if (!tuner || folder.files.length === 0) return;
+    store.patch("result", { busy: true, importError: undefined, importNote: undefined });
+    try {
+      const files = await adapterFiles(folder);
+      await this.task.importAdapter(tuner, files);
+      const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
+      const importNote = `The adapter in ${name} is loaded and ready to try.`;
+      store.patch("result", {
+        ...emptyResult(store.state.result.version + 1),
+        origin: "imported",
+        model: tuner.model.name,
+        files,
+        importNote,
+      });
+      store.announce(importNote);
+    } catch (error) {
+      // Another model may have taken this one's place.
+      if (tuner !== this.model.tuner) return;
+      store.patch("result", { importError: messageOf(error) });
+      if (codeOf(error) === "crashed") this.model.drop();
+    } finally {
+      store.patch("result", { busy: false });
+    }
+  }
+
+  showImportError(importError: string | undefined): void {
+    this.store.patch("result", { importError });
+  }
+
+  /** Runs one export and shows how it goes. `work` gives the words for its end. */
+  protected async export(exporting: string, work: () => Promise<string>): Promise<void> {
+    const { store } = this;
+    const { version } = store.state.result;
+    // Another result may have come meanwhile, of which nothing was exported.
+    const patch = (change: Partial<ResultState>) => {
+      if (store.state.result.version === version) store.patch("result", change as Partial<ResultState<T>>);
+    };
+    patch({ busy: true, exporting, exportError: undefined, exportNote: undefined });
+    try {
+      const exportNote = await work();
+      patch({ exported: true, exportNote });
+      store.announce(exportNote);
+    } catch (error) {
+      patch({ exportError: messageOf(error) });
+      if (codeOf(error) === "crashed") this.model.drop();
+    } finally {
+      patch({ busy: false, exporting: undefined });
+    }
+  }
+
+  protected tuner(): T["tuner"] {
+    const { tuner } = this.model;
+    if (!tuner) throw new Error("Load a model first.");
+    return tuner;
+  }
+}

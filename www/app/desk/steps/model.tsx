@@ -1,0 +1,136 @@
+/** The first step of a desk: a model and a device are chosen, and the model is loaded. */
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import type { DeviceChoice, ModelSource } from "webtune";
+import { Alert } from "../../ui/alert";
+import { useConfirm } from "../../ui/confirm";
+import { ProgressLine } from "../../ui/progress-line";
+import { type Segment, Segments } from "../../ui/segments";
+import { StepCard } from "../../ui/step-card";
+import type { ModelActions } from "../actions/model";
+import { ModelSourceFields, type Way } from "../parts/model-source";
+import { emptyForm, type SourceForm, sourceOf } from "../source-form";
+import { type DeskState, wouldLoseResult } from "../state";
+import { type Drafts, type Store, useDraft } from "../store";
+import type { TaskTypes } from "../task";
+
+const devices: Segment<DeviceChoice>[] = [
+  { value: "auto", label: "Automatic", help: "The graphics card through WebGPU if there is one, else the processor." },
+  { value: "webgpu", label: "WebGPU", help: "Always the graphics card; slow if WebGPU is only emulated." },
+  { value: "cpu", label: "CPU", help: "Always the processor. Works everywhere." },
+];
+
+/** The model that a desk offers first. */
+export interface DefaultModel {
+  /** A repository id. */
+  name: string;
+  source: ModelSource;
+  /** In a few words. */
+  text: string;
+}
+
+/** The form as it was filled in, and the source that it describes or what is missing. */
+export function useSource(drafts: Drafts, preset: DefaultModel) {
+  const [form, setForm] = useDraft(drafts, "form", emptyForm);
+  // The same object while the form is the same, so that a config.json is read once.
+  const source = useMemo(() => sourceOf(form, preset.source, preset.name), [form, preset]);
+  return { form, setForm, source };
+}
+
+interface Props<T extends TaskTypes> {
+  lead: string;
+  preset: DefaultModel;
+  /** Families that can be loaded from files. */
+  families: string;
+  form: SourceForm;
+  onForm: (form: SourceForm) => void;
+  source: ModelSource | string;
+  state: DeskState<T>;
+  store: Store<DeskState<T>>;
+  actions: ModelActions<T>;
+  /** The engine is doing something that loading would interrupt. */
+  busy: boolean;
+  /** Further fields, above the button. */
+  children: ComponentChildren;
+  /** What was loaded. */
+  facts: ComponentChildren;
+}
+
+export function ModelStep<T extends TaskTypes>(props: Props<T>) {
+  const { lead, preset, families, form, onForm, source, state, store, actions, busy, children, facts } = props;
+  const { model } = state;
+  const { askIf, dialog } = useConfirm();
+  const loading = model.status === "loading";
+  const loaded = model.info !== undefined;
+  const ways: Way[] = [
+    { kind: "default", title: preset.name.split("/").pop() ?? preset.name, text: preset.text },
+    {
+      kind: "files",
+      title: "Files on this computer",
+      text: `A folder with config.json, tokenizer.json and safetensors: ${families}.`,
+    },
+    { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
+  ];
+  const showError = (error: string | undefined) => store.patch("model", { error });
+  const load = () => {
+    if (typeof source === "string") {
+      showError(source);
+      return;
+    }
+    askIf(wouldLoseResult(state), {
+      title: "Load another model?",
+      text: "The tuned adapter has not been exported. Loading a model discards it.",
+      yes: "Discard it and load",
+      act: () => void actions.load(source),
+    });
+  };
+
+  return (
+    <StepCard id="model" number={1} title="Model" lead={lead}>
+      {dialog}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          load();
+        }}
+      >
+        <ModelSourceFields
+          ways={ways}
+          example={preset.name}
+          form={form}
+          disabled={busy || loading}
+          onChange={onForm}
+          onFolder={(folder) => {
+            onForm({ ...form, kind: "files", folder });
+            showError(undefined);
+          }}
+          onError={showError}
+        />
+        <Segments
+          legend="Device"
+          name="device"
+          choices={devices}
+          value={model.device}
+          disabled={busy || loading}
+          onChange={(device) => store.patch("model", { device })}
+        />
+        {children}
+        <div class="row">
+          <button type="submit" class={loaded ? "" : "primary"} data-testid="load-model" disabled={busy || loading}>
+            {loaded ? "Load again" : "Load model"}
+          </button>
+          {loading ? (
+            <button type="button" data-testid="cancel-load" onClick={() => actions.cancel()}>
+              Cancel
+            </button>
+          ) : null}
+        </div>
+      </form>
+      {loading && model.progress ? (
+        <ProgressLine testId="model-progress" label="Loading the model" {...model.progress} />
+      ) : null}
+      <Alert message={model.error} testId="model-error" />
+      {facts}
+    </StepCard>
+  );
+}

@@ -1,0 +1,53 @@
+/** What a task gives to the parts that both desks share: its types, its option fields and its calls into the package. */
+import type {
+  DeviceReport,
+  ExportedFile,
+  LoadOptions,
+  ModelSource,
+  ResolvedOptions,
+  TrainingRun,
+  WeightStorage,
+} from "webtune";
+import type { OptionField } from "./options";
+
+export interface ModelInfo {
+  name: string;
+  family: string;
+  parameters: number;
+  layers: number;
+  hiddenSize: number;
+  vocabSize: number;
+  maxPositions: number;
+  storage: WeightStorage;
+}
+
+/** A loaded model in a worker of its own. */
+export interface Tuner<Info extends ModelInfo = ModelInfo> {
+  readonly model: Info;
+  readonly device: DeviceReport;
+  dispose(): void;
+}
+
+export interface TaskTypes {
+  tuner: Tuner;
+  /** A row of the data, with a number that stays the same while other rows come and go. */
+  row: { id: number };
+  options: object;
+  event: { type: string };
+  /** The event that a run begins with. */
+  started: { warnings: string[]; trainedParameters: number; totalParameters: number; memoryEstimate: number };
+  /** A measurement on the validation rows. */
+  evaluation: { step: number; epoch: number; best: boolean };
+  /** What else a run reports. */
+  findings: object;
+  /** The event that a run ends with. */
+  finished: { type: "finished"; reason: string; message: string; options: ResolvedOptions };
+}
+
+export interface Task<T extends TaskTypes> {
+  fields: readonly OptionField[];
+  load(source: ModelSource, options: LoadOptions): Promise<T["tuner"]>;
+  train(tuner: T["tuner"], rows: readonly T["row"][], options: T["options"]): TrainingRun<T["event"]>;
+  exportAdapter(tuner: T["tuner"]): Promise<ExportedFile[]>;
+  importAdapter(tuner: T["tuner"], files: readonly ExportedFile[]): Promise<void>;
+}

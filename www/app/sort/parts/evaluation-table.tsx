@@ -1,0 +1,50 @@
+/** The evaluations of a run as a table. */
+import { percent } from "../../ui/format";
+import { ScrollBox } from "../../ui/scroll-box";
+import type { Evaluated } from "../state";
+
+interface StageNames {
+  title: (epoch: number) => string;
+  during: (epoch: number) => string;
+}
+
+export const evaluationNames: Record<Evaluated["stage"], StageNames> = {
+  probe: { title: () => "Before tuning", during: () => "before tuning" },
+  contrastive: { title: () => "Contrastive stage", during: () => "after the contrastive stage" },
+  classify: { title: (epoch) => `Epoch ${epoch}`, during: (epoch) => `in epoch ${epoch}` },
+};
+
+export function EvaluationTable({ evaluations }: { evaluations: Evaluated[] }) {
+  return (
+    <ScrollBox label="Evaluations">
+      <table data-testid="epoch-table">
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col" class="number">
+              Step
+            </th>
+            <th scope="col" class="number">
+              Accuracy
+            </th>
+            <th scope="col" class="number">
+              Macro F1
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {evaluations.map((one) => (
+            <tr key={`${one.stage}|${one.step}`}>
+              <th scope="row">
+                {evaluationNames[one.stage].title(one.epoch)} {one.best ? <span class="tag">best</span> : null}
+              </th>
+              <td class="number">{one.step}</td>
+              <td class="number">{percent(one.accuracy)}</td>
+              <td class="number">{percent(one.macroF1)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </ScrollBox>
+  );
+}
