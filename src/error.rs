@@ -10,6 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The stable word for a kind of failure, `error.code` in JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ErrorCode {
     /// A file's bytes are not what its name promises.
@@ -176,6 +177,7 @@ pub enum Error {
 
 /// An error as JavaScript gets it: the text for a person, the rest for code.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
     /// The kind of failure.

@@ -23,6 +23,8 @@ pub mod rng;
 pub mod tasks;
 pub mod text;
 pub mod train;
+#[cfg(test)]
+mod types;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 

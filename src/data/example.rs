@@ -14,6 +14,7 @@ const EXAMPLES: &str = "examples";
 
 /// One labelled text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Example {
     /// What the model reads.
     pub text: String,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the rows of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum TableFormat {
     /// Separated by commas, semicolons or tabs (found by looking), quoted as in RFC 4180.
@@ -23,6 +24,7 @@ pub enum TableFormat {
 
 /// What a caller may settle; everything else is found by looking at the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ParseOptions {
     /// Default: from the name and the first lines.
@@ -35,6 +37,7 @@ pub struct ParseOptions {
 
 /// An example and the row that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParsedRow {
     /// As in the file.
@@ -47,6 +50,7 @@ pub struct ParsedRow {
 
 /// How many rows have a label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LabelCount {
     /// The label.
@@ -57,6 +61,7 @@ pub struct LabelCount {
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParsedTable {
     /// The format it was read in.

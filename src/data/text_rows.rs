@@ -13,6 +13,7 @@ const EXPECTED: &str = "expected rows with messages, conversations, instruction 
 
 /// What a language model learns from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum TextRow {
     /// A conversation; the model learns the assistant's turns.
@@ -37,6 +38,7 @@ pub enum TextRow {
 
 /// A row and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParsedText {
     /// Counts from 1: the line in JSONL, the element of a JSON array.

@@ -12,6 +12,7 @@ pub const RESAMPLES: usize = 10_000;
 /// Two settings on the same test rows, by the paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16; Koehn
 /// 2004). It knows nothing but these rows: of a handful it is too sure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// Accuracy of B minus accuracy of A, from -1 to 1.

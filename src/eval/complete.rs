@@ -9,6 +9,7 @@ use crate::text::{TextStream, Tokenizer};
 
 /// Why a text ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// The model wrote a token that ends texts.
@@ -23,6 +24,8 @@ pub enum Ending {
 
 /// A written text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "WrittenText"))]
 #[serde(rename_all = "camelCase")]
 pub struct Written {
     pub text: String,

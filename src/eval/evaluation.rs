@@ -23,12 +23,17 @@ pub struct BaselineHeads {
     pub probe: HeadWeights,
 }
 
-/// Something for each of the three baselines.
+/// What no fine-tuning reaches: one value for each of the three baselines, on the same rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Baselines"))]
 #[serde(rename_all = "camelCase")]
 pub struct OfBaselines<T> {
+    /// Similarity of the text to each label's name or description; nothing is learnt.
     pub zero_shot: T,
+    /// Similarity to the mean of each label's training texts.
     pub centroid: T,
+    /// A linear head fitted on the frozen model's features.
     pub probe: T,
 }
 
@@ -62,6 +67,7 @@ impl OfBaselines<Vec<f32>> {
 
 /// Which baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Baseline {
     ZeroShot,
@@ -82,6 +88,7 @@ impl Baseline {
 
 /// One scored row.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluatedRow {
     pub text: String,
@@ -95,11 +102,13 @@ pub struct EvaluatedRow {
 
 /// The tuned model beside the baselines, on the same rows.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Evaluation {
     pub labels: Vec<String>,
     pub baselines: Baselines,
     pub tuned: Report,
+    /// The baseline of the highest accuracy.
     pub best_baseline: Baseline,
     /// The tuned model against the best baseline.
     pub comparison: Comparison,

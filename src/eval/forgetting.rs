@@ -14,6 +14,7 @@ pub fn sentences() -> impl Iterator<Item = &'static str> {
 
 /// How much of the base model's geometry is left: 1 where tuning changed no direction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Forgetting {
     /// Mean cosine between the base and the tuned model's vector of a sentence, from -1 to 1.

@@ -12,11 +12,12 @@ use crate::{Error, Result};
 
 /// How the next token is chosen, by the names of transformers' `GenerationConfig`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GenerationOptions {
     /// Tokens at most.
     pub max_new_tokens: usize,
-    /// Draw from the distribution; otherwise the likeliest token is taken.
+    /// Draw from the distribution; if not, the likeliest token is taken.
     pub do_sample: bool,
     /// What logits are divided by where it draws.
     pub temperature: f64,
@@ -24,7 +25,7 @@ pub struct GenerationOptions {
     pub top_k: usize,
     /// Draw from the likeliest tokens whose probabilities together reach this.
     pub top_p: f64,
-    /// Divides the positive logits of tokens that stand in the text already and multiplies negative ones; 1 for none (Keskar et al. 2019).
+    /// Divides the positive logits of tokens that are in the text already and multiplies negative ones; 1 for none (Keskar et al. 2019).
     pub repetition_penalty: f64,
     /// Every draw follows from it.
     pub seed: u64,

@@ -11,6 +11,7 @@ use crate::models::{CausalBatch, CausalLm};
 
 /// How well targets are predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Likelihood {
     /// Mean cross-entropy in nats.

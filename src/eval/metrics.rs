@@ -9,6 +9,7 @@ const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// How one label fared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassReport {
     /// The label's name.
@@ -25,11 +26,12 @@ pub struct ClassReport {
 
 /// How a model fared on a set of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Share of rows whose largest logit is the true label's.
     pub accuracy: f64,
-    /// Where the accuracy on unlimited rows of the same kind may lie: its 95% interval, see [`wilson`].
+    /// Where the accuracy on unlimited rows of the same kind may lie: its 95% interval by Wilson's score (see [`wilson`]).
     pub interval: [f64; 2],
     /// Mean F1 over the labels that are true or predicted for at least one row, as scikit-learn's
     /// `f1_score(average="macro", zero_division=0)`.

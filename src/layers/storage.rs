@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// How frozen weights are kept. What trains is float32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "WeightStorage"))]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
     /// float32

@@ -13,6 +13,7 @@ use crate::layers::{Dropout, Linear};
 
 /// Which head classifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
     /// The family's own head, Hugging Face's `BertForSequenceClassification` and its like: a hidden layer over the first token

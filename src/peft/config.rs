@@ -13,6 +13,7 @@ use crate::{Error, Result};
 
 /// Which modules get a delta, by PEFT's two rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum TargetModules {
     /// `null`: what the model's family has by default, every linear layer of a transformer layer.
@@ -128,6 +129,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Patterns<V> {
 
 /// Which biases of the frozen model train too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Bias {
     #[default]
@@ -140,29 +142,36 @@ pub enum Bias {
 
 /// LoRA's settings, by PEFT's names in camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "LoraOptions"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LoraConfig {
     /// Rank of the delta.
     pub r: usize,
-    /// The delta is scaled by `lora_alpha / r`.
+    /// The delta is scaled by `loraAlpha / r`.
     pub lora_alpha: f64,
     /// Probability of zeroing an input of A while training, in [0, 1).
     pub lora_dropout: f64,
-    /// Where deltas go.
+    /// Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the
+    /// head reads. Left out, every linear layer of a transformer layer.
     pub target_modules: TargetModules,
-    /// Only in these layers, counted from 0; everywhere without it.
+    /// Only in these layers, counted from 0 at the bottom; in all if left out.
     pub layers_to_transform: Option<Vec<usize>>,
-    /// Scale by `lora_alpha / sqrt(r)` instead (Kalajdzievski 2023).
+    /// Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023).
     pub use_rslora: bool,
-    /// Train each output's magnitude beside its direction (Liu et al. 2024).
+    /// DoRA: train each output's magnitude beside its direction (Liu et al. 2024).
     pub use_dora: bool,
-    /// How the factors start.
+    /// How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
+    /// singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank.
+    #[cfg_attr(test, schemars(with = "Value", extend("enum" = [true, "gaussian", "pissa"])))]
     pub init_lora_weights: InitLoraWeights,
     /// Ranks of modules whose name ends in the key, a regular expression; the first key that matches counts.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, usize>"))]
     pub rank_pattern: Patterns<usize>,
     /// Alphas, by the same rule.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, f64>"))]
     pub alpha_pattern: Patterns<f64>,
-    /// Which biases train.
+    /// Which biases of the frozen model train too.
     pub bias: Bias,
 }
 

@@ -18,6 +18,7 @@ pub const ADAPTER_NAME: &str = "tune";
 
 /// Which function is in the bottleneck, by AdapterHub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NonLinearity {
     Swish,
@@ -29,6 +30,8 @@ pub enum NonLinearity {
 
 /// Settings of AdapterHub's `DoubleSeqBnConfig`, in camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "HoulsbyOptions"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HoulsbyConfig {
     /// The bottleneck's width is the hidden size divided by this.

@@ -13,27 +13,30 @@ use crate::{Error, Result};
 
 /// What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Method {
-    /// Low-rank deltas on linear layers (Hu et al. 2022).
+    /// Low-rank deltas on linear layers (Hu et al. 2022). Leaves as PEFT files.
     Lora(LoraConfig),
-    /// Every weight that the head reads.
+    /// Every weight that the head reads. Leaves as a Transformers folder.
     Full(NoSettings),
-    /// Nothing: the head alone.
+    /// The head alone, on features that are computed once. Leaves as the head's tensors and labels.json.
     Probe(NoSettings),
-    /// Bottlenecks after the sublayers (Houlsby et al. 2019).
+    /// Bottlenecks after the sublayers (Houlsby et al. 2019). Leaves as an AdapterHub folder.
     Houlsby(HoulsbyConfig),
-    /// Learned keys and values in every layer (Li & Liang 2021).
+    /// Learned keys and values in every layer (Li & Liang 2021). Leaves as PEFT files.
     Prefix(PrefixConfig),
 }
 
 /// A method without settings; unknown ones are still refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
 /// A method without its settings: the word in files and options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum MethodType {
     Lora,

@@ -18,6 +18,8 @@ const INIT_DEVIATION: f64 = 0.02;
 
 /// PEFT's `PrefixTuningConfig`, in camelCase, without the projection that it leaves out by default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "PrefixOptions"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PrefixConfig {
     /// Learned keys and values a layer. As many positions fewer are left for a text.

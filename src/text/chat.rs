@@ -28,8 +28,10 @@ const CHATML: &str = "{% for message in messages %}\
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Message {
     /// `system`, `user` or `assistant`.
+    #[cfg_attr(test, schemars(extend("enum" = ["system", "user", "assistant"])))]
     pub role: String,
     /// What was said.
     pub content: String,

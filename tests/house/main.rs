@@ -37,6 +37,7 @@ const ROOMS: &[Row] = &[
     ("export", "tasks/classify tasks/language"),
     ("benchmark", "tasks/classify tasks/language"),
     ("wasm", "export benchmark"),
+    ("types", "export"),
 ];
 
 /// Rooms that anyone may name.

@@ -27,8 +27,10 @@ pub struct Pretrained {
     /// How the weights of its linear layers are kept.
     pub storage: Storage,
     /// The head that the files ask for.
+    /// The head that the model's own files ask for.
     pub default_head: HeadKind,
     /// Why that one.
+    /// The words that say why.
     pub default_head_reason: String,
     /// `config.json` as it was read; an export of all weights carries it along.
     pub config_json: serde_json::Value,
@@ -40,11 +42,14 @@ pub struct Pretrained {
     pub compute: Compute,
 }
 
-/// What a caller sees of a [`Pretrained`].
+/// What was loaded.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
+    /// Repository id or folder name; becomes PEFT's `base_model_name_or_path`.
     pub name: String,
+    /// `model_type` of config.json.
     pub family: &'static str,
     pub parameters: u64,
     pub layers: usize,

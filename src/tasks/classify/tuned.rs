@@ -77,6 +77,7 @@ pub struct RunCard {
 
 /// One text's answer.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prediction {
     pub label: String,
     /// In the order of the labels; sums to 1.

@@ -17,6 +17,7 @@ const LABELS: &str = "{labels}";
 
 /// What labels are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Normalization {
     /// The log-probability of all of a label's tokens: lm-evaluation-harness' `acc`, by which it scores classification.
@@ -30,6 +31,7 @@ pub enum Normalization {
 
 /// How texts and labels are put to a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ChoiceOptions {
     /// A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space.
@@ -48,6 +50,7 @@ impl Default for ChoiceOptions {
 
 /// One text's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
     pub label: String,

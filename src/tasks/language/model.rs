@@ -38,11 +38,14 @@ pub struct LanguageModel {
     pub compute: Compute,
 }
 
-/// What a caller sees of a [`LanguageModel`].
+/// What was loaded.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageModelInfo {
+    /// Repository id or folder name; becomes PEFT's `base_model_name_or_path`.
     pub name: String,
+    /// `model_type` of config.json.
     pub family: &'static str,
     pub parameters: u64,
     pub layers: usize,
@@ -58,6 +61,7 @@ pub struct LanguageModelInfo {
 
 /// What is to be continued.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Prompt {
     /// A conversation, which the model answers.

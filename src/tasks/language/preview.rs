@@ -10,8 +10,10 @@ use crate::tasks::language::plan::encode;
 
 /// Some tokens that follow one another and are all learnt, or all not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewPiece {
+    /// Special tokens are written out.
     pub text: String,
     pub learnt: bool,
     pub tokens: usize,

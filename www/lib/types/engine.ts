@@ -1,0 +1,543 @@
+// Generated from the types of src by `npm run types`; a test fails if it is stale. Do not edit.
+// Sizes are bytes, durations milliseconds unless a name says seconds, losses mean cross-entropies in nats.
+
+/** Which baseline. */
+export type Baseline = "zeroShot" | "centroid" | "probe";
+
+/** What no fine-tuning reaches: one value for each of the three baselines, on the same rows. */
+export interface Baselines {
+  /** Similarity of the text to each label's name or description; nothing is learnt. */
+  zeroShot: Report;
+  /** Similarity to the mean of each label's training texts. */
+  centroid: Report;
+  /** A linear head fitted on the frozen model's features. */
+  probe: Report;
+}
+
+/** Which biases of the frozen model train too. */
+export type Bias =
+  | "none"
+  /** Every bias that the head reads, norms' included. */
+  | "all"
+  /** Those of the layers that have a delta. */
+  | "lora_only";
+
+/** One text's answer. */
+export interface Choice {
+  label: string;
+  /** The softmax of what the labels are ranked by, in their order. */
+  probabilities: number[];
+  /** Of each label's words, in nats. */
+  logLikelihoods: number[];
+  /** Of each label's words. */
+  tokens: number[];
+  labels: string[];
+}
+
+/** How texts and labels are put to a model. */
+export interface ChoiceOptions {
+  /** A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space. Default: `"Text: {text}\nLabels: {labels}\nLabel:"`. */
+  template?: string | undefined;
+  /** Default: `"sum"`. */
+  normalization?: Normalization | undefined;
+}
+
+/** How one label fared. */
+export interface ClassReport {
+  /** The label's name. */
+  label: string;
+  /** Share of the rows given this label that have it; 0 where no row was given it. */
+  precision: number;
+  /** Share of the rows of this label that were given it; 0 where there is no such row. */
+  recall: number;
+  /** Harmonic mean of precision and recall; 0 where both are 0. */
+  f1: number;
+  /** Rows whose true label this is. */
+  support: number;
+}
+
+/**
+ * Two settings on the same test rows, by the paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16; Koehn
+ * 2004). It knows nothing but these rows: of a handful it is too sure.
+ */
+export interface Comparison {
+  /** Accuracy of B minus accuracy of A, from -1 to 1. */
+  difference: number;
+  /** 2.5% percentile of the resampled differences. */
+  low: number;
+  /** 97.5% percentile of the resampled differences. */
+  high: number;
+  /**
+   * Two-sided: the share of resampled differences that lie at least as far from `difference` as `difference` lies
+   * from 0, with one added above and below, so that it is never 0.
+   */
+  pValue: number;
+  /** Whether `low` to `high` holds 0: these rows do not tell the two apart. */
+  withinNoise: boolean;
+  /** Test rows. */
+  count: number;
+}
+
+/** Why a text ended. */
+export type Ending =
+  /** The model wrote a token that ends texts. */
+  | "endOfText"
+  /** One of the caller's stop texts came. */
+  | "stopText"
+  /** As many tokens as wanted, or as the model has positions for. */
+  | "length"
+  /** The caller ended it. */
+  | "stopped";
+
+/** The stable word for a kind of failure, `error.code` in JavaScript. */
+export type ErrorCode =
+  /** A file's bytes are not what its name promises. */
+  | "invalidFile"
+  /** A file that is needed is not among those given. */
+  | "missingFile"
+  /** A weight that the architecture needs is not in the checkpoint. */
+  | "missingTensor"
+  /** A weight has another shape than the configuration says. */
+  | "wrongShape"
+  /** A weight is stored in a type that is not read. */
+  | "wrongDtype"
+  /** A weight holds NaN or infinity. */
+  | "notFinite"
+  /** The configuration names a model or a setting of it that is not built here. */
+  | "unsupportedModel"
+  /** The tokenizer can produce ids that the embedding table has no row for. */
+  | "tokenizerMismatch"
+  /** The rows or texts given are not usable. */
+  | "invalidData"
+  /** An option is out of its range or does not go together with another. */
+  | "invalidOption"
+  /** The work would not fit into memory. */
+  | "outOfMemory"
+  /** WebGPU was asked for and is not available. */
+  | "noWebgpu"
+  /** A read from a file or the network failed. */
+  | "readFailed"
+  /** A call came in the wrong order, such as predicting before training. */
+  | "invalidState"
+  /** The device stopped answering or refused an operation. */
+  | "deviceFailed"
+  /** A fault of webtune itself: something happened that its code rules out. Worth a report. */
+  | "internal"
+  /** A signal fired, or the object that was called has been disposed of. Made by the package, not by the engine. */
+  | "aborted"
+  /** The engine panicked or its worker died; load anew. */
+  | "crashed";
+
+/** An error as JavaScript gets it: the text for a person, the rest for code. */
+export interface ErrorReport {
+  /** The kind of failure. */
+  code: ErrorCode;
+  /** One sentence for a person: the thing, what was expected and what was found. */
+  message: string;
+  /** The option that is wrong, as the caller spells it; a path such as `method.r` where it is inside another. */
+  option?: string | undefined;
+  /** The file that is wrong, missing or could not be read. */
+  file?: string | undefined;
+  /** The row of `file`, from 1, a table's header included. */
+  row?: number | undefined;
+  /** The tensor that is wrong or missing, by its name in the checkpoint. */
+  tensor?: string | undefined;
+  /** Bytes that the work would take. */
+  needed?: number | undefined;
+  /** Bytes that it may take. */
+  limit?: number | undefined;
+}
+
+/** One scored row. */
+export interface EvaluatedRow {
+  text: string;
+  label: string;
+  predicted: string;
+  /** Of the tuned model, in the order of the labels. */
+  logits: number[];
+  /** The linear probe's. */
+  baselinePredicted: string;
+}
+
+/** The tuned model beside the baselines, on the same rows. */
+export interface Evaluation {
+  labels: string[];
+  baselines: Baselines;
+  tuned: Report;
+  /** The baseline of the highest accuracy. */
+  bestBaseline: Baseline;
+  /** The tuned model against the best baseline. */
+  comparison: Comparison;
+  rows: EvaluatedRow[];
+}
+
+/** One labelled text. */
+export interface Example {
+  /** What the model reads. */
+  text: string;
+  /** What it should answer. */
+  label: string;
+}
+
+/** How much of the base model's geometry is left: 1 where tuning changed no direction. */
+export interface Forgetting {
+  /** Mean cosine between the base and the tuned model's vector of a sentence, from -1 to 1. */
+  meanCosine: number;
+  /** The cosine of the sentence that moved furthest. */
+  lowest: number;
+  /** Sentences compared. */
+  sentences: number;
+}
+
+/** How the next token is chosen, by the names of transformers' `GenerationConfig`. */
+export interface GenerationOptions {
+  /** Tokens at most. Default: `128`. */
+  maxNewTokens?: number | undefined;
+  /** Draw from the distribution; if not, the likeliest token is taken. Default: `false`. */
+  doSample?: boolean | undefined;
+  /** What logits are divided by where it draws. Default: `1`. */
+  temperature?: number | undefined;
+  /** Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all. Default: `50`. */
+  topK?: number | undefined;
+  /** Draw from the likeliest tokens whose probabilities together reach this. Default: `1`. */
+  topP?: number | undefined;
+  /** Divides the positive logits of tokens that are in the text already and multiplies negative ones; 1 for none (Keskar et al. 2019). Default: `1`. */
+  repetitionPenalty?: number | undefined;
+  /** Every draw follows from it. Default: `42`. */
+  seed?: number | undefined;
+  /** Texts that end a completion; they are left out of it. */
+  stop?: string[] | undefined;
+}
+
+/** Which head classifies. */
+export type HeadKind =
+  /**
+   * The family's own head, Hugging Face's `BertForSequenceClassification` and its like: a hidden layer over the first token
+   * (ModernBERT: or over the mean), then a linear layer; of a decoder a linear layer without bias over the last token.
+   */
+  | "cls"
+  /** Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models. */
+  | "mean";
+
+/** How many rows have a label. */
+export interface LabelCount {
+  /** The label. */
+  label: string;
+  /** Rows with it. */
+  count: number;
+}
+
+/** What was loaded. */
+export interface LanguageModelInfo {
+  /** Repository id or folder name; becomes PEFT's `base_model_name_or_path`. */
+  name: string;
+  /** `model_type` of config.json. */
+  family: string;
+  parameters: number;
+  layers: number;
+  hiddenSize: number;
+  vocabSize: number;
+  maxPositions: number;
+  storage: WeightStorage;
+  /** Bytes of the weights on the device. */
+  weightBytes: number;
+  /** Whether the files bring a chat template; ChatML otherwise. */
+  ownTemplate: boolean;
+}
+
+/** How well targets are predicted. */
+export interface Likelihood {
+  /** Mean cross-entropy in nats. */
+  loss: number;
+  /** `e` to the loss. */
+  perplexity: number;
+  /** Share of targets that are the likeliest token. */
+  tokenAccuracy: number;
+  /** Number of targets. */
+  tokens: number;
+}
+
+/** One turn of a conversation. */
+export interface Message {
+  /** `system`, `user` or `assistant`. */
+  role: "system" | "user" | "assistant";
+  /** What was said. */
+  content: string;
+}
+
+/** What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else. */
+export type Method =
+  /** Low-rank deltas on linear layers (Hu et al. 2022). Leaves as PEFT files. */
+  | {
+      type: "lora";
+      /** Rank of the delta. Default: `4`. */
+      r?: number | undefined;
+      /** The delta is scaled by `loraAlpha / r`. Default: `16`. */
+      loraAlpha?: number | undefined;
+      /** Probability of zeroing an input of A while training, in [0, 1). Default: `0`. */
+      loraDropout?: number | undefined;
+      /**
+       * Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the
+       * head reads. Left out, every linear layer of a transformer layer.
+       */
+      targetModules?: TargetModules | undefined;
+      /** Only in these layers, counted from 0 at the bottom; in all if left out. */
+      layersToTransform?: number[] | undefined;
+      /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). Default: `false`. */
+      useRslora?: boolean | undefined;
+      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). Default: `false`. */
+      useDora?: boolean | undefined;
+      /**
+       * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
+       * singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank. Default: `true`.
+       */
+      initLoraWeights?: true | "gaussian" | "pissa" | undefined;
+      /** Ranks of modules whose name ends in the key, a regular expression; the first key that matches counts. */
+      rankPattern?: Record<string, number> | undefined;
+      /** Alphas, by the same rule. */
+      alphaPattern?: Record<string, number> | undefined;
+      /** Which biases of the frozen model train too. Default: `"none"`. */
+      bias?: Bias | undefined;
+    }
+  /** Every weight that the head reads. Leaves as a Transformers folder. */
+  | {
+      type: "full";
+    }
+  /** The head alone, on features that are computed once. Leaves as the head's tensors and labels.json. */
+  | {
+      type: "probe";
+    }
+  /** Bottlenecks after the sublayers (Houlsby et al. 2019). Leaves as an AdapterHub folder. */
+  | {
+      type: "houlsby";
+      /** The bottleneck's width is the hidden size divided by this. Default: `16`. */
+      reductionFactor?: number | undefined;
+      /** Default: `"swish"`. */
+      nonLinearity?: NonLinearity | undefined;
+    }
+  /** Learned keys and values in every layer (Li & Liang 2021). Leaves as PEFT files. */
+  | {
+      type: "prefix";
+      /** Learned keys and values a layer. As many positions fewer are left for a text. Default: `10`. */
+      numVirtualTokens?: number | undefined;
+    };
+
+/** What was loaded. */
+export interface ModelInfo {
+  /** Repository id or folder name; becomes PEFT's `base_model_name_or_path`. */
+  name: string;
+  /** `model_type` of config.json. */
+  family: string;
+  parameters: number;
+  layers: number;
+  hiddenSize: number;
+  vocabSize: number;
+  maxPositions: number;
+  storage: WeightStorage;
+  /** Bytes of the weights on the device. */
+  weightBytes: number;
+  defaultHead: HeadKind;
+  defaultHeadReason: string;
+}
+
+/** Which function is in the bottleneck, by AdapterHub's words. */
+export type NonLinearity =
+  | "swish"
+  | "relu"
+  | "tanh"
+  /** Exact, with the error function. */
+  | "gelu";
+
+/** What labels are ranked by. */
+export type Normalization =
+  /** The log-probability of all of a label's tokens: lm-evaluation-harness' `acc`, by which it scores classification. */
+  | "sum"
+  /** The same over the number of the label's characters: its `acc_norm`, for labels of different lengths. */
+  | "characters"
+  /** The same over the number of tokens. */
+  | "tokens";
+
+/** What a caller may settle; everything else is found by looking at the file. */
+export interface ParseOptions {
+  /** Default: from the name and the first lines. */
+  format?: TableFormat | undefined;
+  /** Column name, or `Column 2` if there is no header. */
+  textColumn?: string | undefined;
+  /** Column name, or `Column 1` if there is no header. */
+  labelColumn?: string | undefined;
+}
+
+/** An example and the row that it comes from. */
+export interface ParsedRow {
+  /** As in the file. */
+  text: string;
+  /** As in the file, without blanks around it. */
+  label: string;
+  /** Counts from 1; the header, if there is one, is row 1. */
+  row: number;
+}
+
+/** What a file holds. */
+export interface ParsedTable {
+  /** The format it was read in. */
+  format: TableFormat;
+  /** All columns, in the order of the file. */
+  columns: string[];
+  /** The column that became the text. */
+  textColumn: string;
+  /** The column that became the label. */
+  labelColumn: string;
+  /** The rows with a text and a label, in the order of the file. */
+  rows: ParsedRow[];
+  /** Sorted by label. */
+  labelCounts: LabelCount[];
+  /** Rows left out, because text or label is blank. Blank lines are no rows. */
+  emptyRows: number[];
+  /** Rows that repeat the text and label of an earlier one; they are kept in `rows`. */
+  duplicateRows: number[];
+  /** Rows that repeat the text of an earlier one with another label; they are kept in `rows`. */
+  conflictingRows: number[];
+}
+
+/** A row and where it comes from. */
+export interface ParsedText {
+  /** Counts from 1: the line in JSONL, the element of a JSON array. */
+  row: number;
+  /** What it holds. */
+  content: TextRow;
+}
+
+/** One text's answer. */
+export interface Prediction {
+  label: string;
+  /** In the order of the labels; sums to 1. */
+  probabilities: number[];
+  logits: number[];
+  labels: string[];
+}
+
+/** Some tokens that follow one another and are all learnt, or all not. */
+export interface PreviewPiece {
+  /** Special tokens are written out. */
+  text: string;
+  learnt: boolean;
+  tokens: number;
+}
+
+/** What is to be continued. */
+export type Prompt =
+  /** A conversation, which the model answers. */
+  | Message[]
+  /** A text, which the model goes on with. */
+  | string;
+
+/** How a model fared on a set of rows. */
+export interface Report {
+  /** Share of rows whose largest logit is the true label's. */
+  accuracy: number;
+  /** Where the accuracy on unlimited rows of the same kind may lie: its 95% interval by Wilson's score (see `wilson`). */
+  interval: [number, number];
+  /**
+   * Mean F1 over the labels that are true or predicted for at least one row, as scikit-learn's
+   * `f1_score(average="macro", zero_division=0)`.
+   */
+  macroF1: number;
+  /** Mean cross-entropy, in nats. NaN where a logit is NaN. */
+  loss: number;
+  /** Rows scored. */
+  count: number;
+  /** One entry per label, in the order of the labels. */
+  perClass: ClassReport[];
+  /** `confusion[true][predicted]`, in the order of the labels. */
+  confusion: number[][];
+}
+
+/** How the rows of a file are written. */
+export type TableFormat =
+  /** Separated by commas, semicolons or tabs (found by looking), quoted as in RFC 4180. */
+  | "csv"
+  /** Separated by tabs. */
+  | "tsv"
+  /** One JSON object per line. */
+  | "jsonl"
+  /** Per line a label, a tab and a text; quotes are part of the text. */
+  | "labelTab";
+
+/** Which modules get a delta, by PEFT's two rules. */
+export type TargetModules =
+  /** `null`: what the model's family has by default, every linear layer of a transformer layer. */
+  | null
+  /** A module whose name is one of these, or ends in a dot and one of these. */
+  | string[]
+  /** A module whose whole name this regular expression matches; `all-linear` means every linear layer. */
+  | string;
+
+/** What a language model learns from. */
+export type TextRow =
+  /** A conversation; the model learns the assistant's turns. */
+  | {
+      chat: Message[];
+    }
+  /** A conversation of which only the assistant's turns in `completion` are learnt. */
+  | {
+      chatCompletion: {
+        /** What was said before. */
+        prompt: Message[];
+        /** What comes next. */
+        completion: Message[];
+      };
+    }
+  /** A text and how it goes on; the model learns the latter. */
+  | {
+      promptCompletion: {
+        /** What the model is given. May be empty. */
+        prompt: string;
+        /** What the model learns to write. */
+        completion: string;
+      };
+    }
+  /** A text that is learnt as a whole. */
+  | {
+      text: string;
+    };
+
+/** How frozen weights are kept. What trains is float32 always. */
+export type WeightStorage =
+  /** float32 */
+  | "f32"
+  /** float16 */
+  | "f16"
+  /** Blocks of 32 values: 8-bit integers and one float32 scale, symmetric around zero. */
+  | "int8"
+  /** The same with 4-bit integers. */
+  | "int4";
+
+/** A written text. */
+export interface WrittenText {
+  text: string;
+  /** Tokens written, the ending one included. */
+  tokens: number;
+  ending: Ending;
+}
+
+/** Every `ErrorCode`. */
+export const ERROR_CODES: readonly ErrorCode[] = [
+  "invalidFile",
+  "missingFile",
+  "missingTensor",
+  "wrongShape",
+  "wrongDtype",
+  "notFinite",
+  "unsupportedModel",
+  "tokenizerMismatch",
+  "invalidData",
+  "invalidOption",
+  "outOfMemory",
+  "noWebgpu",
+  "readFailed",
+  "invalidState",
+  "deviceFailed",
+  "internal",
+  "aborted",
+  "crashed",
+];
