@@ -1,5 +1,8 @@
-/** Holds a desk's state: one immutable value at a time, and a notice of each change to all who listen. */
+/** Holds a desk's state: one immutable value at a time, and notices of changes to all who listen. */
 import { useEffect, useState } from "preact/hooks";
+
+/** Between two notices, in milliseconds: to draw each step of a fast run would block the page. */
+const PAUSE = 40;
 
 /** What was typed and chosen on a desk, by name. */
 export type Drafts = Map<string, unknown>;
@@ -8,6 +11,8 @@ export class Store<S extends { announcement: string }> {
   state: S;
   readonly drafts: Drafts = new Map();
   readonly #listeners = new Set<() => void>();
+  #noticed = 0;
+  #waiting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(initial: S) {
     this.state = initial;
@@ -28,6 +33,15 @@ export class Store<S extends { announcement: string }> {
 
   #set(state: S): void {
     this.state = state;
+    if (this.#waiting !== undefined) return;
+    const wait = this.#noticed + PAUSE - performance.now();
+    if (wait <= 0) this.#notify();
+    else this.#waiting = setTimeout(() => this.#notify(), wait);
+  }
+
+  #notify(): void {
+    this.#waiting = undefined;
+    this.#noticed = performance.now();
     for (const listener of this.#listeners) listener();
   }
 }

@@ -2,7 +2,7 @@
 import type { TrainingRun } from "webtune";
 import { codeOf, messageOf } from "../../ui/format";
 import { fieldOfError, readOptions } from "../read-options";
-import { type Curves, type DeskState, emptyResult, emptyRun, type RunState } from "../state";
+import { type DeskState, emptyResult, emptyRun } from "../state";
 import type { Store } from "../store";
 import type { Task, TaskTypes } from "../task";
 import { TimeLeft } from "../time-left";
@@ -117,26 +117,24 @@ export abstract class RunActions<T extends TaskTypes> {
   }
 
   protected takeFindings(findings: Partial<T["findings"]>): void {
-    const { run } = this.store.state;
-    this.store.patch("run", { findings: { ...run.findings, ...findings }, etaMs: undefined });
+    this.store.patch("run", { findings: { ...this.store.state.run.findings, ...findings } });
   }
 
   protected takeStep({ step, epoch, totalSteps, loss, learningRate, ms }: StepEvent, stepsAfter = 0): void {
     const { curves } = this.store.state.run;
-    this.#patchCurves({
-      step,
-      epoch,
-      totalSteps,
-      losses: [...curves.losses, loss],
-      rates: [...curves.rates, learningRate],
+    const losses = [...curves.losses, loss];
+    const rates = [...curves.rates, learningRate];
+    this.store.patch("run", {
+      curves: { ...curves, step, epoch, totalSteps, losses, rates },
+      etaMs: this.#time.step(ms, totalSteps - step + stepsAfter),
     });
-    this.store.patch("run", { etaMs: this.#time.step(ms, totalSteps - step + stepsAfter) });
   }
 
   protected takeEvaluation(evaluation: T["evaluation"]): void {
-    const { evaluations } = this.store.state.run.curves;
+    const { curves } = this.store.state.run;
+    const { evaluations } = curves;
     const earlier = evaluation.best ? evaluations.map((one) => ({ ...one, best: false })) : evaluations;
-    this.#patchCurves({ evaluations: [...earlier, evaluation] });
+    this.store.patch("run", { curves: { ...curves, evaluations: [...earlier, evaluation] } });
   }
 
   protected takeFinished(finished: T["finished"]): void {
@@ -148,11 +146,6 @@ export abstract class RunActions<T extends TaskTypes> {
       exported: false,
     });
     this.store.announce(finished.message);
-  }
-
-  #patchCurves(change: Partial<Curves<T>>): void {
-    const { curves } = this.store.state.run;
-    this.store.patch("run", { curves: { ...curves, ...change } } as Partial<RunState<T>>);
   }
 
   /** At once, so that they survive whatever happens to the engine later. */
