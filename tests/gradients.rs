@@ -11,7 +11,8 @@ use pollster::block_on;
 use webtune::device::{Compute, read};
 use webtune::models::Classifier;
 use webtune::peft::freeze::replace;
-use webtune::train::step::{TrainBatch, gradients};
+use webtune::tasks::classify::batch::TrainBatch;
+use webtune::train::gradients::{PassSettings, gradients};
 
 /// A central difference of float32 losses near 1: their rounding (1e-7) over twice this step gives 3e-5.
 const STEP: f32 = 2e-3;
@@ -40,7 +41,11 @@ fn gradients_equal_finite_differences() {
     let compute = Compute::cpu();
     for fixture in [bert_cls(), bert_mean()] {
         let loaded = block_on(load(&fixture, &compute));
-        let (analytic, _) = gradients(&loaded.classifier, std::slice::from_ref(&loaded.batch));
+        let (analytic, _) = gradients(
+            &loaded.classifier,
+            std::slice::from_ref(&loaded.batch),
+            &PassSettings::default(),
+        );
         assert_eq!(analytic.len(), loaded.trainable.paths().count());
         for (path, gradient) in analytic {
             let values = block_on(read(gradient)).unwrap();

@@ -18,7 +18,8 @@ use webtune::models::{CausalBatch, DecoderConfig};
 use webtune::peft::freeze::activate;
 use webtune::peft::{Method, attach};
 use webtune::tasks::language::score::score;
-use webtune::tasks::language::{CausalEvent, CausalOptions, Pass, gradients};
+use webtune::tasks::language::{CausalEvent, CausalOptions};
+use webtune::train::gradients::{PassSettings, gradients};
 
 #[test]
 fn a_model_learns_its_answers() {
@@ -60,9 +61,12 @@ fn checkpointed_gradients_are_the_plain_ones_to_the_last_bit() {
             let loaded = causal::load(&fixture, &compute).await;
             let mut found = Vec::new();
             for checkpointing in [false, true] {
-                let pass = Pass::new(loaded.model.head().rows(), checkpointing);
+                let pass = PassSettings {
+                    checkpointing,
+                    noise: None,
+                };
                 let batches = std::slice::from_ref(&loaded.batch);
-                let (of_all, loss) = gradients(&loaded.model, &loaded.trainable, batches, &pass);
+                let (of_all, loss) = gradients(&loaded.model, batches, &pass);
                 let mut bits = vec![("loss".to_string(), bits(&read(loss).await.unwrap()))];
                 for (path, gradient) in of_all {
                     bits.push((path, self::bits(&read(gradient).await.unwrap())));
@@ -94,13 +98,13 @@ fn dropout_is_the_same_with_checkpointing() {
         let method = Method::Lora(webtune::peft::lora::resolve(&model, lora));
         let trainable = attach(&mut model, &method, 1).unwrap();
         let model = activate(model, |path| trainable.contains(path));
-        let of = async |checkpointing: bool, dropout_seed: Option<u64>| {
-            let pass = Pass {
-                dropout_seed,
-                ..Pass::new(model.head().rows(), checkpointing)
+        let of = async |checkpointing: bool, noise: Option<u64>| {
+            let pass = PassSettings {
+                checkpointing,
+                noise,
             };
             let batches = std::slice::from_ref(&batch);
-            let (found, _) = gradients(&model, &trainable, batches, &pass);
+            let (found, _) = gradients(&model, batches, &pass);
             let mut all = Vec::new();
             for (_, gradient) in found {
                 all.extend(bits(&read(gradient).await.unwrap()));
@@ -258,8 +262,8 @@ fn accumulated_batches_equal_transformers() {
                 )
             });
         let batches = batches.collect::<Vec<_>>();
-        let pass = Pass::new(96, false);
-        let (found, loss) = gradients(&loaded.model, &loaded.trainable, &batches, &pass);
+        let pass = PassSettings::default();
+        let (found, loss) = gradients(&loaded.model, &batches, &pass);
         let loss = read(loss).await.unwrap()[0];
         assert!(
             (f64::from(loss) - golden["loss"].as_f64().unwrap()).abs() < 1e-5,
@@ -306,10 +310,8 @@ fn packed_texts_equal_texts_in_rows_of_their_own() {
         );
         for fixture in causal::fixtures() {
             let loaded = causal::load(&fixture, &compute).await;
-            let pass = Pass::new(loaded.model.head().rows(), false);
-            let of = |batches: &[CausalBatch]| {
-                gradients(&loaded.model, &loaded.trainable, batches, &pass)
-            };
+            let pass = PassSettings::default();
+            let of = |batches: &[CausalBatch]| gradients(&loaded.model, batches, &pass);
             let (one, loss) = of(std::slice::from_ref(&packed));
             let (several, expected) = of(&apart);
             let error = relative_error(&read(loss).await.unwrap(), &read(expected).await.unwrap());

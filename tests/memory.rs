@@ -25,11 +25,13 @@ use webtune::models::{
 use webtune::peft::freeze::{activate, trained_parameters};
 use webtune::peft::{LoraConfig, Method, TargetModules, attach};
 use webtune::tasks::classify::TrainOptions;
+use webtune::tasks::classify::batch::{Target, TrainBatch, upload_labels};
 use webtune::tasks::classify::estimate as classification;
+use webtune::tasks::language::CausalOptions;
 use webtune::tasks::language::estimate::{Work, estimate};
-use webtune::tasks::language::{CausalOptions, Pass, gradients};
+use webtune::train::gradients::{PassSettings, gradients};
 use webtune::train::optimizer::{AdamW, AdamWConfig};
-use webtune::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
+use webtune::train::step::{Rules, train_step};
 
 struct Counting;
 
@@ -200,7 +202,10 @@ async fn measure_minilm(
         trainable: &trainable,
         penalty: None,
         max_grad_norm: 1.0,
-        recompute: checkpointing.then_some(1),
+        pass: PassSettings {
+            checkpointing,
+            noise: None,
+        },
     };
     let mut optimizer = AdamW::new(AdamWConfig::from(&options));
     for _ in 0..2 {
@@ -273,10 +278,13 @@ fn measure(
     let targets = vec![true; rows * tokens];
     let batch = CausalBatch::new(ids.collect(), &targets, layout, &compute.device);
     let mut optimizer = AdamW::new(CausalOptions::default().adamw());
-    let pass = Pass::new(config.vocab_size, checkpointing);
+    let pass = PassSettings {
+        checkpointing,
+        noise: None,
+    };
     for _ in 0..2 {
         let batches = std::slice::from_ref(&batch);
-        let (found, loss) = gradients(&model, &trainable, batches, &pass);
+        let (found, loss) = gradients(&model, batches, &pass);
         model = optimizer.step(model, found, |_| 1e-4);
         assert!(block_on(read(loss)).unwrap()[0].is_finite());
     }

@@ -12,8 +12,10 @@ use crate::models::{Backbone, BackboneConfig, Classifier, Head, HeadKind, Inputs
 use crate::peft::freeze::activate;
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
 use crate::tasks::classify::TrainOptions;
+use crate::tasks::classify::batch::{Target, TrainBatch, upload_labels};
+use crate::train::gradients::PassSettings;
 use crate::train::optimizer::{AdamW, AdamWConfig};
-use crate::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
+use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
 
 const LABELS: usize = 6;
@@ -105,7 +107,7 @@ impl ClassifierBenchmark {
             trainable: &self.trainable,
             penalty: None,
             max_grad_norm: 1.0,
-            recompute: None,
+            pass: PassSettings::default(),
         };
         let (classifier, loss) = train_step(
             self.classifier.clone(),

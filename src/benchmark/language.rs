@@ -7,9 +7,11 @@ use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm, DecoderConfig, Loader, Network};
 use crate::peft::freeze::{activate, trained_parameters};
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
+use crate::tasks::language::CausalOptions;
 use crate::tasks::language::estimate::{Estimate, Work, estimate};
-use crate::tasks::language::{CausalOptions, Pass, gradients};
-use crate::train::optimizer::{AdamW, clip_gradients};
+use crate::train::gradients::PassSettings;
+use crate::train::optimizer::AdamW;
+use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
 
 /// What one step works on.
@@ -87,12 +89,25 @@ impl LanguageBenchmark {
     /// # Errors
     /// Failures of the device.
     pub async fn step(&mut self) -> Result<f32> {
-        let pass = Pass::new(self.config.vocab_size, self.work.checkpointing);
-        let batches = std::slice::from_ref(&self.batch);
-        let (found, loss) = gradients(&self.model, &self.trainable, batches, &pass);
-        let found = clip_gradients(found, self.options.max_grad_norm);
+        let rules = Rules {
+            trainable: &self.trainable,
+            penalty: None,
+            max_grad_norm: self.options.max_grad_norm,
+            pass: PassSettings {
+                checkpointing: self.work.checkpointing,
+                noise: None,
+            },
+        };
         let rate = self.options.learning_rate;
-        self.model = self.optimizer.step(self.model.clone(), found, |_| rate);
+        let batches = std::slice::from_ref(&self.batch);
+        let (model, loss) = train_step(
+            self.model.clone(),
+            &mut self.optimizer,
+            batches,
+            &rules,
+            |_| rate,
+        );
+        self.model = model;
         let loss = read(loss).await?;
         loss.first()
             .copied()

@@ -200,7 +200,8 @@ impl SelfAttention {
 }
 
 impl Layer {
-    fn forward(&self, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
+    /// `x`: `[batch, tokens, hidden]`, `bias`: added to the scores, `[batch, 1, 1, tokens]`. Returns the shape of `x`.
+    pub fn forward(&self, x: Tensor<3>, bias: Tensor<4>) -> Tensor<3> {
         let mixed = self.attention.self_attention.forward(x.clone(), bias);
         let x = self.attention.output.forward(mixed, x); // [batch, tokens, hidden]
         let wide = self.intermediate.dense.forward(x.clone()); // [batch, tokens, intermediate]

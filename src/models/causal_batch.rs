@@ -19,6 +19,8 @@ pub struct CausalBatch {
     pub positions: Vec<i32>,
     /// The targets, one for each of `positions`.
     pub labels: Vec<i32>,
+    /// Positions whose logits exist at once, instead of as many as [`logit_positions`] gives.
+    pub chunk: Option<usize>,
 }
 
 impl CausalBatch {
@@ -39,7 +41,14 @@ impl CausalBatch {
             layout,
             positions,
             labels,
+            chunk: None,
         }
+    }
+
+    /// With so many positions' logits at once.
+    pub fn with_chunk(mut self, positions: usize) -> Self {
+        self.chunk = Some(positions);
+        self
     }
 
     /// Number of targets.

@@ -197,8 +197,12 @@ impl Classifier {
 
     /// Returns logits, `[batch, labels]`.
     pub fn forward(&self, inputs: &Inputs) -> Tensor<2> {
-        let features = self.dropout.forward(self.features(inputs));
-        self.head.linear().forward(features)
+        self.logits(self.features(inputs))
+    }
+
+    /// The same from what the head reads, `[batch, hidden]`.
+    pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
+        self.head.linear().forward(self.dropout.forward(features))
     }
 
     /// What PEFT saves whole beside an adapter: its own two words for a classifier, and the head's hidden layer where that trains and

@@ -28,6 +28,7 @@ pub mod random;
 pub mod roberta;
 pub mod rope;
 pub mod size;
+pub mod stack;
 
 pub use backbone::Backbone;
 pub use backbone_config::BackboneConfig;
@@ -39,3 +40,4 @@ pub use family::Family;
 pub use load::Loader;
 pub use network::Network;
 pub use size::NetworkSizes;
+pub use stack::{Stack, StackContext, StackLayer};

@@ -100,13 +100,31 @@ pub struct Modernbert {
 }
 
 /// What all layers of one kind share in a forward pass.
-struct Shared {
+#[derive(Debug, Clone)]
+pub struct SharedOfKind {
     bias: Tensor<4>,
     rotary: Rotary,
 }
 
+/// What the layers share in a forward pass: those that see all of a text, and those that see a window of it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    full: SharedOfKind,
+    sliding: SharedOfKind,
+}
+
+impl Shared {
+    /// What a layer of that kind reads.
+    pub fn of(&self, layer: &Layer) -> &SharedOfKind {
+        match layer.sees {
+            Attention::Full => &self.full,
+            Attention::Sliding => &self.sliding,
+        }
+    }
+}
+
 impl SelfAttention {
-    fn forward(&self, x: Tensor<3>, shared: &Shared) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, shared: &SharedOfKind) -> Tensor<3> {
         let hidden = x.dims()[2];
         let qkv = self.wqkv.forward(x); // [batch, tokens, 3 * hidden]
         let part = |index: usize| {
@@ -130,7 +148,8 @@ impl Mlp {
 }
 
 impl Layer {
-    fn forward(&self, x: Tensor<3>, shared: &Shared) -> Tensor<3> {
+    /// `[batch, tokens, hidden]` to the same.
+    pub fn forward(&self, x: Tensor<3>, shared: &SharedOfKind) -> Tensor<3> {
         let normed = match &self.attn_norm {
             Some(norm) => norm.forward(x.clone()),
             None => x.clone(),
@@ -167,32 +186,42 @@ impl Modernbert {
 
     /// As [`super::Backbone::layers`].
     pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
-        let tokens = mask.dims()[1];
-        let device = mask.device();
-        let padding = padding_bias(mask); // [batch, 1, 1, tokens]
-        // a text within the window needs none
-        let window = match tokens > self.settings.reach + 1 {
-            true => padding.clone() + window_bias(tokens, self.settings.reach, &device),
-            false => padding.clone(),
-        };
-        let [full, sliding] = self.settings.thetas;
-        let full = self.shared(padding, full, tokens, &device);
-        let sliding = self.shared(window, sliding, tokens, &device);
+        let shared = self.shared(mask);
         for layer in &self.layers[layers] {
-            let shared = match layer.sees {
-                Attention::Full => &full,
-                Attention::Sliding => &sliding,
-            };
-            x = layer.forward(x, shared);
+            x = layer.forward(x, shared.of(layer));
         }
         x
     }
 
-    fn shared(&self, bias: Tensor<4>, theta: f64, tokens: usize, device: &Device) -> Shared {
+    /// What the layers share for texts of this mask, `[batch, tokens]`.
+    pub fn shared(&self, mask: Tensor<2>) -> Shared {
+        let tokens = mask.dims()[1];
+        let device = mask.device();
+        let padding = padding_bias(mask); // [batch, 1, 1, tokens]
+        // a text within the window needs none
+        let window = if tokens > self.settings.reach + 1 {
+            padding.clone() + window_bias(tokens, self.settings.reach, &device)
+        } else {
+            padding.clone()
+        };
+        let [full, sliding] = self.settings.thetas;
+        Shared {
+            full: self.shared_of_kind(padding, full, tokens, &device),
+            sliding: self.shared_of_kind(window, sliding, tokens, &device),
+        }
+    }
+
+    fn shared_of_kind(
+        &self,
+        bias: Tensor<4>,
+        theta: f64,
+        tokens: usize,
+        device: &Device,
+    ) -> SharedOfKind {
         let hidden = self.embeddings.tok_embeddings.weight.val().dims()[1];
         let heads = self.layers.first().map_or(1, |layer| layer.attn.heads);
         let inv_freq = inverse_frequencies(theta, hidden / heads);
-        Shared {
+        SharedOfKind {
             bias,
             rotary: Rotary::new(&inv_freq, 0..tokens, 1.0, device),
         }

@@ -82,6 +82,11 @@ impl Method {
         }
     }
 
+    /// Whether it draws at random while it trains.
+    pub fn draws(&self) -> bool {
+        matches!(self, Self::Lora(lora) if lora.lora_dropout > 0.0)
+    }
+
     /// The settings with PEFT's short forms written out for this network.
     pub fn resolve<N: Network>(&self, network: &N) -> Self {
         match self {

@@ -13,7 +13,7 @@ use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, replace};
 use webtune::peft::{LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
-use webtune::tasks::language::{Pass, gradients};
+use webtune::train::gradients::{PassSettings, gradients};
 use webtune::train::optimizer::AdamW;
 
 use super::golden::{Golden, movement_error, relative_error};
@@ -254,19 +254,17 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         &real(golden.float(&format!("logits.{state}")), golden),
     );
     // small chunks, so that there are several
-    let plain = Pass {
-        logit_positions: 7,
-        ..Pass::new(model.head().rows(), false)
-    };
+    let batch = &batch.clone().with_chunk(7);
+    let plain = PassSettings::default();
     let expected = golden.floats.keys().filter(|key| key.starts_with("grad."));
     let expected = expected.count();
     for checkpointing in [false, true] {
-        let pass = Pass {
+        let pass = PassSettings {
             checkpointing,
             ..plain
         };
         let batches = std::slice::from_ref(batch);
-        let (found, loss) = gradients(model, trainable, batches, &pass);
+        let (found, loss) = gradients(model, batches, &pass);
         note(
             "loss",
             &read(loss).await.unwrap(),
@@ -292,7 +290,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let mut losses = Vec::new();
     for step in 1..=5 {
         let batches = std::slice::from_ref(batch);
-        let (found, loss) = gradients(&moving, trainable, batches, &plain);
+        let (found, loss) = gradients(&moving, batches, &plain);
         losses.extend(read(loss).await.unwrap());
         moving = optimizer.step(moving, found, |_| rate);
         if step == 1 || step == 5 {
@@ -306,7 +304,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
             }
         }
     }
-    let (_, loss) = gradients(&moving, trainable, std::slice::from_ref(batch), &plain);
+    let (_, loss) = gradients(&moving, std::slice::from_ref(batch), &plain);
     losses.extend(read(loss).await.unwrap());
     note_error(
         "AdamW losses",

@@ -15,8 +15,10 @@ use webtune::models::names::{is_prefix, is_transposed};
 use webtune::models::{Backbone, BackboneConfig, Classifier, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
+use webtune::tasks::classify::batch::{Target, TrainBatch};
+use webtune::train::gradients::{PassSettings, gradients};
 use webtune::train::optimizer::{AdamW, AdamWConfig};
-use webtune::train::step::{Rules, Target, TrainBatch, gradients, train_step};
+use webtune::train::step::{Rules, train_step};
 
 use super::golden::{Golden, movement_error, relative_error};
 
@@ -485,7 +487,11 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let loss = batch.loss_sum(&tuned) / 3.0;
     note("loss", &read(loss).await.unwrap(), &loss_key);
 
-    let (found, loss) = gradients(classifier, std::slice::from_ref(batch));
+    let (found, loss) = gradients(
+        classifier,
+        std::slice::from_ref(batch),
+        &PassSettings::default(),
+    );
     note("loss", &read(loss).await.unwrap(), &loss_key);
     let found = by_key(found, &loaded, fixture).await;
     let expected = golden
@@ -507,7 +513,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         trainable,
         penalty: None,
         max_grad_norm: 0.0,
-        recompute: None,
+        pass: PassSettings::default(),
     };
     let mut moving = classifier.clone();
     let mut losses = Vec::new();

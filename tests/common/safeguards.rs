@@ -7,9 +7,10 @@ use serde_json::Value;
 use webtune::device::{Compute, read};
 use webtune::layers::mixout::mix;
 use webtune::peft::freeze::{replace, trained};
+use webtune::train::gradients::{PassSettings, gradients};
 use webtune::train::optimizer::{AdamW, clip_gradients};
 use webtune::train::penalty::Penalty;
-use webtune::train::step::{Rules, gradients, train_step};
+use webtune::train::step::{Rules, train_step};
 
 use super::contrast;
 use super::golden::{movement_error, relative_error};
@@ -145,7 +146,11 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
     let mut note = |found: &[f32], expected: &Value| {
         worst = worst.max(relative_error(found, &flat(expected)));
     };
-    let (found, loss) = gradients(&loaded.classifier, std::slice::from_ref(&batch));
+    let (found, loss) = gradients(
+        &loaded.classifier,
+        std::slice::from_ref(&batch),
+        &PassSettings::default(),
+    );
     note(&read(loss).await.unwrap(), &golden["cross_entropy"]);
     let value = penalty
         .value(&loaded.classifier, &loaded.trainable)
@@ -171,7 +176,7 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
             trainable: &loaded.trainable,
             penalty: Some(&penalty),
             max_grad_norm: 0.0,
-            recompute: None,
+            pass: PassSettings::default(),
         };
         let batches = std::slice::from_ref(&batch);
         (moving, _) = train_step(moving, &mut optimizer, batches, &rules, |_| rate);

@@ -9,10 +9,8 @@ pub const ARROWS: &[(&str, &str)] = &[
     ("tasks/language/options.rs", "tasks/classify"),
     ("tasks/language/session.rs", "tasks/classify"),
     ("train/optimizer.rs", "tasks/classify"),
-    ("train/recompute.rs", "tasks/language"),
     ("train/schedule.rs", "tasks/classify"),
     ("train/seeds.rs", "tasks/classify"),
-    ("train/step.rs", "tasks/classify"),
     ("train/unfreeze.rs", "tasks/classify"),
 ];
 
@@ -41,8 +39,6 @@ pub const CIRCLES: &[&str] = &[
     "models/roberta.rs",
     "peft/config.rs",
     "peft/lora.rs",
-    "train/recompute.rs",
-    "train/step.rs",
 ];
 
 /// Files above the limit of lines.

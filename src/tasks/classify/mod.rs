@@ -1,5 +1,6 @@
 //! Text classification: labelled rows in, a classifier with its baselines out.
 
+pub mod batch;
 pub mod contrast;
 pub mod estimate;
 pub mod event;

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::batch::{Target, TrainBatch, upload_labels};
 use super::contrast::{Pairs, balanced_batches};
 use super::event::{FinishReason, KeptStage, Stage, TrainEvent};
 use super::options::TrainOptions;
@@ -22,10 +23,11 @@ use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use crate::rng::Rng;
 use crate::tasks::classify::model::Pretrained;
 use crate::train::cache::{Frozen, FrozenCache, frozen_part};
+use crate::train::gradients::PassSettings;
 use crate::train::optimizer::{AdamW, AdamWConfig};
 use crate::train::penalty::Penalty;
 use crate::train::schedule::Schedule;
-use crate::train::step::{Rules, Target, TrainBatch, train_step, upload_labels};
+use crate::train::step::{Rules, train_step};
 use crate::train::unfreeze::{Groups, HEAD};
 
 /// Inverse strength of the L2 penalty (scikit-learn's `C`) of the head that is fitted after a contrastive stage. One value, because where
@@ -301,7 +303,7 @@ impl Training {
         // a stream of its own for each step, so that a run that is taken up again drops the same
         let name = format!("dropout/{}", self.done);
         let seed = Rng::stream(options.data_seed(), &name).next_u64();
-        model.compute.device.seed(seed);
+        let draws = options.dropout > 0.0 || options.mixout > 0.0 || plan.method.draws();
         let (groups, decay) = (&self.groups, options.layer_lr_decay);
         let mut told = groups.rates(active, rate, head_rate, decay);
         if self.stage == Stage::Contrastive
@@ -320,7 +322,10 @@ impl Training {
             trainable: &self.trainable,
             penalty: self.penalty.as_ref(),
             max_grad_norm: options.max_grad_norm,
-            recompute: options.gradient_checkpointing.then_some(seed),
+            pass: PassSettings {
+                checkpointing: options.gradient_checkpointing,
+                noise: draws.then_some(seed),
+            },
         };
         let (classifier, loss) = train_step(
             self.classifier.clone(),

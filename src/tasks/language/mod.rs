@@ -3,7 +3,7 @@
 pub mod choose;
 pub mod estimate;
 pub mod event;
-pub mod gradients;
+mod head;
 pub mod model;
 pub mod options;
 pub mod plan;
@@ -13,6 +13,5 @@ pub mod session;
 pub mod tuned;
 
 pub use event::CausalEvent;
-pub use gradients::{Pass, gradients};
 pub use options::CausalOptions;
 pub use session::CausalSession;

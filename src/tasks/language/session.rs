@@ -3,7 +3,6 @@
 use burn::module::Module;
 
 use super::event::{CausalEvent, CausalFinished, Completion, FewShot};
-use super::gradients::{Pass, gradients};
 use super::options::CausalOptions;
 use super::plan::CausalPlan;
 use crate::data::{Packed, ParsedText, SequenceBatch, batches};
@@ -14,13 +13,15 @@ use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::decoder::Layout;
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::freeze::activate;
-use crate::peft::{Method, attach};
+use crate::peft::attach;
 use crate::rng::Rng;
 use crate::tasks::classify::event::FinishReason;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
-use crate::train::optimizer::{AdamW, clip_gradients};
+use crate::train::gradients::PassSettings;
+use crate::train::optimizer::AdamW;
 use crate::train::schedule::Schedule;
+use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
 
 /// A run. Call [`CausalSession::next_event`] until it gives `None`; then [`CausalSession::take_tuned`].
@@ -56,7 +57,6 @@ struct Running {
     model: CausalLm,
     optimizer: AdamW,
     schedule: Schedule,
-    pass: Pass,
     epoch: usize,
     /// Rows of this epoch: per optimiser step, per forward pass.
     steps: Vec<Vec<Vec<usize>>>,
@@ -188,7 +188,6 @@ impl CausalSession {
         let mut model = self.model.model.clone();
         attach(&mut model, &plan.method, options.seed)?;
         let total = plan.total_steps();
-        let words = self.model.config.vocab_size;
         Ok(Running {
             base,
             few_shot,
@@ -197,7 +196,6 @@ impl CausalSession {
             model: activate(model, |path| plan.trainable.contains(path)),
             optimizer: AdamW::new(options.adamw()),
             schedule: Schedule::new(options.lr_scheduler_type, total, options.warmup_ratio, None),
-            pass: Pass::new(words, plan.gradient_checkpointing),
             epoch: 0,
             steps: Vec::new(),
             next: 0,
@@ -260,19 +258,26 @@ impl CausalSession {
         let of_rows = rows.iter().flatten().map(|row| plan.train[*row].len());
         let tokens = of_rows.sum();
         let targets = uploaded.iter().map(CausalBatch::count).sum();
-        let dropout = matches!(&plan.method, Method::Lora(lora) if lora.lora_dropout > 0.0);
         // a stream of its own for each step, so that a second computation of a layer drops the same
         let seed = Rng::stream(options.seed, &format!("dropout/{}", running.done)).next_u64();
-        let pass = Pass {
-            dropout_seed: dropout.then_some(seed),
-            ..running.pass
+        let rules = Rules {
+            trainable: &plan.trainable,
+            penalty: None,
+            max_grad_norm: options.max_grad_norm,
+            pass: PassSettings {
+                checkpointing: plan.gradient_checkpointing,
+                noise: plan.method.draws().then_some(seed),
+            },
         };
-        let (found, loss) = gradients(&running.model, &plan.trainable, &uploaded, &pass);
         let rate = options.learning_rate * running.schedule.factor(running.done);
-        let found = clip_gradients(found, options.max_grad_norm);
-        running.model = running
-            .optimizer
-            .step(running.model.clone(), found, |_| rate);
+        let (model, loss) = train_step(
+            running.model.clone(),
+            &mut running.optimizer,
+            &uploaded,
+            &rules,
+            |_| rate,
+        );
+        running.model = model;
         let loss = read(loss).await?.first().copied().unwrap_or(f32::NAN);
         running.next += 1;
         running.done += 1;
