@@ -430,7 +430,11 @@ fn every_method_comes_back_from_its_files_exactly() {
         for head in ["mean", "cls"] {
             let name = format!("{} {head}", case.name);
             let (events, tuned) = block_on(run_on(&model, 24, short(case, head, json!({}))));
-            assert_eq!(finished(&events).kept_stage, KeptStage::Classify, "{name}");
+            assert_eq!(
+                finished(&events).task.kept_stage,
+                KeptStage::Classify,
+                "{name}"
+            );
             let files = block_on(export(&model, &tuned)).unwrap();
             let paths = files
                 .iter()
@@ -648,7 +652,11 @@ fn the_probe_is_what_leaves_where_no_epoch_of_a_bottleneck_or_prefix_beat_it() {
             "headLearningRate": 10.0, "warmupRatio": 0
         });
         let (events, tuned) = block_on(run_on(&model, 24, settings));
-        assert_eq!(finished(&events).kept_stage, KeptStage::Probe, "{kind}");
+        assert_eq!(
+            finished(&events).task.kept_stage,
+            KeptStage::Probe,
+            "{kind}"
+        );
         let files = block_on(export(&model, &tuned)).unwrap();
         assert!(!find(&files, "head.safetensors").is_empty());
         let labels = json_of(&files, "labels.json");

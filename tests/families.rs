@@ -112,7 +112,11 @@ fn every_method_comes_back_from_its_files_exactly() {
                 let name = format!("{family:?} {} {head:?}", case.name);
                 let settings = short(&case, word(head), json!({}));
                 let (events, tuned) = block_on(run_on(&model, 24, settings));
-                assert_eq!(finished(&events).kept_stage, KeptStage::Classify, "{name}");
+                assert_eq!(
+                    finished(&events).task.kept_stage,
+                    KeptStage::Classify,
+                    "{name}"
+                );
                 let files = block_on(export(&model, &tuned)).unwrap();
                 let back = block_on(import(&model, files.clone())).unwrap();
                 for which in [Which::Tuned, Which::Baseline] {

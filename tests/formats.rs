@@ -329,7 +329,7 @@ fn files_of_other_tools_come_back_byte_for_byte() {
             })
             .collect();
         assert!(!tensors.is_empty());
-        // Given backwards: the writer sorts.
+        // UserOptions backwards: the writer sorts.
         let written = write(
             tensors.iter().rev().map(|(n, s, v)| (*n, &s[..], &v[..])),
             header.metadata(),

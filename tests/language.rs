@@ -18,7 +18,7 @@ use webtune::models::{CausalBatch, DecoderConfig};
 use webtune::peft::freeze::activate;
 use webtune::peft::{Method, attach};
 use webtune::tasks::language::score::score;
-use webtune::tasks::language::{CausalEvent, CausalOptions};
+use webtune::tasks::language::{LanguageEvent, LanguageOptions};
 use webtune::train::gradients::{PassSettings, gradients};
 
 #[test]
@@ -39,11 +39,11 @@ fn a_model_learns_its_answers() {
             mean(&losses[losses.len() - epoch..]),
         ];
         assert!(last < 0.5 * first, "first {first}, last {last}");
-        let Some(CausalEvent::Finished(finished)) = events.last() else {
+        let Some(LanguageEvent::Finished(finished)) = events.last() else {
             panic!("the last event is {:?}", events.last());
         };
         assert!(
-            finished.tuned.perplexity < 0.5 * finished.base.perplexity,
+            finished.task.tuned.unwrap().perplexity < 0.5 * finished.task.base.unwrap().perplexity,
             "{finished:?}"
         );
         assert!(finished.kept_step > 0);
@@ -168,7 +168,7 @@ fn other_texts_are_scored_before_and_after() {
         let scored = async |network: &CausalLm, batch: usize| {
             let mut options = options.clone();
             options["trainBatchSize"] = batch.into();
-            let options = CausalOptions::parse(options).unwrap();
+            let options = LanguageOptions::parse(options).unwrap();
             let texts = rows(12);
             let found = score(&model, network, "test.jsonl", &texts, &options);
             found.await.unwrap()
@@ -183,7 +183,7 @@ fn other_texts_are_scored_before_and_after() {
             (alone.loss - after.loss).abs() < 1e-4,
             "{alone:?}, {after:?}"
         );
-        let short = CausalOptions::parse(json!({"maxLength": 8})).unwrap();
+        let short = LanguageOptions::parse(json!({"maxLength": 8})).unwrap();
         let refused = score(&model, &model.model, "test.jsonl", &rows(1), &short).await;
         let message = refused.unwrap_err().to_string();
         assert!(message.contains("test.jsonl"), "{message}");

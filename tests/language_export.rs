@@ -264,9 +264,9 @@ fn full_tuning_needs_whole_weights() {
     block_on(async {
         let model = model(&Compute::cpu(), Storage::Int8).await;
         let options = json!({"method": {"type": "full"}});
-        let options = webtune::tasks::language::CausalOptions::parse(options).unwrap();
+        let options = webtune::tasks::language::LanguageOptions::parse(options).unwrap();
         let session =
-            webtune::tasks::language::CausalSession::new(&model, "rows", &rows(8), options);
+            webtune::tasks::language::LanguageTask::new(&model, "rows", &rows(8), options);
         let Err(error) = session else {
             panic!("it began");
         };

@@ -12,7 +12,7 @@ use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::tasks::classify::model::Pretrained;
-use webtune::tasks::classify::{Given, Session, TrainEvent};
+use webtune::tasks::classify::{ClassifyEvent, ClassifyRun, ClassifyTask, UserOptions};
 use webtune::{Error, Result};
 
 fn load(change: impl FnOnce(&mut Vec<MemorySource>)) -> Result<Pretrained> {
@@ -111,7 +111,7 @@ fn too_little_memory_is_refused_with_the_numbers() {
 
     let model = block_on(tiny::model(&Compute::cpu().with_memory_limit(3 << 20)));
     let given = options(json!({"trainBatchSize": 1024}));
-    let error = Session::new(&model, &tiny::examples(30), given)
+    let error = ClassifyTask::new(&model, &tiny::examples(30), given)
         .err()
         .unwrap();
     assert_eq!(error.code(), "outOfMemory");
@@ -121,16 +121,16 @@ fn too_little_memory_is_refused_with_the_numbers() {
 #[test]
 fn runs_that_cannot_start_say_why() {
     let model = block_on(tiny::model(&Compute::cpu()));
-    let start = |examples: &[Example], given: Given| {
-        Session::new(&model, examples, given)
+    let start = |examples: &[Example], given: UserOptions| {
+        ClassifyTask::new(&model, examples, given)
             .err()
             .unwrap()
             .to_string()
     };
     let one_label = vec![tiny::examples(1)[0].clone(); 4];
-    assert!(start(&one_label, Given::default()).contains("nature"));
-    assert!(start(&[], Given::default()).contains("none"));
-    let single = start(&tiny::examples(4), Given::default());
+    assert!(start(&one_label, UserOptions::default()).contains("nature"));
+    assert!(start(&[], UserOptions::default()).contains("none"));
+    let single = start(&tiny::examples(4), UserOptions::default());
     assert!(
         single.contains("food") && single.contains("travel"),
         "{single}"
@@ -149,9 +149,10 @@ fn runs_that_cannot_start_say_why() {
 fn every_methods_memory_is_reckoned_before_the_run() {
     let estimate = |settings: serde_json::Value| {
         let model = block_on(tiny::model(&Compute::cpu()));
-        let mut session = Session::new(&model, &tiny::examples(30), options(settings)).unwrap();
+        let task = ClassifyTask::new(&model, &tiny::examples(30), options(settings)).unwrap();
+        let mut session = ClassifyRun::new(task);
         match block_on(session.next_event()).unwrap() {
-            Some(TrainEvent::Started {
+            Some(ClassifyEvent::Started {
                 memory_estimate, ..
             }) => memory_estimate,
             other => panic!("{other:?}"),

@@ -18,19 +18,19 @@ use webtune::layers::Storage;
 use webtune::models::classifier::HeadWeights;
 use webtune::models::decoder;
 use webtune::models::random::{random_checkpoint, random_language_model};
+use webtune::models::size::Shape;
 use webtune::models::{
     Backbone, BackboneConfig, CausalBatch, CausalLm, Classifier, DecoderConfig, Head, HeadKind,
     Inputs, Loader, NetworkSizes,
 };
 use webtune::peft::freeze::{activate, trained_parameters};
 use webtune::peft::{LoraConfig, Method, TargetModules, attach};
-use webtune::tasks::classify::TrainOptions;
+use webtune::tasks::classify::ClassifyOptions;
 use webtune::tasks::classify::batch::{Target, TrainBatch, upload_labels};
-use webtune::tasks::classify::estimate as classification;
-use webtune::tasks::language::CausalOptions;
-use webtune::tasks::language::estimate::{Work, estimate};
+use webtune::tasks::language::LanguageOptions;
 use webtune::train::gradients::{PassSettings, gradients};
-use webtune::train::optimizer::{AdamW, AdamWConfig};
+use webtune::train::memory::MemoryProfile;
+use webtune::train::optimizer::AdamW;
 use webtune::train::step::{Rules, train_step};
 
 struct Counting;
@@ -176,11 +176,6 @@ async fn measure_minilm(
     let trained = trained_parameters(&classifier, &trainable);
     let best = classifier.valid();
     let mut classifier = activate(classifier, |path| trainable.contains(path));
-    let options = TrainOptions {
-        train_batch_size: rows,
-        gradient_checkpointing: checkpointing,
-        ..TrainOptions::default()
-    };
     let count = rows * tokens;
     let batch = Batch {
         ids: (0..count)
@@ -207,7 +202,7 @@ async fn measure_minilm(
             noise: None,
         },
     };
-    let mut optimizer = AdamW::new(AdamWConfig::from(&options));
+    let mut optimizer = AdamW::new(ClassifyOptions::default().common.adamw());
     for _ in 0..2 {
         let batches = std::slice::from_ref(&batch);
         let (next, loss) = train_step(classifier, &mut optimizer, batches, &rules, |_| 1e-3);
@@ -215,14 +210,12 @@ async fn measure_minilm(
         assert!(read(loss).await.unwrap()[0].is_finite());
     }
     drop(best);
-    let work = classification::Work {
-        storage,
-        longest: tokens,
-        labels,
-        rows,
-        trained,
+    let network = NetworkSizes::of_backbone(&config, storage, compute.kind);
+    let estimated = MemoryProfile {
+        checkpointing,
+        ..MemoryProfile::new(network, method, trained, Shape::new(rows, tokens))
     };
-    let estimated = classification::estimate(&config, &compute, &options, &method, &work);
+    let estimated = estimated.estimate().total();
     let peak = PEAK.load(Ordering::Relaxed) - before;
     (estimated as f64, peak as f64)
 }
@@ -277,7 +270,7 @@ fn measure(
     let layout = decoder::Layout::plain(rows, tokens);
     let targets = vec![true; rows * tokens];
     let batch = CausalBatch::new(ids.collect(), &targets, layout, &compute.device);
-    let mut optimizer = AdamW::new(CausalOptions::default().adamw());
+    let mut optimizer = AdamW::new(LanguageOptions::default().common.adamw());
     let pass = PassSettings {
         checkpointing,
         noise: None,
@@ -289,15 +282,12 @@ fn measure(
         assert!(block_on(read(loss)).unwrap()[0].is_finite());
     }
     drop(best);
-    let work = Work {
-        storage,
-        packed: compute.packs_bits(),
-        batch: rows,
-        longest: tokens,
-        trained,
+    let network = NetworkSizes::of_decoder(config, storage, compute.kind);
+    let profile = MemoryProfile {
         checkpointing,
+        ..MemoryProfile::new(network, method, trained, Shape::new(rows, tokens))
     };
-    let parts = estimate(config, &method, &work);
+    let parts = profile.estimate();
     let peak = PEAK.load(Ordering::Relaxed) - before;
     println!(
         "parts: weights {:.2} ({:.2}), run {:.2} ({:.2}): {parts:?}",

@@ -16,7 +16,7 @@ use serde_json::json;
 use webtune::device::Compute;
 use webtune::models::HeadKind;
 use webtune::peft::freeze::activate;
-use webtune::tasks::classify::TrainEvent;
+use webtune::tasks::classify::ClassifyEvent;
 use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;
 
@@ -94,16 +94,16 @@ fn a_run_repeats_bit_for_bit() {
             "{}",
             case.name
         );
-        assert_eq!(finished(&first).kept_stage, KeptStage::Classify);
+        assert_eq!(finished(&first).task.kept_stage, KeptStage::Classify);
     }
 }
 
 /// The rates of the groups in every step, with whether each is frozen.
-fn groups(events: &[TrainEvent]) -> Vec<Vec<(String, f64, bool)>> {
+fn groups(events: &[ClassifyEvent]) -> Vec<Vec<(String, f64, bool)>> {
     events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::Step { groups, .. } => Some(
+            ClassifyEvent::Step { groups, .. } => Some(
                 groups
                     .iter()
                     .map(|group| (group.name.clone(), group.learning_rate, group.frozen))
@@ -174,7 +174,7 @@ fn lower_layers_have_the_rates_that_the_decay_gives() {
         let settings = short(case, "mean", json!({"layerLrDecay": 0.5}));
         let (events, _) = block_on(run_on(&model, 24, settings));
         for event in &events {
-            let TrainEvent::Step {
+            let ClassifyEvent::Step {
                 groups,
                 learning_rate,
                 head_learning_rate,

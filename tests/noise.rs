@@ -14,7 +14,7 @@ use common::training::{finished, losses, run_on, validation_losses};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::tasks::classify::TrainEvent;
+use webtune::tasks::classify::ClassifyEvent;
 use webtune::tasks::classify::tuned::Tuned;
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -24,7 +24,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn go(base: &Value, more: Value) -> (Vec<TrainEvent>, Tuned) {
+fn go(base: &Value, more: Value) -> (Vec<ClassifyEvent>, Tuned) {
     let mut settings = base.clone();
     let map = settings.as_object_mut().unwrap();
     map.extend(more.as_object().unwrap().clone());
@@ -102,7 +102,7 @@ fn evaluation_drops_and_mixes_nothing() {
         let (plain, other) = go(&base, without(name));
         let [a, b] = [&noisy, &plain].map(|events| validation_losses(events));
         assert_eq!(a, b, "{name}");
-        let scores = [&noisy, &plain].map(|events| finished(events).evaluation.tuned.loss);
+        let scores = [&noisy, &plain].map(|events| finished(events).task.evaluation.tuned.loss);
         assert_eq!(scores[0], scores[1], "{name}");
         let model = block_on(tiny::model(&Compute::cpu()));
         let texts = ["the river again".to_string(), "an oven".to_string()];
@@ -171,10 +171,10 @@ fn the_frozen_cache_rests_while_hidden_states_are_dropped() {
         "contrastive": false, "numTrainEpochs": 1, "method": {"type": "lora", "layersToTransform": [1]}, "dropout": 0.2
     });
     let (events, _) = go(&base, json!({}));
-    let Some(TrainEvent::Started { cached_layers, .. }) = events.first() else {
+    let Some(ClassifyEvent::Started { task, .. }) = events.first() else {
         panic!("{events:?}");
     };
-    assert_eq!(*cached_layers, 0);
+    assert_eq!(task.cached_layers, 0);
     let off = go(&base, json!({"frozenCache": false})).0;
     assert_eq!(losses(&events), losses(&off));
 }

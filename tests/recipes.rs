@@ -10,10 +10,10 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::peft::Method;
-use webtune::tasks::classify::recipe::{Chosen, Facts, Speed, choose, fit_to_time};
-use webtune::tasks::classify::{Given, RecipeName, TrainEvent};
+use webtune::tasks::classify::recipe::{DataSummary, ResolvedOptions, Speed, fit_to_time, resolve};
+use webtune::tasks::classify::{ClassifyEvent, RecipeName, UserOptions};
 
-const FEW: Facts = Facts {
+const FEW: DataSummary = DataSummary {
     rows: 48,
     labels: 6,
     tokens: 12.0,
@@ -21,10 +21,10 @@ const FEW: Facts = Facts {
     last_token: false,
 };
 
-const MANY: Facts = Facts { rows: 4000, ..FEW };
+const MANY: DataSummary = DataSummary { rows: 4000, ..FEW };
 
-fn chosen(json: Value, facts: &Facts) -> Chosen {
-    choose(&options(json), facts).unwrap()
+fn chosen(json: Value, facts: &DataSummary) -> ResolvedOptions {
+    resolve(&options(json), facts).unwrap()
 }
 
 /// A value of every option that no recipe would choose.
@@ -52,7 +52,7 @@ fn explicit_options_win_over_every_recipe_and_a_slow_device() {
             let mut given = explicit();
             given["recipe"] = json!(recipe);
             let options = options(given.clone());
-            let chosen = fit_to_time(&options, choose(&options, facts).unwrap(), &slow);
+            let chosen = fit_to_time(&options, resolve(&options, facts).unwrap(), &slow);
             let found = serde_json::to_value(&chosen.options).unwrap();
             for (option, value) in given.as_object().unwrap() {
                 if option == "method" {
@@ -95,9 +95,9 @@ fn recipes_differ_in_method_stages_and_length() {
         ("best", &FEW, 4, None, true, 8, 3),
         ("best", &MANY, 4, None, false, 8, 3),
     ] {
-        let Chosen { options, reasons } = chosen(json!({"recipe": recipe}), facts);
-        let Method::Lora(lora) = &options.method else {
-            panic!("{:?}", options.method);
+        let ResolvedOptions { options, reasons } = chosen(json!({"recipe": recipe}), facts);
+        let Method::Lora(lora) = &options.common.method else {
+            panic!("{:?}", options.common.method);
         };
         assert_eq!(
             (lora.r, &lora.layers_to_transform),
@@ -105,12 +105,12 @@ fn recipes_differ_in_method_stages_and_length() {
             "{recipe}"
         );
         assert_eq!(
-            options.contrastive.settings().is_some(),
+            options.own.contrastive.settings().is_some(),
             contrastive,
             "{recipe}"
         );
         assert_eq!(
-            (options.num_train_epochs, options.seeds),
+            (options.common.num_train_epochs, options.common.seeds),
             (epochs, seeds),
             "{recipe}"
         );
@@ -125,7 +125,7 @@ fn recipes_differ_in_method_stages_and_length() {
         }
     }
     assert_eq!(
-        chosen(json!({}), &MANY).options.recipe,
+        chosen(json!({}), &MANY).options.own.recipe,
         RecipeName::Balanced
     );
 }
@@ -138,13 +138,18 @@ fn rates_suit_the_method_and_halve_after_a_contrastive_stage() {
         ("full", 2e-5, 1e-2),
         ("prefix", 1e-2, 1e-2),
     ] {
-        let of = |facts: &Facts| {
+        let of = |facts: &DataSummary| {
             let options = chosen(json!({"method": {"type": method}}), facts).options;
             let stage = options
+                .own
                 .contrastive
                 .settings()
                 .map(|stage| stage.learning_rate);
-            (options.learning_rate, options.head_learning_rate, stage)
+            (
+                options.common.learning_rate,
+                options.own.head_learning_rate,
+                stage,
+            )
         };
         assert_eq!(of(&MANY), (rate, head_rate, None), "{method}");
         assert_eq!(
@@ -158,7 +163,7 @@ fn rates_suit_the_method_and_halve_after_a_contrastive_stage() {
 #[test]
 fn what_is_left_out_of_a_given_stage_is_filled() {
     let options = chosen(json!({"contrastive": {"steps": 7}}), &MANY).options;
-    let stage = options.contrastive.settings().unwrap();
+    let stage = options.own.contrastive.settings().unwrap();
     assert_eq!(
         (stage.steps, stage.batch_size, stage.learning_rate),
         (7, 32, 1e-3)
@@ -174,7 +179,10 @@ fn what_does_not_go_with_a_contrastive_stage_switches_the_recipes_own_off() {
         json!({"contrastive": false}),
     ] {
         let chosen = chosen(given.clone(), &FEW);
-        assert!(chosen.options.contrastive.settings().is_none(), "{given}");
+        assert!(
+            chosen.options.own.contrastive.settings().is_none(),
+            "{given}"
+        );
     }
 }
 
@@ -186,11 +194,11 @@ fn a_slow_device_gets_fewer_epochs_and_is_told_so() {
     };
     let fit = |json: Value, seconds: f64| {
         let given = options(json);
-        fit_to_time(&given, choose(&given, &MANY).unwrap(), &speed(seconds))
+        fit_to_time(&given, resolve(&given, &MANY).unwrap(), &speed(seconds))
     };
     // an epoch takes 3 * 1000 * 0.0625 = 187.5 s, and balanced may take 600
     let slow = fit(json!({}), 0.0625);
-    assert_eq!(slow.options.num_train_epochs, 3);
+    assert_eq!(slow.options.common.num_train_epochs, 3);
     assert!(
         slow.reasons
             .iter()
@@ -199,7 +207,7 @@ fn a_slow_device_gets_fewer_epochs_and_is_told_so() {
         slow.reasons
     );
     let quick = fit(json!({}), 1e-4);
-    assert_eq!(quick.options.num_train_epochs, 5);
+    assert_eq!(quick.options.common.num_train_epochs, 5);
     assert!(
         !quick
             .reasons
@@ -207,17 +215,18 @@ fn a_slow_device_gets_fewer_epochs_and_is_told_so() {
             .any(|reason| reason.contains("instead"))
     );
     // never fewer than one, and never fewer than asked for
-    assert_eq!(fit(json!({}), 1e9).options.num_train_epochs, 1);
+    assert_eq!(fit(json!({}), 1e9).options.common.num_train_epochs, 1);
     assert_eq!(
         fit(json!({"numTrainEpochs": 9}), 1e9)
             .options
+            .common
             .num_train_epochs,
         9
     );
     // eight epochs of 187.5 s with three seeds, and best may take 3600: the seeds go first
     let best = |json: Value, seconds: f64| {
         let options = fit(json, seconds).options;
-        (options.seeds, options.num_train_epochs)
+        (options.common.seeds, options.common.num_train_epochs)
     };
     assert_eq!(best(json!({"recipe": "best"}), 0.0625), (1, 8));
     assert_eq!(best(json!({"recipe": "best"}), 0.25), (1, 4));
@@ -225,6 +234,7 @@ fn a_slow_device_gets_fewer_epochs_and_is_told_so() {
     assert_eq!(
         fit(json!({"recipe": "fast"}), 0.0625)
             .options
+            .common
             .num_train_epochs,
         1
     );
@@ -234,22 +244,28 @@ fn a_slow_device_gets_fewer_epochs_and_is_told_so() {
 fn a_run_tells_what_was_chosen() {
     let model = block_on(tiny::model(&Compute::cpu()));
     let (events, _) = block_on(run_on(&model, 24, json!({"recipe": "fast", "seed": 9})));
-    let Some(TrainEvent::Recipe {
-        recipe,
+    let Some(ClassifyEvent::Recipe {
         reasons,
         options,
         total_steps,
         epochs,
     }) = events
         .iter()
-        .find(|event| matches!(event, TrainEvent::Recipe { .. }))
+        .find(|event| matches!(event, ClassifyEvent::Recipe { .. }))
     else {
         panic!("no recipe");
     };
-    assert_eq!((*recipe, *epochs, *total_steps), (RecipeName::Fast, 0, 20));
+    assert_eq!(
+        (options.own.recipe, *epochs, *total_steps),
+        (RecipeName::Fast, 0, 20)
+    );
     assert!(!reasons.is_empty());
     assert_eq!(
-        (options.head_seed, options.data_seed, options.max_length),
+        (
+            options.common.head_seed,
+            options.common.data_seed,
+            options.common.max_length
+        ),
         (Some(9), Some(9), Some(64)),
         "all that decides is written out"
     );
@@ -277,7 +293,7 @@ fn nothing_kept_is_worse_than_its_probe() {
                     given["headLearningRate"] = json!(rate);
                 }
                 let (events, _) = block_on(run_on(&model, 24, given.clone()));
-                let evaluation = &finished(&events).evaluation;
+                let evaluation = &finished(&events).task.evaluation;
                 let probe = evaluation.baselines.probe.accuracy;
                 assert!(evaluation.tuned.accuracy >= probe, "{given}");
             }
@@ -376,7 +392,7 @@ fn unknown_and_ill_typed_options_are_named_by_their_path() {
         (json!([1]), "options", "expected an object"),
         (json!("fast"), "options", "expected an object"),
     ] {
-        let error = Given::parse(json.clone()).unwrap_err();
+        let error = UserOptions::parse(json.clone()).unwrap_err();
         assert_eq!(error.code(), "invalidOption", "{json}");
         let text = error.to_string();
         assert!(
@@ -385,8 +401,8 @@ fn unknown_and_ill_typed_options_are_named_by_their_path() {
         );
     }
     // JavaScript's undefined becomes null
-    assert!(Given::parse(json!({"learningRate": null})).is_ok());
-    assert!(Given::parse(Value::Null).is_ok());
+    assert!(UserOptions::parse(json!({"learningRate": null})).is_ok());
+    assert!(UserOptions::parse(Value::Null).is_ok());
 }
 
 #[test]
@@ -476,13 +492,13 @@ fn impossible_combinations_are_refused_before_anything_is_computed() {
 
 #[test]
 fn a_head_over_a_decoders_last_token_has_a_rate_of_its_own() {
-    let last = Facts {
+    let last = DataSummary {
         last_token: true,
         ..MANY
     };
-    let rates = |json: Value, facts: &Facts| {
+    let rates = |json: Value, facts: &DataSummary| {
         let options = chosen(json, facts).options;
-        (options.learning_rate, options.head_learning_rate)
+        (options.common.learning_rate, options.own.head_learning_rate)
     };
     assert_eq!(rates(json!({}), &MANY), (1e-3, 1e-2));
     assert_eq!(rates(json!({}), &last), (1e-3, 1e-3));

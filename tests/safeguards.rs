@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::models::load::transpose;
 use webtune::models::names::is_bias_or_norm;
-use webtune::tasks::classify::TrainEvent;
-use webtune::tasks::classify::event::{FinishReason, KeptStage, Stage};
+use webtune::tasks::classify::ClassifyEvent;
+use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Tuned;
+use webtune::train::event::{FinishReason, Stage};
 
 fn model() -> Pretrained {
     block_on(tiny::model(&Compute::cpu()))
@@ -31,13 +32,13 @@ fn with(base: &Value, more: Value) -> Value {
     settings
 }
 
-fn go(model: &Pretrained, settings: Value) -> (Vec<TrainEvent>, Tuned) {
+fn go(model: &Pretrained, settings: Value) -> (Vec<ClassifyEvent>, Tuned) {
     block_on(run_on(model, 24, settings))
 }
 
-fn cached_layers(events: &[TrainEvent]) -> usize {
+fn cached_layers(events: &[ClassifyEvent]) -> usize {
     match events.first() {
-        Some(TrainEvent::Started { cached_layers, .. }) => *cached_layers,
+        Some(ClassifyEvent::Started { task, .. }) => task.cached_layers,
         other => panic!("{other:?}"),
     }
 }
@@ -216,8 +217,8 @@ fn l2_sp_pulls_a_fitted_head_to_where_it_was_fitted() {
     });
     let (events, tuned) = go(&model, settings.clone());
     let (free, _) = go(&model, with(&settings, json!({"l2Sp": 0})));
-    let last = |events: &[TrainEvent]| *losses(events).last().unwrap();
-    assert_ne!(finished(&events).kept_stage, KeptStage::Probe);
+    let last = |events: &[ClassifyEvent]| *losses(events).last().unwrap();
+    assert_ne!(finished(&events).task.kept_stage, KeptStage::Probe);
     let state = block_on(values(&tuned.classifier));
     let fitted = transpose(&state["head.Cls.classifier.weight"], 32, 3);
     let way = (fitted.iter().zip(&tuned.baselines.probe.weight))
@@ -263,7 +264,7 @@ fn every_schedule_gives_the_rates_of_its_formula() {
         let rates = events
             .iter()
             .filter_map(|event| match event {
-                TrainEvent::Step {
+                ClassifyEvent::Step {
                     learning_rate,
                     head_learning_rate,
                     ..
@@ -290,7 +291,7 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
     let begun = events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::Seed {
+            ClassifyEvent::Seed {
                 index,
                 count,
                 head_seed,
@@ -303,7 +304,7 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
     let ended = events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::SeedFinished { index, run } => Some((*index, run.clone())),
+            ClassifyEvent::SeedFinished { index, run } => Some((*index, run.clone())),
             _ => None,
         })
         .collect::<Vec<_>>();
@@ -319,7 +320,7 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
     let accuracies = summary
         .runs
         .iter()
-        .map(|run| run.accuracy)
+        .filter_map(|run| run.value)
         .collect::<Vec<_>>();
     assert!(
         (summary.runs.iter()).all(|run| run.reason != FinishReason::Unpromising),
@@ -340,7 +341,12 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
         let (events, tuned) = block_on(run_on(&model, 30, with(&settings, more)));
         alone.push((events, tuned));
     }
-    let key = |run: usize| (summary.runs[run].accuracy, -summary.runs[run].loss);
+    let key = |run: usize| {
+        (
+            summary.runs[run].value,
+            summary.runs[run].loss.map(|loss| -loss),
+        )
+    };
     let best = (0..3).fold(0, |best, run| match key(run) > key(best) {
         true => run,
         false => best,
@@ -351,13 +357,13 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
         assert!(single.seeds.is_none());
         assert_eq!(run.kept_epoch, single.kept_epoch);
         assert_eq!(run.steps, single.steps);
-        assert_eq!(run.accuracy, single.evaluation.tuned.accuracy);
+        assert_eq!(run.value, Some(single.task.evaluation.tuned.accuracy));
     }
     assert_eq!(
         block_on(values(&tuned.classifier)),
         block_on(values(&alone[best].1.classifier))
     );
-    assert_eq!(finished.options.head_seed, Some(11 + best as u64));
+    assert_eq!(finished.options.common.head_seed, Some(11 + best as u64));
     assert_eq!(finished.kept_epoch, summary.runs[best].kept_epoch);
 }
 
@@ -369,10 +375,10 @@ fn a_stop_amid_seeds_ends_all() {
     let mut session = session(&model, 30, settings);
     let mut events = Vec::new();
     while let Some(event) = block_on(session.next_event()).unwrap() {
-        if matches!(&event, TrainEvent::Step { step: 2, .. })
+        if matches!(&event, ClassifyEvent::Step { step: 2, .. })
             && events
                 .iter()
-                .any(|event| matches!(event, TrainEvent::SeedFinished { .. }))
+                .any(|event| matches!(event, ClassifyEvent::SeedFinished { .. }))
         {
             session.stop();
         }
@@ -402,7 +408,7 @@ fn the_contrastive_stage_trains_no_head_and_ends_with_a_fitted_one() {
         let mut steps = 0;
         for event in &events {
             match event {
-                TrainEvent::Step {
+                ClassifyEvent::Step {
                     stage,
                     step,
                     total_steps,
@@ -421,12 +427,12 @@ fn the_contrastive_stage_trains_no_head_and_ends_with_a_fitted_one() {
                         assert_eq!(group.frozen, frozen, "{method}: {groups:?}");
                     }
                 }
-                TrainEvent::Evaluation {
+                ClassifyEvent::Evaluation {
                     stage, epoch, step, ..
                 } => {
                     assert_eq!((*stage, *epoch, *step), (Stage::Contrastive, 0, 6));
                 }
-                TrainEvent::Recipe {
+                ClassifyEvent::Recipe {
                     total_steps,
                     epochs,
                     ..
@@ -456,11 +462,11 @@ fn the_contrastive_stage_trains_no_head_and_ends_with_a_fitted_one() {
         let fitted = transpose(head.unwrap().1, 32, 3);
         assert_eq!(
             fitted != *probe,
-            finished.kept_stage == KeptStage::Contrastive,
+            finished.task.kept_stage == KeptStage::Contrastive,
             "{method}: the head is fitted anew where the stage is kept"
         );
         if method == "lora" {
-            assert_eq!(finished.kept_stage, KeptStage::Contrastive);
+            assert_eq!(finished.task.kept_stage, KeptStage::Contrastive);
         }
     }
 }
@@ -488,7 +494,7 @@ fn both_stages_count_as_one_run() {
     let steps = events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::Step {
+            ClassifyEvent::Step {
                 stage,
                 step,
                 total_steps,

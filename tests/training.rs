@@ -11,8 +11,9 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::peft::freeze::{total_parameters, trained, trained_parameters};
-use webtune::tasks::classify::TrainEvent;
-use webtune::tasks::classify::event::{FinishReason, KeptStage};
+use webtune::tasks::classify::ClassifyEvent;
+use webtune::tasks::classify::event::KeptStage;
+use webtune::train::event::FinishReason;
 
 #[test]
 fn learns_from_a_fresh_head() {
@@ -45,7 +46,7 @@ fn events_come_in_the_documented_order() {
         "step",
         "evaluation",
     ];
-    let mut expected = vec!["started", "features", "baselines", "recipe"];
+    let mut expected = vec!["started", "progress", "baselines", "recipe"];
     expected.extend(run);
     expected.push("seedFinished");
     expected.extend(run);
@@ -119,7 +120,7 @@ fn accumulated_batches_equal_one_batch() {
 fn only_deltas_and_head_train() {
     let settings = json!({"numTrainEpochs": 1, "contrastive": false});
     let (events, tuned) = block_on(run(&Compute::cpu(), 24, settings));
-    let Some(TrainEvent::Started {
+    let Some(ClassifyEvent::Started {
         trained_parameters: told,
         total_parameters: all,
         ..
@@ -152,10 +153,10 @@ fn what_is_kept_is_never_worse_than_the_probe() {
     });
     let (events, _) = block_on(run(&Compute::cpu(), 60, settings));
     let probe = events.iter().find_map(|event| match event {
-        TrainEvent::Baselines { validation } => Some(validation.probe.accuracy),
+        ClassifyEvent::Baselines(found) => Some(found.validation.probe.accuracy),
         _ => None,
     });
-    let evaluation = &finished(&events).evaluation;
+    let evaluation = &finished(&events).task.evaluation;
     assert!(evaluation.tuned.accuracy >= probe.unwrap());
     assert_eq!(evaluation.baselines.probe.accuracy, probe.unwrap());
 }
@@ -183,8 +184,8 @@ fn a_diverged_run_stops_and_keeps_the_last_good_state() {
             "{}",
             finished.message
         );
-        assert!(finished.evaluation.tuned.loss.is_finite());
-        assert_eq!(finished.kept_stage, KeptStage::Probe);
+        assert!(finished.task.evaluation.tuned.loss.is_finite());
+        assert_eq!(finished.task.kept_stage, KeptStage::Probe);
         let model = block_on(tiny::model(&Compute::cpu()));
         let scores = block_on(tuned.evaluate(&model, &tiny::examples(9))).unwrap();
         assert!(scores.tuned.loss.is_finite());
@@ -203,7 +204,7 @@ fn a_contrastive_stage_that_diverges_keeps_the_probe() {
     let (events, tuned) = block_on(run(&Compute::cpu(), 24, settings));
     let finished = finished(&events);
     assert_eq!(finished.reason, FinishReason::Diverged);
-    assert_eq!(finished.kept_stage, KeptStage::Probe);
+    assert_eq!(finished.task.kept_stage, KeptStage::Probe);
     let model = block_on(tiny::model(&Compute::cpu()));
     let scores = block_on(tuned.evaluate(&model, &tiny::examples(9))).unwrap();
     assert!(scores.tuned.loss.is_finite());
@@ -216,7 +217,7 @@ fn stopping_keeps_the_best_so_far() {
     let mut events = Vec::new();
     let mut steps = 0;
     while let Some(event) = block_on(session.next_event()).unwrap() {
-        if matches!(event, TrainEvent::Step { .. }) {
+        if matches!(event, ClassifyEvent::Step { .. }) {
             steps += 1;
             if steps == 3 {
                 session.stop();
@@ -295,8 +296,9 @@ fn a_stop_before_the_probe_keeps_the_probe() {
             (finished.reason, finished.steps),
             (FinishReason::Stopped, 0)
         );
-        assert_eq!(finished.kept_stage, KeptStage::Probe);
-        let difference = finished.evaluation.tuned.loss - finished.evaluation.baselines.probe.loss;
+        assert_eq!(finished.task.kept_stage, KeptStage::Probe);
+        let difference =
+            finished.task.evaluation.tuned.loss - finished.task.evaluation.baselines.probe.loss;
         assert!(difference.abs() < 1e-5, "{method}: {difference}");
     }
 }

@@ -11,10 +11,10 @@ use crate::models::random::random_checkpoint;
 use crate::models::{Backbone, BackboneConfig, Classifier, Head, HeadKind, Inputs, Loader};
 use crate::peft::freeze::activate;
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
-use crate::tasks::classify::TrainOptions;
+use crate::tasks::classify::ClassifyOptions;
 use crate::tasks::classify::batch::{Target, TrainBatch, upload_labels};
 use crate::train::gradients::PassSettings;
-use crate::train::optimizer::{AdamW, AdamWConfig};
+use crate::train::optimizer::AdamW;
 use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
 
@@ -91,7 +91,7 @@ impl ClassifierBenchmark {
                 rows: shape.batch,
             },
             trainable,
-            optimizer: AdamW::new(AdamWConfig::from(&TrainOptions::default())),
+            optimizer: AdamW::new(ClassifyOptions::default().common.adamw()),
             classifier,
             shape,
         })

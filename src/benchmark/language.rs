@@ -1,15 +1,16 @@
 //! Enters: a language model's configuration and weights. Leaves: its LoRA steps, to be timed from outside.
 
-use crate::device::{Compute, read};
+use crate::device::{Compute, EngineKind, read};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::decoder::Layout;
+use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalBatch, CausalLm, DecoderConfig, Loader, Network};
 use crate::peft::freeze::{activate, trained_parameters};
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
-use crate::tasks::language::CausalOptions;
-use crate::tasks::language::estimate::{Estimate, Work, estimate};
+use crate::tasks::language::LanguageOptions;
 use crate::train::gradients::PassSettings;
+use crate::train::memory::{Estimate, MemoryProfile};
 use crate::train::optimizer::AdamW;
 use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
@@ -38,9 +39,9 @@ pub struct LanguageBenchmark {
     trainable: Trainable,
     trained: u64,
     optimizer: AdamW,
-    options: CausalOptions,
+    options: LanguageOptions,
     batch: CausalBatch,
-    packed: bool,
+    kind: EngineKind,
 }
 
 impl LanguageBenchmark {
@@ -65,7 +66,7 @@ impl LanguageBenchmark {
             ..LoraConfig::default()
         });
         let trainable = attach(&mut model, &method, 1)?;
-        let options = CausalOptions::default();
+        let options = LanguageOptions::default();
         let count = work.rows * work.tokens;
         let ids = (0..count).map(|index| ((index * 7919) % config.vocab_size) as i32);
         let layout = Layout::plain(work.rows, work.tokens);
@@ -74,8 +75,8 @@ impl LanguageBenchmark {
             trained: trained_parameters(&model, &trainable),
             model: activate(model, |path| trainable.contains(path)),
             config: config.clone(),
-            optimizer: AdamW::new(options.adamw()),
-            packed: compute.packs_bits(),
+            optimizer: AdamW::new(options.common.adamw()),
+            kind: compute.kind,
             work,
             method,
             trainable,
@@ -92,13 +93,13 @@ impl LanguageBenchmark {
         let rules = Rules {
             trainable: &self.trainable,
             penalty: None,
-            max_grad_norm: self.options.max_grad_norm,
+            max_grad_norm: self.options.common.max_grad_norm,
             pass: PassSettings {
                 checkpointing: self.work.checkpointing,
                 noise: None,
             },
         };
-        let rate = self.options.learning_rate;
+        let rate = self.options.common.learning_rate;
         let batches = std::slice::from_ref(&self.batch);
         let (model, loss) = train_step(
             self.model.clone(),
@@ -121,15 +122,13 @@ impl LanguageBenchmark {
 
     /// What such a run is estimated to take.
     pub fn estimate(&self) -> Estimate {
-        let work = Work {
-            storage: self.work.storage,
-            packed: self.packed,
-            batch: self.work.rows,
-            longest: self.work.tokens,
-            trained: self.trained,
+        let network = NetworkSizes::of_decoder(&self.config, self.work.storage, self.kind);
+        let training = Shape::new(self.work.rows, self.work.tokens);
+        let profile = MemoryProfile {
             checkpointing: self.work.checkpointing,
+            ..MemoryProfile::new(network, self.method.clone(), self.trained, training)
         };
-        estimate(&self.config, &self.method, &work)
+        profile.estimate()
     }
 
     /// Multiplications and additions of the matrix products that the result needs, so that the share of the ceiling is never flattered:

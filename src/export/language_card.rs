@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::card::yaml;
 use crate::peft::Method;
-use crate::tasks::language::event::CausalFinished;
+use crate::tasks::language::event::LanguageFinished;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
 
@@ -24,7 +24,7 @@ fn write_card(
     out: &mut String,
     model: &LanguageModel,
     method: &Method,
-    run: &CausalFinished,
+    run: &LanguageFinished,
 ) -> std::fmt::Result {
     let (what, library) = match method {
         Method::Full(_) => ("Fine-tuned weights", "transformers"),
@@ -48,12 +48,17 @@ fn write_card(
         out,
         "| model | perplexity | loss | token accuracy |\n| --- | ---: | ---: | ---: |"
     )?;
-    let mut rows = vec![("untuned".to_string(), run.base)];
-    if let Some(few_shot) = &run.few_shot {
+    let mut rows = Vec::new();
+    if let Some(base) = run.task.base {
+        rows.push(("untuned".to_string(), base));
+    };
+    if let Some(few_shot) = &run.task.few_shot {
         let name = format!("untuned, {} examples in the prompt", few_shot.examples);
         rows.push((name, few_shot.likelihood));
     }
-    rows.push(("tuned".into(), run.tuned));
+    if let Some(tuned) = run.task.tuned {
+        rows.push(("tuned".into(), tuned));
+    }
     for (name, score) in rows {
         writeln!(
             out,

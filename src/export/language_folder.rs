@@ -13,11 +13,11 @@ use super::language_card::card;
 use crate::models::decoder::DecoderFamily;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
 use crate::tasks::classify::model::json;
-use crate::tasks::classify::options::LrSchedulerType;
-use crate::tasks::language::CausalOptions;
+use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::options::DEFAULT_MAX_LENGTH;
 use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
+use crate::train::options::LrSchedulerType;
 use crate::{Error, Result};
 
 /// The files that `PeftModel.from_pretrained` reads, with the tokenizer's beside them.
@@ -75,32 +75,33 @@ pub async fn gguf_file(model: &LanguageModel, tuned: &TunedLanguage) -> Result<E
 }
 
 /// The same run's settings for the script that carries it on, as many epochs again.
-fn carried_on(model: &LanguageModel, options: &CausalOptions) -> ContinueConfig {
+fn carried_on(model: &LanguageModel, options: &LanguageOptions) -> ContinueConfig {
+    let LanguageOptions { own, common } = options;
     ContinueConfig {
         base_model: model.name.clone(),
         adapter: ".".into(),
         task: Task::CausalLm,
-        learning_rate: options.learning_rate,
-        lr_scheduler_type: match options.lr_scheduler_type {
+        learning_rate: common.learning_rate,
+        lr_scheduler_type: match common.lr_scheduler_type {
             LrSchedulerType::Cosine => "cosine",
             LrSchedulerType::Constant => "constant_with_warmup",
             // transformers has no slanted triangle; a linear warmup and decay is its shape
             LrSchedulerType::Linear | LrSchedulerType::SlantedTriangular => "linear",
         }
         .into(),
-        warmup_ratio: options.warmup_ratio,
-        num_train_epochs: options.num_train_epochs as f64,
-        per_device_train_batch_size: options.train_batch_size,
-        gradient_accumulation_steps: options.gradient_accumulation_steps,
-        weight_decay: options.weight_decay,
-        adam_beta1: options.adam_beta1,
-        adam_beta2: options.adam_beta2,
-        adam_epsilon: options.adam_epsilon,
-        max_grad_norm: options.max_grad_norm,
-        max_length: options.max_length.unwrap_or(DEFAULT_MAX_LENGTH),
-        seed: options.seed,
-        assistant_only_loss: options.completion_only_loss,
-        packing: options.packing,
+        warmup_ratio: common.warmup_ratio.unwrap_or(0.0),
+        num_train_epochs: common.num_train_epochs as f64,
+        per_device_train_batch_size: common.train_batch_size,
+        gradient_accumulation_steps: common.gradient_accumulation_steps,
+        weight_decay: common.weight_decay,
+        adam_beta1: common.adam_beta1,
+        adam_beta2: common.adam_beta2,
+        adam_epsilon: common.adam_epsilon,
+        max_grad_norm: common.max_grad_norm,
+        max_length: common.max_length.unwrap_or(DEFAULT_MAX_LENGTH),
+        seed: common.seed,
+        assistant_only_loss: own.completion_only_loss,
+        packing: own.packing,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::cache::Frozen;
+use super::frozen::Frozen;
 use crate::Result;
 use crate::device::Compute;
 use crate::layers::Storage;

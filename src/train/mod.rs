@@ -1,13 +1,19 @@
-//! Enters: a loaded model, examples and options. Leaves: events, and the best classifier found. The only training loop.
+//! Training, whatever is trained: the loop and its step, schedules, safeguards, seeds, memory. What is particular to a task is in
+//! [`task::Task`].
 
-pub mod cache;
+pub mod event;
+pub mod frozen;
 pub mod gradients;
 pub mod loss;
 pub mod memory;
 pub mod noise;
 pub mod optimizer;
+pub mod options;
 pub mod penalty;
+pub mod run;
+mod running;
 pub mod schedule;
 pub mod seeds;
 pub mod step;
+pub mod task;
 pub mod unfreeze;

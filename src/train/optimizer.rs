@@ -7,7 +7,6 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::models::names::is_bias_or_norm;
 use crate::peft::freeze::replace;
-use crate::tasks::classify::TrainOptions;
 
 /// AdamW's constants; `torch.optim.AdamW`'s names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,18 +17,6 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
     /// PyTorch decays whatever it is given; Hugging Face's Trainer gives it no biases and norms.
     pub decay_bias_and_norm: bool,
-}
-
-impl From<&TrainOptions> for AdamWConfig {
-    fn from(options: &TrainOptions) -> Self {
-        Self {
-            beta1: options.adam_beta1,
-            beta2: options.adam_beta2,
-            eps: options.adam_epsilon,
-            weight_decay: options.weight_decay,
-            decay_bias_and_norm: options.decay_bias_and_norm,
-        }
-    }
 }
 
 /// Running means of one parameter's gradient and of its square, flattened.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::tasks::classify::options::LrSchedulerType;
+use super::options::LrSchedulerType;
 
 /// How much larger the peak of a slanted triangle is than its ends (Howard & Ruder 2018, section 3.2).
 const SLANT_RATIO: f64 = 32.0;

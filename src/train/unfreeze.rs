@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::options::LoopOptions;
 use crate::models::network::{Network, Place};
 use crate::peft::Trainable;
-use crate::tasks::classify::TrainOptions;
 
 /// Name of the topmost group.
 pub const HEAD: &str = "head";
@@ -78,7 +78,7 @@ impl Groups {
 
     /// How many groups train in a step, counted from the top: all of them, or one and then one more every so many steps or epochs
     /// (gradual unfreezing, Howard & Ruder 2018). `step` and `epoch` count from 0.
-    pub fn active(&self, options: &TrainOptions, step: usize, epoch: usize) -> usize {
+    pub fn active(&self, options: &LoopOptions, step: usize, epoch: usize) -> usize {
         let passed = match (options.unfreeze_every_steps, options.unfreeze_every_epochs) {
             (0, 0) => return self.len(),
             (0, epochs) => epoch / epochs,
@@ -190,9 +190,9 @@ mod tests {
 
     #[test]
     fn groups_thaw_from_the_top() {
-        let options = TrainOptions {
+        let options = LoopOptions {
             unfreeze_every_epochs: 2,
-            ..TrainOptions::default()
+            ..LoopOptions::for_tests()
         };
         // LoRA trains nothing in the embeddings
         let groups = groups(6, upper(6, 0));
@@ -221,15 +221,15 @@ mod tests {
     #[test]
     fn steps_count_too_and_nothing_given_means_all() {
         let groups = groups(6, upper(6, 5));
-        let options = TrainOptions {
+        let options = LoopOptions {
             unfreeze_every_steps: 10,
-            ..TrainOptions::default()
+            ..LoopOptions::for_tests()
         };
         assert_eq!(
             [0, 9, 10, 50].map(|step| groups.active(&options, step, 0)),
             [1, 1, 2, 2]
         );
-        assert_eq!(groups.active(&TrainOptions::default(), 0, 0), 2);
+        assert_eq!(groups.active(&LoopOptions::for_tests(), 0, 0), 2);
         assert_eq!(groups.frozen_layers(2), 5);
     }
 }

@@ -11,7 +11,7 @@ use crate::data::Example;
 use crate::device::Compute;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::tuned::{Tuned, Which};
-use crate::tasks::classify::{Given, Session};
+use crate::tasks::classify::{ClassifyRun, ClassifyTask, UserOptions};
 use crate::{Error, export};
 
 /// One engine per WebAssembly instance: a device, at most one model, at most one run.
@@ -19,7 +19,7 @@ use crate::{Error, export};
 pub struct Engine {
     pub(super) compute: Compute,
     model: Option<Pretrained>,
-    session: Option<Session>,
+    session: Option<ClassifyRun>,
     tuned: Option<Tuned>,
     benchmark: Option<ClassifierBenchmark>,
     pub(super) language: LanguageState,
@@ -104,8 +104,9 @@ impl Engine {
     pub fn start_training(&mut self, examples: JsValue, options: JsValue) -> Result<(), JsValue> {
         let examples: Vec<Example> = from_js(examples, "examples")?;
         let options: serde_json::Value = from_js(options, "options")?;
-        let given = Given::parse(options).map_err(error)?;
-        self.session = Some(Session::new(self.model()?, &examples, given).map_err(error)?);
+        let given = UserOptions::parse(options).map_err(error)?;
+        let task = ClassifyTask::new(self.model()?, &examples, given).map_err(error)?;
+        self.session = Some(ClassifyRun::new(task));
         Ok(())
     }
 
@@ -115,18 +116,15 @@ impl Engine {
         let Some(session) = &mut self.session else {
             return Ok(JsValue::UNDEFINED);
         };
-        let event = match session.next_event().await {
-            Ok(event) => event,
-            Err(failure) => {
-                // nothing of a run that failed is kept
-                self.session = None;
-                return Err(error(failure));
-            }
-        };
-        // with the last event in hand a caller may predict and export at once
+        let event = session.next_event().await;
+        // with the last event in hand a caller may predict and export at once; what was found is kept even if its report failed
         if let Some(tuned) = session.take_tuned() {
             self.tuned = Some(tuned);
         }
+        if event.is_err() {
+            self.session = None;
+        }
+        let event = event.map_err(error)?;
         match event {
             Some(event) => to_js(&event),
             None => {

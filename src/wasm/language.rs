@@ -14,22 +14,23 @@ use crate::export::language_folder::{gguf_file, import_folder, peft_folder};
 use crate::export::language_merged::MergedExport;
 use crate::export::merged::Piece;
 use crate::layers::Storage;
+use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalLm, DecoderConfig};
 use crate::peft::{Method, check_storage};
 use crate::tasks::classify::tuned::Which;
 use crate::tasks::language::choose::{ChoiceOptions, choose};
-use crate::tasks::language::estimate::{Work, estimate, trained_by};
 use crate::tasks::language::model::{LanguageModel, Prompt};
 use crate::tasks::language::preview::preview;
 use crate::tasks::language::score::score;
 use crate::tasks::language::tuned::{TunedLanguage, next_logits, writer};
-use crate::tasks::language::{CausalOptions, CausalSession};
+use crate::tasks::language::{LanguageOptions, LanguageRun, LanguageTask};
+use crate::train::memory::{MemoryProfile, trained_by};
 
 /// At most one language model, one run and one text that is being written.
 #[derive(Default)]
 pub struct LanguageState {
     model: Option<LanguageModel>,
-    session: Option<CausalSession>,
+    session: Option<LanguageRun>,
     tuned: Option<TunedLanguage>,
     /// With the network that it began with, which a run's end does not take away.
     writing: Option<(Writer, CausalLm)>,
@@ -114,15 +115,13 @@ impl Engine {
         self.compute.check_storage(options.storage).map_err(error)?;
         check_storage(&options.method, options.storage).map_err(error)?;
         let trained = trained_by(&config, &options.method).map_err(error)?;
-        let work = Work {
-            storage: options.storage,
-            packed: self.compute.packs_bits(),
-            batch: options.train_batch_size,
-            longest: options.max_length,
-            trained,
+        let network = NetworkSizes::of_decoder(&config, options.storage, self.compute.kind);
+        let training = Shape::new(options.train_batch_size, options.max_length);
+        let profile = MemoryProfile {
             checkpointing: options.gradient_checkpointing,
+            ..MemoryProfile::new(network, options.method, trained, training)
         };
-        to_js(&estimate(&config, &options.method, &work))
+        to_js(&profile.estimate())
     }
 
     /// Reads rows for a language model from a file's bytes.
@@ -150,8 +149,8 @@ impl Engine {
     ) -> Result<(), JsValue> {
         let rows: Vec<ParsedText> = from_js(rows, "rows")?;
         let options = causal_options(options)?;
-        let session = CausalSession::new(self.language.model()?, file, &rows, options);
-        self.language.session = Some(session.map_err(error)?);
+        let task = LanguageTask::new(self.language.model()?, file, &rows, options);
+        self.language.session = Some(LanguageRun::new(task.map_err(error)?));
         Ok(())
     }
 
@@ -161,17 +160,15 @@ impl Engine {
         let Some(session) = &mut self.language.session else {
             return Ok(JsValue::UNDEFINED);
         };
-        let event = match session.next_event().await {
-            Ok(event) => event,
-            Err(failure) => {
-                // nothing of a run that failed is kept
-                self.language.session = None;
-                return Err(error(failure));
-            }
-        };
+        let event = session.next_event().await;
+        // with the last event in hand a caller may predict and export at once; what was found is kept even if its report failed
         if let Some(tuned) = session.take_tuned() {
             self.language.tuned = Some(tuned);
         }
+        if event.is_err() {
+            self.language.session = None;
+        }
+        let event = event.map_err(error)?;
         match event {
             Some(event) => to_js(&event),
             None => {
@@ -338,6 +335,6 @@ impl Engine {
 }
 
 /// Options as JavaScript gives them; left out, the defaults.
-fn causal_options(options: JsValue) -> Result<CausalOptions, JsValue> {
-    CausalOptions::parse(from_js(options, "options")?).map_err(error)
+fn causal_options(options: JsValue) -> Result<LanguageOptions, JsValue> {
+    LanguageOptions::parse(from_js(options, "options")?).map_err(error)
 }

@@ -5,7 +5,9 @@
 pub mod causal;
 pub mod choices;
 pub mod contrast;
+pub mod failing;
 pub mod golden;
+pub mod loops;
 pub mod matrix;
 pub mod parity;
 pub mod pissa;

@@ -9,7 +9,7 @@ use webtune::models::DecoderConfig;
 use webtune::models::random::random_language_model;
 use webtune::tasks::language::model::LanguageModel;
 use webtune::tasks::language::tuned::TunedLanguage;
-use webtune::tasks::language::{CausalEvent, CausalOptions, CausalSession};
+use webtune::tasks::language::{LanguageEvent, LanguageOptions, LanguageRun, LanguageTask};
 
 const TOKENIZER: &[u8] = include_bytes!("../fixtures/tokenizer_bpe/tokenizer.json");
 
@@ -68,9 +68,10 @@ pub async fn run(
     model: &LanguageModel,
     rows: &[ParsedText],
     options: Value,
-) -> (Vec<CausalEvent>, TunedLanguage) {
-    let options = CausalOptions::parse(options).unwrap();
-    let mut session = CausalSession::new(model, "rows.jsonl", rows, options).unwrap();
+) -> (Vec<LanguageEvent>, TunedLanguage) {
+    let options = LanguageOptions::parse(options).unwrap();
+    let task = LanguageTask::new(model, "rows.jsonl", rows, options).unwrap();
+    let mut session = LanguageRun::new(task);
     let mut events = Vec::new();
     while let Some(event) = session.next_event().await.unwrap() {
         events.push(event);
@@ -79,9 +80,9 @@ pub async fn run(
 }
 
 /// The losses of all steps.
-pub fn losses(events: &[CausalEvent]) -> Vec<f32> {
+pub fn losses(events: &[LanguageEvent]) -> Vec<f32> {
     let steps = events.iter().filter_map(|event| match event {
-        CausalEvent::Step { loss, .. } => Some(*loss),
+        LanguageEvent::Step { loss, .. } => Some(*loss),
         _ => None,
     });
     steps.collect()

@@ -3,41 +3,41 @@
 use serde_json::{Value, json};
 use webtune::Error;
 use webtune::device::Compute;
-use webtune::tasks::classify::event::Finished;
+use webtune::tasks::classify::event::ClassifyFinished;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Tuned;
-use webtune::tasks::classify::{Given, Session, TrainEvent};
+use webtune::tasks::classify::{ClassifyEvent, ClassifyRun, ClassifyTask, UserOptions};
 
 use super::matrix::Case;
 use super::tiny;
 
 /// Options as a page would give them.
-pub fn options(json: Value) -> Given {
-    Given::parse(json).unwrap()
+pub fn options(json: Value) -> UserOptions {
+    UserOptions::parse(json).unwrap()
 }
 
 /// A session over tiny examples, not yet begun.
-pub fn session(model: &Pretrained, rows: usize, json: Value) -> Session {
-    Session::new(model, &tiny::examples(rows), options(json)).unwrap()
+pub fn session(model: &Pretrained, rows: usize, json: Value) -> ClassifyRun {
+    ClassifyRun::new(ClassifyTask::new(model, &tiny::examples(rows), options(json)).unwrap())
 }
 
 /// Why a session does not begin.
 pub fn refusal(model: &Pretrained, json: Value) -> Error {
     let examples = tiny::examples(24);
-    match Given::parse(json).and_then(|given| Session::new(model, &examples, given)) {
+    match UserOptions::parse(json).and_then(|given| ClassifyTask::new(model, &examples, given)) {
         Ok(_) => panic!("it began"),
         Err(error) => error,
     }
 }
 
 /// Runs to the end; all events and what was found.
-pub async fn run(compute: &Compute, rows: usize, json: Value) -> (Vec<TrainEvent>, Tuned) {
+pub async fn run(compute: &Compute, rows: usize, json: Value) -> (Vec<ClassifyEvent>, Tuned) {
     let model = tiny::model(compute).await;
     run_on(&model, rows, json).await
 }
 
 /// The same on a model that is loaded.
-pub async fn run_on(model: &Pretrained, rows: usize, json: Value) -> (Vec<TrainEvent>, Tuned) {
+pub async fn run_on(model: &Pretrained, rows: usize, json: Value) -> (Vec<ClassifyEvent>, Tuned) {
     let mut session = session(model, rows, json);
     let mut events = Vec::new();
     while let Some(event) = session.next_event().await.unwrap() {
@@ -46,31 +46,31 @@ pub async fn run_on(model: &Pretrained, rows: usize, json: Value) -> (Vec<TrainE
     (events, session.take_tuned().unwrap())
 }
 
-pub fn losses(events: &[TrainEvent]) -> Vec<f32> {
+pub fn losses(events: &[ClassifyEvent]) -> Vec<f32> {
     events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::Step { loss, .. } => Some(*loss),
+            ClassifyEvent::Step { loss, .. } => Some(*loss),
             _ => None,
         })
         .collect()
 }
 
 /// The losses on the validation rows after each epoch or stage.
-pub fn validation_losses(events: &[TrainEvent]) -> Vec<f64> {
+pub fn validation_losses(events: &[ClassifyEvent]) -> Vec<f64> {
     events
         .iter()
         .filter_map(|event| match event {
-            TrainEvent::Evaluation { validation, .. } => Some(validation.loss),
+            ClassifyEvent::Evaluation { task, .. } => Some(task.validation.loss),
             _ => None,
         })
         .collect()
 }
 
 /// The last event's content.
-pub fn finished(events: &[TrainEvent]) -> &Finished {
+pub fn finished(events: &[ClassifyEvent]) -> &ClassifyFinished {
     match events.last() {
-        Some(TrainEvent::Finished(finished)) => finished,
+        Some(ClassifyEvent::Finished(finished)) => finished,
         other => panic!("the last event is {other:?}"),
     }
 }
@@ -126,6 +126,6 @@ pub async fn runs_briefly(compute: &Compute, case: &Case) {
     let settings = short(case, "mean", json!({"trainBatchSize": 32}));
     let (events, _) = run_on(&model, 9, settings).await;
     assert_eq!(losses(&events).len(), 1, "{}", case.name);
-    let scores = &finished(&events).evaluation.tuned;
+    let scores = &finished(&events).task.evaluation.tuned;
     assert!(scores.loss.is_finite(), "{}: {scores:?}", case.name);
 }

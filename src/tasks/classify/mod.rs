@@ -1,18 +1,21 @@
 //! Text classification: labelled rows in, a classifier with its baselines out.
 
 pub mod batch;
+pub mod cache;
 pub mod contrast;
-pub mod estimate;
 pub mod event;
+mod memory;
 pub mod model;
 pub mod options;
 pub mod plan;
+mod prepare;
 pub mod recipe;
-pub mod session;
-pub mod training;
+mod report;
+pub mod score;
+pub mod task;
 pub mod tuned;
 
-pub use event::TrainEvent;
-pub use options::{RecipeName, TrainOptions};
-pub use recipe::Given;
-pub use session::Session;
+pub use event::ClassifyEvent;
+pub use options::{ClassifyOptions, RecipeName};
+pub use recipe::UserOptions;
+pub use task::{ClassifyRun, ClassifyTask};

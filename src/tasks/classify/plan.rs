@@ -1,42 +1,44 @@
-//! Enters: a model, a person's examples and options. Leaves: a checked plan: encoded rows, their split, the method, memory.
+//! Everything about a classifier's run that is known before anything is computed: encoded rows, their split, the method, memory.
 
-use super::estimate::{Work, estimate};
-use super::options::DEFAULT_MAX_LENGTH;
-use super::options::TrainOptions;
-use super::recipe::{Chosen, Facts, Given, choose};
+use super::memory::Planned;
+use super::model::Pretrained;
+use super::options::{ClassifyOptions, DEFAULT_MAX_LENGTH};
+use super::recipe::{DataSummary, ResolvedOptions, UserOptions, resolve};
+use super::tuned::encode;
 use crate::data::{Example, LabelMap, check, stratified};
-use crate::models::classifier::HeadWeights;
 use crate::models::names::is_pooler;
-use crate::models::{Classifier, Family, Head, HeadKind};
-use crate::peft::freeze::{total_parameters, trained_parameters};
-use crate::peft::{Method, attach, check_storage};
+use crate::models::{Family, HeadKind};
+use crate::peft::Method;
 use crate::rng::fnv1a;
-use crate::tasks::classify::model::Pretrained;
-use crate::tasks::classify::tuned::encode;
 use crate::text::Encoding;
-use crate::train::cache::{Frozen, FrozenCache, frozen_part};
-use crate::train::unfreeze::Groups;
+use crate::train::frozen::Frozen;
 use crate::{Error, Result};
 
 /// Everything about a run that is known before anything is computed.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What was given, for later choices.
-    pub given: Given,
+    pub given: UserOptions,
     /// What follows from it, until the device's speed is known.
-    pub chosen: Chosen,
+    pub resolved: ResolvedOptions,
     /// With short forms written out.
     pub method: Method,
     /// Tokens kept of a text.
     pub max_length: usize,
     pub head: HeadKind,
     pub labels: LabelMap,
-    /// Training rows first, validation rows behind them.
+    /// Training rows first, then validation rows.
     pub encodings: Vec<Encoding>,
     pub train: Rows,
     pub validation: Rows,
-    /// How much stays frozen throughout, and may be kept.
+    /// How much stays frozen throughout and is computed once.
     pub frozen: Frozen,
+    /// Whether the output of what is frozen may be kept, throughout or for a while.
+    pub may_cache: bool,
+    /// Whether the method trains what a `cls` head reads through.
+    pub pooler_trains: bool,
+    /// Whether layers are computed twice.
+    pub gradient_checkpointing: bool,
     pub trained_parameters: u64,
     pub total_parameters: u64,
     /// Estimated peak, bytes.
@@ -47,7 +49,7 @@ pub struct Plan {
     pub label_counts: Vec<(String, usize)>,
 }
 
-/// Labelled rows; their encodings stand in the plan.
+/// Labelled rows; their encodings are in the plan.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// Label ids.
@@ -79,19 +81,19 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::InvalidOption`], [`Error::InvalidData`], or [`Error::OutOfMemory`] before anything is allocated.
-    pub fn new(model: &Pretrained, examples: &[Example], given: Given) -> Result<Self> {
-        // options first: a mistake there is told whatever the examples are
-        let facts = Facts {
+    pub fn new(model: &Pretrained, examples: &[Example], given: UserOptions) -> Result<Self> {
+        // options first: a mistake there is reported whatever the examples are
+        let data = DataSummary {
             rows: examples.len(),
             labels: 1,
             tokens: 0.0,
             layers: model.config.num_hidden_layers,
             last_token: false,
         };
-        let early = choose(&given, &facts)?.options;
+        let early = resolve(&given, &data)?.options;
         let max_length = max_length(model, &early)?;
         let labels = check(examples)?;
-        let head = early.head.resolve(model.default_head);
+        let head = early.own.head.resolve(model.default_head);
         model.check_head(head)?;
         check_descriptions(&early, &labels)?;
         check_dropout(model, &early)?;
@@ -101,56 +103,18 @@ impl Plan {
             .iter()
             .filter_map(|example| labels.id(&example.label))
             .collect::<Vec<_>>();
-        let split = stratified(&ids, early.validation_split, early.seed)?;
+        let split = stratified(&ids, early.common.validation_split, early.common.seed)?;
         let tokens = encodings.iter().map(|encoding| encoding.ids.len());
-        let facts = Facts {
+        let data = DataSummary {
             rows: split.train.len(),
             labels: labels.len(),
-            tokens: tokens.clone().sum::<usize>() as f64 / encodings.len() as f64,
+            tokens: tokens.sum::<usize>() as f64 / encodings.len() as f64,
             last_token: head == HeadKind::Cls && matches!(model.config.family, Family::Decoder(_)),
-            ..facts
+            ..data
         };
-        let chosen = choose(&given, &facts)?;
-        let options = &chosen.options;
-
-        let blank = HeadWeights::zeros(labels.len(), model.config.hidden_size);
-        let head_module = Head::new(head, &blank, &model.compute.device);
-        let mut classifier = Classifier::new(model.encoder.clone(), head_module);
-        let method = options.method.resolve(&classifier);
-        check_storage(&method, model.storage)?;
-        let trainable = attach(&mut classifier, &method, options.head_seed())?;
-        let trained_parameters = trained_parameters(&classifier, &trainable);
-        let groups = Groups::new(&trainable, &classifier);
-        let pooler_trains = trainable.paths().any(is_pooler);
-        let mut frozen = match options.frozen_cache && options.dropout == 0.0 {
-            true => frozen_part(
-                groups.frozen_layers(groups.len()),
-                model.config.num_hidden_layers,
-                head,
-                pooler_trains,
-            ),
-            false => Frozen::Nothing,
-        };
-        let longest = tokens.max().unwrap_or(1);
-        let work = Work {
-            storage: model.storage,
-            longest,
-            labels: labels.len(),
-            rows: examples.len(),
-            trained: trained_parameters,
-        };
-        let mut memory = estimate(&model.config, &model.compute, options, &method, &work);
-        let cache = FrozenCache::bytes(frozen, &encodings, model.config.hidden_size);
-        if model.compute.check_memory("", memory + cache, "").is_ok() {
-            memory += cache;
-        } else {
-            frozen = Frozen::Nothing;
-        }
-        model.compute.check_memory(
-            "This run",
-            memory,
-            "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength, turn on gradientCheckpointing, or choose a method that trains less",
-        )?;
+        let resolved = resolve(&given, &data)?;
+        let network = Planned::new(model, head, &resolved.options, labels.len())?;
+        let memory = network.memory(model, &resolved.options, &encodings, labels.len())?;
         let order = split.train.iter().chain(&split.validation);
         Ok(Self {
             warnings: warnings(examples, &encodings, max_length),
@@ -158,16 +122,19 @@ impl Plan {
             train: Rows::pick(examples, &ids, &split.train),
             validation: Rows::pick(examples, &ids, &split.validation),
             encodings: order.map(|row| encodings[*row].clone()).collect(),
-            total_parameters: total_parameters(&classifier),
+            total_parameters: network.total,
+            trained_parameters: network.trained,
+            pooler_trains: network.trainable.paths().any(is_pooler),
+            method: network.method,
+            frozen: memory.frozen,
+            may_cache: memory.may_cache,
+            gradient_checkpointing: memory.checkpointing,
+            memory: memory.estimate.total(),
             given,
-            chosen,
-            method,
+            resolved,
             max_length,
             head,
             labels,
-            frozen,
-            trained_parameters,
-            memory,
         })
     }
 
@@ -184,7 +151,7 @@ impl Plan {
         &self.encodings[self.train.len()..]
     }
 
-    /// The same value for the same validation rows in the same order, and for no others that anybody will meet.
+    /// A fingerprint of the validation rows and their order; collisions are negligible.
     pub fn items_key(&self) -> String {
         let mut bytes = Vec::new();
         for (text, label) in self.validation.texts.iter().zip(&self.validation.labels) {
@@ -197,25 +164,26 @@ impl Plan {
     }
 
     /// Optimiser steps in one epoch of the classifying stage.
-    pub fn steps_per_epoch(&self, options: &TrainOptions) -> usize {
+    pub fn steps_per_epoch(&self, options: &ClassifyOptions) -> usize {
         self.train
             .len()
-            .div_ceil(options.train_batch_size)
-            .div_ceil(options.gradient_accumulation_steps)
+            .div_ceil(options.common.train_batch_size)
+            .div_ceil(options.common.gradient_accumulation_steps)
     }
 
     /// Optimiser steps of both stages.
-    pub fn total_steps(&self, options: &TrainOptions) -> usize {
+    pub fn total_steps(&self, options: &ClassifyOptions) -> usize {
         let contrastive = options
+            .own
             .contrastive
             .settings()
             .map_or(0, |stage| stage.steps);
-        contrastive + self.steps_per_epoch(options) * options.num_train_epochs
+        contrastive + self.steps_per_epoch(options) * options.common.num_train_epochs
     }
 }
 
-fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
-    let virtual_tokens = match &options.method {
+fn max_length(model: &Pretrained, options: &ClassifyOptions) -> Result<usize> {
+    let virtual_tokens = match &options.common.method {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
     };
@@ -230,7 +198,10 @@ fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
             ),
         });
     }
-    let max_length = options.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(free));
+    let max_length = options
+        .common
+        .max_length
+        .unwrap_or(DEFAULT_MAX_LENGTH.min(free));
     if max_length > free {
         let besides = match virtual_tokens {
             0 => "the positions that this model knows".to_string(),
@@ -246,8 +217,8 @@ fn max_length(model: &Pretrained, options: &TrainOptions) -> Result<usize> {
     Ok(max_length)
 }
 
-fn check_dropout(model: &Pretrained, options: &TrainOptions) -> Result<()> {
-    match (model.config.family, options.dropout > 0.0) {
+fn check_dropout(model: &Pretrained, options: &ClassifyOptions) -> Result<()> {
+    match (model.config.family, options.own.dropout > 0.0) {
         (Family::Decoder(decoder), true) => Err(Error::InvalidOption {
             option: "dropout".into(),
             reason: format!(
@@ -259,14 +230,14 @@ fn check_dropout(model: &Pretrained, options: &TrainOptions) -> Result<()> {
     }
 }
 
-fn check_descriptions(options: &TrainOptions, labels: &LabelMap) -> Result<()> {
+fn check_descriptions(options: &ClassifyOptions, labels: &LabelMap) -> Result<()> {
     let invalid = |reason: String| {
         Err(Error::InvalidOption {
             option: "labelDescriptions".into(),
             reason,
         })
     };
-    for (label, description) in &options.label_descriptions {
+    for (label, description) in &options.own.label_descriptions {
         if labels.id(label).is_none() {
             return invalid(format!(
                 "\"{label}\" is no label of the examples: {}",

@@ -1,20 +1,20 @@
-//! Enters: the options that a person gave, and what is known of data and device. Leaves: all options, and a reason for each choice.
+//! A recipe: what a person gave, and what is known of data and device, decide all options, with a reason for each choice.
 //!
-//! Explicit options win over everything here. docs/figures.md has the measurements that the numbers rest on.
+//! Explicit options win over everything here. docs/recipes.md holds the measurements that the numbers rest on.
 
 use serde_json::{Map, Value, json};
 
-use super::options::RecipeName;
-use super::options::TrainOptions;
-use crate::{Error, Result, options};
+use super::options::{ClassifyOptions, RecipeName};
+use crate::train::options::over_method;
+use crate::{Error, Result};
 
 /// The options as they were given: known names, right types, nothing filled in.
 #[derive(Debug, Clone, Default)]
-pub struct Given(Map<String, Value>);
+pub struct UserOptions(Map<String, Value>);
 
 /// What is known before anything is computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Facts {
+pub struct DataSummary {
     /// Rows that train.
     pub rows: usize,
     pub labels: usize,
@@ -36,12 +36,12 @@ pub struct Speed {
 
 /// Options with one sentence for each that a recipe chose.
 #[derive(Debug, Clone)]
-pub struct Chosen {
-    pub options: TrainOptions,
+pub struct ResolvedOptions {
+    pub options: ClassifyOptions,
     pub reasons: Vec<String>,
 }
 
-impl Given {
+impl UserOptions {
     /// Checks names and types.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Given {
             .into_iter()
             .filter(|(_, value)| !value.is_null())
             .collect::<Map<_, _>>();
-        read(&map)?;
+        ClassifyOptions::read(&map)?;
         Ok(Self(map))
     }
 
@@ -68,52 +68,42 @@ impl Given {
     }
 }
 
-fn read(map: &Map<String, Value>) -> Result<TrainOptions> {
-    options::read(Value::Object(map.clone()), "options")
-}
-
 /// Training rows a label up to which a contrastive stage comes first. Measured with 7; more than 10 would be a guess.
 const FEW_ROWS: f64 = 10.0;
 
 /// Fills what was not given.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] as [`TrainOptions::check`], and for warmup given twice.
-pub fn choose(given: &Given, facts: &Facts) -> Result<Chosen> {
-    if given.has("warmupSteps") && given.has("warmupRatio") {
-        return Err(Error::option(
-            "warmupSteps",
-            "give it or warmupRatio, not both",
-        ));
-    }
-    let recipe = read(&given.0)?.recipe;
+/// [`Error::InvalidOption`] as [`ClassifyOptions::check`].
+pub fn resolve(given: &UserOptions, data: &DataSummary) -> Result<ResolvedOptions> {
+    let recipe = ClassifyOptions::read(&given.0)?.own.recipe;
     let mut choice = Choice {
         given,
         map: given.0.clone(),
         reasons: Vec::new(),
     };
-    let per_label = facts.rows as f64 / facts.labels.max(1) as f64;
-    choose_method(&mut choice, recipe, facts);
+    let per_label = data.rows as f64 / data.labels.max(1) as f64;
+    choose_method(&mut choice, recipe, data);
     let contrastive = choose_contrastive(&mut choice, per_label);
-    choose_rates(&mut choice, contrastive, facts);
+    choose_rates(&mut choice, contrastive, data);
     choose_length(&mut choice, recipe, contrastive);
-    let options = read(&choice.map)?;
+    let options = ClassifyOptions::read(&choice.map)?;
     options.check()?;
-    Ok(Chosen {
+    Ok(ResolvedOptions {
         options,
         reasons: choice.reasons,
     })
 }
 
-/// The options under way.
+/// The options while they are being chosen.
 struct Choice<'a> {
-    given: &'a Given,
+    given: &'a UserOptions,
     map: Map<String, Value>,
     reasons: Vec<String>,
 }
 
 impl Choice<'_> {
-    /// Sets an option that was not given; true where it was set.
+    /// Sets an option that was not given; true if it was set.
     fn set(&mut self, option: &str, value: Value) -> bool {
         let free = !self.given.has(option);
         if free {
@@ -135,11 +125,11 @@ impl Choice<'_> {
     }
 }
 
-fn choose_method(choice: &mut Choice<'_>, recipe: RecipeName, facts: &Facts) {
-    let lowest = facts.layers.saturating_sub(2);
+fn choose_method(choice: &mut Choice<'_>, recipe: RecipeName, data: &DataSummary) {
+    let lowest = data.layers.saturating_sub(2);
     let (method, reason) = match recipe {
         RecipeName::Fast => (
-            json!({"type": "lora", "r": 8, "layersToTransform": (lowest..facts.layers).collect::<Vec<_>>()}),
+            json!({"type": "lora", "r": 8, "layersToTransform": (lowest..data.layers).collect::<Vec<_>>()}),
             "LoRA of rank 8 in the top two layers: those below are computed once and reused in every epoch",
         ),
         RecipeName::Balanced | RecipeName::Best => (
@@ -147,8 +137,16 @@ fn choose_method(choice: &mut Choice<'_>, recipe: RecipeName, facts: &Facts) {
             "LoRA of rank 4 in all layers: under 1% of the parameters",
         ),
     };
-    if choice.set("method", method) {
-        choice.because(reason);
+    match choice.map.get("method") {
+        // one field of a method is not the whole of it
+        Some(given) => {
+            let whole = over_method(&method, given);
+            choice.map.insert("method".into(), whole);
+        }
+        None => {
+            choice.map.insert("method".into(), method);
+            choice.because(reason);
+        }
     }
 }
 
@@ -202,11 +200,12 @@ fn choose_contrastive(choice: &mut Choice<'_>, per_label: f64) -> bool {
     }
 }
 
-fn choose_rates(choice: &mut Choice<'_>, contrastive: bool, facts: &Facts) {
+fn choose_rates(choice: &mut Choice<'_>, contrastive: bool, data: &DataSummary) {
     let (rate, head_rate) = rates(&choice.method());
-    let head_rate = match facts.last_token {
-        true => LAST_TOKEN_RATE,
-        false => head_rate,
+    let head_rate = if data.last_token {
+        LAST_TOKEN_RATE
+    } else {
+        head_rate
     };
     // a contrastive stage leaves little to learn
     let share = if contrastive { 0.5 } else { 1.0 };
@@ -245,30 +244,35 @@ fn budget(recipe: RecipeName) -> f64 {
     }
 }
 
-/// Fewer seeds, then fewer epochs where this device is slow. A step is taken to cost as much as three forward passes.
-pub fn fit_to_time(given: &Given, chosen: Chosen, speed: &Speed) -> Chosen {
-    let Chosen {
+/// Fewer seeds, then fewer epochs, if this device is slow. A step is taken to cost as much as three forward passes.
+pub fn fit_to_time(
+    given: &UserOptions,
+    resolved: ResolvedOptions,
+    speed: &Speed,
+) -> ResolvedOptions {
+    let ResolvedOptions {
         mut options,
         mut reasons,
-    } = chosen;
+    } = resolved;
     let epoch = 3.0 * speed.seconds_per_position * speed.positions;
-    let allowed = budget(options.recipe);
-    let seconds =
-        |options: &TrainOptions| epoch * (options.num_train_epochs * options.seeds) as f64;
+    let allowed = budget(options.own.recipe);
+    let common = &mut options.common;
+    let seconds = |epochs: usize, seeds: usize| epoch * (epochs * seeds) as f64;
     let slow = format!("because an epoch takes about {epoch:.0} s on this device");
-    if !given.has("seeds") && options.seeds > 1 && seconds(&options) > allowed {
-        reasons.push(format!("1 instead of {} seeds, {slow}", options.seeds));
-        options.seeds = 1;
+    let long = seconds(common.num_train_epochs, common.seeds) > allowed;
+    if !given.has("seeds") && common.seeds > 1 && long {
+        reasons.push(format!("1 instead of {} seeds, {slow}", common.seeds));
+        common.seeds = 1;
     }
-    let long = options.num_train_epochs > 1 && seconds(&options) > allowed;
-    if !given.has("numTrainEpochs") && long {
-        let each = epoch * options.seeds as f64;
-        let epochs = ((allowed / each) as usize).clamp(1, options.num_train_epochs);
+    let long = seconds(common.num_train_epochs, common.seeds) > allowed;
+    if !given.has("numTrainEpochs") && common.num_train_epochs > 1 && long {
+        let each = epoch * common.seeds as f64;
+        let epochs = ((allowed / each) as usize).clamp(1, common.num_train_epochs);
         reasons.push(format!(
             "{epochs} instead of {} epochs, {slow}",
-            options.num_train_epochs
+            common.num_train_epochs
         ));
-        options.num_train_epochs = epochs;
+        common.num_train_epochs = epochs;
     }
-    Chosen { options, reasons }
+    ResolvedOptions { options, reasons }
 }

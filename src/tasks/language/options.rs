@@ -1,192 +1,203 @@
-//! Enters: a language model's options as JavaScript gives them. Leaves: checked options.
+//! The settings of a language model's run, by the names of TRL's `SFTConfig` if it has one: read over the defaults and checked.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::options::{OptionRange, Ranges, check_ranges, read};
 use crate::peft::{LoraConfig, Method, TargetModules};
-use crate::tasks::classify::options::{LrSchedulerType, invalid, out_of_range};
-use crate::train::optimizer::AdamWConfig;
+use crate::train::options::{LoopOptions, LrSchedulerType, over_defaults};
 use crate::{Error, Result};
 
-/// Tokens kept of a text where nothing is asked for.
+/// Tokens kept of a text if nothing is asked for.
 pub const DEFAULT_MAX_LENGTH: usize = 512;
 
-/// Settings of a run, by the names of Hugging Face's `TrainingArguments` and of TRL's `SFTConfig` where they have one.
+/// A language model's own settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CausalOptions {
-    /// What is trained: `lora`, `prefix` or `full`.
-    pub method: Method,
-    /// Peak rate.
-    pub learning_rate: f64,
-    /// Shape of the rate.
-    pub lr_scheduler_type: LrSchedulerType,
-    /// Share of the steps in which the rate rises from 0.
-    pub warmup_ratio: f64,
-    /// Passes over the training texts.
-    pub num_train_epochs: usize,
-    /// Texts per forward pass.
-    pub train_batch_size: usize,
-    /// Forward passes per optimiser step.
-    pub gradient_accumulation_steps: usize,
-    /// Compute each layer a second time in the backward pass instead of keeping its inside; without it only where memory asks for it.
-    pub gradient_checkpointing: Option<bool>,
-    /// AdamW's decoupled decay.
-    pub weight_decay: f64,
-    pub adam_beta1: f64,
-    pub adam_beta2: f64,
-    pub adam_epsilon: f64,
-    /// Largest global norm of the gradients; 0 for no clipping.
-    pub max_grad_norm: f64,
-    /// Tokens of a text; without it 512, or the model's positions where those are fewer.
-    pub max_length: Option<usize>,
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LanguageSettings {
     /// Several short texts in one row, none of which sees another.
     pub packing: bool,
-    /// Learn the answers alone; otherwise every token. Plain text is learnt whole either way.
+    /// Learn the answers alone, not every token. Plain text is learnt whole either way.
     pub completion_only_loss: bool,
-    /// Share of the texts that judge and never train.
-    pub validation_split: f64,
-    /// Steps between evaluations; 0 for one an epoch.
-    pub eval_steps: usize,
-    /// Evaluations without improvement before training stops; 0 for never.
-    pub early_stopping_patience: usize,
-    /// Training texts that stand before each validation text in the baseline that does not train; 0 for no such baseline.
+    /// Training texts before each validation text in the baseline that does not train; 0 for no such baseline.
     pub few_shot_examples: usize,
     /// Prompts that are completed at every evaluation; without any, two of the validation texts'.
     pub sample_prompts: Vec<String>,
     /// Tokens of each such completion; 0 for none.
     pub sample_tokens: usize,
-    /// Every random choice follows from it.
-    pub seed: u64,
 }
 
-impl Default for CausalOptions {
+/// All settings of a language model's run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LanguageOptions {
+    #[serde(flatten)]
+    pub own: LanguageSettings,
+    /// What it has in common with other tasks.
+    #[serde(flatten)]
+    pub common: LoopOptions,
+}
+
+/// The ranges of a language model's own numbers.
+pub const RANGES: Ranges<LanguageSettings> = &[
+    (OptionRange::between("fewShotExamples", 0.0, 64.0), |o| {
+        Some(o.few_shot_examples as f64)
+    }),
+    (OptionRange::between("sampleTokens", 0.0, 4096.0), |o| {
+        Some(o.sample_tokens as f64)
+    }),
+];
+
+/// What it holds some of the common numbers to.
+pub const COMMON_RANGES: Ranges<LoopOptions> = &[
+    (OptionRange::between("numTrainEpochs", 1.0, 1000.0), |o| {
+        Some(o.num_train_epochs as f64)
+    }),
+    (OptionRange::between("maxLength", 8.0, 65_536.0), |o| {
+        o.max_length.map(|tokens| tokens as f64)
+    }),
+];
+
+impl Default for LanguageOptions {
     fn default() -> Self {
         Self {
-            method: Method::Lora(LoraConfig {
-                r: 8,
-                target_modules: TargetModules::Pattern("all-linear".into()),
-                ..LoraConfig::default()
-            }),
-            learning_rate: 5e-4,
-            lr_scheduler_type: LrSchedulerType::Cosine,
-            warmup_ratio: 0.05,
-            num_train_epochs: 3,
-            train_batch_size: 4,
-            gradient_accumulation_steps: 1,
-            gradient_checkpointing: None,
-            weight_decay: 0.0,
-            adam_beta1: 0.9,
-            adam_beta2: 0.999,
-            adam_epsilon: 1e-8,
-            max_grad_norm: 1.0,
-            max_length: None,
-            packing: false,
-            completion_only_loss: true,
-            validation_split: 0.1,
-            eval_steps: 0,
-            early_stopping_patience: 2,
-            few_shot_examples: 3,
-            sample_prompts: Vec::new(),
-            sample_tokens: 32,
-            seed: 42,
+            own: LanguageSettings {
+                packing: false,
+                completion_only_loss: true,
+                few_shot_examples: 3,
+                sample_prompts: Vec::new(),
+                sample_tokens: 32,
+            },
+            common: LoopOptions {
+                method: Method::Lora(LoraConfig {
+                    r: 8,
+                    target_modules: TargetModules::Pattern("all-linear".into()),
+                    ..LoraConfig::default()
+                }),
+                learning_rate: 5e-4,
+                lr_scheduler_type: LrSchedulerType::Cosine,
+                warmup_ratio: Some(0.05),
+                warmup_steps: None,
+                layer_lr_decay: 1.0,
+                unfreeze_every_steps: 0,
+                unfreeze_every_epochs: 0,
+                num_train_epochs: 3,
+                train_batch_size: 4,
+                gradient_accumulation_steps: 1,
+                gradient_checkpointing: None,
+                weight_decay: 0.0,
+                decay_bias_and_norm: false,
+                mixout: 0.0,
+                l2_sp: 0.0,
+                adam_beta1: 0.9,
+                adam_beta2: 0.999,
+                adam_epsilon: 1e-8,
+                max_grad_norm: 1.0,
+                max_length: None,
+                validation_split: 0.1,
+                eval_steps: 0,
+                early_stopping_patience: 2,
+                seed: 42,
+                head_seed: None,
+                data_seed: None,
+                seeds: 1,
+            },
         }
     }
 }
 
-impl CausalOptions {
-    /// Reads options; unknown ones are refused.
+impl LanguageOptions {
+    /// Reads options over the defaults and checks them; unknown ones are refused.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] naming the setting.
-    pub fn parse(json: serde_json::Value) -> Result<Self> {
-        let options: Self = serde_path_to_error::deserialize(json).map_err(|failure| {
-            let path = failure.path().to_string();
-            Error::InvalidOption {
-                option: if path == "." { "options".into() } else { path },
-                reason: failure.inner().to_string(),
-            }
-        })?;
+    /// [`Error::InvalidOption`] naming the option.
+    pub fn parse(given: Value) -> Result<Self> {
+        let given = match given {
+            Value::Object(given) => given,
+            Value::Null => Map::new(),
+            other => return Err(Error::out_of_range("options", "an object", other)),
+        };
+        // an absent option and one that is undefined or null are the same to JavaScript
+        let given = given
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect::<Map<_, _>>();
+        let (own, mut common) = over_defaults(&Self::default(), &given)?;
+        if given.contains_key("warmupSteps") && !given.contains_key("warmupRatio") {
+            common.remove("warmupRatio");
+        }
+        let options = Self {
+            own: read(Value::Object(own), "options")?,
+            common: read(Value::Object(common), "options")?,
+        };
         options.check()?;
         Ok(options)
     }
 
     /// # Errors
-    /// [`Error::InvalidOption`] naming the setting, its range and what was given.
+    /// [`Error::InvalidOption`] naming the option, its range and what was given.
     pub fn check(&self) -> Result<()> {
-        self.method.check()?;
-        for (option, value) in [
-            ("learningRate", self.learning_rate),
-            ("weightDecay", self.weight_decay),
-            ("maxGradNorm", self.max_grad_norm),
-        ] {
-            // a NaN is in no range
-            if !(0.0..=f64::MAX).contains(&value) {
-                return Err(out_of_range(option, "0 or more", value));
+        check_ranges(&self.common, COMMON_RANGES)?;
+        self.common.check()?;
+        check_ranges(&self.own, RANGES)?;
+        let mut prompts = self.own.sample_prompts.iter();
+        if prompts.any(|prompt| prompt.trim().is_empty()) {
+            return Err(Error::option("samplePrompts", "one of them is blank"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_field_of_the_method_leaves_the_others_at_their_defaults() {
+        let options = LanguageOptions::parse(json!({
+            "method": {"type": "lora", "loraDropout": 0.1}
+        }));
+        let Method::Lora(lora) = options.unwrap().common.method else {
+            panic!("it is LoRA");
+        };
+        let Method::Lora(default) = LanguageOptions::default().common.method else {
+            panic!("it is LoRA");
+        };
+        assert_eq!(
+            lora,
+            LoraConfig {
+                lora_dropout: 0.1,
+                ..default
             }
-        }
-        for (option, value) in [
-            ("adamBeta1", self.adam_beta1),
-            ("adamBeta2", self.adam_beta2),
-        ] {
-            if !(0.0..1.0).contains(&value) {
-                return Err(out_of_range(option, "0 or more and below 1", value));
-            }
-        }
-        if !(self.adam_epsilon > 0.0 && self.adam_epsilon <= 1.0) {
-            let range = "above 0 and at most 1";
-            return Err(out_of_range("adamEpsilon", range, self.adam_epsilon));
-        }
-        if !(0.0..=1.0).contains(&self.warmup_ratio) {
-            return Err(out_of_range("warmupRatio", "0 to 1", self.warmup_ratio));
-        }
-        if !(self.validation_split > 0.0 && self.validation_split <= 0.9) {
-            let range = "above 0 and at most 0.9";
-            return Err(out_of_range(
-                "validationSplit",
-                range,
-                self.validation_split,
-            ));
-        }
-        for (option, value, low, high) in [
-            ("numTrainEpochs", self.num_train_epochs, 1, 1000),
-            ("trainBatchSize", self.train_batch_size, 1, 1024),
-            (
-                "gradientAccumulationSteps",
-                self.gradient_accumulation_steps,
-                1,
-                1024,
-            ),
-            (
-                "maxLength",
-                self.max_length.unwrap_or(DEFAULT_MAX_LENGTH),
-                8,
-                1 << 16,
-            ),
-            ("fewShotExamples", self.few_shot_examples, 0, 64),
-            ("sampleTokens", self.sample_tokens, 0, 4096),
-        ] {
-            if !(low..=high).contains(&value) {
-                return Err(out_of_range(option, &format!("{low} to {high}"), value));
-            }
-        }
-        match self
-            .sample_prompts
-            .iter()
-            .any(|prompt| prompt.trim().is_empty())
-        {
-            true => Err(invalid("samplePrompts", "one of them is blank".into())),
-            false => Ok(()),
-        }
+        );
     }
 
-    /// The optimiser's constants; biases and norms do not decay.
-    pub fn adamw(&self) -> AdamWConfig {
-        AdamWConfig {
-            beta1: self.adam_beta1,
-            beta2: self.adam_beta2,
-            eps: self.adam_epsilon,
-            weight_decay: self.weight_decay,
-            decay_bias_and_norm: false,
+    #[test]
+    fn names_the_option_that_is_wrong() {
+        for (options, option) in [
+            (json!({"epochs": 1}), "epochs"),
+            (json!({"packing": 3}), "packing"),
+            (json!({"learningRate": "fast"}), "learningRate"),
+            (json!({"numTrainEpochs": 0}), "numTrainEpochs"),
+            (json!({"maxLength": 7}), "maxLength"),
+            (json!({"fewShotExamples": 65}), "fewShotExamples"),
+            (json!({"samplePrompts": [" "]}), "samplePrompts"),
+            (json!({"mixout": 0.1}), "mixout"),
+            (json!({"seed": 9_007_199_254_740_991_u64}), "seed"),
+            (json!({"warmupSteps": 1, "warmupRatio": 0.1}), "warmupSteps"),
+        ] {
+            let error = LanguageOptions::parse(options.clone()).unwrap_err();
+            assert!(error.to_string().contains(option), "{options}: {error}");
         }
+        let steps = LanguageOptions::parse(json!({"warmupSteps": 3})).unwrap();
+        assert_eq!(steps.common.warmup_ratio, None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let options = LanguageOptions::default();
+        let json = serde_json::to_value(&options).unwrap();
+        assert_eq!(LanguageOptions::parse(json).unwrap(), options);
     }
 }

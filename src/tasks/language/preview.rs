@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::data::ParsedText;
-use crate::tasks::language::CausalOptions;
+use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
-use crate::tasks::language::plan::encode;
+use crate::tasks::language::rows::encode;
 
 /// Some tokens that follow one another and are all learnt, or all not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +26,7 @@ pub struct PreviewPiece {
 pub fn preview(
     model: &LanguageModel,
     row: &ParsedText,
-    options: &CausalOptions,
+    options: &LanguageOptions,
 ) -> Result<Vec<PreviewPiece>> {
     let sequences = encode(model, "row", std::slice::from_ref(row), options)?;
     let mut pieces = Vec::new();

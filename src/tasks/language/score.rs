@@ -4,10 +4,9 @@ use crate::Result;
 use crate::data::{Packed, ParsedText};
 use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::CausalLm;
-use crate::tasks::language::CausalOptions;
+use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
-use crate::tasks::language::plan::encode;
-use crate::tasks::language::session::{by_length, upload};
+use crate::tasks::language::rows::{encode, scoring_batches, upload};
 
 /// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` stands in
 /// errors.
@@ -19,12 +18,14 @@ pub async fn score(
     network: &CausalLm,
     file: &str,
     rows: &[ParsedText],
-    options: &CausalOptions,
+    options: &LanguageOptions,
 ) -> Result<Likelihood> {
     let sequences = encode(model, file, rows, options)?;
     let packed = sequences.into_iter().map(Packed::from).collect::<Vec<_>>();
     let mut sums = Sums::default();
-    for chosen in by_length(&packed, options.train_batch_size) {
+    let batch = options.common.train_batch_size;
+    let longest = packed.iter().map(Packed::len).max().unwrap_or(1);
+    for chosen in scoring_batches(&packed, batch, longest)? {
         sums.add(network, &upload(model, &packed, &chosen)?).await?;
     }
     Ok(sums.mean())

@@ -5,7 +5,7 @@ use crate::eval::complete::Writer;
 use crate::eval::generate::{GenerationOptions, last_logits};
 use crate::models::CausalLm;
 use crate::peft::{Method, Trainable};
-use crate::tasks::language::event::CausalFinished;
+use crate::tasks::language::event::LanguageFinished;
 use crate::tasks::language::model::{LanguageModel, Prompt};
 
 /// A tuned language model.
@@ -25,7 +25,7 @@ pub struct TunedLanguage {
 #[derive(Debug, Clone)]
 pub enum CausalCard {
     /// Written from what a run of this session found.
-    Run(Box<CausalFinished>),
+    Run(Box<LanguageFinished>),
     /// The text that came with an imported adapter.
     Imported(String),
 }

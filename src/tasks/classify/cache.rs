@@ -1,25 +1,17 @@
-//! Enters: rows of texts. Leaves: batches that start above the frozen part of the network, whose output is computed once a row.
+//! The output of a frozen lower part, computed once for each row: batches then start above it.
 
 use burn::tensor::{Device, Tensor, TensorData};
+
+use burn::module::Module;
 
 use crate::Result;
 use crate::data::Batch;
 use crate::device::read;
 use crate::eval::evaluate::upload;
+use crate::models::Classifier;
 use crate::models::classifier::{Inputs, States};
-use crate::models::{Classifier, HeadKind};
 use crate::text::Encoding;
-
-/// How far up the network nothing trains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frozen {
-    /// Nothing is worth keeping: batches start from ids.
-    Nothing,
-    /// The embeddings and so many layers.
-    Layers(usize),
-    /// Everything but the head.
-    Backbone,
-}
+use crate::train::frozen::Frozen;
 
 /// The frozen part's output for every row that was asked for.
 #[derive(Debug, Clone)]
@@ -44,16 +36,6 @@ impl FrozenCache {
         }
     }
 
-    /// Bytes that all rows would take.
-    pub fn bytes(frozen: Frozen, encodings: &[Encoding], hidden: usize) -> u64 {
-        let vectors = match frozen {
-            Frozen::Nothing => 0,
-            Frozen::Layers(_) => encodings.iter().map(|encoding| encoding.ids.len()).sum(),
-            Frozen::Backbone => encodings.len(),
-        };
-        4 * vectors as u64 * hidden as u64
-    }
-
     /// Sets how much is frozen; what was kept for another depth is dropped.
     pub fn set_frozen(&mut self, frozen: Frozen) {
         if self.frozen != frozen {
@@ -73,7 +55,7 @@ impl FrozenCache {
     }
 
     /// A batch of these rows, padded to the longest. `encodings` are all rows that the cache was made for. Rows that are not kept yet
-    /// are computed by `classifier`, together.
+    /// are computed by `classifier`, together and without dropout.
     ///
     /// # Errors
     /// Failures of the device.
@@ -100,6 +82,7 @@ impl FrozenCache {
         if !missing.is_empty() {
             let batch = pad(&missing)?;
             let tokens = upload(&batch, &self.device);
+            let classifier = classifier.valid();
             let values = match depth {
                 Some(depth) => read(classifier.encoder.lower(depth, &tokens).inner()).await?,
                 None => read(classifier.features(&Inputs::Tokens(tokens)).inner()).await?,
@@ -138,16 +121,5 @@ impl FrozenCache {
             values.resize((index + 1) * size, 0.0);
         }
         values
-    }
-}
-
-/// How much of the network is frozen where the lowest `layers` of `all` layers are, and `head` says what is read on top.
-pub fn frozen_part(layers: usize, all: usize, head: HeadKind, pooler_trains: bool) -> Frozen {
-    // the embeddings alone are cheaper to compute than to carry
-    match layers {
-        0 => Frozen::Nothing,
-        layers if layers < all => Frozen::Layers(layers),
-        layers if head == HeadKind::Cls && pooler_trains => Frozen::Layers(layers),
-        _ => Frozen::Backbone,
     }
 }

@@ -1,0 +1,422 @@
+//! What is particular to classifying in the training loop: features and baselines first, stages, batches from the frozen cache, scores.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::batch::{Target, TrainBatch, upload_labels};
+use super::cache::FrozenCache;
+use super::contrast::{Pairs, balanced_batches};
+use super::event::{
+    ClassifyBaselines, ClassifyEvaluated, ClassifyEvent, ClassifyFinished, ClassifyResults,
+    ClassifyStarted,
+};
+use super::model::Pretrained;
+use super::options::{ClassifyOptions, HeadInit};
+use super::plan::Plan;
+use super::recipe::{Speed, UserOptions};
+use super::score::ClassifyScore;
+use super::tuned::{Card, Tuned};
+use crate::data::{Example, batches};
+use crate::device::read;
+use crate::eval::evaluate::{FeaturePass, scoring_batches};
+use crate::eval::evaluation::{BaselineHeads, Baselines, OfBaselines};
+use crate::eval::metrics::report;
+use crate::eval::probe::{ProbeData, fit};
+use crate::models::classifier::HeadWeights;
+use crate::models::{Classifier, Head, Inputs, Network};
+use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
+use crate::rng::Rng;
+use crate::train::event::{Event, Stage};
+use crate::train::frozen::{Frozen, frozen_part};
+use crate::train::options::LoopOptions;
+use crate::train::run::Run;
+use crate::train::task::{Best, Ended, Score, StagePlan, Start, StepRows, Task};
+use crate::{Error, Result};
+
+/// A classifier's run.
+pub type ClassifyRun = Run<ClassifyTask>;
+
+/// Inverse strength of the L2 penalty (scikit-learn's `C`) of the head that is fitted after a contrastive stage. One value, because where
+/// such a stage helps most, the validation rows are too few to choose by.
+const REFIT_PENALTY: f64 = 10.0;
+
+/// Classifying, with a model and a person's examples.
+pub struct ClassifyTask {
+    pub(super) model: Pretrained,
+    pub(super) plan: Plan,
+    pub(super) options: ClassifyOptions,
+    pub(super) preparation: Preparation,
+    pub(super) prepared: Option<Prepared>,
+    pub(super) cache: FrozenCache,
+    /// What PiSSA's adapters started from; the same for every seed.
+    pissa: Option<Vec<pissa::Start>>,
+}
+
+/// The work before training.
+pub(super) enum Preparation {
+    /// The frozen network's features, with the seconds a token position took in each batch.
+    Features(Box<FeaturePass>, Vec<f64>),
+    Recipe(Speed),
+    Done,
+}
+
+/// What every seed's run shares.
+pub(super) struct Prepared {
+    pub heads: BaselineHeads,
+    pub scores: Baselines,
+    /// Of the validation rows.
+    pub logits: OfBaselines<Vec<f32>>,
+}
+
+impl ClassifyTask {
+    /// Checks examples and options; computes nothing yet.
+    ///
+    /// # Errors
+    /// As [`Plan::new`], and targets that match no layer.
+    pub fn new(model: &Pretrained, examples: &[Example], given: UserOptions) -> Result<Self> {
+        let plan = Plan::new(model, examples, given)?;
+        let tap = match plan.frozen {
+            Frozen::Layers(layers) => Some(layers),
+            _ => None,
+        };
+        let pass = FeaturePass::new(plan.encodings.clone(), tap)?;
+        let cache = FrozenCache::new(
+            plan.encodings.len(),
+            model.config.hidden_size,
+            model.tokenizer.pad_id(),
+            model.compute.device.clone(),
+        );
+        Ok(Self {
+            options: plan.resolved.options.clone(),
+            model: model.clone(),
+            preparation: Preparation::Features(Box::new(pass), Vec::new()),
+            prepared: None,
+            cache,
+            pissa: None,
+            plan,
+        })
+    }
+
+    pub(super) fn prepared(&self) -> Result<&Prepared> {
+        self.prepared
+            .as_ref()
+            .ok_or_else(|| Error::internal("a run without its baselines"))
+    }
+
+    /// Hugging Face's fresh head: normal with the model's `initializer_range`, biases zero. `[labels, hidden]`.
+    fn fresh_head(&self, options: &LoopOptions) -> HeadWeights {
+        let mut rng = Rng::stream(options.head_seed(), "init/head");
+        let config = &self.model.config;
+        let labels = self.plan.labels.len();
+        HeadWeights {
+            weight: (0..labels * config.hidden_size)
+                .map(|_| (rng.normal() * config.initializer_range) as f32)
+                .collect(),
+            bias: vec![0.0; labels],
+        }
+    }
+
+    /// What `forward` gives for rows of the plan, in their order; the cache is used and filled. `classifier`: without gradients.
+    async fn score(
+        &mut self,
+        classifier: &Classifier,
+        rows: std::ops::Range<usize>,
+        forward: impl Fn(&Inputs) -> Tensor<2>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let encodings = &self.plan.encodings;
+        let mut out = vec![Vec::new(); rows.len()];
+        for batch in scoring_batches(&encodings[rows.clone()])? {
+            let places = (batch.iter().map(|row| row + rows.start)).collect::<Vec<_>>();
+            let inputs = self.cache.inputs(classifier, encodings, &places).await?;
+            let values = read(forward(&inputs)).await?;
+            let columns = values.len() / batch.len();
+            for (row, values) in batch.iter().zip(values.chunks(columns)) {
+                out[*row] = values.to_vec();
+            }
+        }
+        Ok(out)
+    }
+
+    /// A head fitted on the encoder as it is now.
+    async fn refit(&mut self, classifier: &Classifier) -> Result<HeadWeights> {
+        let snapshot = classifier.valid();
+        let rows = 0..self.plan.train.len();
+        let forward = |inputs: &Inputs| snapshot.features(inputs);
+        let features = self.score(&snapshot, rows, forward).await?;
+        if !features.iter().flatten().all(|value| value.is_finite()) {
+            // a diverged encoder: the scores will show it
+            return Ok(self.prepared()?.heads.probe.clone());
+        }
+        let plan = &self.plan;
+        let bias = Classifier::has_bias(&classifier.encoder, plan.head);
+        let data = ProbeData::new(features.concat(), plan.train.labels.clone(), bias);
+        fit(&data, plan.labels.len(), REFIT_PENALTY, None).await
+    }
+
+    /// The best classifier as it leaves, in the form that its files have, and the method that describes it.
+    fn result(&self, ended: &Ended<Self>) -> Result<(Classifier, Method, Trainable)> {
+        let method = &self.plan.method;
+        let best = ended.best.network.clone();
+        let trainable = ended.trainable.clone();
+        if let (Some(start), Method::Lora(lora)) = (&self.pissa, method) {
+            let plain = pissa::plain(&best, start);
+            return Ok((plain, Method::Lora(lora.doubled()), trainable));
+        }
+        let fitted = ended.best.stage.is_none() && self.options.own.head_init == HeadInit::Probe;
+        if fitted && matches!(method, Method::Houlsby(_) | Method::Prefix(_)) {
+            // a fresh bottleneck or prefix already changes the output: what won was the head on the bare encoder
+            let probe = &self.prepared()?.heads.probe;
+            let head = Head::new(self.plan.head, probe, &self.model.compute.device);
+            let bare = Classifier::new(self.model.encoder.clone(), head);
+            let trainable = Trainable::of(&bare, |path| bare.is_head(path));
+            return Ok((bare.valid(), Method::Probe(Default::default()), trainable));
+        }
+        Ok((best, method.clone(), trainable))
+    }
+}
+
+impl Task for ClassifyTask {
+    type Network = Classifier;
+    type Batch = TrainBatch;
+    type Score = ClassifyScore;
+    type Tuned = Tuned;
+    type Started = ClassifyStarted;
+    type Baselines = ClassifyBaselines;
+    type Options = ClassifyOptions;
+    type Evaluated = ClassifyEvaluated;
+    type Results = ClassifyResults;
+
+    fn options(&self) -> &LoopOptions {
+        &self.options.common
+    }
+
+    fn started(&mut self) -> Result<ClassifyEvent> {
+        let plan = &self.plan;
+        Ok(Event::Started {
+            trained_parameters: plan.trained_parameters,
+            total_parameters: plan.total_parameters,
+            memory_estimate: plan.memory,
+            warnings: plan.warnings.clone(),
+            task: ClassifyStarted {
+                labels: plan.labels.names().to_vec(),
+                train_rows: plan.train.len(),
+                validation_rows: plan.validation.len(),
+                head: plan.head,
+                items_key: plan.items_key(),
+                cached_layers: match plan.frozen {
+                    Frozen::Nothing => 0,
+                    Frozen::Layers(layers) => layers,
+                    Frozen::Backbone => self.model.config.num_hidden_layers,
+                },
+            },
+        })
+    }
+
+    /// A stop changes nothing here: without the baselines there is no classifier to keep.
+    async fn prepare(&mut self, _stop: bool) -> Result<Option<ClassifyEvent>> {
+        match &self.preparation {
+            Preparation::Features(..) => self.features().await.map(Some),
+            Preparation::Recipe(speed) => {
+                let speed = *speed;
+                self.preparation = Preparation::Done;
+                Ok(Some(self.recipe(&speed)))
+            }
+            Preparation::Done => Ok(None),
+        }
+    }
+
+    fn stages(&self) -> Vec<StagePlan> {
+        let ClassifyOptions { own, common } = &self.options;
+        let contrastive = own.contrastive.settings().map(|stage| StagePlan {
+            stage: Stage::Contrastive,
+            epochs: 1,
+            steps_per_epoch: stage.steps,
+            learning_rate: stage.learning_rate,
+            head_learning_rate: 0.0,
+            headless: true,
+            unfreezes: false,
+            scored_once: true,
+        });
+        let classify = StagePlan {
+            stage: Stage::Classify,
+            epochs: common.num_train_epochs,
+            steps_per_epoch: self.plan.steps_per_epoch(&self.options),
+            learning_rate: common.learning_rate,
+            head_learning_rate: own.head_learning_rate,
+            headless: false,
+            unfreezes: true,
+            scored_once: false,
+        };
+        contrastive.into_iter().chain([classify]).collect()
+    }
+
+    async fn begin(&mut self, options: &LoopOptions) -> Result<Start<Classifier, ClassifyScore>> {
+        let prepared = self.prepared()?;
+        let (weights, score) = match self.options.own.head_init {
+            HeadInit::Probe => {
+                let probe = &prepared.scores.probe;
+                let score = ClassifyScore {
+                    accuracy: probe.accuracy,
+                    loss: probe.loss,
+                };
+                (prepared.heads.probe.clone(), Some(score))
+            }
+            HeadInit::Random => (self.fresh_head(options), None),
+        };
+        let plan = &self.plan;
+        let head = Head::new(plan.head, &weights, &self.model.compute.device);
+        let mut network = Classifier::new(self.model.encoder.clone(), head);
+        let trainable = attach(&mut network, &plan.method, options.head_seed())?;
+        if let Method::Lora(lora) = &plan.method
+            && lora.init_lora_weights == InitLoraWeights::Pissa
+        {
+            self.pissa = Some(pissa::start(&mut network).await?);
+        }
+        if options.mixout > 0.0 {
+            full::mix(&mut network, options.mixout);
+        }
+        if self.options.own.dropout > 0.0 {
+            network.set_dropout(self.options.own.dropout);
+        }
+        Ok(Start {
+            network,
+            trainable,
+            score,
+        })
+    }
+
+    fn epoch(&self, stage: Stage, epoch: usize, options: &LoopOptions) -> Result<Vec<StepRows>> {
+        let seed = options.data_seed();
+        if let (Stage::Contrastive, Some(contrastive)) =
+            (stage, self.options.own.contrastive.settings())
+        {
+            let labels = &self.plan.train.labels;
+            let steps = balanced_batches(labels, contrastive.batch_size, contrastive.steps, seed);
+            return Ok(steps.into_iter().map(|batch| vec![batch]).collect());
+        }
+        let lengths = self.plan.train_lengths();
+        let rows = batches(&lengths, options.train_batch_size, seed, epoch)?;
+        let steps = rows.chunks(options.gradient_accumulation_steps);
+        Ok(steps.map(<[Vec<usize>]>::to_vec).collect())
+    }
+
+    async fn batch(
+        &mut self,
+        network: &Classifier,
+        stage: Stage,
+        rows: &[usize],
+    ) -> Result<(TrainBatch, usize)> {
+        let plan = &self.plan;
+        let inputs = self.cache.inputs(network, &plan.encodings, rows).await?;
+        let labels = (rows.iter().map(|row| plan.train.labels[*row])).collect::<Vec<_>>();
+        let tokens = (rows.iter().map(|row| plan.encodings[*row].ids.len())).sum();
+        let device = &self.model.compute.device;
+        let (target, rows) = match (stage, self.options.own.contrastive.settings()) {
+            (Stage::Contrastive, Some(stage)) => {
+                let pairs = Pairs::new(&labels, stage.temperature, device);
+                let anchors = pairs.anchors;
+                (Target::Pairs(Box::new(pairs)), anchors)
+            }
+            _ => {
+                let labels = upload_labels(&labels, device);
+                (Target::Labels(Box::new(labels)), rows.len())
+            }
+        };
+        let batch = TrainBatch {
+            inputs,
+            target,
+            rows,
+        };
+        Ok((batch, tokens))
+    }
+
+    fn set_frozen_layers(&mut self, layers: usize, _unfreezing: bool) {
+        let plan = &self.plan;
+        let frozen = if plan.may_cache {
+            let all = self.model.config.num_hidden_layers;
+            frozen_part(layers, all, plan.head, plan.pooler_trains)
+        } else {
+            Frozen::Nothing
+        };
+        self.cache.set_frozen(frozen);
+    }
+
+    async fn end_stage(
+        &mut self,
+        stage: Stage,
+        mut network: Classifier,
+    ) -> Result<(Classifier, bool)> {
+        if stage != Stage::Contrastive {
+            return Ok((network, false));
+        }
+        let fitted = self.refit(&network).await?;
+        let head = Head::new(self.plan.head, &fitted, &self.model.compute.device);
+        network.set_head(head);
+        Ok((network, true))
+    }
+
+    async fn evaluate(
+        &mut self,
+        network: &Classifier,
+    ) -> Result<(ClassifyScore, ClassifyEvaluated)> {
+        let train = self.plan.train.len();
+        let rows = train..train + self.plan.validation.len();
+        let forward = |inputs: &Inputs| network.forward(inputs);
+        let logits = self.score(network, rows, forward).await?.concat();
+        let plan = &self.plan;
+        let validation = report(&plan.validation.labels, &logits, plan.labels.names())?;
+        let score = ClassifyScore {
+            accuracy: validation.accuracy,
+            loss: validation.loss,
+        };
+        Ok((score, ClassifyEvaluated { validation }))
+    }
+
+    /// After a contrastive stage equal accuracy is enough to replace the probe: so few rows judge then that their losses say little.
+    fn replaces(
+        &self,
+        score: &ClassifyScore,
+        stage: Stage,
+        best: &Best<Classifier, ClassifyScore>,
+    ) -> bool {
+        let tie = best.stage.is_none() && stage == Stage::Contrastive;
+        score.is_finite()
+            && best
+                .score
+                .as_ref()
+                .is_none_or(|best| score.beats(best) || (tie && score.accuracy == best.accuracy))
+    }
+
+    fn validation_rows(&self) -> usize {
+        self.plan.validation.len()
+    }
+
+    fn draws(&self) -> bool {
+        self.options.own.dropout > 0.0
+    }
+
+    fn tuned(&mut self, ended: &Ended<Self>) -> Result<Tuned> {
+        let (classifier, method, trainable) = self.result(ended)?;
+        Ok(Tuned {
+            classifier,
+            method,
+            trainable,
+            baselines: self.prepared()?.heads.clone(),
+            labels: self.plan.labels.clone(),
+            max_length: self.plan.max_length,
+            // replaced by the report, if that can be made
+            card: Card::Imported(format!(
+                "# A classifier tuned from {}\n\nThe run that made it ended before its report.\n",
+                self.model.name
+            )),
+        })
+    }
+
+    async fn finished(
+        &mut self,
+        ended: Ended<Self>,
+        tuned: &mut Tuned,
+    ) -> Result<ClassifyFinished> {
+        self.report(ended, tuned).await
+    }
+}
