@@ -57,10 +57,17 @@ function tell(event) {
     case "started":
       for (const warning of event.warnings) say(`note: ${warning}`);
       return say(
-        `${event.trainTexts} texts train, ${event.validationTexts} judge; ${event.trainTokens} tokens, ${event.trainTargets} learnt; ${event.totalSteps} steps`,
+        `${event.trainTexts} texts train, ${event.validationTexts} judge; ${event.trainTokens} tokens, ${event.trainTargets} learnt`,
       );
+    case "recipe":
+      for (const reason of event.reasons) say(reason);
+      return say(`${event.totalSteps} steps in ${event.epochs} epochs`);
+    case "seed":
+      return say(`run ${event.index + 1} of ${event.count}: head seed ${event.headSeed}, data seed ${event.dataSeed}`);
+    case "seedFinished":
+      return say(`run ${event.index + 1}: ${event.reason} after ${event.steps} steps`);
     case "baselines":
-      say(`validation texts before tuning: ${wordsOf(event.base)}`);
+      if (event.base) say(`validation texts before tuning: ${wordsOf(event.base)}`);
       if (event.fewShot) {
         say(`with ${event.fewShot.examples} examples in the prompt: ${wordsOf(event.fewShot.likelihood)}`);
       }

@@ -32,12 +32,12 @@ function tell(event) {
       return say(
         `${event.trainRows} rows train, ${event.validationRows} judge, ${event.labels.length} labels; head ${event.head}`,
       );
-    case "features":
+    case "progress":
       return event.done === event.total ? say(`features of ${event.total} rows computed`) : undefined;
     case "baselines":
       return say(`validation accuracy before tuning: ${wordsOf(event.validation)}`);
     case "recipe":
-      for (const reason of event.reasons) say(`${event.recipe}: ${reason}`);
+      for (const reason of event.reasons) say(`${event.options.recipe}: ${reason}`);
       return say(`${event.totalSteps} steps in ${event.epochs} epochs`);
     case "seed":
       return say(`run ${event.index + 1} of ${event.count}: head seed ${event.headSeed}, data seed ${event.dataSeed}`);
@@ -52,7 +52,7 @@ function tell(event) {
       );
     case "seedFinished":
       return say(
-        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, validation accuracy ${percent(event.accuracy)}`,
+        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, ${event.value === null ? "not scored" : `validation accuracy ${percent(event.value)}`}`,
       );
     case "testing":
       return say(`testing on ${event.rows} rows`);

@@ -170,7 +170,7 @@ test("several seeds are summed up, and the best is kept", () => {
       [6, 6],
     ],
   );
-  assert.equal(validation.tuned.accuracy, seeds.runs[seeds.best].accuracy);
+  assert.equal(validation.tuned.accuracy, seeds.runs[seeds.best].value);
 });
 
 test("the same seed gives the same numbers", () => {

@@ -6,9 +6,12 @@ import type {
   ExportedFile,
   FinishReason,
   FullMethod,
+  GroupRate,
   LoraMethod,
   PrefixMethod,
   ResolvedOptions,
+  SeedRun,
+  SeedSummary,
   SourceFile,
 } from "./protocol.js";
 
@@ -84,6 +87,14 @@ export interface LanguageTrainOptions {
   lrSchedulerType?: "linear" | "cosine" | "constant" | "slantedTriangular";
   /** Share of the steps in which the rate rises from 0; default 0.05. */
   warmupRatio?: number;
+  /** The same as a number of steps. */
+  warmupSteps?: number;
+  /** Each layer's rate is the one above it times this; default 1. */
+  layerLrDecay?: number;
+  /** Steps until one more group of layers trains, from the top down; 0 (default) for all at once. */
+  unfreezeEverySteps?: number;
+  /** The same in epochs. */
+  unfreezeEveryEpochs?: number;
   /** Passes over the training texts; default 3. */
   numTrainEpochs?: number;
   /** Texts per forward pass; default 4. */
@@ -93,8 +104,14 @@ export interface LanguageTrainOptions {
   /** Compute each layer a second time in the backward pass instead of keeping its inside; default: where weights are kept in
    * fewer bits, or memory is short. */
   gradientCheckpointing?: boolean;
-  /** AdamW's decoupled decay, of neither biases nor norms; default 0. */
+  /** AdamW's decoupled decay; default 0. */
   weightDecay?: number;
+  /** Whether biases and norms decay too; default false. */
+  decayBiasAndNorm?: boolean;
+  /** Probability that a weight is its pretrained value in a step, for `full` tuning; default 0. */
+  mixout?: number;
+  /** Strength of the pull towards the start (L2-SP); default 0. */
+  l2Sp?: number;
   /** Default 0.9. */
   adamBeta1?: number;
   /** Default 0.999. */
@@ -123,6 +140,12 @@ export interface LanguageTrainOptions {
   sampleTokens?: number;
   /** Every random choice follows from it; default 42. */
   seed?: number;
+  /** Start of the adapter; `seed` without it. */
+  headSeed?: number;
+  /** Order of the texts, dropout and mixout; `seed` without it. */
+  dataSeed?: number;
+  /** Runs with seeds counted up, of which the best is kept; default 1. */
+  seeds?: number;
 }
 
 /** What an estimate is made for. */
@@ -204,7 +227,10 @@ export interface FewShot {
   likelihood: Likelihood;
 }
 
-/** What happens while a run goes on, in order: started, progress*, baselines, (step | evaluation)*, finished. */
+/**
+ * What happens while a run goes on, in order: started, progress*, baselines, recipe, then per seed: seed? (step | evaluation)* seedFinished?, and in
+ * the end finished.
+ */
 export type LanguageEvent =
   | {
       type: "started";
@@ -224,7 +250,6 @@ export type LanguageEvent =
       gradientCheckpointing: boolean;
       /** Estimated peak, bytes. */
       memoryEstimate: number;
-      totalSteps: number;
       /** What a person should know of their data. */
       warnings: string[];
     }
@@ -233,12 +258,24 @@ export type LanguageEvent =
   | {
       /** What the untuned model does on the validation texts. */
       type: "baselines";
-      base: Likelihood;
+      /** null if the run was stopped before all texts were scored. */
+      base: Likelihood | null;
       fewShot: FewShot | null;
       completions: Completion[];
     }
   | {
+      /** All options as the run takes them, and why those that were left out are so. */
+      type: "recipe";
+      reasons: string[];
+      options: ResolvedOptions;
+      totalSteps: number;
+      epochs: number;
+    }
+  | { type: "seed"; index: number; count: number; headSeed: number; dataSeed: number }
+  | ({ type: "seedFinished"; index: number } & SeedRun)
+  | {
       type: "step";
+      stage: "language";
       /** From 1. */
       step: number;
       totalSteps: number;
@@ -247,6 +284,9 @@ export type LanguageEvent =
       /** Mean over the step's targets. */
       loss: number;
       learningRate: number;
+      headLearningRate: number;
+      /** Bottom to top. */
+      groups: GroupRate[];
       /** Padding left out. */
       tokens: number;
       targets: number;
@@ -255,6 +295,7 @@ export type LanguageEvent =
     }
   | {
       type: "evaluation";
+      stage: "language";
       step: number;
       epoch: number;
       validation: Likelihood;
@@ -266,14 +307,19 @@ export type LanguageEvent =
       reason: FinishReason;
       /** For a person: what was kept and why. */
       message: string;
-      /** The step whose state is kept; 0 where the untuned model was never beaten. */
+      /** The error that ended the run, if one did; the best state before it is kept. */
+      error?: string;
+      /** Step and epoch of the state that is kept; 0 if the untuned model was never beaten. */
       keptStep: number;
+      keptEpoch: number;
       steps: number;
       trainLoss: number[];
-      /** On the validation texts. */
-      base: Likelihood;
+      /** On the validation texts; null if the run was stopped before all of them were scored. */
+      base: Likelihood | null;
       fewShot: FewShot | null;
-      tuned: Likelihood;
+      tuned: Likelihood | null;
+      /** Of several seeds. */
+      seeds?: SeedSummary;
       /** Whether tuning beat both. */
       verdict: string;
       options: ResolvedOptions;

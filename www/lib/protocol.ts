@@ -193,6 +193,8 @@ export interface TrainOptions {
   maxLength?: number;
   /** Share of every label's rows that judges and never trains; default 0.15. */
   validationSplit?: number;
+  /** Steps between evaluations; 0 (default) for one an epoch. */
+  evalSteps?: number;
   /** Epochs without improvement before training stops, 0 for never; default 3. */
   earlyStoppingPatience?: number;
   /** Every random choice follows from it; default 42. */
@@ -302,23 +304,29 @@ export interface GroupRate {
   frozen: boolean;
 }
 
-export type FinishReason = "completed" | "earlyStopping" | "stopped" | "diverged" | "unpromising";
+export type FinishReason = "completed" | "earlyStopping" | "stopped" | "diverged" | "unpromising" | "failed";
 
 /** One of several runs that differ in their seeds. */
 export interface SeedRun {
   headSeed: number;
   dataSeed: number;
   reason: FinishReason;
-  /** Best on the validation rows. */
-  accuracy: number;
-  loss: number;
+  /**
+   * Best on the validation rows, the larger the better: accuracy, or minus the loss of a language model; null for a run that ended before
+   * anything of it was scored.
+   */
+  value: number | null;
+  /** The loss of that state. */
+  loss: number | null;
+  /** Epoch and step of that state; 0 for the state before training. */
   keptEpoch: number;
+  keptStep: number;
   steps: number;
 }
 
 export interface SeedSummary {
   runs: SeedRun[];
-  /** Over the runs that were not ended as unpromising. */
+  /** Over the runs that were scored and not ended as unpromising. */
   mean: number;
   /** Sample standard deviation; 0 for one run. */
   deviation: number;
@@ -327,7 +335,7 @@ export interface SeedSummary {
 }
 
 /**
- * What happens while a run goes on, in order: started, features*, baselines, recipe?, then per seed: seed? (step | evaluation)*
+ * What happens while a run goes on, in order: started, progress*, baselines, recipe, then per seed: seed? (step | evaluation)*
  * seedFinished?, and in the end finished.
  */
 export type TrainEvent =
@@ -348,12 +356,12 @@ export type TrainEvent =
       /** Layers whose output is computed once and reused, out of those there are; 0 where that is off or does not fit. */
       cachedLayers: number;
     }
-  | { type: "features"; done: number; total: number }
+  /** `done` of `total` rows have passed the untuned model. */
+  | { type: "progress"; done: number; total: number }
   | { type: "baselines"; validation: Baselines }
   | {
-      /** What the recipe chose, now that the speed of this device is known. */
+      /** All options as the run takes them, now that the speed of this device is known. */
       type: "recipe";
-      recipe: RecipeName;
       /** One sentence per choice. */
       reasons: string[];
       options: ResolvedOptions;
@@ -376,6 +384,8 @@ export type TrainEvent =
       groups: GroupRate[];
       /** Tokens in this step, padding left out. */
       tokens: number;
+      /** Rows that the loss is a mean over. */
+      targets: number;
       /** Added by the worker: time this step took. */
       ms: number;
     }
@@ -393,7 +403,10 @@ export type TrainEvent =
       reason: FinishReason;
       /** For a person: what was kept and why. */
       message: string;
-      /** 0 when no epoch beat the fitted head (or the contrastive stage's), else the epoch, from 1. */
+      /** The error that ended the run, if one did; the best state before it is kept. */
+      error?: string;
+      /** Step and epoch of the state that is kept; 0 for the fitted head on the untuned model. */
+      keptStep: number;
       keptEpoch: number;
       /** The stage whose state was kept; "probe" for the fitted head on the untuned model. */
       keptStage: "probe" | "contrastive" | "classify";

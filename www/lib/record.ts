@@ -9,10 +9,16 @@ import {
   type GroupRate,
   type Report,
   type ResolvedOptions,
+  type SeedRun,
   type SeedSummary,
   type TrainEvent,
   WebtuneError,
 } from "./protocol.js";
+
+/** Several runs that differ in their seeds; accuracy and loss are null for one that was never scored. */
+export interface RecordedSeeds extends Omit<SeedSummary, "runs"> {
+  runs: (Omit<SeedRun, "value" | "keptStep"> & { accuracy: number | null })[];
+}
 
 /** What is kept of a run; JSON throughout. */
 export interface RunRecord {
@@ -59,7 +65,7 @@ export interface RunRecord {
   evaluations: { step: number; epoch: number; stage: "contrastive" | "classify"; accuracy: number; loss: number }[];
   /** Rates and frozen groups at the steps where they were noted. */
   rates: { step: number; groups: GroupRate[] }[];
-  seeds?: SeedSummary;
+  seeds?: RecordedSeeds;
   /** The rows of `correct`, with their texts. */
   rows?: { text: string; label: string; predicted: string }[];
 }
@@ -166,7 +172,7 @@ export class RunRecorder {
       keptStage: finished.keptStage,
       reason: finished.reason,
       ...(this.#traces[seeds?.best ?? 0] ?? emptyTrace()),
-      ...(seeds ? { seeds } : {}),
+      ...(seeds ? { seeds: recorded(seeds) } : {}),
       rows: evaluation.rows.map(({ text, label, predicted }) => ({ text, label, predicted })),
     };
   }
@@ -185,6 +191,10 @@ export class RunRecorder {
     if (frozen !== this.#frozen || step % stride === 0) trace.rates.push({ step, groups });
     this.#frozen = frozen;
   }
+}
+
+function recorded({ runs, ...summary }: SeedSummary): RecordedSeeds {
+  return { ...summary, runs: runs.map(({ value, ...run }) => ({ ...run, accuracy: value })) };
 }
 
 function emptyTrace(): Trace {

@@ -45,7 +45,7 @@ export function WriteDeskView({ desk, tasks }: { desk: WriteDesk; tasks: Compone
       lead="Teach a small language model to write like your examples, in this tab. No text leaves it."
       tasks={tasks}
       state={state}
-      notes={stepNotes(state, texts, finished && `perplexity ${figure(finished.tuned.perplexity)}`)}
+      notes={stepNotes(state, texts, finished?.tuned ? `perplexity ${figure(finished.tuned.perplexity)}` : undefined)}
     >
       <WriteModelStep state={state} desk={desk} />
       <TextsStep state={state} desk={desk} />

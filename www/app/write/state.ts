@@ -29,8 +29,9 @@ export interface Evaluated {
 
 /** What a language model's run reports besides its curves. */
 export interface Findings {
-  base: Likelihood;
+  base: Likelihood | null;
   fewShot: FewShot | null;
+  recipe: EventOf<"recipe">;
   /** Of the last steps. */
   tokensPerSecond: number;
 }

@@ -49,7 +49,7 @@ export class SortRunActions extends RunActions<SortTypes> {
       case "started":
         this.takeStarted(event);
         break;
-      case "features":
+      case "progress":
         this.takePrepared(event);
         break;
       case "baselines":

@@ -9,13 +9,13 @@ import "./recipe-card.css";
 const names = { fast: "Fast", balanced: "Balanced", best: "Best" };
 
 export function RecipeCard({ recipe: event }: { recipe: EventOf<"recipe"> }) {
-  const { recipe, reasons, options, totalSteps, epochs } = event;
+  const { reasons, options, totalSteps, epochs } = event;
   const { method, learningRate, headLearningRate } = options;
   return (
     <section class="recipe" aria-labelledby="recipe-title" data-testid="recipe">
       <h3 id="recipe-title">
-        Recipe "{names[recipe]}": {methodNames[method.type]}, {counted(epochs, "epoch")}, {counted(totalSteps, "step")},
-        rate {figure(learningRate)}
+        Recipe "{names[options.recipe as keyof typeof names]}": {methodNames[method.type]}, {counted(epochs, "epoch")},{" "}
+        {counted(totalSteps, "step")}, rate {figure(learningRate)}
         {typeof headLearningRate === "number" ? ` (head ${figure(headLearningRate)})` : ""}
       </h3>
       {reasons.length > 0 ? (

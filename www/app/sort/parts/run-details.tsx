@@ -67,7 +67,12 @@ export function RunDetails({ record, reference, onRename, onExport, onDelete }: 
         best={record.bestBaseline}
         tuned={{ name: "This run", report: record.tuned, comparison: record.comparison }}
       />
-      {record.seeds ? <SeedTable runs={record.seeds.runs} summary={record.seeds} /> : null}
+      {record.seeds ? (
+        <SeedTable
+          runs={record.seeds.runs.map(({ accuracy, ...run }) => ({ ...run, value: accuracy }))}
+          summary={record.seeds}
+        />
+      ) : null}
       <LayerRates testId="run-rates" rates={record.rates} lastStep={record.steps} />
       <h3>Settings{other ? `, next to those of ${other.name}` : ""}</h3>
       {record.reasons.length > 0 ? (

@@ -9,9 +9,13 @@ const ends: Record<FinishReason, string> = {
   stopped: "stopped by you",
   diverged: "diverged",
   unpromising: "stopped as unpromising",
+  failed: "failed",
 };
 
-export function SeedTable({ runs, summary }: { runs: SeedRun[]; summary?: SeedSummary | undefined }) {
+type Row = Pick<SeedRun, "headSeed" | "dataSeed" | "reason" | "steps" | "value" | "loss">;
+type Summary = Pick<SeedSummary, "mean" | "deviation" | "best">;
+
+export function SeedTable({ runs, summary }: { runs: Row[]; summary?: Summary | undefined }) {
   return (
     <ScrollBox label="Seeds">
       <table data-testid="seed-table">
@@ -44,8 +48,8 @@ export function SeedTable({ runs, summary }: { runs: SeedRun[]; summary?: SeedSu
               </th>
               <td>{ends[run.reason]}</td>
               <td class="number">{run.steps}</td>
-              <td class="number">{percent(run.accuracy)}</td>
-              <td class="number">{figure(run.loss)}</td>
+              <td class="number">{run.value === null ? "" : percent(run.value)}</td>
+              <td class="number">{run.loss === null ? "" : figure(run.loss)}</td>
             </tr>
           ))}
         </tbody>

@@ -33,10 +33,14 @@ export class WriteRunActions extends RunActions<WriteTypes> {
       case "baselines": {
         const { base, fewShot, completions } = event;
         this.takeFindings({ base, fewShot });
+        if (!base) break;
         this.takeEvaluation({ step: 0, epoch: 0, likelihood: base, best: true, completions });
         this.store.announce(`Before tuning, perplexity is ${figure(base.perplexity)} on the validation texts.`);
         break;
       }
+      case "recipe":
+        this.takeFindings({ recipe: event });
+        break;
       case "step":
         this.#steps = [...this.#steps, event].slice(-RECENT);
         this.takeFindings({ tokensPerSecond: speedOf(this.#steps) });

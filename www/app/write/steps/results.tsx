@@ -12,18 +12,15 @@ export function WriteResultsStep({ state }: { state: WriteState }) {
     : origin === "imported"
       ? "An imported adapter brings no validation texts. Train to see results."
       : "They appear when a run ends.";
-  const rows: [string, Likelihood][] = finished
-    ? [
-        ["Untuned", finished.base],
-        ...(finished.fewShot
-          ? ([[`${counted(finished.fewShot.examples, "example")} in the prompt`, finished.fewShot.likelihood]] as [
-              string,
-              Likelihood,
-            ][])
-          : []),
-        ["Tuned", finished.tuned],
-      ]
-    : [];
+  const fewShot = finished?.fewShot;
+  // A run that was stopped early has not scored them all.
+  const scores: [string, Likelihood | null | undefined][] = [
+    ["Untuned", finished?.base],
+    [`${counted(fewShot?.examples ?? 0, "example")} in the prompt`, fewShot?.likelihood],
+    ["Tuned", finished?.tuned],
+  ];
+  const rows = scores.filter((row): row is [string, Likelihood] => Boolean(row[1]));
+  const isBetter = (finished?.tuned?.loss ?? Infinity) < (finished?.base?.loss ?? 0);
   return (
     <StepCard
       id="results"
@@ -34,10 +31,7 @@ export function WriteResultsStep({ state }: { state: WriteState }) {
     >
       {finished ? (
         <div class="stack" data-testid="results">
-          <p
-            class={finished.tuned.loss < finished.base.loss ? "note note-good" : "note note-warn"}
-            data-testid="verdict"
-          >
+          <p class={isBetter ? "note note-good" : "note note-warn"} data-testid="verdict">
             {finished.verdict}
           </p>
           <ScrollBox label="Results">
@@ -69,9 +63,9 @@ export function WriteResultsStep({ state }: { state: WriteState }) {
             </table>
           </ScrollBox>
           <p class="muted figures">
-            Measured on {counted(finished.tuned.tokens, "token")}. {counted(finished.steps, "step")}; the weights of
-            step {count(finished.keptStep)} are kept. {count(finished.trainedParameters)} trained parameters,{" "}
-            {bytes(finished.exportBytes)} to export.
+            {finished.tuned ? `Measured on ${counted(finished.tuned.tokens, "token")}. ` : ""}
+            {counted(finished.steps, "step")}; the weights of step {count(finished.keptStep)} are kept.{" "}
+            {count(finished.trainedParameters)} trained parameters, {bytes(finished.exportBytes)} to export.
           </p>
         </div>
       ) : null}

@@ -50,7 +50,7 @@ export function WriteTrainStep({ state, desk }: { state: WriteState; desk: Write
 }
 
 function Curves({ state: { run } }: { state: WriteState }) {
-  const { curves, started, findings } = run;
+  const { curves, findings } = run;
   const { evaluations } = curves;
   const { base, fewShot } = findings;
   const points = useMemo(() => evaluations.map((one) => ({ ...one, value: one.likelihood.perplexity })), [evaluations]);
@@ -66,7 +66,7 @@ function Curves({ state: { run } }: { state: WriteState }) {
   return (
     <RunPlots
       curves={curves}
-      totalSteps={started?.totalSteps ?? 0}
+      totalSteps={findings.recipe?.totalSteps ?? 0}
       validation={{
         testId: "plot-perplexity",
         title: "Validation perplexity",
