@@ -95,7 +95,7 @@ fn language_models_have_the_safeguards_of_classifiers() {
         json!({"l2Sp": 10.0}),
         json!({"layerLrDecay": 0.5}),
         json!({"unfreezeEverySteps": 4}),
-        json!({"warmupSteps": 3}),
+        json!({"warmupRatio": null, "warmupSteps": 3}),
         json!({"weightDecay": 0.5, "decayBiasAndNorm": true}),
         json!({"headSeed": 7}),
         json!({"method": {"type": "lora", "initLoraWeights": "pissa"}, "learningRate": 2e-3}),

@@ -109,7 +109,8 @@ fn too_little_memory_is_refused_with_the_numbers() {
     };
     assert!(needed > available && available == 1 << 16);
 
-    let model = block_on(tiny::model(&Compute::cpu().with_memory_limit(3 << 20)));
+    let mut model = block_on(tiny::model(&Compute::cpu()));
+    model.compute = model.compute.with_memory_limit(3 << 20);
     let given = options(json!({"trainBatchSize": 1024}));
     let error = ClassifyTask::new(&model, &tiny::examples(30), given)
         .err()
@@ -165,7 +166,9 @@ fn every_methods_memory_is_reckoned_before_the_run() {
         assert!(estimate(method(kind)) > probe, "{kind}");
     }
     let lora = estimate(method("lora"));
-    assert!(estimate(method("full")) > lora + 16 * 80_000);
+    // over 80,000 numbers instead of under 5,000 are held four times throughout: value, best value and two moments
+    let full = estimate(method("full"));
+    assert!(full > lora + 16 * (80_000 - 5_000), "{full} {lora}");
     for more in [
         json!({"method": {"type": "lora", "useDora": true}}),
         json!({"method": {"type": "lora", "loraDropout": 0.1}}),

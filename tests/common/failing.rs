@@ -86,12 +86,7 @@ impl<T: Task> Task for Failing<T> {
         self.task.evaluate(network).await
     }
 
-    fn replaces(
-        &self,
-        score: &T::Score,
-        stage: Stage,
-        best: &Best<T::Network, T::Score>,
-    ) -> bool {
+    fn replaces(&self, score: &T::Score, stage: Stage, best: &Best<T::Network, T::Score>) -> bool {
         self.task.replaces(score, stage, best)
     }
 

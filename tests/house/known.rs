@@ -4,14 +4,7 @@
 #[rustfmt::skip]
 pub const ARROWS: &[(&str, &str)] = &[
     ("device.rs", "layers"),
-    ("tasks/language/event.rs", "tasks/classify"),
     ("tasks/language/model.rs", "tasks/classify"),
-    ("tasks/language/options.rs", "tasks/classify"),
-    ("tasks/language/session.rs", "tasks/classify"),
-    ("train/optimizer.rs", "tasks/classify"),
-    ("train/schedule.rs", "tasks/classify"),
-    ("train/seeds.rs", "tasks/classify"),
-    ("train/unfreeze.rs", "tasks/classify"),
 ];
 
 /// Files that name each other in a circle within their room.
@@ -44,11 +37,8 @@ pub const CIRCLES: &[&str] = &[
 /// Files above the limit of lines.
 pub const LONG_FILES: &[&str] = &[
     "src/peft/config.rs",
-    "src/tasks/classify/options.rs",
-    "src/tasks/classify/session.rs",
-    "src/tasks/classify/training.rs",
-    "src/tasks/language/plan.rs",
-    "src/tasks/language/session.rs",
+    "src/models/size.rs",
+    "src/train/memory.rs",
     "tests/chat.rs",
     "tests/common/matrix.rs",
     "tests/common/parity.rs",
