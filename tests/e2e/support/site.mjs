@@ -23,7 +23,12 @@ export async function openSite({ webgpu = true } = {}) {
     origin: server.origin,
     /** A page of its own, with no memory of earlier ones. */
     async open() {
-      const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 900 } });
+      const context = await browser.newContext({
+        acceptDownloads: true,
+        viewport: { width: 1280, height: 900 },
+        // A forced click does not wait until a smooth scroll has come to its end.
+        reducedMotion: "reduce",
+      });
       const page = await context.newPage();
       /** @type {string[]} */
       const complaints = [];
