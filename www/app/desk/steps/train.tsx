@@ -92,7 +92,7 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
         <ProgressLine testId="train-progress" label="Training" {...progress} />
       ) : finished ? (
         <p
-          class={finished.reason === "diverged" ? "note note-warn" : "note note-good"}
+          class={badEnds.has(finished.reason) ? "note note-warn" : "note note-good"}
           data-testid="train-finished"
           data-reason={finished.reason}
         >
@@ -103,6 +103,9 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
     </StepCard>
   );
 }
+
+/** Ways in which a run ends that a person should look at. */
+const badEnds = new Set(["diverged", "failed"]);
 
 const statusWords: Record<RunStatus, string> = {
   idle: "",
