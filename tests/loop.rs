@@ -24,7 +24,8 @@ use webtune::train::task::{FinishedOf, Task};
 
 #[test]
 fn a_stop_scores_what_was_learnt_and_keeps_it() {
-    let task = classify(&classifier(), 60, quick());
+    let gentle = json!({"learningRate": 5e-3, "headLearningRate": 3e-2});
+    let task = classify(&classifier(), 60, with(quick(), gentle));
     let (seen, tuned) = events(task, at_step::<ClassifyTask>(5));
     let done = finished::<ClassifyTask>(&seen);
     assert_eq!((done.reason, done.steps), (FinishReason::Stopped, 5));
