@@ -1,4 +1,4 @@
-//! Enters: normalised sentence vectors of rows or of label names. Leaves: heads that need no training.
+//! Heads that need no training, from normalized sentence vectors of rows or of label names.
 
 use crate::models::classifier::HeadWeights;
 use crate::{Error, Result};

@@ -1,11 +1,11 @@
-//! Enters: which test rows two settings got right. Leaves: whether their accuracies differ by more than noise.
+//! Whether the accuracies of two settings differ by more than noise, given which test rows each got right.
 
 use serde::Serialize;
 
 use crate::rng::Rng;
 use crate::{Error, Result};
 
-/// How many sets of test rows are drawn unless told otherwise; the ends of the interval then vary by about a
+/// How many sets of test rows are drawn by default; the ends of the interval then vary by about a
 /// hundredth of its length from seed to seed.
 pub const RESAMPLES: usize = 10_000;
 
@@ -24,7 +24,7 @@ pub struct Comparison {
     /// Two-sided: the share of resampled differences that lie at least as far from `difference` as `difference` lies
     /// from 0, with one added above and below, so that it is never 0.
     pub p_value: f64,
-    /// Whether `low` to `high` holds 0: these rows do not tell the two apart.
+    /// Whether `low` to `high` holds 0: these rows do not distinguish the two.
     pub within_noise: bool,
     /// Test rows.
     pub count: usize,
@@ -111,7 +111,7 @@ struct Binomial {
 impl Binomial {
     /// Each trial succeeds in `part` of `whole` cases.
     fn new(trials: usize, part: usize, whole: usize) -> Self {
-        /// Counts less likely than this beside the likeliest are left out: beyond what 2^53 draws would show.
+        /// Counts less likely than this compared with the likeliest are left out: beyond what 2^53 draws would show.
         const LEAST: f64 = 1e-17;
         if part == 0 || part >= whole {
             return Self {

@@ -1,4 +1,4 @@
-//! Enters: a language model and several endings of one text. Leaves: how likely it finds each, what they share computed once.
+//! How likely a language model finds each of several endings of one text. What the endings share is computed once.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -20,7 +20,7 @@ const TOKENS: usize = 8192;
 /// Failures of the device.
 pub async fn log_likelihoods(model: &CausalLm, sequences: &[Sequence]) -> Result<Vec<f64>> {
     let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(1);
-    // the last shared token stands before each ending, and predicts its first
+    // the last shared token comes before each ending and predicts its first token
     let past = shared(sequences).saturating_sub(1);
     let cache = match past {
         0 => None,

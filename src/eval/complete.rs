@@ -1,4 +1,4 @@
-//! Enters: a prompt's ids. Leaves: what a language model writes behind them, piece by piece.
+//! What a language model writes after a prompt, piece by piece.
 
 use serde::Serialize;
 
@@ -52,13 +52,13 @@ pub struct Writer {
     stops: Vec<String>,
     text: String,
     /// Bytes of `text` that have left.
-    told: usize,
+    emitted: usize,
     tokens: usize,
     ending: Option<Ending>,
 }
 
 impl Writer {
-    /// Writes behind `prompt` until a token of `ends`, a stop text or the length ends it.
+    /// Writes after `prompt` until a token of `ends`, a stop text or the length ends it.
     ///
     /// # Errors
     /// As [`Generator::new`].
@@ -74,7 +74,7 @@ impl Writer {
             stream: TextStream::new(prompt, true),
             ends: ends.to_vec(),
             text: String::new(),
-            told: 0,
+            emitted: 0,
             tokens: 0,
             ending: None,
         })
@@ -112,12 +112,12 @@ impl Writer {
                 break;
             }
             let certain = self.text.len() - held_back(&self.text, &self.stops);
-            if certain > self.told {
-                return Ok(Piece::Text(self.tell(certain)));
+            if certain > self.emitted {
+                return Ok(Piece::Text(self.emit(certain)));
             }
         }
-        if self.text.len() > self.told {
-            return Ok(Piece::Text(self.tell(self.text.len())));
+        if self.text.len() > self.emitted {
+            return Ok(Piece::Text(self.emit(self.text.len())));
         }
         Ok(Piece::End(Written {
             text: self.text.clone(),
@@ -126,14 +126,14 @@ impl Writer {
         }))
     }
 
-    fn tell(&mut self, until: usize) -> String {
-        let piece = self.text[self.told..until].to_string();
-        self.told = until;
+    fn emit(&mut self, until: usize) -> String {
+        let piece = self.text[self.emitted..until].to_string();
+        self.emitted = until;
         piece
     }
 }
 
-/// A whole text behind `prompt`.
+/// A whole text after `prompt`.
 ///
 /// # Errors
 /// As [`Writer::new`] and [`Writer::next_piece`].

@@ -1,4 +1,4 @@
-//! Enters: models and encoded texts. Leaves: logits, and the vectors that heads read.
+//! Logits of encoded texts, and the vectors that heads read, batch by batch.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -100,7 +100,7 @@ pub struct BaseFeatures {
     pub states: Vec<Vec<f32>>,
 }
 
-/// Computes [`BaseFeatures`] batch by batch, so that progress can be told.
+/// Computes [`BaseFeatures`] batch by batch, so that progress can be reported.
 #[derive(Debug)]
 pub struct FeaturePass {
     encodings: Vec<Encoding>,
@@ -132,7 +132,7 @@ impl FeaturePass {
         })
     }
 
-    /// Computes one batch; false where there is none left.
+    /// Computes one batch; false if none is left.
     ///
     /// # Errors
     /// Failures of the device.

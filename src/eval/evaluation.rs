@@ -1,4 +1,4 @@
-//! Enters: logits of a tuned model and of the baselines on the same rows. Leaves: their scores side by side, and what they allow to say.
+//! A tuned model and the baselines on the same rows: their scores side by side, and what these allow to say.
 
 use serde::Serialize;
 
@@ -100,7 +100,7 @@ pub struct EvaluatedRow {
     pub baseline_predicted: String,
 }
 
-/// The tuned model beside the baselines, on the same rows.
+/// The tuned model next to the baselines, on the same rows.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -119,7 +119,7 @@ impl Evaluation {
     /// `tuned` and each of `baselines`: logits `[rows, labels]` in row order; `truth`: label ids.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] where there is nothing to score.
+    /// [`crate::Error::Internal`] if there is nothing to score.
     pub fn new(
         labels: &[String],
         texts: &[&str],
@@ -136,9 +136,12 @@ impl Evaluation {
         .into_iter()
         .fold(
             (Baseline::Probe, &baselines.probe, &reports.probe),
-            |best, other| match other.2.accuracy > best.2.accuracy {
-                true => other,
-                false => best,
+            |best, other| {
+                if other.2.accuracy > best.2.accuracy {
+                    other
+                } else {
+                    best
+                }
             },
         );
         let right = |logits: &[f32]| right(truth, logits, labels.len());
@@ -230,9 +233,12 @@ mod tests {
         truth
             .iter()
             .enumerate()
-            .flat_map(|(row, truth)| match (*truth == 1) == right(row) {
-                true => [0.0, 1.0],
-                false => [1.0, 0.0],
+            .flat_map(|(row, truth)| {
+                if (*truth == 1) == right(row) {
+                    [0.0, 1.0]
+                } else {
+                    [1.0, 0.0]
+                }
             })
             .collect()
     }

@@ -1,4 +1,4 @@
-//! Enters: the base and the tuned model's vectors of general sentences. Leaves: how far tuning moved them.
+//! How far tuning moved a model's vectors of general sentences, which it was not tuned on.
 
 use serde::Serialize;
 

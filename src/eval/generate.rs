@@ -1,4 +1,4 @@
-//! Enters: a language model and a prompt's ids. Leaves: one token at a time, from a cache of what was read before.
+//! One token at a time after a prompt, with a cache of what was read before.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ fn positions(model: &CausalLm) -> usize {
     all.saturating_sub(model.model.prefix_tokens())
 }
 
-/// Logits of the token behind `ids`, which stand behind `past` tokens that the cache holds.
+/// Logits of the token after `ids`, which come after `past` tokens that the cache holds.
 ///
 /// # Errors
 /// [`Error::Device`] where the device failed.

@@ -1,4 +1,4 @@
-//! Enters: a language model and batches. Leaves: how likely it finds their targets.
+//! How likely a language model finds the targets of its batches.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};

@@ -1,4 +1,4 @@
-//! Enters: true label ids and logits. Leaves: accuracy and its interval, F1, loss, confusion matrix: as scikit-learn counts.
+//! Accuracy with its interval, F1, loss and confusion matrix, counted as scikit-learn does.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct ClassReport {
     pub label: String,
     /// Share of the rows given this label that have it; 0 where no row was given it.
     pub precision: f64,
-    /// Share of the rows of this label that were given it; 0 where there is no such row.
+    /// Share of the rows of this label that were given it; 0 if there is none.
     pub recall: f64,
     /// Harmonic mean of precision and recall; 0 where both are 0.
     pub f1: f64,
@@ -49,7 +49,7 @@ pub struct Report {
 /// Scores `logits` (`[rows, labels]`, row after row) against the true label ids `truth` (`[rows]`).
 ///
 /// # Errors
-/// `Internal` where there is nothing to score or the sizes contradict each other.
+/// `Internal` if there is nothing to score or the sizes contradict each other.
 pub fn report(truth: &[usize], logits: &[f32], labels: &[String]) -> Result<Report> {
     let classes = labels.len();
     if truth.is_empty() || classes == 0 {

@@ -1,4 +1,4 @@
-//! Enters: a classifier and labelled texts. Leaves: scores, and the baseline they are compared with.
+//! Scores of classifiers and language models, the baselines they are compared with, and generation.
 
 pub mod baseline;
 pub mod bootstrap;

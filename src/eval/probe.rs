@@ -1,4 +1,4 @@
-//! Enters: frozen features and labels. Leaves: the head that fits them best: multinomial logistic regression.
+//! The head that fits frozen features best: multinomial logistic regression by L-BFGS, in float64 and the same on every engine.
 
 use std::collections::VecDeque;
 
@@ -24,21 +24,22 @@ const MEMORY: usize = 10;
 pub struct ProbeData {
     pub features: Vec<f32>,
     pub labels: Vec<usize>,
-    /// Whether the head has biases; they are zeros otherwise.
+    /// Whether the head has biases; they are zeros if not.
     pub bias: bool,
     /// What features are multiplied by where the penalty weighs the weights that read them.
     pub scale: f64,
 }
 
 impl ProbeData {
-    /// What a head with biases reads is of a length near one. A decoder's last norm gives vectors of any length, beside which the same
+    /// What a head with biases reads is of a length near one. A decoder's last norm gives vectors of any length, compared with which the same
     /// penalties would be next to none: these are brought to length one on average.
     pub fn new(features: Vec<f32>, labels: Vec<usize>, bias: bool) -> Self {
         let squares = features.iter().map(|value| f64::from(*value).powi(2));
         let mean = squares.sum::<f64>() / labels.len().max(1) as f64;
-        let scale = match bias {
-            true => 1.0,
-            false => 1.0 / mean.sqrt().max(1e-12),
+        let scale = if bias {
+            1.0
+        } else {
+            1.0 / mean.sqrt().max(1e-12)
         };
         Self {
             features,
@@ -54,7 +55,7 @@ struct Problem {
     x: Tensor<2>,      // [rows, hidden]
     target: Tensor<2>, // [rows, labels], one-hot
     shape: [usize; 3], // rows, hidden, labels
-    /// 1 / (2 C rows): the penalty's factor beside a mean loss.
+    /// 1 / (2 C rows): the penalty's factor next to a mean loss.
     decay: f64,
     bias: bool,
 }
@@ -151,9 +152,10 @@ async fn minimize(problem: &Problem, mut theta: Vec<f64>) -> Result<Vec<f64>> {
         }
         let direction = descent(&gradient, &memory);
         let slope = dot(&direction, &gradient);
-        let mut step = match memory.is_empty() {
-            true => 1.0 / dot(&gradient, &gradient).sqrt().max(1e-12),
-            false => 1.0,
+        let mut step = if memory.is_empty() {
+            1.0 / dot(&gradient, &gradient).sqrt().max(1e-12)
+        } else {
+            1.0
         };
         let mut accepted = None;
         // float32 sums end the search for a lower value after about twenty halvings

@@ -1,9 +1,9 @@
-//! Enters: logits of the next token and how it is chosen. Leaves: what each token is drawn with, and the token.
+//! The probability that each token is drawn with, and the draw.
 
 use super::generate::GenerationOptions;
 use crate::rng::Rng;
 
-/// The next token behind `ids`. `logits`: one a word of the vocabulary, at least one.
+/// The next token after `ids`. `logits`: one a word of the vocabulary, at least one.
 pub fn choose(logits: &[f32], ids: &[u32], options: &GenerationOptions, rng: &mut Rng) -> u32 {
     let scores = penalised(logits, ids, options.repetition_penalty);
     if !options.do_sample {
@@ -17,11 +17,11 @@ pub fn choose(logits: &[f32], ids: &[u32], options: &GenerationOptions, rng: &mu
             return *id;
         }
     }
-    // rounding may leave a rest behind the last one
+    // rounding may leave a remainder after the last one
     drawn.last().map_or(0, |(id, _)| *id)
 }
 
-/// The tokens that can be drawn behind `ids` and their probabilities, likeliest first, as transformers' processors leave them:
+/// The tokens that can be drawn after `ids` and their probabilities, likeliest first, as transformers' processors leave them:
 /// repetition penalty, temperature, top-k, top-p.
 pub fn distribution(logits: &[f32], ids: &[u32], options: &GenerationOptions) -> Vec<(u32, f64)> {
     warped(&penalised(logits, ids, options.repetition_penalty), options)
@@ -36,11 +36,12 @@ fn penalised(logits: &[f32], ids: &[u32], penalty: f64) -> Vec<f64> {
     let mut seen = vec![false; scores.len()];
     for id in ids {
         let id = *id as usize;
-        // once a token, however often it stands in the text
+        // once a token, however often it is in the text
         if id < scores.len() && !std::mem::replace(&mut seen[id], true) {
-            let factor = match scores[id] > 0.0 {
-                true => 1.0 / penalty,
-                false => penalty,
+            let factor = if scores[id] > 0.0 {
+                1.0 / penalty
+            } else {
+                penalty
             };
             scores[id] *= factor;
         }

@@ -1,4 +1,4 @@
-//! Enters: the scores of one setting under several seeds. Leaves: their mean, their spread and the best of them.
+//! Mean, spread and best of one setting's scores under several seeds.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ impl Summary {
     /// `scores`: one per seed; higher is better.
     ///
     /// # Errors
-    /// `Internal` where there is no score.
+    /// `Internal` if there is no score.
     pub fn of(scores: &[f64]) -> Result<Self> {
         let count = scores.len();
         if count == 0 {

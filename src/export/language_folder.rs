@@ -12,7 +12,7 @@ use super::language::{restore, trained_values};
 use super::language_card::card;
 use crate::models::decoder::DecoderFamily;
 use crate::peft::{LoraConfig, Method, PrefixConfig};
-use crate::tasks::classify::model::json;
+use crate::tasks::files::json;
 use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::options::DEFAULT_MAX_LENGTH;

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::files::{ExportedFile, file, json_file};
 use crate::Result;
 use crate::models::Family;
-use crate::tasks::classify::model::{Pretrained, json};
+use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::tuned::Tuned;
+use crate::tasks::files::json;
 
 const SETTINGS: &str = "tokenizer_config.json";
 

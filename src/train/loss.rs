@@ -1,4 +1,4 @@
-//! Enters: logits and true labels. Leaves: cross-entropy.
+//! Cross-entropy of logits and true labels.
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 

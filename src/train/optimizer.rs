@@ -1,4 +1,4 @@
-//! Enters: gradients by path. Leaves: changed parameters: AdamW with PyTorch's semantics (Loshchilov & Hutter 2019).
+//! AdamW with PyTorch's semantics (Loshchilov & Hutter 2019).
 
 use std::collections::HashMap;
 
@@ -86,9 +86,10 @@ impl AdamW {
         rate: f64,
     ) -> Tensor<1> {
         let config = self.config;
-        let decay = match is_bias_or_norm(path) && !config.decay_bias_and_norm {
-            true => 0.0,
-            false => config.weight_decay,
+        let decay = if is_bias_or_norm(path) && !config.decay_bias_and_norm {
+            0.0
+        } else {
+            config.weight_decay
         };
         let old = self.moments.remove(path);
         let steps = old.as_ref().map_or(0, |old| old.steps) + 1;
@@ -104,9 +105,10 @@ impl AdamW {
             ],
         };
         let old = old.map(|old| old.means);
-        let (value, means) = match value.device() == Device::flex() {
-            true => update_in_memory(value, gradient, old, factors),
-            false => update_on_device(value, gradient, old, factors),
+        let (value, means) = if value.device() == Device::flex() {
+            update_in_memory(value, gradient, old, factors)
+        } else {
+            update_on_device(value, gradient, old, factors)
         };
         self.moments.insert(path.into(), Moments { means, steps });
         value

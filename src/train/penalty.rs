@@ -1,4 +1,4 @@
-//! Enters: trained tensors and what they started from. Leaves: the pull back to the start, as a loss and as gradients.
+//! A pull of the trained tensors back to what they started from, as a loss and as gradients.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::peft::Trainable;
 use crate::peft::freeze::trained;
 
 /// L2-SP: `lambda * |theta - theta_start|^2` over all trained tensors, the head's too (Li et al. 2018). The start is the pretrained
-/// value, or where there is none (head, adapter) the first one.
+/// value, or the first one if there is none (head, adapter).
 #[derive(Debug, Clone)]
 pub struct Penalty {
     lambda: f64,

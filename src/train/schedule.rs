@@ -1,4 +1,4 @@
-//! Enters: an optimiser step's number. Leaves: the factor that multiplies the peak learning rate in that step.
+//! The factor that multiplies the peak learning rate in an optimizer step.
 
 use std::f64::consts::PI;
 
@@ -16,7 +16,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `warmup_steps` may be given as they are; otherwise they are a share of all steps, rounded up as transformers'
+    /// `warmup_steps` may be given as they are; if not, they are a share of all steps, rounded up as transformers'
     /// `TrainingArguments.get_warmup_steps` does, or down for a slanted triangle, as its authors do.
     pub fn new(
         shape: LrSchedulerType,
@@ -74,21 +74,21 @@ fn cosine(step: usize, warmup_steps: usize, total_steps: usize) -> f64 {
 
 /// Linear warmup, then the peak, as transformers' `get_constant_schedule_with_warmup`.
 fn constant(step: usize, warmup_steps: usize) -> f64 {
-    match step < warmup_steps {
-        true => step as f64 / warmup_steps as f64,
-        false => 1.0,
+    if step < warmup_steps {
+        step as f64 / warmup_steps as f64
+    } else {
+        1.0
     }
 }
 
 /// A short rise from `1 / 32` and a long way back to it (Howard & Ruder 2018, equation 3), `cut` being the peak's step.
 fn slanted(step: usize, cut: usize, total_steps: usize) -> f64 {
-    let share = match step < cut {
-        true => step as f64 / cut as f64,
-        // equal to the paper's 1 - (t - cut) / (cut (1 / cut_frac - 1)), and finite where the cut is at 0
-        false => {
-            let fall = total_steps.saturating_sub(cut).max(1);
-            1.0 - (step - cut).min(fall) as f64 / fall as f64
-        }
+    let share = if step < cut {
+        step as f64 / cut as f64
+    } else {
+        // equal to the paper's 1 - (t - cut) / (cut (1 / cut_frac - 1)), and finite if the cut is at 0
+        let fall = total_steps.saturating_sub(cut).max(1);
+        1.0 - (step - cut).min(fall) as f64 / fall as f64
     };
     (1.0 + share * (SLANT_RATIO - 1.0)) / SLANT_RATIO
 }

@@ -4,7 +4,6 @@
 #[rustfmt::skip]
 pub const ARROWS: &[(&str, &str)] = &[
     ("device.rs", "layers"),
-    ("tasks/language/model.rs", "tasks/classify"),
 ];
 
 /// Files that name each other in a circle within their room.

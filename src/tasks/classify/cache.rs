@@ -112,7 +112,7 @@ impl FrozenCache {
         }))
     }
 
-    /// Rows behind each other, each filled up with zeros to `width` vectors: no attention reaches padding, and no mean counts it.
+    /// Concatenates rows, each zero-padded to `width` vectors: no attention reaches padding, and no mean counts it.
     fn gather(&self, rows: &[usize], width: usize) -> Vec<f32> {
         let size = width * self.hidden;
         let mut values = Vec::with_capacity(rows.len() * size);

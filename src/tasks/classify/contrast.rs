@@ -1,5 +1,4 @@
-//! Enters: labels of the training rows. Leaves: batches drawn evenly from the classes, and the loss that pulls texts of one class
-//! together (supervised contrastive learning, Khosla et al. 2020; as a stage before the head, Tunstall et al. 2022).
+//! The contrastive stage: batches drawn evenly from the classes, and the loss that pulls texts of one class together (supervised contrastive learning, Khosla et al. 2020; as a stage before the head, Tunstall et al. 2022).
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
@@ -85,7 +84,7 @@ pub struct Pairs {
     /// [`MASKED`] on the diagonal, else 0; `[batch, batch]`.
     mask: Tensor<2>,
     temperature: f64,
-    /// Rows that have another of their class beside them.
+    /// Rows that have another of their class in the batch.
     pub anchors: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Enters: the files of a model folder. Leaves: a checked, frozen model with its tokenizer, ready to be tuned as a classifier.
+//! A model folder loaded to be tuned as a classifier: checked, frozen, with its tokenizer.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::device::Compute;
 use crate::eval::evaluate::sentence_vectors;
-use crate::formats::{Checkpoint, Source, read_all};
+use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
+use crate::tasks::files::{json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -75,7 +76,7 @@ impl Pretrained {
     /// The same with the weights of its linear layers kept as asked; tables, norms and heads stay in float32.
     ///
     /// # Errors
-    /// As [`Self::load`]; [`Error::InvalidOption`] for a weight that cannot be kept so.
+    /// As [`Self::load`]; [`Error::InvalidOption`] if a weight cannot be stored in that format.
     pub async fn load_stored<S: Source>(
         name: &str,
         files: Vec<S>,
@@ -89,9 +90,9 @@ impl Pretrained {
         let pooling = optional(&files, "1_Pooling/config.json").await?;
         let (default_head, default_head_reason) =
             config.default_head(modules.as_deref(), pooling.as_deref())?;
-        let beside = ["vocab.txt", "vocab.json", "merges.txt"];
+        let others = ["vocab.txt", "vocab.json", "merges.txt"];
         let (tokenizer, tokenizer_files) =
-            read_tokenizer(&files, config.vocab_size, &beside).await?;
+            read_tokenizer(&files, config.vocab_size, &others).await?;
         let tokenizer = match config.family {
             Family::Decoder(_) => {
                 let settings = tokenizer_files
@@ -206,74 +207,4 @@ fn decoder_pad(
             config.vocab_size
         ))),
     }
-}
-
-/// The tokenizer, and the files that an export carries along for it: its own settings and those of `beside` that are there.
-///
-/// # Errors
-/// Missing or broken files; [`Error::TokenizerMismatch`] for ids that a table of `rows` words has no row for.
-pub(crate) async fn read_tokenizer<S: Source>(
-    files: &[S],
-    rows: usize,
-    beside: &[&str],
-) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
-    let bytes = required(files, "tokenizer.json").await?;
-    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?;
-    if tokenizer.largest_id() as usize >= rows {
-        return Err(Error::TokenizerMismatch {
-            largest_id: tokenizer.largest_id(),
-            rows,
-        });
-    }
-    let mut carried = vec![("tokenizer.json".to_string(), bytes)];
-    let settings = ["tokenizer_config.json", "special_tokens_map.json"];
-    for file in settings.iter().chain(beside) {
-        if let Some(bytes) = optional(files, file).await? {
-            carried.push(((*file).into(), bytes));
-        }
-    }
-    Ok((tokenizer, carried))
-}
-
-/// # Errors
-/// [`Error::InvalidFile`].
-pub(crate) fn json(file: &str, bytes: &[u8]) -> Result<serde_json::Value> {
-    serde_json::from_slice(bytes).map_err(|error| Error::file(file, error))
-}
-
-/// Tokenizers of the largest vocabularies stay below a tenth of it.
-const MAX_SMALL_FILE: u64 = 256 << 20;
-
-fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
-    files.iter().find(|file| file.path() == path)
-}
-
-async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
-    match find(files, path) {
-        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::file(
-            path,
-            format!(
-                "{} bytes are too many for it; at most {MAX_SMALL_FILE} are read",
-                file.size()
-            ),
-        )),
-        Some(file) => read_all(file).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
-    optional(files, path)
-        .await?
-        .ok_or_else(|| Error::MissingFile {
-            file: path.into(),
-            found: match files.is_empty() {
-                true => "none".into(),
-                false => files
-                    .iter()
-                    .map(|file| file.path())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            },
-        })
 }

@@ -86,15 +86,16 @@ impl TryFrom<bool> for False {
     type Error = &'static str;
 
     fn try_from(value: bool) -> std::result::Result<Self, Self::Error> {
-        match value {
-            false => Ok(Self),
-            true => Err("expected false or settings"),
+        if value {
+            Err("expected false or settings")
+        } else {
+            Ok(Self)
         }
     }
 }
 
 impl Contrastive {
-    /// The settings, where there is such a stage.
+    /// The settings, if there is such a stage.
     pub fn settings(&self) -> Option<&ContrastiveOptions> {
         match self {
             Self::Off(_) => None,

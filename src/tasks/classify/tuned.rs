@@ -1,4 +1,4 @@
-//! Enters: what a run or an imported adapter found. Leaves: predictions before and after tuning.
+//! What a run or an imported adapter gives: a classifier that answers with and without tuning.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub enum Which {
     Baseline,
 }
 
-/// A tuned classifier beside the baselines that it has to beat.
+/// A tuned classifier next to the baselines that it has to beat.
 #[derive(Debug, Clone)]
 pub struct Tuned {
     /// Without gradients.
@@ -40,7 +40,7 @@ pub struct Tuned {
     pub labels: LabelMap,
     /// Tokens kept of a text.
     pub max_length: usize,
-    /// What the model card tells of the run.
+    /// What the model card says of the run.
     pub card: Card,
 }
 
@@ -175,7 +175,7 @@ impl Tuned {
             .collect())
     }
 
-    /// Scores it beside the baselines on labelled rows.
+    /// Scores it next to the baselines on labelled rows.
     ///
     /// # Errors
     /// [`Error::InvalidData`] for a label that was not trained; failures of the tokenizer or the device.

@@ -1,4 +1,4 @@
-//! Enters: a language model, texts and labels. Leaves: for each text the label whose words the model finds likeliest behind a prompt with the
+//! For each text the label with the highest log-likelihood after a prompt with the
 //! text: classification without any training.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::models::CausalLm;
 use crate::tasks::language::model::LanguageModel;
 use crate::{Error, Result};
 
-/// Where the text stands in a template.
+/// The place of the text in a template.
 const TEXT: &str = "{text}";
 /// Where the labels' words stand, separated by commas.
 const LABELS: &str = "{labels}";
@@ -34,7 +34,7 @@ pub enum Normalization {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ChoiceOptions {
-    /// A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space.
+    /// A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows after a space.
     pub template: String,
     pub normalization: Normalization,
 }
@@ -65,8 +65,8 @@ pub struct Choice {
 
 /// Ranks the labels for each text by `network`: the model itself or what it was tuned to. A prompt that is too long is cut from its left.
 ///
-/// Prompt and label are tokenised together behind the tokens that begin every text; what a label is scored by begins with the first token that
-/// holds a byte behind the prompt, spaces at the prompt's end included, as in lm-evaluation-harness.
+/// Prompt and label are tokenized together after the tokens that begin every text; what a label is scored by begins with the first token that
+/// holds a byte after the prompt, spaces at the prompt's end included, as in lm-evaluation-harness.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for labels or a template that cannot be used; failures of tokenizer or device.
@@ -119,16 +119,17 @@ fn check(labels: &[String], options: &ChoiceOptions) -> Result<()> {
         if labels[..index].contains(label) {
             return Err(Error::option(
                 "labels",
-                format!("\"{label}\" stands there twice"),
+                format!("\"{label}\" is listed twice"),
             ));
         }
     }
-    match options.template.contains(TEXT) {
-        true => Ok(()),
-        false => Err(Error::option(
+    if options.template.contains(TEXT) {
+        Ok(())
+    } else {
+        Err(Error::option(
             "template",
             format!("expected {TEXT} in it, got {:?}", options.template),
-        )),
+        ))
     }
 }
 

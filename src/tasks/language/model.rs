@@ -1,4 +1,4 @@
-//! Enters: the files of a language model's folder. Leaves: a checked, frozen model with its tokenizer and chat template, ready to be tuned.
+//! A language model's folder loaded to be tuned: checked, frozen, with its tokenizer and chat template.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig, Loader, NetworkSizes};
-use crate::tasks::classify::model::{json, read_tokenizer, required};
+use crate::tasks::files::{json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
 
 /// Everything that is known of a loaded language model. Cloning shares the weights.
@@ -28,7 +28,7 @@ pub struct LanguageModel {
     pub storage: Storage,
     /// `config.json` as it was read; a merged model carries it along.
     pub config_json: Value,
-    /// The token behind a finished text, where the files name one.
+    /// The token after a finished text, if the files name one.
     pub eos_id: Option<u32>,
     /// Tokens that end what it writes.
     pub ends: Vec<u32>,
@@ -55,7 +55,7 @@ pub struct LanguageModelInfo {
     pub storage: Storage,
     /// Bytes of the weights on the device.
     pub weight_bytes: u64,
-    /// Whether the files bring a chat template; ChatML otherwise.
+    /// Whether the files bring a chat template; ChatML if not.
     pub own_template: bool,
 }
 
@@ -86,9 +86,9 @@ impl LanguageModel {
         let config_bytes = required(&files, "config.json").await?;
         let config = DecoderConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
-        let beside = ["chat_template.jinja", "generation_config.json"];
+        let others = ["chat_template.jinja", "generation_config.json"];
         let (tokenizer, tokenizer_files) =
-            read_tokenizer(&files, config.vocab_size, &beside).await?;
+            read_tokenizer(&files, config.vocab_size, &others).await?;
         let of = |name: &str| {
             let found = tokenizer_files.iter().find(|(file, _)| file == name);
             found.map(|(_, bytes)| bytes.as_slice())
@@ -154,7 +154,7 @@ impl LanguageModel {
         }
     }
 
-    /// The ids of a prompt, up to where the model goes on: a conversation as its template writes it, a text behind the tokens that begin
+    /// The ids of a prompt, up to where the model goes on: a conversation as its template writes it, a text after the tokens that begin
     /// every text.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Enters: a row for a language model. Leaves: the text that the model will read, in pieces that it learns to write or not.
+//! A row as a language model will read it, in pieces that it learns to write or not.
 
 use serde::Serialize;
 

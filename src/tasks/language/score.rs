@@ -1,4 +1,4 @@
-//! Enters: a language model and texts that it has not learnt from. Leaves: how likely it finds what a run would learn of them.
+//! How likely a language model finds, in texts that it has not learnt from, what a run would learn of them.
 
 use crate::Result;
 use crate::data::{Packed, ParsedText};
@@ -8,7 +8,7 @@ use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::rows::{encode, scoring_batches, upload};
 
-/// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` stands in
+/// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` is named in
 /// errors.
 ///
 /// # Errors

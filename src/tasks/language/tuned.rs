@@ -1,4 +1,4 @@
-//! Enters: what a language model's run or an imported adapter found. Leaves: texts before and after tuning.
+//! What a run or an imported adapter gives: a language model that writes with and without tuning.
 
 use crate::Result;
 use crate::eval::complete::Writer;
@@ -17,7 +17,7 @@ pub struct TunedLanguage {
     pub method: Method,
     /// What the method trained.
     pub trainable: Trainable,
-    /// What the model card tells.
+    /// What the model card says.
     pub card: CausalCard,
 }
 
@@ -30,7 +30,7 @@ pub enum CausalCard {
     Imported(String),
 }
 
-/// A text behind a prompt, not yet begun.
+/// A text after a prompt, not yet begun.
 ///
 /// # Errors
 /// A prompt that leaves no position, settings out of range, failures of template or tokenizer.
@@ -43,7 +43,7 @@ pub fn writer(
     Writer::new(network, &model.prompt_ids(prompt)?, &model.ends, options)
 }
 
-/// Logits of the token behind a prompt, one a word of the vocabulary.
+/// Logits of the token after a prompt, one a word of the vocabulary.
 ///
 /// # Errors
 /// As [`writer`]; failures of the device.

@@ -1,0 +1,76 @@
+//! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
+
+use crate::formats::{Source, read_all};
+use crate::text::Tokenizer;
+use crate::{Error, Result};
+
+/// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.
+///
+/// # Errors
+/// Missing or broken files; [`Error::TokenizerMismatch`] for ids that a table of `rows` words has no row for.
+pub(crate) async fn read_tokenizer<S: Source>(
+    files: &[S],
+    rows: usize,
+    others: &[&str],
+) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
+    let bytes = required(files, "tokenizer.json").await?;
+    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?;
+    if tokenizer.largest_id() as usize >= rows {
+        return Err(Error::TokenizerMismatch {
+            largest_id: tokenizer.largest_id(),
+            rows,
+        });
+    }
+    let mut carried = vec![("tokenizer.json".to_string(), bytes)];
+    let settings = ["tokenizer_config.json", "special_tokens_map.json"];
+    for file in settings.iter().chain(others) {
+        if let Some(bytes) = optional(files, file).await? {
+            carried.push(((*file).into(), bytes));
+        }
+    }
+    Ok((tokenizer, carried))
+}
+
+/// # Errors
+/// [`Error::InvalidFile`].
+pub(crate) fn json(file: &str, bytes: &[u8]) -> Result<serde_json::Value> {
+    serde_json::from_slice(bytes).map_err(|error| Error::file(file, error))
+}
+
+/// Tokenizers of the largest vocabularies stay below a tenth of it.
+const MAX_SMALL_FILE: u64 = 256 << 20;
+
+fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
+    files.iter().find(|file| file.path() == path)
+}
+
+pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
+    match find(files, path) {
+        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::file(
+            path,
+            format!(
+                "{} bytes are too many for it; at most {MAX_SMALL_FILE} are read",
+                file.size()
+            ),
+        )),
+        Some(file) => read_all(file).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
+    optional(files, path)
+        .await?
+        .ok_or_else(|| Error::MissingFile {
+            file: path.into(),
+            found: if files.is_empty() {
+                "none".into()
+            } else {
+                files
+                    .iter()
+                    .map(|file| file.path())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            },
+        })
+}
