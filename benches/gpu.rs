@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::benchmark::{ClassifierBenchmark, LanguageBenchmark, LanguageWork, Shape, matmul};
@@ -55,7 +55,6 @@ impl Subject {
                 let (config, file) = weights
                     .as_ref()
                     .ok_or_else(|| Error::state("no weights were made"))?;
-                compute.check_storage(work.storage)?;
                 let benchmark = LanguageBenchmark::new(config, file, *work, compute).await?;
                 Self::Language(Box::new(benchmark))
             }
@@ -144,7 +143,7 @@ fn language(
     checkpointing: bool,
 ) -> (String, Case) {
     let again = if checkpointing { ", checkpointing" } else { "" };
-    let words = format!("{name}, {rows} x {tokens}, {}{again}", storage.word());
+    let words = format!("{name}, {rows} x {tokens}, {}{again}", storage.as_str());
     let work = LanguageWork {
         rows,
         tokens,
@@ -354,6 +353,7 @@ fn open() -> Result<(Compute, String)> {
         info.name, info.backend, info.device_type, info.driver, info.driver_info
     );
     let compute = Compute {
+        has_f16: device.supports_dtype(DType::F16),
         device,
         kind: EngineKind::Webgpu,
         // cards differ, and a case that does not fit fails for itself alone

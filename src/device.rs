@@ -1,8 +1,7 @@
-//! Enters: which engine is wanted. Leaves: a burn device that knows its kind, estimates of what will be allocated, and values read back.
+//! A burn device together with the facts that the engine decides by: its kind, what it can compute with, and how much memory it may take.
 
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::layers::Storage;
 use crate::{Error, Result};
 
 /// Which engine a device belongs to.
@@ -25,13 +24,12 @@ pub struct Compute {
     pub memory_limit: u64,
     /// Bytes of the largest buffer that a shader may bind.
     pub max_binding: u64,
+    /// Whether it computes in float16: the CPU engine does, an adapter only with WebGPU's `shader-f16`.
+    pub has_f16: bool,
 }
 
 /// WebGPU's own default of `maxStorageBufferBindingSize`, which every adapter grants.
 pub const GUARANTEED_BINDING: u64 = 128 << 20;
-
-/// A table in fewer bits is widened in parts of at most this size.
-pub const WIDENED_PART: u64 = 8 << 20;
 
 /// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
 pub const DEFAULT_MEMORY_LIMIT: u64 = 3584 << 20;
@@ -44,8 +42,10 @@ pub fn is_cpu(device: &Device) -> bool {
 impl Compute {
     /// The CPU engine.
     pub fn cpu() -> Self {
+        let device = Device::flex();
         Self {
-            device: Device::flex(),
+            has_f16: device.supports_dtype(DType::F16),
+            device,
             kind: EngineKind::Cpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
             max_binding: u64::MAX,
@@ -66,6 +66,7 @@ impl Compute {
                     reason: error.to_string(),
                 })?;
         Ok(Self {
+            has_f16: device.supports_dtype(DType::F16),
             device,
             kind: EngineKind::Webgpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
@@ -79,37 +80,9 @@ impl Compute {
         self
     }
 
-    /// Replaces the largest binding; bytes.
-    pub fn with_max_binding(mut self, bytes: u64) -> Self {
-        self.max_binding = bytes;
-        self
-    }
-
-    /// Bytes in float32 of the largest part that a table of words is cut into.
-    pub fn part_bytes(&self, storage: Storage) -> u64 {
-        match storage {
-            Storage::F32 => self.max_binding,
-            _ => self.max_binding.min(WIDENED_PART),
-        }
-    }
-
     /// Whether it puts two 4-bit values into a byte.
     pub fn packs_bits(&self) -> bool {
         self.kind == EngineKind::Webgpu
-    }
-
-    /// Refuses weights in a type that the adapter cannot compute with: a shader that it does not compile takes the device with it.
-    ///
-    /// # Errors
-    /// [`Error::InvalidOption`].
-    pub fn check_storage(&self, storage: Storage) -> Result<()> {
-        if storage != Storage::F16 || self.device.supports_dtype(DType::F16) {
-            return Ok(());
-        }
-        Err(Error::option(
-            "storage",
-            "this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine",
-        ))
     }
 
     /// Refuses work that would not fit, before anything is allocated.
@@ -132,7 +105,7 @@ impl Compute {
 /// Waits for a tensor's values, in row order.
 ///
 /// # Errors
-/// [`Error::Device`] where the device failed meanwhile.
+/// [`Error::Device`] if the device failed meanwhile.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let failed = |error: &dyn std::fmt::Display| Error::device(error);
     let data = tensor

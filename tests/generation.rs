@@ -10,6 +10,8 @@ use webtune::device::Compute;
 use webtune::eval::complete::{Ending, Piece, Writer, Written, complete};
 use webtune::eval::generate::GenerationOptions;
 use webtune::layers::Storage;
+use webtune::peft::prefix::PrefixConfig;
+use webtune::peft::{Method, attach_causal};
 use webtune::tasks::language::model::LanguageModel;
 
 fn sampled(seed: u64) -> GenerationOptions {
@@ -149,4 +151,28 @@ fn settings_out_of_range_are_named() {
     }
     let error = Writer::new(&model.model, &[], &[], GenerationOptions::default()).unwrap_err();
     assert!(error.to_string().contains("1 to 255 tokens"), "{error}");
+}
+
+#[test]
+fn a_prefix_that_leaves_no_position_is_named() {
+    let model = block_on(model(&Compute::cpu(), Storage::F32));
+    let of_model = model.config.max_position_embeddings;
+    for (num_virtual_tokens, refused) in [
+        (of_model - 2, false),
+        (of_model - 1, true),
+        (of_model, true),
+        (of_model + 144, true),
+    ] {
+        let mut network = model.model.clone();
+        let method = Method::Prefix(PrefixConfig { num_virtual_tokens });
+        attach_causal(&mut network, &method, 1).unwrap();
+        let writer = Writer::new(&network, &[3], &[], GenerationOptions::default());
+        if refused {
+            let error = writer.map(|_| ()).unwrap_err();
+            let expected = format!("a prefix of {num_virtual_tokens} virtual tokens leaves");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        } else {
+            assert!(writer.is_ok());
+        }
+    }
 }

@@ -149,7 +149,10 @@ fn a_cache_changes_no_text() {
 #[test]
 fn tables_in_parts_equal_whole_ones() {
     block_on(async {
-        let compute = Compute::cpu().with_max_binding(4096);
+        let compute = Compute {
+            max_binding: 4096,
+            ..Compute::cpu()
+        };
         for fixture in causal::fixtures() {
             let model = causal::base(&fixture, &compute).await;
             assert!(model.head().parts.len() > 1, "{}", fixture.name);

@@ -112,7 +112,7 @@ fn loading_holds_no_table_twice_and_a_run_allocates_what_was_estimated() {
                 let ratio = estimated / allocated;
                 println!(
                     "memory | {name} | {rows} x {tokens} | {} | {checkpointing} | {:.2} | {:.2} | {ratio:.3}",
-                    storage.word(),
+                    storage.as_str(),
                     estimated / MIB,
                     allocated / MIB
                 );
@@ -133,7 +133,7 @@ fn a_classifiers_run_allocates_what_was_estimated() {
             let ratio = estimated / allocated;
             println!(
                 "memory | MiniLM | 16 x 64 | {} | {checkpointing} | {:.2} | {:.2} | {ratio:.3}",
-                storage.word(),
+                storage.as_str(),
                 estimated / MIB,
                 allocated / MIB
             );
@@ -160,7 +160,9 @@ async fn measure_minilm(
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let compute = Compute::cpu();
     let before = NOW.load(Ordering::Relaxed);
-    let loader = Loader::new(&checkpoint, "bert.", &compute).with_storage(storage);
+    let loader = Loader::new(&checkpoint, "bert.", &compute)
+        .with_storage(storage)
+        .unwrap();
     let encoder = Backbone::load(&config, &loader).await.unwrap();
     PEAK.store(NOW.load(Ordering::Relaxed), Ordering::Relaxed);
     let labels = 4;
@@ -226,14 +228,14 @@ async fn load(config: &DecoderConfig, source: MemorySource, storage: Storage) ->
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
-    let model = CausalLm::load(config, &loader.with_storage(storage))
+    let model = CausalLm::load(config, &loader.with_storage(storage).unwrap())
         .await
         .unwrap();
     let after = NOW.load(Ordering::Relaxed);
     let over = PEAK.load(Ordering::Relaxed) - after;
     println!(
         "loading | {} | {:.2} MiB over the model",
-        storage.word(),
+        storage.as_str(),
         over as f64 / MIB
     );
     let sizes = NetworkSizes::of_decoder(config, storage, compute.kind);

@@ -7,17 +7,19 @@ mod common;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::golden::relative_error;
-use common::tiny;
 use common::training::{finished, losses, refusal, run_on};
+use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::export::{export, import};
+use webtune::formats::{Header, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::Family;
 use webtune::models::decoder::DecoderFamily;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Which;
+use webtune::tasks::language::model::LanguageModel;
 
 const LLAMA: Family = Family::Decoder(DecoderFamily::Llama);
 const GPT2: Family = Family::Decoder(DecoderFamily::Gpt2);
@@ -157,4 +159,88 @@ fn what_cannot_be_is_refused() {
     assert!(pissa.contains("storage f32, not int8"), "{pissa}");
     let probe = said(json!({"method": {"type": "probe"}, "gradientCheckpointing": true}));
     assert!(probe.starts_with("gradientCheckpointing"), "{probe}");
+}
+
+/// Both kinds of models, loaded; only whether it works.
+fn load_both(
+    classifier: Vec<MemorySource>,
+    language: Vec<MemorySource>,
+    compute: &Compute,
+    storage: Storage,
+) -> [Result<(), webtune::Error>; 2] {
+    let classifier = Pretrained::load_stored("tiny", classifier, compute.clone(), storage);
+    let language = LanguageModel::load("tiny", language, compute.clone(), storage);
+    [
+        block_on(classifier).map(|_| ()),
+        block_on(language).map(|_| ()),
+    ]
+}
+
+/// On an adapter without `shader-f16` a weight in f16 is a shader that does not compile, after which the device is of no use.
+#[test]
+fn f16_is_refused_where_the_engine_lacks_it() {
+    let without = Compute {
+        has_f16: false,
+        ..Compute::cpu()
+    };
+    for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Int4] {
+        let language = tiny_language::files(&tiny_language::config_json(), 5);
+        for loaded in load_both(tiny::files(7), language, &without, storage) {
+            if storage == Storage::F16 {
+                let error = loaded.unwrap_err();
+                assert_eq!(error.code(), "invalidOption");
+                assert!(error.to_string().contains("shader-f16"), "{error}");
+            } else {
+                loaded.unwrap();
+            }
+        }
+    }
+}
+
+/// The files with one value of a tensor replaced.
+fn with_value(mut files: Vec<MemorySource>, tensor: &str, value: f32) -> Vec<MemorySource> {
+    let weights = files
+        .iter_mut()
+        .find(|file| file.path == "model.safetensors")
+        .unwrap();
+    let header = block_on(Header::read(&*weights)).unwrap();
+    let start = header.info(tensor).unwrap().start as usize + 4 * 40;
+    weights.bytes[start..start + 4].copy_from_slice(&value.to_le_bytes());
+    files
+}
+
+/// Outliers as some bfloat16 checkpoints have them.
+#[test]
+fn a_weight_beyond_f16_is_refused_by_name() {
+    let compute = Compute::cpu();
+    for (encoder, decoder) in [
+        (
+            "encoder.layer.1.output.dense.weight",
+            "model.layers.1.mlp.down_proj.weight",
+        ),
+        (
+            "encoder.layer.0.attention.self.query.weight",
+            "model.embed_tokens.weight",
+        ),
+    ] {
+        for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+            let classifier = with_value(tiny::files(7), encoder, 1e5);
+            let language = tiny_language::files(&tiny_language::config_json(), 5);
+            let language = with_value(language, decoder, -1e5);
+            let loaded = load_both(classifier, language, &compute, storage);
+            for (loaded, tensor) in loaded.into_iter().zip([encoder, decoder]) {
+                if storage == Storage::F16 {
+                    let error = loaded.unwrap_err();
+                    assert_eq!(error.code(), "invalidOption");
+                    let text = error.to_string();
+                    assert!(
+                        text.contains(tensor) && text.contains("choose f32"),
+                        "{text}"
+                    );
+                } else {
+                    loaded.unwrap();
+                }
+            }
+        }
+    }
 }

@@ -57,7 +57,7 @@ impl LanguageBenchmark {
     ) -> Result<Self> {
         let checkpoint = Checkpoint::open(vec![weights]).await?;
         let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), compute);
-        let mut model = CausalLm::load(config, &loader.with_storage(work.storage)).await?;
+        let mut model = CausalLm::load(config, &loader.with_storage(work.storage)?).await?;
         let targets = model.default_targets().iter();
         let targets = targets.map(|name| (*name).to_string()).collect();
         let method = Method::Lora(LoraConfig {

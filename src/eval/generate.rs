@@ -97,13 +97,20 @@ impl Generator {
     pub fn new(model: &CausalLm, prompt: &[u32], options: GenerationOptions) -> Result<Self> {
         options.check()?;
         let positions = positions(model);
-        if prompt.is_empty() || prompt.len() >= positions {
+        let longest = positions.saturating_sub(1);
+        if longest == 0 {
+            return Err(Error::state(format!(
+                "a prefix of {} virtual tokens leaves {positions} of this model's {} positions, and a prompt with the token after it needs 2",
+                model.model.prefix_tokens(),
+                model.model.config.max_position_embeddings
+            )));
+        }
+        if prompt.is_empty() || prompt.len() > longest {
             return Err(Error::data(
                 "prompt",
                 None,
                 format!(
-                    "expected 1 to {} tokens, because this model knows {positions} positions, got {}",
-                    positions - 1,
+                    "expected 1 to {longest} tokens, because this model knows {positions} positions, got {}",
                     prompt.len()
                 ),
             ));

@@ -1,10 +1,14 @@
-//! Enters: a frozen weight's values. Leaves: a tensor that keeps them in fewer bits, and float32 again where it is used.
+//! How frozen weights are stored: a weight's values become a tensor of fewer bits, and float32 again when they are used.
 
 use burn::tensor::quantization::{QuantScheme, QuantValue, ScaleDtype};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use half::f16;
 use serde::{Deserialize, Serialize};
 
-/// How frozen weights are kept. What trains is float32 always.
+use crate::device::Compute;
+use crate::{Error, Result};
+
+/// How frozen weights are stored. What trains is float32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "WeightStorage"))]
@@ -24,9 +28,12 @@ pub enum Storage {
 /// Values that share a scale.
 pub const BLOCK: usize = 32;
 
+/// A table in fewer bits is widened in parts of at most this many bytes.
+pub const WIDENED_PART: u64 = 8 << 20;
+
 impl Storage {
     /// As options spell it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
@@ -35,14 +42,51 @@ impl Storage {
         }
     }
 
-    /// Whether weights are kept in blocks.
+    /// Whether weights are stored in blocks.
     pub fn is_quantized(self) -> bool {
         matches!(self, Self::Int8 | Self::Int4)
     }
 
-    /// Whether a weight of that many values can be kept so.
-    pub fn holds(self, values: usize) -> bool {
-        !self.is_quantized() || values.is_multiple_of(BLOCK)
+    /// Refuses a type that the engine cannot compute with: a shader that fails to compile makes the device unusable.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`].
+    pub fn check_engine(self, compute: &Compute) -> Result<()> {
+        if self != Self::F16 || compute.has_f16 {
+            return Ok(());
+        }
+        Err(refused("this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine".into()))
+    }
+
+    /// Refuses a weight that cannot be stored this way; `tensor` is its name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a number of values that is no multiple of a block, and for values beyond float16's largest, which would
+    /// become infinite.
+    pub fn check_values(self, tensor: &str, values: &[f32]) -> Result<()> {
+        if self.is_quantized() && !values.len().is_multiple_of(BLOCK) {
+            return Err(refused(format!(
+                "{} stores blocks of {BLOCK} values, and {tensor} has {}, which is no multiple of it; choose f32 or f16",
+                self.as_str(),
+                values.len()
+            )));
+        }
+        let lost = |value: &&f32| f16::from_f32(**value).is_infinite();
+        match values.iter().find(lost).filter(|_| self == Self::F16) {
+            None => Ok(()),
+            Some(value) => Err(refused(format!(
+                "{tensor} holds {value}, and f16 reaches to {} only; choose f32",
+                f16::MAX
+            ))),
+        }
+    }
+
+    /// Bytes in float32 of the largest part that a table of words is cut into.
+    pub fn part_bytes(self, compute: &Compute) -> u64 {
+        match self {
+            Self::F32 => compute.max_binding,
+            _ => compute.max_binding.min(WIDENED_PART),
+        }
     }
 
     /// Bytes of a weight of that many values. `packed`: whether the engine puts two 4-bit values into a byte and keeps scales once; burn's CPU
@@ -59,12 +103,12 @@ impl Storage {
     }
 
     /// Puts a weight on the device. A quantised one becomes rows of one block each, `[values / 32, 32]`, whatever its shape is, so that a
-    /// matrix whose width is no multiple of 32 can be kept too; [`widen`] gives the shape back. The caller has asked [`Self::holds`].
+    /// matrix whose width is no multiple of 32 can be stored too; [`widen`] gives the shape back. The caller has asked [`Self::check_values`].
     pub fn store(self, values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
         let (value, largest) = match self {
             Self::F32 => return Tensor::from_data(TensorData::new(values, shape), device),
             Self::F16 => {
-                let half = values.into_iter().map(half::f16::from_f32);
+                let half = values.into_iter().map(f16::from_f32);
                 let data = TensorData::new(half.collect::<Vec<_>>(), shape);
                 return Tensor::from_data(data, (device, DType::F16));
             }
@@ -84,6 +128,10 @@ impl Storage {
         let data = TensorData::from_bytes_vec(bytes, shape, DType::QFloat(scheme));
         Tensor::from_data(data, device)
     }
+}
+
+fn refused(reason: String) -> Error {
+    Error::option("storage", reason)
 }
 
 /// Integers from `-largest` to `largest`, and for each block the size of one.
@@ -154,7 +202,27 @@ mod tests {
                 }
             }
         }
-        assert!(!Storage::Int8.holds(31 * 33));
-        assert!(Storage::F16.holds(31 * 33));
+    }
+
+    #[test]
+    fn a_weight_that_would_be_lost_is_refused_by_name() {
+        let check = |storage: Storage, values: &[f32]| storage.check_values("h.0.weight", values);
+        let odd = [0.0; 31 * 33];
+        assert!(check(Storage::F16, &odd).is_ok());
+        let error = check(Storage::Int8, &odd).unwrap_err().to_string();
+        assert!(error.contains("h.0.weight has 1023"), "{error}");
+        // halfway between float16's largest number and the next one that it would have, ties go to the latter
+        let mut large = [0.0; 64];
+        large[40] = -65519.0;
+        assert!(check(Storage::F16, &large).is_ok());
+        large[40] = -65520.0;
+        let error = check(Storage::F16, &large).unwrap_err().to_string();
+        assert!(
+            error.starts_with("storage: h.0.weight holds -65520, and f16 reaches to 65504 only"),
+            "{error}"
+        );
+        for storage in [Storage::F32, Storage::Int8, Storage::Int4] {
+            assert!(check(storage, &large).is_ok());
+        }
     }
 }

@@ -40,10 +40,14 @@ impl<'a, S: Source> Loader<'a, S> {
         }
     }
 
-    /// Keeps the weights of linear layers and word tables so.
-    pub fn with_storage(mut self, storage: Storage) -> Self {
+    /// Stores the weights of linear layers and word tables that way.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] if the engine cannot compute with it.
+    pub fn with_storage(mut self, storage: Storage) -> Result<Self> {
+        storage.check_engine(self.compute)?;
         self.storage = storage;
-        self
+        Ok(self)
     }
 
     /// The same for weights that always stay in float32, because they may train.
@@ -153,8 +157,9 @@ impl<'a, S: Source> Loader<'a, S> {
         shape: [usize; 2],
         bias: bool,
     ) -> Result<Linear> {
-        let weight = self.store(&format!("{name}.weight"), values, shape, self.storage)?;
-        let weight = frozen(weight);
+        let stored = format!("{name}.weight");
+        let stored = self.stored_name(&stored).unwrap_or(stored);
+        let weight = frozen(self.store(&stored, values, shape, self.storage)?);
         let bias = match bias {
             true => Some(self.vector(&format!("{name}.bias"), shape[1]).await?),
             false => None,
@@ -169,17 +174,7 @@ impl<'a, S: Source> Loader<'a, S> {
         shape: [usize; 2],
         storage: Storage,
     ) -> Result<Tensor<2>> {
-        if !storage.holds(values.len()) {
-            return Err(Error::option(
-                "storage",
-                format!(
-                    "{} keeps blocks of {BLOCK} values, and {name} has {} x {}, which is no multiple of it; choose f32 or f16",
-                    storage.word(),
-                    shape[0],
-                    shape[1]
-                ),
-            ));
-        }
+        storage.check_values(name, &values)?;
         Ok(storage.store(values, shape, &self.compute.device))
     }
 
@@ -210,7 +205,7 @@ impl<'a, S: Source> Loader<'a, S> {
     /// A table of words, `[rows, width]`, in as many parts as the device's bindings and the storage ask for.
     pub async fn table(&self, name: &str, rows: usize, width: usize) -> Result<WordTable> {
         let stored = self.stored(name, &[rows, width])?;
-        let most = self.compute.part_bytes(self.storage) / (4 * width as u64);
+        let most = self.storage.part_bytes(self.compute) / (4 * width as u64);
         // whole blocks, so that quantisation can cut anywhere
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let rows_of_part = (most / BLOCK * BLOCK).max(BLOCK);
@@ -337,8 +332,14 @@ mod tests {
         };
         [
             Compute::cpu(),
-            gpu.clone().with_max_binding(1 << 20),
-            gpu.with_max_binding(1 << 30),
+            Compute {
+                max_binding: 1 << 20,
+                ..gpu.clone()
+            },
+            Compute {
+                max_binding: 1 << 30,
+                ..gpu
+            },
         ]
     }
 
@@ -348,10 +349,12 @@ mod tests {
             let (values, checkpoint) = file(float);
             for compute in computes() {
                 for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Int4] {
-                    let loader = Loader::new(&checkpoint, "", &compute).with_storage(storage);
+                    let loader = Loader::new(&checkpoint, "", &compute)
+                        .with_storage(storage)
+                        .unwrap();
                     let table = block_on(loader.table("w.weight", ROWS, WIDTH)).unwrap();
                     assert_eq!(table.rows(), ROWS);
-                    let most = compute.part_bytes(storage) as usize / (4 * WIDTH);
+                    let most = storage.part_bytes(&compute) as usize / (4 * WIDTH);
                     for (index, part) in table.parts.iter().enumerate() {
                         let rows = table.starts[index]..table.starts[index + 1];
                         assert!(rows.len() <= most, "{} of {most} rows", rows.len());

@@ -112,7 +112,7 @@ impl Engine {
     ) -> Result<JsValue, JsValue> {
         let options: EstimateOptions = from_js(options, "options")?;
         let config = DecoderConfig::parse(&config.to_vec()).map_err(error)?;
-        self.compute.check_storage(options.storage).map_err(error)?;
+        options.storage.check_engine(&self.compute).map_err(error)?;
         check_storage(&options.method, options.storage).map_err(error)?;
         let trained = trained_by(&config, &options.method).map_err(error)?;
         let network = NetworkSizes::of_decoder(&config, options.storage, self.compute.kind);

@@ -127,7 +127,7 @@ pub async fn base(fixture: &Fixture, compute: &Compute) -> CausalLm {
     let source = MemorySource::new("model.safetensors", fixture.model.to_vec());
     let checkpoint = Checkpoint::open(vec![source]).await.unwrap();
     let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), compute);
-    let loader = loader.with_storage(fixture.storage);
+    let loader = loader.with_storage(fixture.storage).unwrap();
     CausalLm::load(&config, &loader).await.unwrap()
 }
 

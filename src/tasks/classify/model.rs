@@ -111,7 +111,7 @@ impl Pretrained {
         )?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
-        let encoder = Backbone::load(&config, &loader.with_storage(storage)).await?;
+        let encoder = Backbone::load(&config, &loader.with_storage(storage)?).await?;
         Ok(Self {
             name: name.into(),
             config,

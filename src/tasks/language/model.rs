@@ -82,7 +82,6 @@ impl LanguageModel {
         compute: Compute,
         storage: Storage,
     ) -> Result<Self> {
-        compute.check_storage(storage)?;
         let config_bytes = required(&files, "config.json").await?;
         let config = DecoderConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
@@ -116,7 +115,7 @@ impl LanguageModel {
         )?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
-        let model = CausalLm::load(&config, &loader.with_storage(storage)).await?;
+        let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;
         Ok(Self {
             name: name.into(),
             eos_id: named.or(config.eos_token_ids.first().copied()),
