@@ -7,8 +7,9 @@ use super::causal_batch::logit_positions;
 use super::decoder::{DecoderConfig, DecoderFamily};
 use super::load::BLOCK_BYTES;
 use crate::Result;
-use crate::device::{Compute, EngineKind, WIDENED_PART};
+use crate::device::{Compute, EngineKind};
 use crate::layers::Storage;
+use crate::layers::storage::WIDENED_PART;
 
 /// The product of all factors, or [`u64::MAX`].
 pub fn product<const N: usize>(factors: [u64; N]) -> u64 {

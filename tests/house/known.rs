@@ -3,7 +3,6 @@
 /// Arrows up: the file, and the room that it names.
 #[rustfmt::skip]
 pub const ARROWS: &[(&str, &str)] = &[
-    ("device.rs", "layers"),
 ];
 
 /// Files that name each other in a circle within their room.
