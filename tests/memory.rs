@@ -12,9 +12,9 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::data::Batch;
 use webtune::device::{Compute, read};
-use webtune::eval::evaluate::upload;
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
+use webtune::models::TokenBatch;
 use webtune::models::classifier::HeadWeights;
 use webtune::models::decoder;
 use webtune::models::random::{random_checkpoint, random_language_model};
@@ -191,7 +191,7 @@ async fn measure_minilm(
     };
     let of_rows = (0..rows).map(|row| row % labels).collect::<Vec<_>>();
     let batch = TrainBatch {
-        inputs: Inputs::Tokens(upload(&batch, &compute.device)),
+        inputs: Inputs::Tokens(TokenBatch::upload(&batch, &compute.device)),
         target: Target::Labels(Box::new(upload_labels(&of_rows, &compute.device))),
         rows,
     };

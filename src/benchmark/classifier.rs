@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::data::Batch;
 use crate::device::{Compute, read};
-use crate::eval::evaluate::upload;
 use crate::formats::{Checkpoint, MemorySource};
+use crate::models::TokenBatch;
 use crate::models::classifier::HeadWeights;
 use crate::models::random::random_checkpoint;
 use crate::models::{Backbone, BackboneConfig, Classifier, Head, HeadKind, Inputs, Loader};
@@ -86,7 +86,7 @@ impl ClassifierBenchmark {
         let labels = (0..shape.batch).map(|row| row % LABELS).collect::<Vec<_>>();
         Ok(Self {
             batch: TrainBatch {
-                inputs: Inputs::Tokens(upload(&batch, &compute.device)),
+                inputs: Inputs::Tokens(TokenBatch::upload(&batch, &compute.device)),
                 target: Target::Labels(Box::new(upload_labels(&labels, &compute.device))),
                 rows: shape.batch,
             },

@@ -1,31 +1,16 @@
 //! Logits of encoded texts, and the vectors that heads read, batch by batch.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::Result;
 use crate::data::{Batch, length_sorted};
 use crate::device::read;
-use crate::models::bert::TokenBatch;
 use crate::models::classifier::{features, head_input};
-use crate::models::{Backbone, Classifier, HeadKind, Inputs};
+use crate::models::{Backbone, Classifier, HeadKind, Inputs, TokenBatch};
 use crate::text::Encoding;
 
 /// Rows per forward pass where nothing is kept for a backward pass.
 pub const EVALUATION_BATCH: usize = 32;
-
-/// Puts a padded batch on the device.
-pub fn upload(batch: &Batch, device: &Device) -> TokenBatch {
-    let shape = [batch.rows, batch.width];
-    let ints = |values: &[i32]| {
-        Tensor::<2, Int>::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
-    let mask = batch.mask.iter().map(|one| *one as f32).collect::<Vec<_>>();
-    TokenBatch {
-        ids: ints(&batch.ids),
-        types: ints(&batch.types),
-        mask: Tensor::from_data(TensorData::new(mask, shape), device),
-    }
-}
 
 /// Batches for scoring.
 ///
@@ -53,7 +38,7 @@ async fn vectors(
     let mut out = vec![Vec::new(); encodings.len()];
     for rows in scoring_batches(encodings)? {
         let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
-        let batch = upload(&Batch::pad(&picked, pad_id)?, &device);
+        let batch = TokenBatch::upload(&Batch::pad(&picked, pad_id)?, &device);
         let values = read(forward(batch)).await?;
         let columns = values.len() / rows.len();
         for (row, values) in rows.iter().zip(values.chunks(columns)) {
@@ -150,7 +135,7 @@ impl FeaturePass {
             .map(|row| &self.encodings[*row])
             .collect::<Vec<_>>();
         let padded = Batch::pad(&picked, pad_id)?;
-        let batch = upload(&padded, &encoder.device());
+        let batch = TokenBatch::upload(&padded, &encoder.device());
         let depth = self.tap.unwrap_or(0);
         let lower = encoder.lower(depth, &batch);
         let hidden = encoder.upper(depth, lower.clone(), batch.mask.clone());

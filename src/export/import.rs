@@ -66,7 +66,7 @@ pub async fn import(model: &Pretrained, files: Vec<ExportedFile>) -> Result<Tune
     let baselines = baselines(&files.tensors(BASELINE_HEADS).await?, map.len(), hidden)?;
     let mut encoder = model.encoder.clone();
     if matches!(method, Method::Lora(_) | Method::Prefix(_)) {
-        encoder.follow_modules_to_save(&modules_to_save(files.bytes(ADAPTER_CONFIG)?)?);
+        encoder.match_modules_to_save(&modules_to_save(files.bytes(ADAPTER_CONFIG)?)?);
     }
     let (classifier, trainable) = restore(&encoder, &method, head, &tensors, map.len())?;
     Ok(Tuned {

@@ -6,9 +6,8 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::files::{NamedValues, Tensors};
 use crate::device::read;
-use crate::models::decoder::DecoderFamily;
 use crate::models::load::transpose;
-use crate::models::names::{is_delta, is_prefix};
+use crate::models::names::{is_prefix, is_transposed};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::{replace, trained};
 use crate::peft::keys::{causal_key, other_key};
@@ -17,16 +16,6 @@ use crate::{Error, Result};
 
 /// PEFT's name of a whole prefix.
 const PROMPTS: &str = "prompt_embeddings";
-
-/// Whether a matrix is stored here as the transpose of what files hold.
-pub(super) fn is_transposed(model: &CausalLm, path: &str) -> bool {
-    let table = path.contains("embed_tokens.")
-        || path.contains("position_embeddings.")
-        || path.starts_with("lm_head.");
-    // GPT-2's own layers are stored as they are here
-    let conv1d = model.model.config.family == DecoderFamily::Gpt2 && !is_delta(path);
-    !table && !conv1d && !is_prefix(path)
-}
 
 /// The trained tensors as files hold them: PEFT's keys for an adapter, a checkpoint's names where the weights themselves train.
 ///
@@ -51,7 +40,7 @@ pub async fn trained_values(
             _ => causal_key(&name, trainable.has_delta(&tensor.path)),
         };
         let (shape, values) = match tensor.shape[..] {
-            [rows, columns] if is_transposed(model, &tensor.path) => {
+            [rows, columns] if is_transposed(&tensor.path, 2) => {
                 (vec![columns, rows], transpose(&values, rows, columns))
             }
             _ => (tensor.shape, values),
@@ -114,7 +103,7 @@ pub fn restore(
                     key = other;
                 }
                 let stored = match shape {
-                    [rows, columns] if is_transposed(&model, &tensor.path) => {
+                    [rows, columns] if is_transposed(&tensor.path, 2) => {
                         transpose(tensors.get(&key, &[*columns, *rows])?, *columns, *rows)
                     }
                     shape => tensors.get(&key, shape)?.to_vec(),

@@ -6,12 +6,11 @@ use burn::tensor::{FloatDType, Tensor};
 use serde_json::json;
 
 use super::files::{ExportedFile, file, json_file};
-use super::language::is_transposed;
 use super::merged::{MAX_SHARD_BYTES, MergedTensor, MergedWriter, Piece, Pieces, ShardPlan};
 use crate::device::read;
 use crate::formats::Float;
 use crate::models::load::transpose;
-use crate::models::names::{is_delta, is_prefix};
+use crate::models::names::{is_delta, is_prefix, is_transposed};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::trained;
 use crate::peft::merge::merged_weight;
@@ -62,7 +61,7 @@ impl MergedExport {
         let all = Trainable::of(network, |path| !is_delta(path) && !is_prefix(path));
         for tensor in trained(network, &all) {
             let shape = match tensor.shape[..] {
-                [rows, columns] if is_transposed(network, &tensor.path) => vec![columns, rows],
+                [rows, columns] if is_transposed(&tensor.path, 2) => vec![columns, rows],
                 _ => tensor.shape,
             };
             let name = network.module_name(&tensor.path);
@@ -152,7 +151,7 @@ fn small_files(model: &LanguageModel) -> Result<Vec<ExportedFile>> {
 async fn merged_values(network: &CausalLm, path: &str) -> Result<Vec<f32>> {
     if let Some(module) = path.strip_suffix(".weight") {
         let name = network.module_name(module);
-        let transposed = is_transposed(network, path);
+        let transposed = is_transposed(path, 2);
         let mut network = network.clone();
         if let Some((_, linear)) = network.linears_mut().into_iter().find(|(n, _)| *n == name) {
             let [rows, columns] = linear.shape();

@@ -1,4 +1,4 @@
-//! Enters: tensors. Leaves: tensors. One idea of maths a file; no model knows another, no method is named here.
+//! The maths of networks, one idea a file. No model and no method is named here.
 
 pub mod activation;
 pub mod attention;
@@ -9,6 +9,7 @@ pub mod linear;
 pub mod lora;
 pub mod mixout;
 pub mod norm;
+pub mod pooling;
 pub mod prefix;
 pub mod rotary;
 pub mod storage;
@@ -25,6 +26,7 @@ pub use linear::Linear;
 pub use lora::Lora;
 pub use mixout::Mixout;
 pub use norm::{LayerNorm, RmsNorm};
+pub use pooling::{last_token, masked_mean, normalize};
 pub use prefix::Prefix;
 pub use rotary::{Rotary, inverse_frequencies};
 pub use storage::Storage;

@@ -1,4 +1,4 @@
-//! Enters: token ids, types and mask. Leaves: one vector per token, whichever family the network below a classifier belongs to.
+//! The network below a classifier, whichever family it belongs to: token ids, types and mask in, one vector per token out.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::backbone_config::{Architecture, BackboneConfig};
-use super::bert::{Bert, TokenBatch};
+use super::batch::TokenBatch;
+use super::bert::Bert;
 use super::decoder::Decoder;
-use super::decoder_classify::last_token;
 use super::family::Family;
 use super::load::Loader;
 use super::modernbert::Modernbert;
 use crate::Result;
 use crate::formats::Source;
-use crate::layers::Linear;
+use crate::layers::{Linear, last_token};
 
-/// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what stands before each token.
+/// A stack of transformer layers: an encoder's see a text in both directions, a decoder's what comes before each token.
 #[derive(Module, Debug)]
 pub enum Backbone {
     /// BERT, RoBERTa or DistilBERT.
@@ -27,8 +27,8 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    /// Reads the encoder, one tensor at a time, and what a `cls` head has below its last layer: BERT's pooler where there is one, or
-    /// the head's hidden layer, which starts fresh where there is none.
+    /// Reads the encoder, one tensor at a time, and what a `cls` head has below its last layer: BERT's pooler if there is one, or
+    /// the head's hidden layer, which starts fresh if there is none.
     ///
     /// # Errors
     /// Missing tensors, wrong shapes or types, values that are not finite, failed reads.
@@ -70,7 +70,7 @@ impl Backbone {
         }
     }
 
-    /// Some of the layers alone. `x`: what enters the first of them, `mask`: `[batch, tokens]`. Returns what enters the layer behind them,
+    /// Some of the layers alone. `x`: what enters the first of them, `mask`: `[batch, tokens]`. Returns what enters the layer after them,
     /// `[batch, tokens, hidden]`.
     pub fn layers(&self, layers: Range<usize>, x: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
         match self {
@@ -119,8 +119,8 @@ impl Backbone {
         }
     }
 
-    /// Trains the head's hidden layer where PEFT would with these `modules_to_save`, and keeps it frozen otherwise.
-    pub fn follow_modules_to_save(&mut self, modules: &[String]) {
+    /// Trains the head's hidden layer where PEFT would with these `modules_to_save`, and else keeps it frozen.
+    pub fn match_modules_to_save(&mut self, modules: &[String]) {
         let Some(hidden) = self.family().hidden_layer() else {
             return;
         };

@@ -1,44 +1,24 @@
-//! Enters: token ids, types and mask. Leaves: one vector per token (Devlin et al. 2019; transformers' `BertModel`).
-//! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`. RoBERTa and DistilBERT are the same network: their
-//! own files say where they differ.
+//! BERT: token ids, types and mask in, one vector per token out (Devlin et al. 2019; transformers' `BertModel`). Field names are the
+//! checkpoint's; what Rust cannot spell is mapped in `names`. RoBERTa and DistilBERT are the same network: their own files say where they
+//! differ.
 
 use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use super::backbone_config::{Architecture, BackboneConfig};
+use super::backbone_config::{Architecture, BackboneConfig, BertSettings};
+use super::batch::TokenBatch;
 use super::family::Family;
 use super::fields::Fields;
 use super::load::Loader;
+use super::names::backbone_name;
 use super::pooler::Pooler;
 use crate::Result;
 use crate::formats::Source;
 use crate::layers::{
     Activation, Bottleneck, Dropout, Embedding, LayerNorm, Linear, Prefix, attend, padding_bias,
 };
-
-/// A padded batch on the device.
-#[derive(Debug, Clone)]
-pub struct TokenBatch {
-    /// `[batch, tokens]`
-    pub ids: Tensor<2, Int>,
-    /// `[batch, tokens]`
-    pub types: Tensor<2, Int>,
-    /// 1 for tokens, 0 for padding; `[batch, tokens]`
-    pub mask: Tensor<2>,
-}
-
-/// What BERT's relatives differ in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BertSettings {
-    /// Rows of the position table.
-    pub positions: usize,
-    /// RoBERTa's padding id: padding has it as its position, and texts count from behind it.
-    pub position_padding: Option<usize>,
-    /// Rows of the segment table, where there is one.
-    pub token_types: Option<usize>,
-}
 
 /// Words, positions and segments, summed and normalised.
 #[derive(Module, Debug)]
@@ -236,12 +216,12 @@ impl Bert {
         let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
         match &self.pooler {
             Some(pooler) => pooler.forward(first),
-            // a cls head is only built beside a pooler
+            // a cls head is only built if there is a pooler
             None => first,
         }
     }
 
-    /// Virtual tokens before each text. Real tokens take the positions behind them, as PEFT's prefix tuning has it.
+    /// Virtual tokens before each text. Real tokens take the positions after them, as PEFT's prefix tuning has it.
     pub fn prefix_tokens(&self) -> usize {
         let first = self.encoder.layer.first();
         first
@@ -262,13 +242,14 @@ impl Bert {
         }
     }
 
-    /// The two sublayer outputs of every layer with the names of their linear layers' places, bottom to top.
+    /// The two sublayer outputs of every layer with their names, bottom to top.
     pub fn outputs_mut(&mut self) -> Vec<(String, &mut Output)> {
         let family = self.family;
         let layers = self.encoder.layer.iter_mut().enumerate();
         layers
             .flat_map(|(index, layer)| {
-                let at = |name: &str| family.name(&format!("encoder.layer.{index}.{name}"));
+                let at =
+                    |name: &str| backbone_name(&format!("encoder.layer.{index}.{name}"), family);
                 [
                     (at("attention.output"), &mut layer.attention.output),
                     (at("output"), &mut layer.output),
@@ -306,7 +287,7 @@ impl Bert {
         };
         let mut layer = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
-            let at = |name: &str| family.name(&format!("encoder.layer.{index}.{name}"));
+            let at = |name: &str| backbone_name(&format!("encoder.layer.{index}.{name}"), family);
             layer.push(Layer {
                 attention: Attention {
                     self_attention: SelfAttention {
@@ -367,11 +348,11 @@ impl Bert {
                 ("intermediate.dense", &mut layer.intermediate.dense),
                 ("output.dense", &mut layer.output.dense),
             ] {
-                let name = self.family.name(&format!("encoder.layer.{index}.{name}"));
+                let name = backbone_name(&format!("encoder.layer.{index}.{name}"), self.family);
                 linears.push((name, linear));
             }
         }
-        // where it is part of the head, it trains whole or not at all
+        // as a part of the head it trains whole or not at all
         if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler) {
             linears.push(("pooler.dense".into(), &mut pooler.dense));
         }

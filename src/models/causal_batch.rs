@@ -1,10 +1,11 @@
-//! Enters: padded rows of ids with their targets. Leaves: what a language model's step needs of them, on the device.
+//! Padded rows of texts with their targets on the device, as a language model learns from them.
 
 use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::decoder::Layout;
+use super::decoder_context::Layout;
+use crate::data::SequenceBatch;
 
 /// Bytes that one chunk's logits may take, of which there are about four at once.
 const LOGITS_BYTES: usize = 32 << 20;
@@ -15,7 +16,7 @@ pub struct CausalBatch {
     /// `[rows, width]`
     pub ids: Tensor<2, Int>,
     pub layout: Layout,
-    /// Where a token stands that is followed by a target: `row * width + token`.
+    /// The places of tokens that a target follows: `row * width + token`.
     pub positions: Vec<i32>,
     /// The targets, one for each of `positions`.
     pub labels: Vec<i32>,
@@ -49,6 +50,23 @@ impl CausalBatch {
     pub fn with_chunk(mut self, positions: usize) -> Self {
         self.chunk = Some(positions);
         self
+    }
+
+    /// Puts padded rows on the device.
+    pub fn upload(batch: SequenceBatch, device: &Device) -> Self {
+        let plain = Layout::plain(batch.rows, batch.width);
+        // rows of one text each need neither positions nor segments
+        let layout = if batch.segments.iter().any(|segment| *segment > 0) {
+            let positions = batch.positions.iter().map(|position| *position as u32);
+            Layout {
+                positions: Some(positions.collect()),
+                segments: Some(batch.segments),
+                ..plain
+            }
+        } else {
+            plain
+        };
+        Self::new(batch.ids, &batch.targets, layout, device)
     }
 
     /// Number of targets.

@@ -1,103 +1,23 @@
-//! Enters: token ids. Leaves: one vector per token that has seen only the tokens before it. What all language models share; their
-//! layers and configurations are in a file per family.
+//! A language model without its head: token ids in, one vector per token out, which has seen only the tokens before it. All families share
+//! this; their layers and configurations are in a file each.
+
+use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::batch::TokenBatch;
+use super::decoder_config::LayerKind;
 use super::gpt2::Gpt2Layer;
-use super::llama::LlamaLayer;
-use super::rope::Rope;
-use crate::layers::{
-    Activation, Embedding, LayerNorm, Linear, MASKED, Prefix, RmsNorm, Rotary, WordTable,
-};
+use super::llama::{self, LlamaLayer};
+use super::load::Loader;
+use crate::Result;
+use crate::formats::Source;
+use crate::layers::{Embedding, LayerNorm, Linear, MASKED, Prefix, RmsNorm, Rotary, WordTable};
 
-/// Which file of this folder reads the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecoderFamily {
-    Llama,
-    Qwen2,
-    Qwen3,
-    Gemma3,
-    Gpt2,
-}
-
-impl DecoderFamily {
-    pub const ALL: [Self; 5] = [
-        Self::Llama,
-        Self::Qwen2,
-        Self::Qwen3,
-        Self::Gemma3,
-        Self::Gpt2,
-    ];
-
-    /// transformers' `model_type`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-            Self::Gemma3 => "gemma3_text",
-            Self::Gpt2 => "gpt2",
-        }
-    }
-}
-
-/// What a layer of a model may look at and how it turns positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LayerKind {
-    /// The number of tokens that a token sees, itself included; all before it without.
-    pub window: Option<usize>,
-    /// Index into [`DecoderConfig::ropes`].
-    pub rope: usize,
-}
-
-/// A language model's configuration, whatever its family calls it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DecoderConfig {
-    pub family: DecoderFamily,
-    /// Rows of the word table.
-    pub vocab_size: usize,
-    /// Width of every position's vector.
-    pub hidden_size: usize,
-    /// Width between the feed-forward layers.
-    pub intermediate_size: usize,
-    pub num_attention_heads: usize,
-    /// Heads with keys and values of their own; divides `num_attention_heads`.
-    pub num_key_value_heads: usize,
-    /// Width of a head.
-    pub head_dim: usize,
-    /// Positions that the model knows.
-    pub max_position_embeddings: usize,
-    /// Added to the variance in norms.
-    pub norm_eps: f64,
-    /// Added to the weights of norms.
-    pub norm_offset: f64,
-    /// Whether words and logits share a table.
-    pub tie_word_embeddings: bool,
-    pub activation: Activation,
-    /// Of query, key and value.
-    pub qkv_bias: bool,
-    /// Of the attention's output.
-    pub output_bias: bool,
-    /// Of the feed-forward layers.
-    pub mlp_bias: bool,
-    /// Whether each head's queries and keys are normalised.
-    pub qk_norm: bool,
-    /// Whether a sublayer's output is normalised before it is added.
-    pub post_norms: bool,
-    /// What scores are multiplied by.
-    pub attention_scale: f64,
-    /// What embeddings are multiplied by.
-    pub embedding_scale: f64,
-    /// One a layer.
-    pub layers: Vec<LayerKind>,
-    /// Empty for learned positions.
-    pub ropes: Vec<Rope>,
-    /// Standard deviation of fresh weights.
-    pub initializer_range: f64,
-    /// Any of them ends a text.
-    pub eos_token_ids: Vec<u32>,
-}
+pub use super::decoder_config::DecoderConfig;
+pub use super::decoder_context::{Cache, Context, KeyValue, LayerContext, Layout};
+pub use super::family::DecoderFamily;
 
 /// The norm of any family.
 #[derive(Module, Debug)]
@@ -127,88 +47,6 @@ pub enum Layer {
     Gpt2(Gpt2Layer),
 }
 
-/// Keys and values of the tokens that a layer has seen, rotated: `[batch, key heads, tokens, width]` each.
-#[derive(Debug, Clone)]
-pub struct KeyValue {
-    pub key: Tensor<4>,
-    pub value: Tensor<4>,
-}
-
-/// One a layer; empty at the start of a text.
-pub type Cache = Vec<Option<KeyValue>>;
-
-/// Where a batch's tokens stand.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    pub rows: usize,
-    /// Tokens a row.
-    pub width: usize,
-    /// Of each token, row after row; none where every row counts from `past`.
-    pub positions: Option<Vec<u32>>,
-    /// The text that each token of a packed row belongs to; tokens see only their own text.
-    pub segments: Option<Vec<i32>>,
-    /// Tokens that a cache already holds.
-    pub past: usize,
-}
-
-impl Layout {
-    /// Rows of one text each, padded on the right.
-    pub fn plain(rows: usize, width: usize) -> Self {
-        Self {
-            rows,
-            width,
-            positions: None,
-            segments: None,
-            past: 0,
-        }
-    }
-}
-
-/// What the layers of one forward pass share.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// One a rope of the configuration.
-    pub rotaries: Vec<Rotary>,
-    /// By window: added to the scores; broadcasts to `[batch, heads, tokens, keys]`.
-    biases: Vec<(Option<usize>, Tensor<4>)>,
-    /// For learned positions, `[batch, tokens]`.
-    positions: Option<Box<Tensor<2, Int>>>,
-}
-
-/// How one layer takes part in a forward pass.
-pub struct LayerContext<'a> {
-    pub rotary: Option<&'a Rotary>,
-    pub bias: Tensor<4>,
-    pub cache: Option<&'a mut Option<KeyValue>>,
-}
-
-impl LayerContext<'_> {
-    /// The keys and values of this pass behind those of the prefix and of the cache, which then holds them too.
-    pub fn remember(
-        &mut self,
-        key: Tensor<4>,
-        value: Tensor<4>,
-        prefix: Option<&Prefix>,
-    ) -> (Tensor<4>, Tensor<4>) {
-        let before = self.cache.as_ref().and_then(|cache| cache.as_ref());
-        let (key, value) = match (before, prefix) {
-            (Some(before), _) => (
-                Tensor::cat(vec![before.key.clone(), key], 2),
-                Tensor::cat(vec![before.value.clone(), value], 2),
-            ),
-            (None, Some(prefix)) => prefix.prepend_heads(key, value),
-            (None, None) => (key, value),
-        };
-        if let Some(cache) = &mut self.cache {
-            **cache = Some(KeyValue {
-                key: key.clone(),
-                value: value.clone(),
-            });
-        }
-        (key, value)
-    }
-}
-
 /// A language model without its head.
 #[derive(Module, Debug)]
 pub struct Decoder {
@@ -222,18 +60,63 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// Reads the layers, one tensor at a time. `loader` knows how frozen weights are stored.
+    ///
+    /// # Errors
+    /// Missing tensors, wrong shapes or types, values that are not finite, failed reads, a weight that cannot be stored as asked.
+    pub async fn load<S: Source>(config: &DecoderConfig, loader: &Loader<'_, S>) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let (words, positions, norm) = match config.family {
+            DecoderFamily::Gpt2 => ("wte", Some("wpe"), "ln_f"),
+            _ => ("embed_tokens", None, "norm"),
+        };
+        let embed_tokens = loader
+            .table(&format!("{words}.weight"), config.vocab_size, hidden)
+            .await?;
+        let position_embeddings = match positions {
+            Some(name) => Some(
+                loader
+                    .embedding(name, config.max_position_embeddings, hidden)
+                    .await?,
+            ),
+            None => None,
+        };
+        let mut layers = Vec::with_capacity(config.layers.len());
+        for index in 0..config.layers.len() {
+            layers.push(match config.family {
+                DecoderFamily::Gpt2 => {
+                    Layer::Gpt2(Gpt2Layer::load(config, loader, &format!("h.{index}")).await?)
+                }
+                _ => Layer::Llama(
+                    LlamaLayer::load(config, loader, &format!("layers.{index}")).await?,
+                ),
+            });
+        }
+        let norm = match config.family {
+            DecoderFamily::Gpt2 => Norm::Layer(loader.norm(norm, hidden, config.norm_eps).await?),
+            _ => Norm::Rms(llama::load_norm(config, loader, norm, hidden).await?),
+        };
+        Ok(Self {
+            embed_tokens,
+            position_embeddings,
+            layers,
+            norm,
+            config: config.clone(),
+        })
+    }
+
     /// Where its weights are.
     pub fn device(&self) -> Device {
         self.embed_tokens.parts[0].val().device()
     }
 
-    /// Virtual tokens before each text. Real tokens take the positions behind them, as PEFT's prefix tuning has it.
+    /// Virtual tokens before each text. Real tokens take the positions after them, as PEFT's prefix tuning has it.
     pub fn prefix_tokens(&self) -> usize {
         let prefix = self.layers.first().and_then(Layer::prefix);
         prefix.map_or(0, Prefix::tokens)
     }
 
-    /// What the layers share for a batch that stands so.
+    /// What the layers share for a batch of that layout.
     pub fn context(&self, layout: &Layout) -> Context {
         let device = self.device();
         let prefix = self.prefix_tokens();
@@ -344,6 +227,44 @@ impl Decoder {
         }
         self.norm.forward(x)
     }
+
+    /// As [`super::Backbone::lower`].
+    pub fn lower(&self, depth: usize, batch: &TokenBatch) -> Tensor<3> {
+        let [rows, width] = batch.ids.dims();
+        let context = self.context(&Layout::plain(rows, width));
+        let x = self.embed(batch.ids.clone(), &context);
+        self.run(0..depth, x)
+    }
+
+    /// As [`super::Backbone::upper`]. No mask is needed: texts are padded on the right, where no token looks.
+    pub fn upper(&self, depth: usize, x: Tensor<3>) -> Tensor<3> {
+        let x = self.run(depth..self.layers.len(), x);
+        self.norm.forward(x)
+    }
+
+    /// As [`super::Backbone::layers`].
+    pub fn run(&self, layers: Range<usize>, mut x: Tensor<3>) -> Tensor<3> {
+        let [rows, width, _] = x.dims();
+        let context = self.context(&Layout::plain(rows, width));
+        for index in layers {
+            x = self.layer(index, x, &context, None);
+        }
+        x
+    }
+
+    /// Every linear layer with its checkpoint name, the family's prefix left out.
+    pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
+        let layers = match self.config.family {
+            DecoderFamily::Gpt2 => "h",
+            _ => "layers",
+        };
+        let each = self.layers.iter_mut().enumerate();
+        each.flat_map(|(index, layer)| {
+            let linears = layer.linears_mut().into_iter();
+            linears.map(move |(name, linear)| (format!("{layers}.{index}.{name}"), linear))
+        })
+        .collect()
+    }
 }
 
 impl Layer {
@@ -372,7 +293,7 @@ impl Layer {
     }
 }
 
-/// 0 where a token may look and a large negative number where it may not, `[1 or batch, 1, tokens, prefix + past + tokens]`.
+/// 0 if a token may look there and a large negative number if it may not, `[1 or batch, 1, tokens, prefix + past + tokens]`.
 fn bias(layout: &Layout, prefix: usize, window: Option<usize>, device: &Device) -> Tensor<4> {
     let (tokens, past) = (layout.width, layout.past);
     let keys = prefix + past + tokens;

@@ -1,33 +1,12 @@
-//! Enters: config.json of a DistilBERT model. Leaves: its configuration and names (Sanh et al. 2019; transformers' `DistilBertModel`).
+//! DistilBERT's configuration (Sanh et al. 2019; transformers' `DistilBertModel`).
 //!
 //! The network is [`super::bert`]'s without segments and under other names. The head has a hidden layer of its own, `pre_classifier`
 //! with ReLU, in place of BERT's pooler.
 
-use super::backbone_config::{Architecture, BackboneConfig};
-use super::bert::BertSettings;
+use super::backbone_config::{Architecture, BackboneConfig, BertSettings};
 use super::family::Family;
 use super::fields::Fields;
 use crate::Result;
-
-/// The head's ReLU layer.
-pub const HIDDEN_LAYER: &str = "pre_classifier";
-/// Every linear layer of a transformer layer.
-pub const TARGETS: &[&str] = &["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"];
-/// BERT's names and DistilBERT's, applied one after the other. The bottlenecks' names are AdapterHub's.
-pub const NAMES: &[(&str, &str)] = &[
-    ("encoder.layer.", "transformer.layer."),
-    (".attention.self.query", ".attention.q_lin"),
-    (".attention.self.key", ".attention.k_lin"),
-    (".attention.self.value", ".attention.v_lin"),
-    (".attention.output.dense", ".attention.out_lin"),
-    (".attention.output.LayerNorm", ".sa_layer_norm"),
-    (".attention.output.adapter.", ".attention_adapters.adapter."),
-    (".intermediate.dense", ".ffn.lin1"),
-    (".output.dense", ".ffn.lin2"),
-    (".output.LayerNorm", ".output_layer_norm"),
-    (".output.adapter.", ".output_adapters.adapter."),
-    ("pooler.dense", HIDDEN_LAYER),
-];
 
 /// Reads `config.json`; defaults are transformers' `DistilBertConfig`.
 ///

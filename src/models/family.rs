@@ -1,7 +1,6 @@
-//! Enters: config.json's `model_type`. Leaves: the words by which Hugging Face's files and classes call that family's parts.
+//! The families of models, and the words by which Hugging Face's files and classes call them. Names of single tensors are in `names`.
 
-use super::decoder_names::decoder_name;
-use super::{HeadKind, decoder, distilbert, modernbert, roberta};
+use super::head::HeadKind;
 
 /// A family of classifiers. BERT, RoBERTa and DistilBERT share one network and differ in what this names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +10,79 @@ pub enum Family {
     Distilbert,
     Modernbert,
     /// A language model's layers, whose last token is classified.
-    Decoder(decoder::DecoderFamily),
+    Decoder(DecoderFamily),
+}
+
+/// A family of language models, each with a file of its own that reads its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecoderFamily {
+    Llama,
+    Qwen2,
+    Qwen3,
+    Gemma3,
+    Gpt2,
+}
+
+impl DecoderFamily {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Llama,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Gemma3,
+        Self::Gpt2,
+    ];
+
+    /// transformers' `model_type`.
+    pub fn model_type(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Gemma3 => "gemma3_text",
+            Self::Gpt2 => "gpt2",
+        }
+    }
+
+    /// How transformers' classes of it begin.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Llama => "Llama",
+            Self::Qwen2 => "Qwen2",
+            Self::Qwen3 => "Qwen3",
+            Self::Gemma3 => "Gemma3Text",
+            Self::Gpt2 => "GPT2",
+        }
+    }
+
+    /// What comes before a decoder's names in the file of a model with a head.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "transformer.",
+            _ => "model.",
+        }
+    }
+
+    /// Whether its layers store weights as `[in, out]`: GPT-2's `Conv1D`, which PEFT calls `fan_in_fan_out`.
+    pub fn is_conv1d(self) -> bool {
+        self == Self::Gpt2
+    }
+
+    /// The linear layers that LoRA changes if nothing else is asked for: all of a layer.
+    pub fn default_targets(self) -> &'static [&'static str] {
+        match self {
+            Self::Gpt2 => &["c_attn", "c_proj", "c_fc"],
+            _ => &[
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ],
+        }
+    }
 }
 
 /// Every linear layer of a BERT layer, but not the pooler, which a `mean` head does not read. At rank 4 that trains 0.7% of
@@ -35,7 +106,7 @@ impl Family {
 
     /// The family of that word in config.json.
     pub fn from_model_type(word: &str) -> Option<Self> {
-        let decoders = decoder::DecoderFamily::ALL.map(Self::Decoder);
+        let decoders = DecoderFamily::ALL.map(Self::Decoder);
         let mut all = Self::ENCODERS.into_iter().chain(decoders);
         all.find(|family| family.model_type() == word)
     }
@@ -47,7 +118,7 @@ impl Family {
             Self::Roberta => "roberta",
             Self::Distilbert => "distilbert",
             Self::Modernbert => "modernbert",
-            Self::Decoder(decoder) => decoder.word(),
+            Self::Decoder(decoder) => decoder.model_type(),
         }
     }
 
@@ -66,7 +137,7 @@ impl Family {
         }
     }
 
-    /// What stands before the encoder's names in the file of a model with a head.
+    /// What comes before the encoder's names in the file of a model with a head.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Bert => "bert.",
@@ -77,30 +148,30 @@ impl Family {
         }
     }
 
-    /// The layers that LoRA changes where nothing else is asked for: every linear layer of a transformer layer, as measured on BERT.
+    /// The layers that LoRA changes if nothing else is asked for: every linear layer of a transformer layer, as measured on BERT.
     pub fn default_targets(self) -> &'static [&'static str] {
         match self {
             Self::Bert | Self::Roberta => BERT_TARGETS,
-            Self::Distilbert => distilbert::TARGETS,
-            Self::Modernbert => modernbert::TARGETS,
+            Self::Distilbert => &["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"],
+            Self::Modernbert => &["Wqkv", "Wo", "Wi"],
             Self::Decoder(decoder) => decoder.default_targets(),
         }
     }
 
-    /// What the files call the classification head's hidden layer. `None` where that layer is the encoder's own pooler, or there is none.
+    /// What the files call the classification head's hidden layer. `None` if that layer is the encoder's own pooler, or there is none.
     pub fn hidden_layer(self) -> Option<&'static str> {
         match self {
             Self::Bert | Self::Decoder(_) => None,
-            Self::Roberta => Some(roberta::HIDDEN_LAYER),
-            Self::Distilbert => Some(distilbert::HIDDEN_LAYER),
-            Self::Modernbert => Some(modernbert::HIDDEN_LAYER),
+            Self::Roberta => Some("classifier.dense"),
+            Self::Distilbert => Some("pre_classifier"),
+            Self::Modernbert => Some("head"),
         }
     }
 
     /// What the files call the classification head's last layer.
     pub fn last_layer(self) -> &'static str {
         match self {
-            Self::Roberta => roberta::LAST_LAYER,
+            Self::Roberta => "classifier.out_proj",
             Self::Decoder(_) => "score",
             _ => "classifier",
         }
@@ -126,106 +197,5 @@ impl Family {
     pub fn saves_hidden_layer(self) -> bool {
         self.hidden_layer()
             .is_some_and(|name| name.ends_with("classifier") || name.starts_with("classifier."))
-    }
-
-    /// The checkpoint's name of a module of the encoder, without [`Self::prefix`]. `name` is BERT's own where the network is BERT's,
-    /// `encoder.layer.0.attention.self.query`, and the Rust modules' path otherwise.
-    pub fn name(self, name: &str) -> String {
-        let table: &[(&str, &str)] = match self {
-            Self::Bert => &[],
-            Self::Roberta => roberta::NAMES,
-            Self::Distilbert => distilbert::NAMES,
-            Self::Modernbert => modernbert::NAMES,
-            Self::Decoder(decoder) => return decoder_name(name, decoder),
-        };
-        table
-            .iter()
-            .fold(name.to_string(), |name, (from, to)| name.replace(from, to))
-    }
-
-    /// A checkpoint's name behind [`Self::prefix`], which the head's own layers do not have.
-    pub fn with_prefix(self, name: &str) -> String {
-        match self.hidden_layer() {
-            Some(hidden) if name.starts_with(hidden) => name.into(),
-            _ => format!("{}{name}", self.prefix()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_family_has_its_own_names() {
-        let query = "encoder.layer.1.attention.self.query.weight";
-        for (family, name, expected) in [
-            (
-                Family::Bert,
-                query,
-                "bert.encoder.layer.1.attention.self.query.weight",
-            ),
-            (Family::Bert, "pooler.dense.bias", "bert.pooler.dense.bias"),
-            (
-                Family::Roberta,
-                query,
-                "roberta.encoder.layer.1.attention.self.query.weight",
-            ),
-            (
-                Family::Roberta,
-                "pooler.dense.bias",
-                "classifier.dense.bias",
-            ),
-            (
-                Family::Distilbert,
-                query,
-                "distilbert.transformer.layer.1.attention.q_lin.weight",
-            ),
-            (
-                Family::Distilbert,
-                "encoder.layer.0.attention.output.LayerNorm.bias",
-                "distilbert.transformer.layer.0.sa_layer_norm.bias",
-            ),
-            (
-                Family::Distilbert,
-                "encoder.layer.0.output.dense.bias",
-                "distilbert.transformer.layer.0.ffn.lin2.bias",
-            ),
-            (
-                Family::Distilbert,
-                "pooler.dense.bias",
-                "pre_classifier.bias",
-            ),
-            (
-                Family::Modernbert,
-                "layers.0.attn.wqkv.weight",
-                "model.layers.0.attn.Wqkv.weight",
-            ),
-            (Family::Modernbert, "pooler.norm.weight", "head.norm.weight"),
-            (
-                Family::Decoder(decoder::DecoderFamily::Gemma3),
-                "layers.1.Llama.self_attn.q_norm.weight",
-                "model.layers.1.self_attn.q_norm.weight",
-            ),
-            (
-                Family::Decoder(decoder::DecoderFamily::Qwen2),
-                "embed_tokens.parts.2",
-                "model.embed_tokens.weight",
-            ),
-            (
-                Family::Decoder(decoder::DecoderFamily::Gpt2),
-                "layers.1.Gpt2.attn.c_attn.bias",
-                "transformer.h.1.attn.c_attn.bias",
-            ),
-            (
-                Family::Decoder(decoder::DecoderFamily::Gpt2),
-                "norm.Layer.weight",
-                "transformer.ln_f.weight",
-            ),
-        ] {
-            assert_eq!(family.with_prefix(&family.name(name)), expected);
-        }
-        let saved = Family::ENCODERS.map(Family::saves_hidden_layer);
-        assert_eq!(saved, [false, true, true, false]);
     }
 }

@@ -1,8 +1,11 @@
-//! Enters: a config.json. Leaves: its numbers and words, each checked, with an error that names the field.
+//! The fields of a config.json, each checked when it is read, with an error that names it.
 
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
+
+/// More layers than any known model has; it keeps the products of sizes below 2^64.
+pub(super) const MAX_LAYERS: usize = 1000;
 
 /// The fields of one configuration.
 #[derive(Debug, Clone)]
@@ -36,7 +39,7 @@ impl Fields {
     /// The object in a field.
     ///
     /// # Errors
-    /// [`Error::UnsupportedModel`] where it is something else.
+    /// [`Error::UnsupportedModel`] if it is something else.
     pub fn object(&self, name: &str) -> Result<Option<Self>> {
         match self.get(name) {
             None => Ok(None),
@@ -52,9 +55,7 @@ impl Fields {
             None => Ok(None),
             Some(value) => match value.as_f64() {
                 Some(number) => Ok(Some(number)),
-                None => Err(Error::unsupported(format!(
-                    "{name} is {value}, expected a number"
-                ))),
+                None => Err(Error::unsupported(format!("{name} is {value}, expected a number"))),
             },
         }
     }
@@ -62,7 +63,7 @@ impl Fields {
     /// A size: a whole number from 1 to 2^24.
     ///
     /// # Errors
-    /// [`Error::UnsupportedModel`] where it is something else, or missing without a default.
+    /// [`Error::UnsupportedModel`] if it is something else, or missing without a default.
     pub fn size(&self, name: &str, default: Option<usize>) -> Result<usize> {
         match (self.number(name)?, default) {
             (None, Some(default)) => Ok(default),
@@ -79,7 +80,7 @@ impl Fields {
     /// A positive number.
     ///
     /// # Errors
-    /// [`Error::UnsupportedModel`] where it is something else.
+    /// [`Error::UnsupportedModel`] if it is something else.
     pub fn positive(&self, name: &str, default: f64) -> Result<f64> {
         match self.number(name)?.unwrap_or(default) {
             value if value > 0.0 && value.is_finite() => Ok(value),
@@ -92,7 +93,7 @@ impl Fields {
     /// A switch.
     ///
     /// # Errors
-    /// [`Error::UnsupportedModel`] where it is something else.
+    /// [`Error::UnsupportedModel`] if it is something else.
     pub fn switch(&self, name: &str, default: bool) -> Result<bool> {
         match self.get(name) {
             None => Ok(default),
@@ -103,25 +104,22 @@ impl Fields {
         }
     }
 
-    /// A list of words, where the field is there.
+    /// A list of words, if the field is there.
     pub fn words(&self, name: &str) -> Result<Option<Vec<String>>> {
         match self.get(name) {
             None => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| {
-                    Error::unsupported(format!("{name} is {value}, expected a list of words"))
-                }),
+                .map_err(|_| Error::unsupported(format!("{name} is {value}, expected a list of words"))),
         }
     }
 
-    /// Token ids: a number or a list of them; none where the field is absent.
+    /// Token ids: a number or a list of them; none if the field is absent.
     ///
     /// # Errors
-    /// [`Error::UnsupportedModel`] where it is something else.
+    /// [`Error::UnsupportedModel`] if it is something else.
     pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
-        let bad =
-            |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
+        let bad = |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
         match self.get(name) {
             None => Ok(Vec::new()),
             Some(value @ Value::Array(_)) => {
@@ -140,13 +138,14 @@ impl Fields {
     pub fn only(&self, name: &str, known: &[Value]) -> Result<()> {
         match self.get(name) {
             Some(value) if !known.contains(value) => {
-                let known = known.iter().map(Value::to_string).collect::<Vec<_>>();
+                let words = known.iter().map(Value::to_string).collect::<Vec<_>>();
+                let supported = if words.is_empty() {
+                    "only a model without it".to_string()
+                } else {
+                    words.join(" or ")
+                };
                 Err(Error::unsupported(format!(
-                    "{name} is {value}; supported is {}",
-                    match known.is_empty() {
-                        true => "only a model without it".to_string(),
-                        false => known.join(" or "),
-                    }
+                    "{name} is {value}; supported is {supported}"
                 )))
             }
             _ => Ok(()),

@@ -1,9 +1,10 @@
-//! Enters: config.json of a Gemma 3 text model. Leaves: a Llama's configuration with four norms a layer whose weights are distances from 1,
+//! Gemma 3's configuration: a Llama's with four norms a layer whose weights are distances from 1,
 //! normalised queries and keys, scaled embeddings, and windows in most layers (transformers' `Gemma3TextModel`).
 
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, DecoderFamily, LayerKind};
+use super::decoder_config::{DecoderConfig, LayerKind};
+use super::family::DecoderFamily;
 use super::fields::Fields;
 use super::llama::{shared, sliding_layers};
 use super::rope::Rope;
@@ -21,7 +22,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     fields.only("use_bidirectional_attention", &[json!(false)])?;
     let mut config = shared(fields, DecoderFamily::Gemma3, 1e-6)?;
     config.head_dim = fields.size("head_dim", Some(256))?;
-    // this family ties unless told otherwise
+    // this family ties unless the file says otherwise
     config.tie_word_embeddings = fields.switch("tie_word_embeddings", true)?;
     config.norm_offset = 1.0;
     config.activation = Activation::TanhGelu;

@@ -1,13 +1,17 @@
-//! Enters: activations, and config.json of a GPT-2. Leaves: one layer's output (Radford et al. 2019; transformers' `GPT2Model`).
+//! GPT-2's layer and configuration (Radford et al. 2019; transformers' `GPT2Model`).
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
-use super::fields::Fields;
-use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
+use super::decoder_config::{DecoderConfig, LayerKind};
+use super::decoder_context::LayerContext;
+use super::family::DecoderFamily;
+use super::fields::{Fields, MAX_LAYERS};
+use super::load::Loader;
 use crate::{Error, Result};
+use crate::formats::Source;
+use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
 
 /// Attention with query, key and value in one layer.
 #[derive(Module, Debug)]
@@ -55,6 +59,42 @@ impl Attention {
 }
 
 impl Gpt2Layer {
+    /// Reads the layer whose names begin with `at`.
+    ///
+    /// # Errors
+    /// As [`super::decoder::Decoder::load`].
+    pub async fn load<S: Source>(
+        config: &DecoderConfig,
+        loader: &Loader<'_, S>,
+        at: &str,
+    ) -> Result<Self> {
+        let [hidden, wide] = [config.hidden_size, config.intermediate_size];
+        let conv1d = async |name: &str, input: usize, output: usize| {
+            loader.conv1d(&format!("{at}.{name}"), input, output).await
+        };
+        let norm = async |name: &str| {
+            loader
+                .norm(&format!("{at}.{name}"), hidden, config.norm_eps)
+                .await
+        };
+        Ok(Self {
+            ln_1: norm("ln_1").await?,
+            attn: Attention {
+                c_attn: conv1d("attn.c_attn", hidden, 3 * hidden).await?,
+                c_proj: conv1d("attn.c_proj", hidden, hidden).await?,
+                heads: config.num_attention_heads,
+                scale: config.attention_scale,
+                prefix: None,
+            },
+            ln_2: norm("ln_2").await?,
+            mlp: Mlp {
+                c_fc: conv1d("mlp.c_fc", hidden, wide).await?,
+                c_proj: conv1d("mlp.c_proj", wide, hidden).await?,
+                activation: config.activation,
+            },
+        })
+    }
+
     /// `[batch, tokens, hidden]` to the same.
     pub fn forward(&self, x: Tensor<3>, context: LayerContext<'_>) -> Tensor<3> {
         let mixed = self.attn.forward(self.ln_1.forward(x.clone()), context);
@@ -94,7 +134,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     }
     let head_dim = hidden_size / heads;
     let layers = fields.size("n_layer", Some(12))?;
-    if layers > super::backbone_config::MAX_LAYERS {
+    if layers > MAX_LAYERS {
         return Err(Error::unsupported(format!("n_layer is {layers}")));
     }
     let scaled = fields.switch("scale_attn_weights", true)?;

@@ -1,15 +1,19 @@
-//! Enters: activations, and config.json of a Llama. Leaves: one layer's output (Touvron et al. 2023; transformers' `LlamaModel`). Qwen and
-//! Gemma share the layer and differ in the switches of their configurations.
+//! Llama's layer and configuration (Touvron et al. 2023; transformers' `LlamaModel`). Qwen and Gemma share the layer and differ in the
+//! switches of their configurations.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, DecoderFamily, LayerContext, LayerKind};
-use super::fields::Fields;
+use super::decoder_config::{DecoderConfig, LayerKind};
+use super::decoder_context::LayerContext;
+use super::family::DecoderFamily;
+use super::fields::{Fields, MAX_LAYERS};
+use super::load::Loader;
 use super::rope::Rope;
-use crate::layers::{Activation, Linear, Prefix, RmsNorm, attend_grouped};
 use crate::{Error, Result};
+use crate::formats::Source;
+use crate::layers::{Activation, Linear, Prefix, RmsNorm, attend_grouped};
 
 /// Grouped-query attention with rotary positions.
 #[derive(Module, Debug)]
@@ -18,7 +22,7 @@ pub struct SelfAttention {
     pub k_proj: Linear,
     pub v_proj: Linear,
     pub o_proj: Linear,
-    /// Over each head's width, where the family has it.
+    /// Over each head's width, if the family has it.
     pub q_norm: Option<RmsNorm>,
     pub k_norm: Option<RmsNorm>,
     pub heads: usize,
@@ -43,7 +47,7 @@ pub struct Mlp {
 pub struct LlamaLayer {
     pub input_layernorm: RmsNorm,
     pub self_attn: SelfAttention,
-    /// Before the feed-forward half; in Gemma behind the attention.
+    /// Before the feed-forward half; in Gemma after the attention.
     pub post_attention_layernorm: RmsNorm,
     pub pre_feedforward_layernorm: Option<RmsNorm>,
     pub mlp: Mlp,
@@ -87,6 +91,61 @@ impl Mlp {
 }
 
 impl LlamaLayer {
+    /// Reads the layer whose names begin with `at`.
+    ///
+    /// # Errors
+    /// As [`super::decoder::Decoder::load`].
+    pub async fn load<S: Source>(
+        config: &DecoderConfig,
+        loader: &Loader<'_, S>,
+        at: &str,
+    ) -> Result<Self> {
+        let [hidden, wide] = [config.hidden_size, config.intermediate_size];
+        let queries = config.num_attention_heads * config.head_dim;
+        let keys = config.num_key_value_heads * config.head_dim;
+        let linear = async |name: &str, input: usize, output: usize, bias: bool| {
+            loader
+                .linear_of(&format!("{at}.{name}"), input, output, bias)
+                .await
+        };
+        let norm = async |name: &str, width: usize| {
+            load_norm(config, loader, &format!("{at}.{name}"), width).await
+        };
+        let norm_if = async |has: bool, name: &str, width: usize| {
+            if has {
+                norm(name, width).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let head_norm = async |name: &str| norm_if(config.qk_norm, name, config.head_dim).await;
+        let post_norm = async |name: &str| norm_if(config.post_norms, name, hidden).await;
+        Ok(Self {
+            input_layernorm: norm("input_layernorm", hidden).await?,
+            self_attn: SelfAttention {
+                q_proj: linear("self_attn.q_proj", hidden, queries, config.qkv_bias).await?,
+                k_proj: linear("self_attn.k_proj", hidden, keys, config.qkv_bias).await?,
+                v_proj: linear("self_attn.v_proj", hidden, keys, config.qkv_bias).await?,
+                o_proj: linear("self_attn.o_proj", queries, hidden, config.output_bias).await?,
+                q_norm: head_norm("self_attn.q_norm").await?,
+                k_norm: head_norm("self_attn.k_norm").await?,
+                heads: config.num_attention_heads,
+                key_heads: config.num_key_value_heads,
+                scale: config.attention_scale,
+                prefix: None,
+            },
+            post_attention_layernorm: norm("post_attention_layernorm", hidden).await?,
+            pre_feedforward_layernorm: post_norm("pre_feedforward_layernorm").await?,
+            mlp: Mlp {
+                gate_proj: linear("mlp.gate_proj", hidden, wide, config.mlp_bias).await?,
+                up_proj: linear("mlp.up_proj", hidden, wide, config.mlp_bias).await?,
+                down_proj: linear("mlp.down_proj", wide, hidden, config.mlp_bias).await?,
+                activation: config.activation,
+            },
+            post_feedforward_layernorm: post_norm("post_feedforward_layernorm").await?,
+        })
+    }
+
     /// `[batch, tokens, hidden]` to the same.
     pub fn forward(&self, x: Tensor<3>, context: LayerContext<'_>) -> Tensor<3> {
         let mixed = self
@@ -123,6 +182,23 @@ impl LlamaLayer {
             ("mlp.down_proj", &mut self.mlp.down_proj),
         ]
     }
+}
+
+/// Reads a norm of that width.
+///
+/// # Errors
+/// As [`super::decoder::Decoder::load`].
+pub(super) async fn load_norm<S: Source>(
+    config: &DecoderConfig,
+    loader: &Loader<'_, S>,
+    name: &str,
+    width: usize,
+) -> Result<RmsNorm> {
+    Ok(RmsNorm {
+        weight: loader.vector(&format!("{name}.weight"), width).await?,
+        eps: config.norm_eps,
+        offset: config.norm_offset,
+    })
 }
 
 /// Reads a Llama's config.json; defaults are transformers' `LlamaConfig`.
@@ -163,7 +239,7 @@ pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result
         )));
     }
     let layers = fields.size("num_hidden_layers", None)?;
-    if layers > super::backbone_config::MAX_LAYERS {
+    if layers > MAX_LAYERS {
         return Err(Error::unsupported(format!("num_hidden_layers is {layers}")));
     }
     Ok(DecoderConfig {
@@ -211,7 +287,7 @@ pub(super) fn one_rope(fields: &Fields, width: usize) -> Result<Vec<Rope>> {
     )?])
 }
 
-/// `layer_types` where the file has them, otherwise what `sliding` says of each layer: which layers see only a window.
+/// `layer_types` if the file has them, or else what `sliding` says of each layer: which layers see only a window.
 pub(super) fn sliding_layers(
     fields: &Fields,
     layers: usize,

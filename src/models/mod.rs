@@ -1,20 +1,22 @@
-//! Enters: configuration and checkpoint. Leaves: a frozen model on a device, one readable file per family.
+//! From a configuration and a checkpoint to a frozen model on a device, with a readable file for each family.
 
 pub mod backbone;
 pub mod backbone_config;
+pub mod batch;
 pub mod bert;
 pub mod causal_batch;
 pub mod causal_lm;
 pub mod classifier;
+mod config;
 pub mod decoder;
-mod decoder_classify;
-mod decoder_load;
-pub mod decoder_names;
+pub mod decoder_config;
+mod decoder_context;
 pub mod distilbert;
 pub mod family;
 pub mod fields;
 pub mod gemma3;
 pub mod gpt2;
+pub mod head;
 pub mod llama;
 pub mod load;
 pub mod modernbert;
@@ -32,11 +34,13 @@ pub mod stack;
 
 pub use backbone::Backbone;
 pub use backbone_config::BackboneConfig;
+pub use batch::TokenBatch;
 pub use causal_batch::CausalBatch;
 pub use causal_lm::CausalLm;
-pub use classifier::{Classifier, Head, HeadKind, Inputs};
-pub use decoder::DecoderConfig;
-pub use family::Family;
+pub use classifier::{Classifier, Inputs};
+pub use decoder_config::DecoderConfig;
+pub use family::{DecoderFamily, Family};
+pub use head::{Head, HeadKind};
 pub use load::Loader;
 pub use network::Network;
 pub use size::NetworkSizes;

@@ -1,36 +1,22 @@
-//! Enters: token ids and mask. Leaves: one vector per token (Warner et al. 2024; transformers' `ModernBertModel`).
+//! ModernBERT: token ids and mask in, one vector per token out (Warner et al. 2024; transformers' `ModernBertModel`).
 //!
 //! Norms come before each half of a layer, positions are rotary, nothing has a bias, and most layers see a window of the text alone.
-//! Field names are the checkpoint's; what Rust cannot spell is in [`NAMES`].
+//! Field names are the checkpoint's; what Rust cannot spell is mapped in `names`.
 
 use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::backbone_config::BackboneConfig;
-use super::bert::TokenBatch;
-use super::classifier::masked_mean;
+use super::backbone_config::{BackboneConfig, ModernbertSettings, Pooling, Span};
+use super::batch::TokenBatch;
 use super::load::{Loader, frozen};
-use super::modernbert_config::{Attention, ModernbertSettings, Pooling};
 use crate::Result;
 use crate::formats::Source;
 use crate::layers::{
     Activation, Dropout, Embedding, LayerNorm, Linear, Rotary, attend_heads, inverse_frequencies,
-    padding_bias, split_heads, window_bias,
+    masked_mean, padding_bias, split_heads, window_bias,
 };
-
-/// The head's hidden layer and its norm.
-pub const HIDDEN_LAYER: &str = "head";
-/// Every linear layer of a transformer layer.
-pub const TARGETS: &[&str] = &["Wqkv", "Wo", "Wi"];
-/// The Rust modules' names and the checkpoint's.
-pub const NAMES: &[(&str, &str)] = &[
-    (".wqkv", ".Wqkv"),
-    (".wo", ".Wo"),
-    (".wi", ".Wi"),
-    ("pooler.", "head."),
-];
 
 /// Words alone: positions come in every layer.
 #[derive(Module, Debug)]
@@ -73,7 +59,7 @@ pub struct Layer {
     pub mlp_norm: LayerNorm,
     pub mlp: Mlp,
     #[module(skip)]
-    pub sees: Attention,
+    pub span: Span,
 }
 
 /// The classification head below its last layer.
@@ -83,7 +69,7 @@ pub struct PredictionHead {
     pub norm: LayerNorm,
     #[module(skip)]
     pub activation: Activation,
-    /// Whether every method trains it: only where it started fresh, because PEFT saves `classifier` alone unless it is told.
+    /// Whether every method trains it: only if it started fresh, because PEFT saves `classifier` alone unless asked for more.
     pub trains: bool,
 }
 
@@ -116,9 +102,9 @@ pub struct Shared {
 impl Shared {
     /// What a layer of that kind reads.
     pub fn of(&self, layer: &Layer) -> &SharedOfKind {
-        match layer.sees {
-            Attention::Full => &self.full,
-            Attention::Sliding => &self.sliding,
+        match layer.span {
+            Span::Full => &self.full,
+            Span::Sliding => &self.sliding,
         }
     }
 }
@@ -291,7 +277,7 @@ impl Modernbert {
             dropout: Dropout::off(),
         };
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
-        for (index, sees) in settings.layers.iter().enumerate() {
+        for (index, span) in settings.layers.iter().enumerate() {
             let at = |name: &str| format!("layers.{index}.{name}");
             let linear = async |name: &str, input: usize, output: usize| {
                 loader.linear_of(&at(name), input, output, false).await
@@ -315,11 +301,11 @@ impl Modernbert {
                     dropout: Dropout::off(),
                     activation,
                 },
-                sees: *sees,
+                span: *span,
             });
         }
-        let pooler = match loader.has("head.dense.weight") {
-            true => PredictionHead {
+        let pooler = if loader.has("head.dense.weight") {
+            PredictionHead {
                 dense: loader
                     .in_float()
                     .linear_of("head.dense", hidden, hidden, false)
@@ -327,8 +313,9 @@ impl Modernbert {
                 norm: norm("head.norm").await?,
                 activation,
                 trains: false,
-            },
-            false => PredictionHead {
+            }
+        } else {
+            PredictionHead {
                 dense: loader.fresh_linear(
                     "head.dense",
                     [hidden, hidden],
@@ -342,7 +329,7 @@ impl Modernbert {
                 },
                 activation,
                 trains: true,
-            },
+            }
         };
         Ok(Self {
             embeddings,

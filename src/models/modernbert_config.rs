@@ -1,39 +1,9 @@
-//! Enters: config.json of a ModernBERT model. Leaves: its configuration.
+//! ModernBERT's configuration.
 
-use super::backbone_config::{Architecture, BackboneConfig, MAX_LAYERS};
+use super::backbone_config::{Architecture, BackboneConfig, ModernbertSettings, Pooling, Span};
 use super::family::Family;
-use super::fields::Fields;
+use super::fields::{Fields, MAX_LAYERS};
 use crate::{Error, Result};
-
-/// What a layer sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attention {
-    /// The whole text.
-    Full,
-    /// Tokens at most `local_attention / 2` places away.
-    Sliding,
-}
-
-/// What a `cls` head reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// The first token.
-    Cls,
-    /// The mean of the tokens.
-    Mean,
-}
-
-/// What only ModernBERT's config.json says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModernbertSettings {
-    /// One a layer.
-    pub layers: Vec<Attention>,
-    /// How far a sliding layer sees to either side.
-    pub reach: usize,
-    /// Base of the rotary frequencies in full and in sliding layers.
-    pub thetas: [f64; 2],
-    pub pooling: Pooling,
-}
 
 /// Reads `config.json`; defaults are transformers' `ModernBertConfig`. Rotary settings are read as transformers 5 nests them and
 /// as older files have them.
@@ -78,22 +48,23 @@ pub fn config(fields: &Fields) -> Result<BackboneConfig> {
                 theta(fields, "full_attention", "global_rope_theta", 160_000.0)?,
                 theta(fields, "sliding_attention", "local_rope_theta", 10_000.0)?,
             ],
-            pooling: match pooling.is_some_and(|word| word == "mean") {
-                true => Pooling::Mean,
-                false => Pooling::Cls,
+            pooling: if pooling.is_some_and(|word| word == "mean") {
+                Pooling::Mean
+            } else {
+                Pooling::Cls
             },
         }),
     })
 }
 
 /// `layer_types`, or the older `global_attn_every_n_layers`.
-fn layer_types(fields: &Fields, count: usize) -> Result<Vec<Attention>> {
+fn layer_types(fields: &Fields, count: usize) -> Result<Vec<Span>> {
     let Some(words) = fields.words("layer_types")? else {
         let every = fields.size("global_attn_every_n_layers", Some(3))?;
         return Ok((0..count.min(MAX_LAYERS + 1))
             .map(|layer| match layer % every {
-                0 => Attention::Full,
-                _ => Attention::Sliding,
+                0 => Span::Full,
+                _ => Span::Sliding,
             })
             .collect());
     };
@@ -106,8 +77,8 @@ fn layer_types(fields: &Fields, count: usize) -> Result<Vec<Attention>> {
     words
         .iter()
         .map(|word| match word.as_str() {
-            "full_attention" => Ok(Attention::Full),
-            "sliding_attention" => Ok(Attention::Sliding),
+            "full_attention" => Ok(Span::Full),
+            "sliding_attention" => Ok(Span::Sliding),
             other => Err(Error::unsupported(format!(
                 "layer_types has \"{other}\"; only \"full_attention\" and \"sliding_attention\" are supported"
             ))),
@@ -150,7 +121,7 @@ mod tests {
 
     #[test]
     fn both_ways_of_writing_positions_and_layers_are_read() {
-        use Attention::{Full, Sliding};
+        use Span::{Full, Sliding};
         let plain = settings(json!({})).unwrap();
         assert_eq!(plain.layers, [Full, Sliding, Sliding, Full]);
         assert_eq!((plain.reach, plain.pooling), (64, Pooling::Cls));

@@ -1,16 +1,102 @@
-//! Enters: a parameter's path in the Rust modules. Leaves: its name in a file. Methods' own words: `peft::keys`.
+//! Every name: what a parameter's path in the Rust modules says of it, and how Hugging Face's files call it. What adapters' files put
+//! around these names is in `peft::keys`.
 
-use super::HeadKind;
-use super::family::Family;
+use super::family::{DecoderFamily, Family};
+use super::head::HeadKind;
 use super::network::{Place, layer_of};
 
-/// What the Rust paths of the networks below a head begin with: a classifier's, then a language model's.
-const BODIES: [&str; 4] = [
-    "encoder.Bert.",
-    "encoder.Modernbert.",
-    "encoder.Decoder.",
-    "model.",
+/// What the Rust paths of the network below a classifier's head begin with.
+const BACKBONES: [&str; 3] = ["encoder.Bert.", "encoder.Modernbert.", "encoder.Decoder."];
+
+/// What those of a language model without its head begin with.
+const DECODER: &str = "model.";
+
+/// BERT's names and RoBERTa's.
+const ROBERTA: &[(&str, &str)] = &[("pooler.dense", "classifier.dense")];
+
+/// BERT's names and DistilBERT's, applied one after the other. The bottlenecks' names are AdapterHub's.
+const DISTILBERT: &[(&str, &str)] = &[
+    ("encoder.layer.", "transformer.layer."),
+    (".attention.self.query", ".attention.q_lin"),
+    (".attention.self.key", ".attention.k_lin"),
+    (".attention.self.value", ".attention.v_lin"),
+    (".attention.output.dense", ".attention.out_lin"),
+    (".attention.output.LayerNorm", ".sa_layer_norm"),
+    (".attention.output.adapter.", ".attention_adapters.adapter."),
+    (".intermediate.dense", ".ffn.lin1"),
+    (".output.dense", ".ffn.lin2"),
+    (".output.LayerNorm", ".output_layer_norm"),
+    (".output.adapter.", ".output_adapters.adapter."),
+    ("pooler.dense", "pre_classifier"),
 ];
+
+/// The Rust modules' names and ModernBERT's.
+const MODERNBERT: &[(&str, &str)] = &[
+    (".wqkv", ".Wqkv"),
+    (".wo", ".Wo"),
+    (".wi", ".Wi"),
+    ("pooler.", "head."),
+];
+
+/// How the Rust modules' names and GPT-2's begin.
+const GPT2: &[(&str, &str)] = &[
+    ("embed_tokens.", "wte."),
+    ("position_embeddings.", "wpe."),
+    ("layers.", "h."),
+    ("norm.", "ln_f."),
+];
+
+/// The checkpoint's name of a module or parameter of a classifier's network, without the family's prefix. `name` is BERT's own if the network is
+/// BERT's, `encoder.layer.0.attention.self.query`, and the path in the Rust modules for the others.
+pub fn backbone_name(name: &str, family: Family) -> String {
+    let table: &[(&str, &str)] = match family {
+        Family::Bert => &[],
+        Family::Roberta => ROBERTA,
+        Family::Distilbert => DISTILBERT,
+        Family::Modernbert => MODERNBERT,
+        Family::Decoder(decoder) => return decoder_name(name, decoder),
+    };
+    table
+        .iter()
+        .fold(name.to_string(), |name, (from, to)| name.replace(from, to))
+}
+
+/// A checkpoint's name after the family's prefix, which the head's own layers do not have.
+fn with_prefix(name: &str, family: Family) -> String {
+    match family.hidden_layer() {
+        Some(hidden) if name.starts_with(hidden) => name.into(),
+        _ => format!("{}{name}", family.prefix()),
+    }
+}
+
+/// The checkpoint's name of a path below a decoder, its prefix left out: `h.0.attn.c_attn.weight` for `layers.0.Gpt2.attn.c_attn.weight`. All
+/// parts of a table together are the checkpoint's one tensor.
+fn decoder_name(path: &str, family: DecoderFamily) -> String {
+    let mut name = path
+        .replace(".Llama.", ".")
+        .replace(".Gpt2.", ".")
+        .replace("norm.Rms", "norm")
+        .replace("norm.Layer", "norm");
+    if let Some(at) = name.find(".parts.") {
+        name.replace_range(at.., ".weight");
+    }
+    if family != DecoderFamily::Gpt2 {
+        return name;
+    }
+    let found = GPT2
+        .iter()
+        .find_map(|(from, to)| Some(format!("{to}{}", name.strip_prefix(from)?)));
+    found.unwrap_or(name)
+}
+
+/// The checkpoint's name of a path below [`super::CausalLm`].
+pub fn causal_name(path: &str, family: DecoderFamily) -> String {
+    match path.strip_prefix(DECODER) {
+        Some(below) => format!("{}{}", family.prefix(), decoder_name(below, family)),
+        // the head's table
+        None => decoder_name(path, family),
+    }
+}
 
 /// The checkpoint's name of a path below [`super::Classifier`]: `bert.encoder.layer.0.attention.self.query` for
 /// `encoder.Bert.encoder.layer.0.attention.self_attention.query`.
@@ -20,20 +106,18 @@ pub fn module_name(path: &str, family: Family, head: HeadKind) -> String {
     let name = path
         .replace(".self_attention.", ".self.")
         .replace(".layer_norm", ".LayerNorm");
-    let body = ["encoder.Bert.", "encoder.Modernbert.", "encoder.Decoder."]
-        .iter()
-        .find_map(|module| name.strip_prefix(module));
+    let body = BACKBONES.iter().find_map(|body| name.strip_prefix(body));
     match (body, head) {
-        (Some(bare), HeadKind::Mean) => family.name(bare),
-        (Some(bare), HeadKind::Cls) => family.with_prefix(&family.name(bare)),
+        (Some(bare), HeadKind::Mean) => backbone_name(bare, family),
+        (Some(bare), HeadKind::Cls) => with_prefix(&backbone_name(bare, family), family),
         (None, _) => name
             .replace("head.Cls.classifier", family.last_layer())
             .replace("head.Mean.", ""),
     }
 }
 
-/// Whether a parameter is stored as the transpose of what files hold: all matrices of linear layers and deltas, but for GPT-2's own, which
-/// its files hold as they are here.
+/// Whether a parameter of a classifier or a language model is stored as the transpose of what files hold: all matrices of linear layers and
+/// deltas, but for GPT-2's own, which its files hold as they are here.
 pub fn is_transposed(path: &str, dims: usize) -> bool {
     let table = path.contains("embeddings.") || is_table_part(path);
     let conv1d = path.contains(".Gpt2.") && !is_delta(path);
@@ -56,7 +140,8 @@ pub fn place(path: &str, layers: usize) -> Place {
 
 /// Whether a path belongs to the norm above all layers.
 fn is_last_norm(path: &str) -> bool {
-    let below = BODIES.iter().find_map(|body| path.strip_prefix(body));
+    let mut bodies = BACKBONES.iter().chain([&DECODER]);
+    let below = bodies.find_map(|body| path.strip_prefix(body));
     below.is_some_and(|name| name.starts_with("norm.") || name.starts_with("final_norm."))
 }
 
@@ -98,6 +183,79 @@ pub fn is_pooler(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_family_has_its_own_names() {
+        let query = "encoder.layer.1.attention.self.query.weight";
+        for (family, name, expected) in [
+            (
+                Family::Bert,
+                query,
+                "bert.encoder.layer.1.attention.self.query.weight",
+            ),
+            (Family::Bert, "pooler.dense.bias", "bert.pooler.dense.bias"),
+            (
+                Family::Roberta,
+                query,
+                "roberta.encoder.layer.1.attention.self.query.weight",
+            ),
+            (
+                Family::Roberta,
+                "pooler.dense.bias",
+                "classifier.dense.bias",
+            ),
+            (
+                Family::Distilbert,
+                query,
+                "distilbert.transformer.layer.1.attention.q_lin.weight",
+            ),
+            (
+                Family::Distilbert,
+                "encoder.layer.0.attention.output.LayerNorm.bias",
+                "distilbert.transformer.layer.0.sa_layer_norm.bias",
+            ),
+            (
+                Family::Distilbert,
+                "encoder.layer.0.output.dense.bias",
+                "distilbert.transformer.layer.0.ffn.lin2.bias",
+            ),
+            (
+                Family::Distilbert,
+                "pooler.dense.bias",
+                "pre_classifier.bias",
+            ),
+            (
+                Family::Modernbert,
+                "layers.0.attn.wqkv.weight",
+                "model.layers.0.attn.Wqkv.weight",
+            ),
+            (Family::Modernbert, "pooler.norm.weight", "head.norm.weight"),
+            (
+                Family::Decoder(DecoderFamily::Gemma3),
+                "layers.1.Llama.self_attn.q_norm.weight",
+                "model.layers.1.self_attn.q_norm.weight",
+            ),
+            (
+                Family::Decoder(DecoderFamily::Qwen2),
+                "embed_tokens.parts.2",
+                "model.embed_tokens.weight",
+            ),
+            (
+                Family::Decoder(DecoderFamily::Gpt2),
+                "layers.1.Gpt2.attn.c_attn.bias",
+                "transformer.h.1.attn.c_attn.bias",
+            ),
+            (
+                Family::Decoder(DecoderFamily::Gpt2),
+                "norm.Layer.weight",
+                "transformer.ln_f.weight",
+            ),
+        ] {
+            assert_eq!(with_prefix(&backbone_name(name, family), family), expected);
+        }
+        let saved = Family::ENCODERS.map(Family::saves_hidden_layer);
+        assert_eq!(saved, [false, true, true, false]);
+    }
 
     #[test]
     fn every_part_has_its_place() {

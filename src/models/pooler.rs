@@ -1,4 +1,4 @@
-//! Enters: the vector of a text's first token. Leaves: what a `cls` head's last layer reads.
+//! The layer between a text's first token and a `cls` head's last layer.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::backbone_config::BackboneConfig;
 use super::family::Family;
 use super::load::Loader;
+use super::names::backbone_name;
 use crate::Result;
 use crate::formats::Source;
 use crate::layers::{Activation, Dropout, Linear};
@@ -39,7 +40,7 @@ impl Pooler {
         loader: &Loader<'_, S>,
     ) -> Result<Option<Self>> {
         let hidden = config.hidden_size;
-        let name = config.family.name("pooler.dense");
+        let name = backbone_name("pooler.dense", config.family);
         let stored = loader.has(&format!("{name}.weight"));
         let dense = match (stored, config.family) {
             (true, _) => loader.in_float().linear(&name, hidden, hidden).await?,

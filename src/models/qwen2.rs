@@ -1,8 +1,9 @@
-//! Enters: config.json of a Qwen2 or Qwen2.5. Leaves: a Llama's configuration with biases on query, key and value (transformers' `Qwen2Model`).
+//! The configuration of Qwen2 and Qwen2.5: a Llama's with biases on query, key and value (transformers' `Qwen2Model`).
 
 use serde_json::json;
 
-use super::decoder::{DecoderConfig, DecoderFamily};
+use super::decoder_config::DecoderConfig;
+use super::family::DecoderFamily;
 use super::fields::Fields;
 use super::llama::{one_rope, shared, sliding_layers};
 use crate::Result;

@@ -1,6 +1,7 @@
-//! Enters: config.json of a Qwen3. Leaves: a Llama's configuration with normalised queries and keys (transformers' `Qwen3Model`).
+//! Qwen3's configuration: a Llama's with normalised queries and keys (transformers' `Qwen3Model`).
 
-use super::decoder::{DecoderConfig, DecoderFamily};
+use super::decoder_config::DecoderConfig;
+use super::family::DecoderFamily;
 use super::fields::Fields;
 use super::qwen2::qwen;
 use crate::Result;

@@ -1,10 +1,11 @@
-//! Enters: a configuration and a seed. Leaves: a checkpoint of that shape with random weights, for benchmarks and tests.
+//! Checkpoints of any configuration with random weights, for benchmarks and tests.
 
 use std::collections::BTreeMap;
 
-use super::backbone_config::{Architecture, BackboneConfig};
-use super::bert::BertSettings;
-use super::decoder::{DecoderConfig, DecoderFamily};
+use super::backbone_config::{Architecture, BackboneConfig, BertSettings};
+use super::decoder_config::DecoderConfig;
+use super::family::DecoderFamily;
+use super::names::backbone_name;
 use crate::Result;
 use crate::formats::write;
 use crate::rng::Rng;
@@ -17,7 +18,7 @@ type Shapes = Vec<(String, Vec<usize>)>;
 /// pretrained.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] where there is no memory for the file.
+/// [`crate::Error::Internal`] if there is no memory for the file.
 pub fn random_checkpoint(config: &BackboneConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match &config.architecture {
         Architecture::Bert(settings) => bert_shapes(config, settings),
@@ -30,7 +31,7 @@ pub fn random_checkpoint(config: &BackboneConfig, seed: u64) -> Result<Vec<u8>> 
 /// The same of a language model, under the names of its family.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] where there is no memory for the file.
+/// [`crate::Error::Internal`] if there is no memory for the file.
 pub fn random_language_model(config: &DecoderConfig, seed: u64) -> Result<Vec<u8>> {
     let shapes = match config.family {
         DecoderFamily::Gpt2 => gpt2_shapes(config),
@@ -61,7 +62,8 @@ fn bert_shapes(config: &BackboneConfig, settings: &BertSettings) -> Shapes {
         linears.push(("pooler.dense".to_string(), h, h));
     }
     for layer in 0..config.num_hidden_layers {
-        let at = |name: &str| config.family.name(&format!("encoder.layer.{layer}.{name}"));
+        let at =
+            |name: &str| backbone_name(&format!("encoder.layer.{layer}.{name}"), config.family);
         for name in [
             "attention.self.query",
             "attention.self.key",

@@ -1,20 +1,13 @@
-//! Enters: config.json of a RoBERTa model. Leaves: its configuration and names (Liu et al. 2019; transformers' `RobertaModel`).
+//! RoBERTa's configuration (Liu et al. 2019; transformers' `RobertaModel`).
 //!
-//! The network is [`super::bert`]'s. Positions count from behind the padding's id, which padding itself has; there are no segments;
+//! The network is [`super::bert`]'s. Positions count from the one after the padding's id, which padding itself has; there are no segments;
 //! and the head has a hidden layer of its own, `classifier.dense`, in place of BERT's pooler.
 
-use super::backbone_config::{Architecture, BackboneConfig};
-use super::bert::{self, BertSettings};
+use super::backbone_config::{Architecture, BackboneConfig, BertSettings};
+use super::bert;
 use super::family::Family;
 use super::fields::Fields;
 use crate::{Error, Result};
-
-/// The head's tanh layer.
-pub const HIDDEN_LAYER: &str = "classifier.dense";
-/// The head's last layer.
-pub const LAST_LAYER: &str = "classifier.out_proj";
-/// BERT's names and RoBERTa's.
-pub const NAMES: &[(&str, &str)] = &[("pooler.dense", HIDDEN_LAYER)];
 
 /// Reads `config.json`, whose keys are BERT's.
 ///

@@ -1,4 +1,4 @@
-//! Enters: a configuration's words on rotary positions. Leaves: the frequencies by which a layer turns its queries and keys.
+//! The frequencies by which a layer turns its queries and keys, as a configuration gives them.
 
 use serde_json::json;
 
@@ -13,9 +13,9 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// Reads `rope_parameters` as transformers 5 writes them, or `rope_scaling` beside a top-level theta as older files have it.
+    /// Reads `rope_parameters` as transformers 5 writes them, or `rope_scaling` next to a top-level theta as older files have it.
     ///
-    /// `layers`: the kind of layer whose parameters are nested under that word, where kinds differ (Gemma, ModernBERT). `theta`: the
+    /// `layers`: the kind of layer whose parameters are nested under that word, if kinds differ (Gemma, ModernBERT). `theta`: the
     /// older file's top-level base; `scaled`: whether an older `rope_scaling` is of these layers.
     ///
     /// # Errors
@@ -33,9 +33,10 @@ impl Rope {
             Some(all) => all.object(layers)?,
             None => None,
         };
-        let older = match scaled {
-            true => fields.object("rope_scaling")?,
-            false => None,
+        let older = if scaled {
+            fields.object("rope_scaling")?
+        } else {
+            None
         };
         let found = nested.or(parameters).or(older);
         let base = fields.positive(name, default)?;

@@ -1,10 +1,10 @@
 //! What a network's weights, its loading and its passes take, counted from the configuration alone. Every count is a `u64` from its first factor
 //! on and saturates, so that a sum which no memory holds never looks like a small one, whatever the width of the target's `usize`.
 
-use super::backbone_config::{Architecture, BackboneConfig};
-use super::bert::BertSettings;
+use super::backbone_config::{Architecture, BackboneConfig, BertSettings};
 use super::causal_batch::logit_positions;
-use super::decoder::{DecoderConfig, DecoderFamily};
+use super::decoder_config::DecoderConfig;
+use super::family::DecoderFamily;
 use super::load::BLOCK_BYTES;
 use crate::Result;
 use crate::device::{Compute, EngineKind};

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde_json::{Value, json};
 use webtune::data::{Batch, LabelMap};
 use webtune::device::read;
-use webtune::eval::evaluate::upload;
+use webtune::models::TokenBatch;
 use webtune::models::classifier::HeadWeights;
 use webtune::models::load::frozen;
 use webtune::models::network::layer_of;
@@ -336,7 +336,7 @@ pub fn batch(model: &Pretrained) -> TrainBatch {
         .map(|example| labels.id(&example.label).unwrap())
         .collect::<Vec<_>>();
     TrainBatch {
-        inputs: Inputs::Tokens(upload(&padded, device)),
+        inputs: Inputs::Tokens(TokenBatch::upload(&padded, device)),
         target: Target::Labels(Box::new(upload_labels(&ids, device))),
         rows: 6,
     }

@@ -65,7 +65,7 @@ pub fn family_config(family: Family) -> serde_json::Value {
         }),
         // a Llama with fewer heads for keys than for queries; the others share its layers
         Family::Decoder(decoder) => serde_json::json!({
-            "model_type": decoder.word(), "vocab_size": 2000, "hidden_size": 32, "num_hidden_layers": 2,
+            "model_type": decoder.model_type(), "vocab_size": 2000, "hidden_size": 32, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48,
             "max_position_embeddings": 64, "initializer_range": 0.2, "eos_token_id": 3
         }),

@@ -27,7 +27,7 @@ const ROOMS: &[Row] = &[
     ("text", ""),
     ("data", "text"),
     ("layers", ""),
-    ("models", "layers formats"),
+    ("models", "layers formats data"),
     ("peft", "models"),
     ("eval", "peft data text"),
     ("train", "eval"),

@@ -7,8 +7,7 @@ use burn::module::Module;
 use crate::Result;
 use crate::data::Batch;
 use crate::device::read;
-use crate::eval::evaluate::upload;
-use crate::models::Classifier;
+use crate::models::{Classifier, TokenBatch};
 use crate::models::classifier::{Inputs, States};
 use crate::text::Encoding;
 use crate::train::frozen::Frozen;
@@ -70,7 +69,12 @@ impl FrozenCache {
             Batch::pad(&picked, self.pad_id)
         };
         let depth = match self.frozen {
-            Frozen::Nothing => return Ok(Inputs::Tokens(upload(&pad(rows)?, &self.device))),
+            Frozen::Nothing => {
+                return Ok(Inputs::Tokens(TokenBatch::upload(
+                    &pad(rows)?,
+                    &self.device,
+                )));
+            }
             Frozen::Layers(depth) => Some(depth),
             Frozen::Backbone => None,
         };
@@ -81,7 +85,7 @@ impl FrozenCache {
             .collect::<Vec<_>>();
         if !missing.is_empty() {
             let batch = pad(&missing)?;
-            let tokens = upload(&batch, &self.device);
+            let tokens = TokenBatch::upload(&batch, &self.device);
             let classifier = classifier.valid();
             let values = match depth {
                 Some(depth) => read(classifier.encoder.lower(depth, &tokens).inner()).await?,
@@ -107,7 +111,7 @@ impl FrozenCache {
         let values = self.gather(rows, batch.width);
         Ok(Inputs::States(States {
             x: Tensor::from_data(TensorData::new(values, shape), &self.device),
-            mask: upload(&batch, &self.device).mask,
+            mask: TokenBatch::upload(&batch, &self.device).mask,
             depth,
         }))
     }

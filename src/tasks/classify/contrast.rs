@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-use crate::models::classifier::normalize;
+use crate::layers::normalize;
 use crate::rng::Rng;
 
 /// A masked similarity; finite, because infinity times zero is no number.

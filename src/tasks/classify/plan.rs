@@ -223,7 +223,7 @@ fn check_dropout(model: &Pretrained, options: &ClassifyOptions) -> Result<()> {
             option: "dropout".into(),
             reason: format!(
                 "the layers of a {} model have none; use loraDropout",
-                decoder.word()
+                decoder.model_type()
             ),
         }),
         _ => Ok(()),

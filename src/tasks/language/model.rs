@@ -141,7 +141,7 @@ impl LanguageModel {
         let config = &self.config;
         LanguageModelInfo {
             name: self.name.clone(),
-            family: config.family.word(),
+            family: config.family.model_type(),
             parameters: burn::module::Module::num_params(&self.model) as u64,
             layers: config.layers.len(),
             hidden_size: config.hidden_size,

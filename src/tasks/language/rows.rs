@@ -6,7 +6,6 @@ use crate::data::{
     Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, encode_rows, length_sorted,
 };
 use crate::models::CausalBatch;
-use crate::models::decoder::Layout;
 use crate::peft::Method;
 use crate::train::memory::rows_by_tokens;
 use crate::{Error, Result};
@@ -92,17 +91,5 @@ pub(super) fn scoring_batches(
 pub(super) fn upload(model: &LanguageModel, all: &[Packed], rows: &[usize]) -> Result<CausalBatch> {
     let picked = rows.iter().map(|row| &all[*row]).collect::<Vec<_>>();
     let batch = SequenceBatch::pad(&picked, model.tokenizer.pad_id())?;
-    let mut segments = picked.iter().flat_map(|row| &row.segments);
-    let layout = if segments.any(|segment| *segment > 0) {
-        let positions = batch.positions.iter().map(|position| *position as u32);
-        Layout {
-            positions: Some(positions.collect()),
-            segments: Some(batch.segments),
-            ..Layout::plain(batch.rows, batch.width)
-        }
-    } else {
-        Layout::plain(batch.rows, batch.width)
-    };
-    let device = &model.compute.device;
-    Ok(CausalBatch::new(batch.ids, &batch.targets, layout, device))
+    Ok(CausalBatch::upload(batch, &model.compute.device))
 }
