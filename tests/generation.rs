@@ -11,7 +11,7 @@ use webtune::eval::complete::{Ending, Piece, Writer, Written, complete};
 use webtune::eval::generate::GenerationOptions;
 use webtune::layers::Storage;
 use webtune::peft::prefix::PrefixConfig;
-use webtune::peft::{Method, attach_causal};
+use webtune::peft::{Method, attach};
 use webtune::tasks::language::model::LanguageModel;
 
 fn sampled(seed: u64) -> GenerationOptions {
@@ -165,7 +165,7 @@ fn a_prefix_that_leaves_no_position_is_named() {
     ] {
         let mut network = model.model.clone();
         let method = Method::Prefix(PrefixConfig { num_virtual_tokens });
-        attach_causal(&mut network, &method, 1).unwrap();
+        attach(&mut network, &method, 1).unwrap();
         let writer = Writer::new(&network, &[3], &[], GenerationOptions::default());
         if refused {
             let error = writer.map(|_| ()).unwrap_err();

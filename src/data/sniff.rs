@@ -105,8 +105,8 @@ fn zip_kind(bytes: &[u8]) -> (&'static str, &'static str) {
     }
 }
 
-/// The format by the name's extension, else by the text: JSONL where the first line that is not blank starts with `{`,
-/// `label<TAB>text` where every line has a tab and the part before the first one looks like a label, TSV for other
+/// The format by the name's extension, else by the text: JSONL if the first line that is not blank starts with `{`,
+/// `label<TAB>text` if every line has a tab and the part before the first one looks like a label, TSV for other
 /// lines with tabs, CSV for the rest.
 pub(crate) fn format(file: &str, text: &str) -> TableFormat {
     let extension = file

@@ -163,7 +163,7 @@ struct Scan {
     stray: bool,
 }
 
-/// Walks over `text` as the csv crate does, which tells neither where empty lines were nor that a quote stayed open.
+/// Walks over `text` as the csv crate does, which reports neither where empty lines were nor that a quote stayed open.
 fn scan(text: &str, delimiter: u8) -> Scan {
     enum At {
         RecordStart,
@@ -270,8 +270,8 @@ fn counted(columns: usize) -> String {
     }
 }
 
-/// Whether the first record names the columns. It does where it has a column asked for, or the usual names of both
-/// columns; where it has one usual name that no row below has as a value; or where it looks unlike data.
+/// Whether the first record names the columns. It does if it has a column asked for, or the usual names of both
+/// columns; if it has one usual name that no row below has as a value; or if it looks unlike data.
 fn has_header(records: &[Record], options: &ParseOptions) -> bool {
     let Some((first, below)) = records.split_first() else {
         return false;
@@ -322,7 +322,7 @@ fn looks_unlike_data(names: &[&str], below: &[Record], recurs: impl Fn(usize) ->
     })
 }
 
-/// The header's names, made different where they repeat, or `Column 1` and so on.
+/// The header's names, made different if they repeat, or `Column 1` and so on.
 fn column_names(records: &[Record], header: bool) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (index, field) in records

@@ -1,4 +1,4 @@
-//! Enters: a dtype name and little-endian bytes. Leaves: element sizes, f32 values, and bytes again.
+//! The element types of the safetensors format, and f32 values to their little-endian bytes and back.
 
 use std::fmt;
 
@@ -127,7 +127,7 @@ impl Float {
         }
     }
 
-    /// The number nearest to `value` that the type has, ties to even; infinite where `value` is out of its range.
+    /// The number nearest to `value` that the type has, ties to even; infinite if `value` is out of its range.
     pub fn round(self, value: f32) -> f32 {
         match self {
             Float::F32 => value,

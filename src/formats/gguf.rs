@@ -1,4 +1,4 @@
-//! Enters: metadata and named f32 tensors. Leaves: the bytes of a GGUF file, and back.
+//! GGUF files: metadata and named f32 tensors to bytes, and back.
 //!
 //! Layout, all little-endian: magic `GGUF`, version, number of tensors, number of metadata entries; the entries; one
 //! description per tensor; the data, each tensor at a multiple of 32 bytes. Only what an adapter needs is built: F32
@@ -169,7 +169,7 @@ impl Gguf {
     }
 }
 
-/// A check's outcome; the text becomes an [`Error::InvalidFile`] where the file's name is known.
+/// A check's outcome; the text becomes an [`Error::InvalidFile`] as soon as the file's name is known.
 type Reasoned<T> = std::result::Result<T, String>;
 
 struct Reader<'a> {

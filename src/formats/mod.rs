@@ -1,4 +1,4 @@
-//! Enters: the bytes of weight files, read in ranges. Leaves: checked tensors as f32, and new safetensors files.
+//! Files of weights: tensors read in ranges, checked and given as f32, and new files written.
 //!
 //! Nothing here knows a model. [`Checkpoint`] is what a model loader uses; [`write()`] is what an export uses.
 
@@ -12,7 +12,8 @@ pub(crate) mod writer;
 
 pub use dtype::{Dtype, Float};
 pub use gguf::{Gguf, GgufValue};
-pub use safetensors::{Header, TensorInfo, write};
+pub use safetensors::{Header, TensorInfo};
 pub use shards::Checkpoint;
 pub use source::{MemorySource, Source, read_all};
 pub use values::{read_tensor, read_values};
+pub use writer::write;

@@ -1,4 +1,4 @@
-//! Enters: a safetensors file, read in ranges. Leaves: its checked header.
+//! The header of a safetensors file, checked.
 //!
 //! Layout: 8 bytes little-endian header length, the header as JSON, then the data without holes, little-endian and
 //! row-major. Source: <https://github.com/huggingface/safetensors>, whose limits and layout checks these are.
@@ -12,12 +12,10 @@ use super::dtype::Dtype;
 use super::source::{Source, read_exact};
 use crate::error::{Error, Result};
 
-pub use super::writer::write;
-
 /// Largest header that is read, in bytes; the reference implementation's limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Bytes of the length that stands before the header.
+/// Bytes of the length that comes before the header.
 pub(super) const PREFIX_BYTES: u64 = 8;
 
 /// The header's key for free text about the file.
@@ -52,7 +50,7 @@ impl Header {
     /// of the whole file.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] with one text per defect, naming the file and, where there is one, the tensor.
+    /// [`Error::InvalidFile`] with one text per defect, naming the file and, if there is one, the tensor.
     pub fn parse(file_name: &str, header_bytes: &[u8], file_size: u64) -> Result<Self> {
         Self::check(file_name, header_bytes, file_size)
             .map_err(|reason| Error::file(file_name, reason))

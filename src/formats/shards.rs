@@ -1,4 +1,4 @@
-//! Enters: the files of a model folder. Leaves: its tensors by name, whichever weight file holds them.
+//! The tensors of a model folder by name, whichever of its weight files holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

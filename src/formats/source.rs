@@ -1,4 +1,4 @@
-//! Enters: a place that holds a file (memory, a Blob, a URL). Leaves: ranges of its bytes.
+//! A place that holds a file (memory, a Blob, a URL) and gives ranges of its bytes.
 
 use crate::error::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! Enters: a checked header and its file. Leaves: a tensor's values as f32, all of them or a range.
+//! The values of a tensor of a file as f32, all of them or a range.
 
 use std::ops::Range;
 
@@ -63,7 +63,7 @@ pub async fn read_values<S: Source>(
     let Some(first) = values.iter().position(|value| !value.is_finite()) else {
         return Ok(values);
     };
-    // Those behind the range are counted too, so that the error is the same in whatever ranges a tensor is read.
+    // Those after the range are counted too, so that the error is the same in whatever ranges a tensor is read.
     let mut bad = not_finite(&values);
     while offset < info.end {
         values.clear();

@@ -1,4 +1,4 @@
-//! Enters: named f32 tensors. Leaves: the bytes of a safetensors file, the same for the same tensors; or its header alone.
+//! Writes named f32 tensors as a safetensors file, the same bytes for the same tensors, or the header alone.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub fn write<'a>(
     Ok(file)
 }
 
-/// What stands before the data of a file whose `(name, dtype, shape)` tensors follow in this order: the header's length
+/// What comes before the data of a file whose `(name, dtype, shape)` tensors follow in this order: the header's length
 /// and the header, padded so that the data starts at a multiple of 8. Names are unique.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub(crate) fn header<'a>(
     Ok([bytes.to_le_bytes().to_vec(), text].concat())
 }
 
-/// Bytes of a tensor, or `None` where no memory holds them.
+/// Bytes of a tensor, or `None` if no memory holds them.
 pub(crate) fn byte_size(dtype: Dtype, shape: &[usize]) -> Option<u64> {
     (shape.iter())
         .try_fold(dtype.bits(), |bits, &size| bits.checked_mul(size as u64))

@@ -1,4 +1,4 @@
-//! Enters: pre-activations of any shape. Leaves: the same shape after the configured non-linearity.
+//! The non-linearities that configurations name.
 
 use burn::tensor::{Tensor, activation};
 

@@ -1,4 +1,4 @@
-//! Enters: queries, keys and values. Leaves: each position's mixture of values (Vaswani et al. 2017).
+//! Each position's mixture of values, by queries and keys (Vaswani et al. 2017).
 
 use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 
@@ -15,14 +15,15 @@ pub fn padding_bias(mask: Tensor<2>) -> Tensor<4> {
 
 /// A bias `[1, 1, tokens, tokens]` for [`attend`] that lets a token see those at most `reach` places away.
 pub fn window_bias(tokens: usize, reach: usize, device: &Device) -> Tensor<4> {
-    let values = (0..tokens * tokens)
-        .map(
-            |place| match (place / tokens).abs_diff(place % tokens) > reach {
-                true => MASKED as f32,
-                false => 0.0,
-            },
-        )
-        .collect::<Vec<_>>();
+    let bias = |place: usize| {
+        let (query, key) = (place / tokens, place % tokens);
+        if query.abs_diff(key) > reach {
+            MASKED as f32
+        } else {
+            0.0
+        }
+    };
+    let values = (0..tokens * tokens).map(bias).collect::<Vec<_>>();
     Tensor::from_data(TensorData::new(values, [1, 1, tokens, tokens]), device)
 }
 
@@ -71,7 +72,7 @@ fn join_heads(x: Tensor<4>) -> Tensor<3> {
     x.swap_dims(1, 2).reshape([batch, length, heads * width])
 }
 
-/// The same where several heads share one head's keys and values (Ainslie et al. 2023), heads already split.
+/// The same if several heads share one head's keys and values (Ainslie et al. 2023), heads already split.
 ///
 /// `query`: `[batch, heads, tokens, width]`, scaled here by `scale`; `key`, `value`: `[batch, key heads, keys, width]`, where each key head
 /// serves `heads / key heads` heads that follow one another; `bias` broadcasts to `[batch, heads, tokens, keys]`. Returns
@@ -86,7 +87,7 @@ pub fn attend_grouped(
     let [batch, heads, tokens, width] = query.dims();
     let [_, key_heads, keys, _] = key.dims();
     let group = heads / key_heads;
-    // the queries of a group stand below one another, so that keys and values need not be repeated
+    // the queries of a group are rows of one matrix, so that keys and values need not be repeated
     let query = (query * scale).reshape([batch, key_heads, group * tokens, width]);
     let scores = query.matmul(key.swap_dims(2, 3)); // [batch, key heads, group * tokens, keys]
     let scores = scores.reshape([batch, heads, tokens, keys]);

@@ -1,4 +1,4 @@
-//! Enters: a sublayer's output. Leaves: the same plus a narrow detour through a non-linearity (Houlsby et al. 2019).
+//! A sublayer's output plus a narrow detour through a non-linearity (Houlsby et al. 2019).
 
 use burn::module::Module;
 use burn::tensor::Tensor;

@@ -1,4 +1,4 @@
-//! Enters: activations. Leaves: the same with some elements zeroed and the rest scaled up, while training only.
+//! Activations with some elements zeroed and the rest scaled up, in training only.
 
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Distribution, Tensor};

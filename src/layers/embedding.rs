@@ -1,4 +1,4 @@
-//! Enters: ids. Leaves: the table's rows of those ids.
+//! The rows of a table that ids name.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, module::embedding};

@@ -1,4 +1,4 @@
-//! Enters: activations. Leaves: `x W + b`, plus what a fitted delta adds.
+//! `x W + b`, plus what a fitted delta adds.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, module::linear};

@@ -1,4 +1,4 @@
-//! Enters: a linear layer's input and weight. Leaves: its output with a low-rank change (Hu et al. 2022), whose outputs may
+//! A linear layer's output with a low-rank change (Hu et al. 2022), whose outputs may
 //! have a trained magnitude (DoRA, Liu et al. 2024).
 
 use burn::module::{Module, Param};

@@ -1,4 +1,4 @@
-//! Enters: a weight and its pretrained value. Leaves: a mixture of the two whose mean is the weight (Lee et al. 2020).
+//! A mixture of a weight and its pretrained value whose mean is the weight (Lee et al. 2020).
 
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Distribution, Tensor};

@@ -1,4 +1,4 @@
-//! Enters: activations. Leaves: the same, each last axis with mean 0 and variance 1, scaled and shifted (Ba et al. 2016), or only divided
+//! Activations, each last axis with mean 0 and variance 1, scaled and shifted (Ba et al. 2016), or only divided
 //! by its root mean square and scaled (Zhang & Sennrich 2019).
 
 use burn::module::{Module, Param};
@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, module::layer_norm};
 pub struct LayerNorm {
     /// `[width]`
     pub weight: Param<Tensor<1>>,
-    /// `[width]`, where there is one.
+    /// `[width]`, if there is one.
     pub bias: Option<Param<Tensor<1>>>,
     /// Added to the variance.
     pub eps: f64,

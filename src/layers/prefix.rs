@@ -1,4 +1,4 @@
-//! Enters: a layer's keys and values. Leaves: the same behind learned ones that every text attends to (Li & Liang 2021).
+//! Learned keys and values before a layer's own, to which every text attends (Li & Liang 2021).
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;

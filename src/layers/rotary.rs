@@ -1,4 +1,4 @@
-//! Enters: queries or keys of every head. Leaves: the same, turned by their positions (Su et al. 2021), in transformers' rotate-half form.
+//! Queries or keys of every head, turned by their positions (Su et al. 2021), in transformers' rotate-half form.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

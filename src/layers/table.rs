@@ -1,4 +1,4 @@
-//! Enters: ids, or hidden states. Leaves: the words' vectors, or the words' logits, from one table in parts.
+//! A table of words in parts: ids to the words' vectors, or hidden states to the words' logits.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::storage::widen;
 pub struct WordTable {
     /// Each `[rows of the part, width]`, or as [`super::Storage::store`] leaves it.
     pub parts: Vec<Param<Tensor<2>>>,
-    /// Where each part begins, and behind it the number of rows.
+    /// The row at which each part begins, and last the number of rows.
     pub starts: Vec<usize>,
     pub width: usize,
 }

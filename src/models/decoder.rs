@@ -174,7 +174,7 @@ impl Decoder {
         self.pass(&self.layers[index], index, x, context, cache)
     }
 
-    /// The same through `layer`, which stands in for layer `index`.
+    /// The same through `layer`, which takes the place of layer `index`.
     pub fn pass(
         &self,
         layer: &Layer,

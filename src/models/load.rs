@@ -1,4 +1,4 @@
-//! Enters: a checkpoint. Leaves: frozen layers on a device, each tensor renamed, transposed and checked on its way.
+//! From a checkpoint to frozen layers on a device, each tensor renamed, transposed and checked on its way.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::layers::{Embedding, LayerNorm, Linear, Storage, WordTable};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
-/// Bytes in float32 of the rows that are read at a time where they do not stay as they are read.
+/// Bytes in float32 of the rows that are read at a time, if they do not stay as they are read.
 pub(super) const BLOCK_BYTES: usize = 8 << 20;
 
 /// Reads layers by their checkpoint names, with or without the family's prefix (`bert.`).
@@ -30,7 +30,7 @@ pub fn frozen<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
 }
 
 impl<'a, S: Source> Loader<'a, S> {
-    /// `prefix` (such as `bert.`) is tried where a name without it does not exist.
+    /// `prefix` (such as `bert.`) is tried if a name without it does not exist.
     pub fn new(checkpoint: &'a Checkpoint<S>, prefix: &'static str, compute: &'a Compute) -> Self {
         Self {
             checkpoint,
@@ -134,7 +134,7 @@ impl<'a, S: Source> Loader<'a, S> {
         bias: bool,
     ) -> Result<Linear> {
         let stored = self.stored(&format!("{name}.weight"), &[output, input])?;
-        // turned block by block: beside the turned values there is no second copy of them
+        // turned block by block: next to the turned values there is no second copy of them
         let mut values = vec![0.0; input * output];
         for rows in blocks(0..output, rows_of_block(input)) {
             let block = self.rows(&stored, &rows, input).await?;
@@ -160,9 +160,10 @@ impl<'a, S: Source> Loader<'a, S> {
         let stored = format!("{name}.weight");
         let stored = self.stored_name(&stored).unwrap_or(stored);
         let weight = frozen(self.store(&stored, values, shape, self.storage)?);
-        let bias = match bias {
-            true => Some(self.vector(&format!("{name}.bias"), shape[1]).await?),
-            false => None,
+        let bias = if bias {
+            Some(self.vector(&format!("{name}.bias"), shape[1]).await?)
+        } else {
+            None
         };
         Ok(Linear::stored(weight, bias, shape))
     }
@@ -223,7 +224,7 @@ impl<'a, S: Source> Loader<'a, S> {
         })
     }
 
-    /// A linear layer that the checkpoint lacks: normal with that deviation, a bias of zeros where it has one. Whoever loads the
+    /// A linear layer that the checkpoint lacks: normal with that deviation, a bias of zeros if it has one. Whoever loads the
     /// checkpoint gets the same numbers.
     pub fn fresh_linear(
         &self,
@@ -254,9 +255,10 @@ impl<'a, S: Source> Loader<'a, S> {
     /// A layer norm of that width.
     pub async fn norm(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm> {
         // the very first BERT checkpoints call them gamma and beta
-        let (weight, bias) = match self.has(&format!("{name}.gamma")) {
-            true => ("gamma", "beta"),
-            false => ("weight", "bias"),
+        let (weight, bias) = if self.has(&format!("{name}.gamma")) {
+            ("gamma", "beta")
+        } else {
+            ("weight", "bias")
         };
         Ok(LayerNorm {
             weight: self.vector(&format!("{name}.{weight}"), width).await?,

@@ -1,4 +1,4 @@
-//! Enters: a model folder's chat template, and conversations. Leaves: the text the model reads, and where its own turns stand.
+//! A model folder's chat template: conversations to the text that the model reads, and the places of its own turns.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::jinja;
 use crate::error::{Error, Result};
 
-/// Where newer model folders keep the template.
+/// The file in which newer model folders keep the template.
 pub const TEMPLATE_FILE: &str = "chat_template.jinja";
-/// Where older folders keep it, and all keep the special tokens' names.
+/// The file in which older folders keep it, and all keep the special tokens' names.
 pub const CONFIG_FILE: &str = "tokenizer_config.json";
 const TOKENS_FILE: &str = "special_tokens_map.json";
 
@@ -65,7 +65,7 @@ pub struct Rendered {
 /// How a model writes conversations down.
 ///
 /// The template runs as in transformers' `apply_chat_template`, with `messages`, `add_generation_prompt`, the special
-/// tokens' names, and neither tools nor documents. Its clock stands still at 26 July 2024.
+/// tokens' names, and neither tools nor documents. Its clock always shows 26 July 2024.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     file: String,
@@ -87,7 +87,7 @@ struct Context<'a> {
 
 impl ChatTemplate {
     /// Reads the template from the bytes of a folder's `chat_template.jinja`, else from `chat_template` in its
-    /// `tokenizer_config.json` (the one called "default" where there are several), else takes ChatML. Special tokens are
+    /// `tokenizer_config.json` (the one called "default" if there are several), else takes ChatML. Special tokens are
     /// those that `tokenizer_config.json` names, else `special_tokens_map.json`.
     ///
     /// # Errors
@@ -141,12 +141,12 @@ impl ChatTemplate {
         self.is_default
     }
 
-    /// The text of the token that begins every text, where the tokenizer's files name one.
+    /// The text of the token that begins every text, if the tokenizer's files name one.
     pub fn bos_token(&self) -> Option<&str> {
         self.tokens.get("bos_token").map(String::as_str)
     }
 
-    /// The text of the token that ends every text, where the tokenizer's files name one.
+    /// The text of the token that ends every text, if the tokenizer's files name one.
     pub fn eos_token(&self) -> Option<&str> {
         self.tokens.get("eos_token").map(String::as_str)
     }
@@ -154,7 +154,7 @@ impl ChatTemplate {
     /// Writes `messages` down; with `add_generation_prompt` up to where the assistant's next turn begins.
     ///
     /// # Errors
-    /// `InvalidFile` with the template's own words where it refuses the conversation.
+    /// `InvalidFile` with the template's own words if it refuses the conversation.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         let context = Context {
             messages,
@@ -180,10 +180,10 @@ impl ChatTemplate {
     /// Writes `messages` down and finds the assistant's turns in the text.
     ///
     /// Any template can be asked, whether it has `{% generation %}` blocks or not: one turn's content is replaced by a
-    /// word that stands nowhere else; what is written before and after it is the same in the real text.
+    /// word that is nowhere else; what is written before and after it is the same in the real text.
     ///
     /// # Errors
-    /// As [`ChatTemplate::render`]; `InvalidFile` too where a turn cannot be found, so that nothing is ever trained on
+    /// As [`ChatTemplate::render`]; `InvalidFile` too if a turn cannot be found, so that nothing is ever trained on
     /// by accident.
     pub fn render_marked(&self, messages: &[Message]) -> Result<Rendered> {
         let text = self.render(messages, false)?;
@@ -244,7 +244,7 @@ impl ChatTemplate {
         let ignored = self
             .render(earlier, false)
             .is_ok_and(|plain| plain == prompt);
-        // Without a prompt of its own the turn's header, if there is one, stands between the two.
+        // Without a prompt of its own the turn's header, if there is one, is between the two.
         let has_header = match shared {
             Some(shared) if shared > prompt.len() => {
                 !gap[..shared - prompt.len()].trim().is_empty()
@@ -255,7 +255,7 @@ impl ChatTemplate {
         (!(ignored && has_header)).then_some(prompt.len())
     }
 
-    /// What stands before and after `sentinel`, which must stand once.
+    /// What comes before and after `sentinel`, which must be there once.
     fn around<'a>(
         &self,
         index: usize,
@@ -292,7 +292,7 @@ impl ChatTemplate {
     }
 }
 
-/// `tail` up to the first line break after something visible; empty where there is nothing visible.
+/// `tail` up to the first line break after something visible; empty if there is nothing visible.
 fn first_line(tail: &str) -> &str {
     let visible = tail.len() - tail.trim_start().len();
     let line = tail[visible..]
@@ -330,7 +330,7 @@ fn object(file: &str, bytes: Option<&[u8]>) -> Result<Map<String, Value>> {
     }
 }
 
-/// Every `..._token` with a text, which stands there as a string or as the `content` of an object.
+/// Every `..._token` with a text, which is a string or as the `content` of an object.
 fn special_tokens(file: &Map<String, Value>) -> BTreeMap<String, String> {
     file.iter()
         .filter(|(key, _)| key.ends_with("_token"))

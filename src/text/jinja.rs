@@ -1,4 +1,4 @@
-//! Enters: a chat template's source. Leaves: an environment that renders it as transformers' Jinja does.
+//! An environment that renders a chat template as transformers' Jinja does.
 
 use std::borrow::Cow;
 use std::io;

@@ -1,4 +1,4 @@
-//! Enters: a model's tokenizer and chat template, and texts. Leaves: token ids, and texts from token ids.
+//! Texts and token ids: a model's tokenizer, its chat template, and the text of ids as they come.
 
 pub mod chat;
 mod jinja;
@@ -7,4 +7,4 @@ pub mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, Rendered};
 pub use stream::TextStream;
-pub use tokenizer::{Encoding, Marked, Piece, Tokenizer};
+pub use tokenizer::{Encoding, Piece, Tokenizer};

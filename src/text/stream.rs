@@ -1,10 +1,10 @@
-//! Enters: token ids, one at a time. Leaves: their text as soon as it is certain.
+//! The text of token ids that come one at a time, as soon as it is certain.
 
 use super::Tokenizer;
 use crate::error::Result;
 
 /// How many ids before the first one are decoded with it, as text-generation-inference does: enough for a decoder that
-/// treats the first token of a text otherwise.
+/// treats the first token of a text differently.
 const CONTEXT: usize = 5;
 
 /// What a decoder writes for bytes that are no whole character (yet).
@@ -15,9 +15,9 @@ const UNFINISHED: char = '\u{fffd}';
 #[derive(Debug, Clone)]
 pub struct TextStream {
     skip_special_tokens: bool,
-    /// The last ids: those before `told` have left as text.
+    /// The last ids: those before `emitted` have left as text.
     ids: Vec<u32>,
-    told: usize,
+    emitted: usize,
 }
 
 impl TextStream {
@@ -26,7 +26,7 @@ impl TextStream {
         let ids = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
         TextStream {
             skip_special_tokens,
-            told: ids.len(),
+            emitted: ids.len(),
             ids,
         }
     }
@@ -34,31 +34,31 @@ impl TextStream {
     /// Takes the next id and gives the text that became certain with it, if any.
     ///
     /// # Errors
-    /// `InvalidFile` where the tokenizer cannot decode.
+    /// `InvalidFile` if the tokenizer cannot decode.
     pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> Result<Option<String>> {
         self.ids.push(id);
-        let text = self.untold(tokenizer)?;
+        let text = self.pending(tokenizer)?;
         if text.is_empty() || text.ends_with(UNFINISHED) {
             return Ok(None);
         }
-        self.ids.drain(..self.told);
-        self.told = self.ids.len();
+        self.ids.drain(..self.emitted);
+        self.emitted = self.ids.len();
         Ok(Some(text))
     }
 
-    /// The text of what is left, where the ids end inside a character; as [`Tokenizer::decode`] writes it.
+    /// The text of what is left, if the ids end inside a character; as [`Tokenizer::decode`] writes it.
     ///
     /// # Errors
-    /// `InvalidFile` where the tokenizer cannot decode.
+    /// `InvalidFile` if the tokenizer cannot decode.
     pub fn finish(&self, tokenizer: &Tokenizer) -> Result<Option<String>> {
-        Ok(Some(self.untold(tokenizer)?).filter(|text| !text.is_empty()))
+        Ok(Some(self.pending(tokenizer)?).filter(|text| !text.is_empty()))
     }
 
-    /// What all ids decode to beyond what those told already do.
-    fn untold(&self, tokenizer: &Tokenizer) -> Result<String> {
+    /// What all ids decode to beyond what those emitted already do.
+    fn pending(&self, tokenizer: &Tokenizer) -> Result<String> {
         let decode = |ids| tokenizer.decode(ids, self.skip_special_tokens);
-        let (told, all) = (decode(&self.ids[..self.told])?, decode(&self.ids)?);
-        let shared: usize = told
+        let (emitted, all) = (decode(&self.ids[..self.emitted])?, decode(&self.ids)?);
+        let shared: usize = emitted
             .chars()
             .zip(all.chars())
             .take_while(|(one, other)| one == other)

@@ -1,4 +1,4 @@
-//! Enters: the bytes of a tokenizer.json, and texts. Leaves: token ids as the Python library gives them, and back.
+//! A tokenizer.json: texts to token ids as the Python library gives them, and back.
 
 use std::ops::Range;
 
@@ -16,11 +16,11 @@ pub struct Encoding {
     pub ids: Vec<u32>,
     /// Token type of each id; as long as `ids`.
     pub type_ids: Vec<u32>,
-    /// How many tokens the whole text has, special tokens included, where some were cut off.
+    /// How many tokens the whole text has, special tokens included, if some were cut off.
     pub truncated_from: Option<usize>,
 }
 
-/// A token and the bytes of the text that it stands for.
+/// A token and the bytes of the text that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Token id.
@@ -30,27 +30,17 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Whether the token stands for bytes of `span`, bytes of the same text.
+    /// Whether the token is for bytes of `span`, bytes of the same text: as in transformers' `return_assistant_tokens_mask`, a token that joins
+    /// the space before an answer to its first word counts.
     pub fn touches(&self, span: &Range<usize>) -> bool {
         // Tokenizers that trim spaces off the offsets leave a token of spaces at its own end, without any bytes.
-        let start = match self.bytes.is_empty() {
-            true => self.bytes.start.saturating_sub(1),
-            false => self.bytes.start,
-        };
+        let spaces = usize::from(self.bytes.is_empty());
+        let start = self.bytes.start.saturating_sub(spaces);
         start < span.end && self.bytes.end > span.start
     }
 }
 
-/// A text as a language model reads it, with the tokens that it shall learn to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
-    /// Token ids, as many as `targets`.
-    pub ids: Vec<u32>,
-    /// Whether each token stands for bytes of one of the spans asked for.
-    pub targets: Vec<bool>,
-}
-
-/// A tokenizer that cuts and pads only where it is told to.
+/// A tokenizer that cuts and pads only as its caller asks.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     file_name: String,
@@ -64,7 +54,7 @@ impl Tokenizer {
     /// every text to 128 tokens, which neither training nor transformers wants.
     ///
     /// # Errors
-    /// `InvalidFile` where the bytes are no tokenizer.json, or one with parts that are not known.
+    /// `InvalidFile` if the bytes are no tokenizer.json, or one with parts that are not known.
     pub fn from_bytes(file_name: &str, bytes: &[u8]) -> Result<Tokenizer> {
         let invalid = |reason: String| Error::file(file_name, reason);
         if bytes.is_empty() {
@@ -96,7 +86,7 @@ impl Tokenizer {
     /// The largest id that this tokenizer can give, padding included. The embedding table needs one row more.
     pub fn largest_id(&self) -> u32 {
         let vocabulary = self.inner.get_vocab(true).into_values().max();
-        // The special tokens' ids stand in the post-processor a second time, and there need not agree.
+        // The post-processor has the special tokens' ids a second time, and they need not agree.
         let special = self
             .inner
             .encode_fast("", true)
@@ -111,7 +101,7 @@ impl Tokenizer {
         self.pad_id
     }
 
-    /// Fills rows with that id instead, where the model's own files name it.
+    /// Fills rows with that id instead, if the model's own files name it.
     pub fn with_pad_id(mut self, pad_id: u32) -> Self {
         self.pad_id = pad_id;
         self
@@ -120,7 +110,7 @@ impl Tokenizer {
     /// The ids of `text` with special tokens, cut on the right to `max_length` ids, special tokens included.
     ///
     /// # Errors
-    /// `InvalidOption` where `max_length` leaves no room beside the special tokens; `InvalidFile` where the tokenizer
+    /// `InvalidOption` if `max_length` leaves no room next to the special tokens; `InvalidFile` if the tokenizer
     /// cannot encode the text (a vocabulary without its unknown token).
     pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding> {
         if max_length <= self.special_tokens {
@@ -156,7 +146,7 @@ impl Tokenizer {
     /// The tokens of `text` without special tokens around it. Special tokens written in the text are found.
     ///
     /// # Errors
-    /// `InvalidFile` where the tokenizer cannot encode the text.
+    /// `InvalidFile` if the tokenizer cannot encode the text.
     pub fn pieces(&self, text: &str) -> Result<Vec<Piece>> {
         // Offsets of `encode` are bytes; `encode_fast` gives none.
         let encoding = self
@@ -175,26 +165,10 @@ impl Tokenizer {
             .collect())
     }
 
-    /// The tokens of `text` without special tokens around it; targets are those that stand for bytes of `spans`, as
-    /// in transformers' `return_assistant_tokens_mask`: a token that joins the space before an answer to its first word counts.
-    ///
-    /// # Errors
-    /// `InvalidFile` where the tokenizer cannot encode the text.
-    pub fn encode_marked(&self, text: &str, spans: &[Range<usize>]) -> Result<Marked> {
-        let pieces = self.pieces(text)?;
-        Ok(Marked {
-            ids: pieces.iter().map(|piece| piece.id).collect(),
-            targets: pieces
-                .iter()
-                .map(|piece| spans.iter().any(|span| piece.touches(span)))
-                .collect(),
-        })
-    }
-
     /// The special tokens that the tokenizer puts before every text, such as a beginning-of-text token.
     ///
     /// # Errors
-    /// `InvalidFile` where the tokenizer cannot encode a text.
+    /// `InvalidFile` if the tokenizer cannot encode a text.
     pub fn prefix_ids(&self) -> Result<Vec<u32>> {
         const TEXT: &str = "a";
         let encoding = self
@@ -211,11 +185,11 @@ impl Tokenizer {
             .collect())
     }
 
-    /// The text of `ids`, without special tokens where `skip_special_tokens` is set. Bytes that are no whole character
+    /// The text of `ids`, without special tokens if `skip_special_tokens` is set. Bytes that are no whole character
     /// become U+FFFD; ids that the tokenizer does not know are left out.
     ///
     /// # Errors
-    /// `InvalidFile` where the tokenizer cannot decode.
+    /// `InvalidFile` if the tokenizer cannot decode.
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
         self.inner
             .decode(ids, skip_special_tokens)

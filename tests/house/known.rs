@@ -9,9 +9,6 @@ pub const ARROWS: &[(&str, &str)] = &[
 pub const CIRCLES: &[&str] = &[
     "eval/generate.rs",
     "eval/sampling.rs",
-    "formats/safetensors.rs",
-    "formats/values.rs",
-    "formats/writer.rs",
     "peft/config.rs",
     "peft/lora.rs",
 ];
