@@ -1,10 +1,11 @@
 /**
- * Measures a LoRA step of the published package against the same page's matrix product, as a table or as JSON.
- * `npm run bench [-- --json]`. Both are timed in the same page, turn by turn, so that they see the same machine.
+ * Measures a LoRA step against the same page's matrix product, as a table or as JSON.
+ * `npm run bench [-- --json]`. Both are timed in the same page, turn by turn, so that they see the same machine. The engine is
+ * the one that people get, built once more with the class that has these steps.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { sizesOf } from "../scripts/build-wasm.mjs";
+import { ensureWasm, sizesOf } from "../scripts/build-wasm.mjs";
 import { root } from "../scripts/cache.mjs";
 import { Failure, say, script } from "../scripts/run.mjs";
 import { setup } from "../scripts/setup.mjs";
@@ -62,22 +63,22 @@ async function measure(harness, device, { name, shape }, expected) {
     return { steps: 2, rounds: 3, matmul: { m, k, n, count } };
   });
   const words = (/** @type {{ m: number, k: number, n: number }} */ { m, k, n }) => `${m}x${k}x${n}`;
-  const results = await harness.run("benchmark", { device, shape, plans }, (matmul) =>
-    say(`${device}, ${name}: steps and ${words(matmul)} products in turns`),
-  );
+  const announce = (/** @type {typeof plans[0]["matmul"]} */ matmul) =>
+    say(`${device}, ${name}: steps and ${words(matmul)} products in turns`);
+  const results = await harness.run("benchmark", { device, shape, plans }, announce, "/bench/");
   let best = { rate: 0, words: "" };
   plans.forEach(({ matmul }, index) => {
     const flop = 2 * matmul.m * matmul.k * matmul.n * matmul.count;
     const rate = flop / (median(results[index].matmulMs) * 1e6);
     if (rate > best.rate) best = { rate, words: words(matmul) };
   });
-  const { flopsPerStep: flops, device: report } = results[0];
+  const { flopsPerStep: flops, adapter } = results[0];
   const steps = results.flatMap((/** @type {{ stepMs: number[] }} */ { stepMs }) => stepMs);
   const msPerStep = median(steps);
   const gflops = flops / (msPerStep * 1e6);
   say(`${device}: the fastest product was ${best.words}`);
   return {
-    adapter: report.adapter,
+    adapter,
     figures: {
       msPerStep,
       tokensPerSecond: (shape.batch * shape.tokens * 1000) / msPerStep,
@@ -106,7 +107,11 @@ async function bench() {
   await setup({ browser: true });
   // Loaded after setup: it needs installed packages.
   const { openHarness } = await import("../scripts/browser.mjs");
-  const harness = await openHarness({ "/train": join(root, "www/app/examples/support.jsonl") });
+  await ensureWasm("benchmarks");
+  const harness = await openHarness({
+    "/train": join(root, "www/app/examples/support.jsonl"),
+    "/bench/": join(root, "benches/support/page"),
+  });
   try {
     say("from a page's load to its first step, built-in examples and default model");
     const loadToFirstStepMs = await harness.run("firstStep", {

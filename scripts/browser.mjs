@@ -45,7 +45,8 @@ async function ensureHarness() {
  * @typedef {object} Harness
  * @property {string} modelUrl address of the default model's folder
  * @property {string} modelName the repository that it is a copy of
- * @property {(job: string, argument: unknown, onEvent?: (event: any) => void) => Promise<any>} run in a fresh page
+ * @property {(job: string, argument: unknown, onEvent?: (event: any) => void, path?: string) => Promise<any>} run in a fresh page, the
+ * harness's own or that of another path
  * @property {() => Promise<void>} close
  */
 
@@ -61,14 +62,14 @@ export async function openHarness(mounts = {}) {
   return {
     modelUrl: "models/all-MiniLM-L6-v2/",
     modelName: "sentence-transformers/all-MiniLM-L6-v2",
-    async run(job, argument, onEvent = () => {}) {
+    async run(job, argument, onEvent = () => {}, path = "/") {
       const page = await browser.newPage();
       try {
         await page.exposeFunction("webtuneReport", onEvent);
         const crashed = new Promise((_, fail) =>
           page.once("crash", () => fail(new Failure("the browser's page crashed, most likely for want of memory"))),
         );
-        await page.goto(`${server.origin}/`);
+        await page.goto(`${server.origin}${path}`);
         await page.waitForFunction("globalThis.webtuneRun");
         const call = page.evaluate(
           ([name, value]) => /** @type {any} */ (globalThis).webtuneRun(name, value),

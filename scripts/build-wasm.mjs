@@ -13,7 +13,8 @@ import { hashOf, isFresh, writeStamp } from "./stamp.mjs";
 const WASM_TARGET = "wasm32-unknown-unknown";
 const KEPT_RESULTS = 4;
 
-/** @typedef {{ name: string, target: string, profile: string, features: string[], outDir: string, wasmOpt: string[] }} Variant */
+/** @typedef {"people" | "benchmarks"} Users */
+/** @typedef {{ for: string, name: string, target: string, profile: string, features: string[], outDir: string, wasmOpt: string[] }} Variant */
 
 /** @returns {Promise<Variant[]>} */
 export async function readVariants() {
@@ -28,7 +29,7 @@ export async function readVariants() {
 /** @param {Record<string, unknown>} entry @param {number} index @returns {Variant} */
 function readVariant(entry, index) {
   const where = `wasm-pack.toml, package ${index + 1}`;
-  const known = ["name", "target", "profile", "features", "out-dir", "wasm-opt"];
+  const known = ["for", "name", "target", "profile", "features", "out-dir", "wasm-opt"];
   const unknown = Object.keys(entry).find((key) => !known.includes(key));
   if (unknown) throw new Failure(`${where}: ${unknown} is not one of ${known.join(", ")}`);
   const text = (/** @type {string} */ key) => {
@@ -45,6 +46,7 @@ function readVariant(entry, index) {
     return value;
   };
   return {
+    for: text("for"),
     name: text("name"),
     target: text("target"),
     profile: text("profile"),
@@ -110,9 +112,9 @@ async function build(variant) {
   writeStamp(stamp, hash);
 }
 
-/** Builds every variant that is not fresh; gives the variants. */
-export async function ensureWasm() {
-  const variants = await readVariants();
+/** Builds the variants for these users that are not fresh; gives the variants. @param {Users} users */
+export async function ensureWasm(users = "people") {
+  const variants = (await readVariants()).filter((variant) => variant.for === users);
   for (const variant of variants) await build(variant);
   return variants;
 }

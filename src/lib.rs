@@ -7,6 +7,7 @@
 // Here and not in Cargo.toml's [lints], which would bind the integration tests too.
 #![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[cfg(feature = "bench")]
 pub mod benchmark;
 pub mod data;
 pub mod device;

@@ -2,7 +2,7 @@
  * Runs jobs for a script, with files by address: results leave as plain values, and events on the way.
  * This page knows nothing but the published package.
  */
-import { FineTuner, parseExamples, RunRecorder, recordToJson, runBenchmark } from "webtune";
+import { FineTuner, parseExamples, RunRecorder, recordToJson } from "webtune";
 import { fetchFile, report, send } from "./bridge.js";
 import { finetuneLanguage } from "./language.js";
 import { trainSteps } from "./steps.js";
@@ -80,21 +80,8 @@ async function firstStep({ model, device, options, train }) {
   }
 }
 
-/**
- * One result per product shape, one after the other in this page.
- * @param {{ device: import("webtune").DeviceChoice, shape: import("webtune").BenchmarkShape, plans: import("webtune").BenchmarkPlan[] }} job
- */
-async function benchmark({ device, shape, plans }) {
-  const results = [];
-  for (const plan of plans) {
-    await report(plan.matmul);
-    results.push(await runBenchmark(device, shape, plan));
-  }
-  return results;
-}
-
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
-const jobs = { finetune, finetuneLanguage, firstStep, benchmark, trainSteps };
+const jobs = { finetune, finetuneLanguage, firstStep, trainSteps };
 
 /** A thrown error would lose its code on the way to the script. */
 /** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {

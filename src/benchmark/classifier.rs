@@ -1,4 +1,4 @@
-//! Enters: an encoder's shape. Leaves: a classifier's LoRA steps, to be timed from outside.
+//! A classifier's LoRA steps on an encoder of any shape.
 
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ use crate::{Error, Result};
 
 const LABELS: usize = 6;
 
-/// `BenchmarkShape` of www/lib/protocol.ts.
+/// Sizes of the model and of its batch.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Shape {

@@ -1,4 +1,4 @@
-//! Enters: a language model's configuration and weights. Leaves: its LoRA steps, to be timed from outside.
+//! A language model's LoRA steps.
 
 use crate::device::{Compute, EngineKind, read};
 use crate::formats::{Checkpoint, Source};
@@ -22,9 +22,9 @@ pub struct LanguageWork {
     pub rows: usize,
     /// Tokens a row, none of them padding, all but the first learnt.
     pub tokens: usize,
-    /// Rank of the deltas, which stand on every linear layer.
+    /// Rank of the deltas, which every linear layer has.
     pub r: usize,
-    /// How the frozen weights are kept.
+    /// How the frozen weights are stored.
     pub storage: Storage,
     /// Whether layers are computed twice.
     pub checkpointing: bool,
@@ -48,7 +48,7 @@ impl LanguageBenchmark {
     /// The model of `weights`, LoRA on all its linear layers, and one batch without padding.
     ///
     /// # Errors
-    /// Weights that do not fit `config`, or cannot be kept as asked; failures of the device.
+    /// Weights that do not fit `config`, or cannot be stored as asked; failures of the device.
     pub async fn new<S: Source>(
         config: &DecoderConfig,
         weights: S,

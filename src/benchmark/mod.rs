@@ -1,5 +1,5 @@
-//! Enters: a model's shape. Leaves: whole training steps of a random model of that shape, and matrix products beside which their speed is
-//! judged. The clock is outside: in a browser's worker, or in a native program.
+//! Whole training steps of random models, and matrix products by which their speed is judged. The clock is outside: in a browser's worker, or
+//! in a native program. Only the feature `bench` compiles this.
 
 mod classifier;
 mod language;

@@ -55,7 +55,9 @@ impl Fields {
             None => Ok(None),
             Some(value) => match value.as_f64() {
                 Some(number) => Ok(Some(number)),
-                None => Err(Error::unsupported(format!("{name} is {value}, expected a number"))),
+                None => Err(Error::unsupported(format!(
+                    "{name} is {value}, expected a number"
+                ))),
             },
         }
     }
@@ -110,7 +112,9 @@ impl Fields {
             None => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| Error::unsupported(format!("{name} is {value}, expected a list of words"))),
+                .map_err(|_| {
+                    Error::unsupported(format!("{name} is {value}, expected a list of words"))
+                }),
         }
     }
 
@@ -119,7 +123,8 @@ impl Fields {
     /// # Errors
     /// [`Error::UnsupportedModel`] if it is something else.
     pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
-        let bad = |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
+        let bad =
+            |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
         match self.get(name) {
             None => Ok(Vec::new()),
             Some(value @ Value::Array(_)) => {

@@ -9,9 +9,9 @@ use super::decoder_context::LayerContext;
 use super::family::DecoderFamily;
 use super::fields::{Fields, MAX_LAYERS};
 use super::load::Loader;
-use crate::{Error, Result};
 use crate::formats::Source;
 use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
+use crate::{Error, Result};
 
 /// Attention with query, key and value in one layer.
 #[derive(Module, Debug)]

@@ -11,9 +11,9 @@ use super::family::DecoderFamily;
 use super::fields::{Fields, MAX_LAYERS};
 use super::load::Loader;
 use super::rope::Rope;
-use crate::{Error, Result};
 use crate::formats::Source;
 use crate::layers::{Activation, Linear, Prefix, RmsNorm, attend_grouped};
+use crate::{Error, Result};
 
 /// Grouped-query attention with rotary positions.
 #[derive(Module, Debug)]

@@ -26,6 +26,7 @@ pub mod network;
 pub mod pooler;
 pub mod qwen2;
 pub mod qwen3;
+#[cfg(feature = "bench")]
 pub mod random;
 pub mod roberta;
 pub mod rope;

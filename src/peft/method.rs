@@ -111,7 +111,10 @@ pub fn check_storage(method: &Method, storage: Storage) -> Result<()> {
     if storage == Storage::F32 {
         return Ok(());
     }
-    let reason = format!("{changes}, which needs storage f32, not {}", storage.as_str());
+    let reason = format!(
+        "{changes}, which needs storage f32, not {}",
+        storage.as_str()
+    );
     Err(Error::option("method", reason))
 }
 

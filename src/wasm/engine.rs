@@ -6,7 +6,6 @@ use wasm_bindgen::prelude::*;
 use super::convert::{error, files_from_js, files_to_js, from_js, to_js};
 use super::language::LanguageState;
 use super::source::JsSource;
-use crate::benchmark::{ClassifierBenchmark, matmul};
 use crate::data::Example;
 use crate::device::Compute;
 use crate::tasks::classify::model::Pretrained;
@@ -21,7 +20,6 @@ pub struct Engine {
     model: Option<Pretrained>,
     session: Option<ClassifyRun>,
     tuned: Option<Tuned>,
-    benchmark: Option<ClassifierBenchmark>,
     pub(super) language: LanguageState,
 }
 
@@ -60,7 +58,6 @@ impl Engine {
             model: None,
             session: None,
             tuned: None,
-            benchmark: None,
             language: LanguageState::default(),
         })
     }
@@ -192,47 +189,5 @@ impl Engine {
     pub fn buffer_bytes(&self) -> f64 {
         let usage = self.compute.device.memory_pool_usage();
         usage.map_or(0.0, |usage| usage.bytes_reserved as f64)
-    }
-
-    /// Builds a random model of a shape with LoRA on query and value.
-    #[wasm_bindgen(js_name = prepareBenchmark)]
-    pub async fn prepare_benchmark(&mut self, shape: JsValue) -> Result<(), JsValue> {
-        let shape = from_js(shape, "shape")?;
-        self.benchmark = Some(
-            ClassifierBenchmark::new(shape, &self.compute)
-                .await
-                .map_err(error)?,
-        );
-        Ok(())
-    }
-
-    fn prepared(&mut self) -> Result<&mut ClassifierBenchmark, JsValue> {
-        self.benchmark
-            .as_mut()
-            .ok_or_else(|| state("call prepareBenchmark first"))
-    }
-
-    /// Floating-point operations of one benchmark step.
-    #[wasm_bindgen(js_name = benchmarkFlops)]
-    pub fn benchmark_flops(&mut self) -> Result<f64, JsValue> {
-        Ok(self.prepared()?.flops())
-    }
-
-    /// One whole optimiser step; the loss.
-    #[wasm_bindgen(js_name = benchmarkStep)]
-    pub async fn benchmark_step(&mut self) -> Result<f32, JsValue> {
-        self.prepared()?.step().await.map_err(error)
-    }
-
-    /// `count` products `[m, k] x [k, n]`, until the last is read back.
-    #[wasm_bindgen(js_name = benchmarkMatmul)]
-    pub async fn benchmark_matmul(
-        &self,
-        m: usize,
-        k: usize,
-        n: usize,
-        count: usize,
-    ) -> Result<(), JsValue> {
-        matmul(&self.compute, [m, k, n], count).await.map_err(error)
     }
 }

@@ -1,6 +1,8 @@
 //! Enters: calls from JavaScript. Leaves: promises. The only room that names js_sys and web_sys; it converts, the
 //! engine decides. `www/lib/protocol.ts` describes the same border from the other side.
 
+#[cfg(feature = "bench")]
+mod benchmark;
 mod convert;
 mod engine;
 mod language;
