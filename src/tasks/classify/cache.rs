@@ -7,8 +7,8 @@ use burn::module::Module;
 use crate::Result;
 use crate::data::Batch;
 use crate::device::read;
-use crate::models::{Classifier, TokenBatch};
 use crate::models::classifier::{Inputs, States};
+use crate::models::{Classifier, TokenBatch};
 use crate::text::Encoding;
 use crate::train::frozen::Frozen;
 
