@@ -65,6 +65,12 @@ const stages = [
     env: () => ({ RUSTDOCFLAGS: "-D warnings" }),
   },
   {
+    name: "fuzz",
+    command: () => ["cargo", "check", "--manifest-path", "fuzz/Cargo.toml", "--locked"],
+    // A check links nothing, so libFuzzer itself need not be compiled.
+    env: () => ({ CUSTOM_LIBFUZZER_PATH: join(cache, "libfuzzer.a") }),
+  },
+  {
     name: "clippy-wasm",
     // The release profile, so that the build above has done part of the work.
     command: () => [

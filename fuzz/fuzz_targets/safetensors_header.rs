@@ -1,7 +1,5 @@
-//! Enters: arbitrary bytes as a safetensors file and as a header. Leaves: nothing, unless reading them panics or a
-//! header passes whose tensors do not fill the file exactly.
-//!
-//! `cargo install cargo-fuzz`, then `RUSTC_BOOTSTRAP=1 cargo fuzz run safetensors_header -- -max_total_time=60`.
+//! Reads arbitrary bytes as a safetensors file and as a header: nothing may panic, and a header that passes must have
+//! tensors that fill the file exactly.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,6 +12,8 @@ mod error;
 #[path = "../../src/formats/mod.rs"]
 mod formats;
 
+#[allow(unused_imports)]
+use error::{Error, Result};
 use formats::{Header, MemorySource, read_tensor};
 
 /// Panics unless the tensors follow each other from `start` to `end`, each as large as its shape says.
