@@ -8,8 +8,9 @@ use webtune::eval::probe::{ProbeData, fit, head_logits};
 
 const CASES: &str = include_str!("fixtures/probe/cases.json");
 
-/// Both stop where the gradient is small, not at the optimum itself, and ours sums in float32.
-const TOLERANCE: f64 = 2e-3;
+/// Of the largest weight. Ours stops where the gradient is small, up to 3e-4 before the optimum that scikit-learn gives; a penalty 1% off moves
+/// it by 3.5e-3 with C = 1 and by 1e-3 with C = 10.
+const TOLERANCE: f64 = 4e-4;
 
 fn floats(value: &Value) -> Vec<f32> {
     value
@@ -77,9 +78,8 @@ fn features_of_any_length_meet_the_same_penalty() {
     let largest = short
         .iter()
         .fold(0.0_f32, |max, value| max.max(value.abs()));
-    for (a, b) in short.iter().zip(&long) {
-        assert!((a - b).abs() <= TOLERANCE as f32 * largest, "{a} for {b}");
-    }
+    // 64 is a power of two, so that no scaling rounds
+    assert_eq!(short, long);
     // without it the penalty is 4096 times weaker
     let largest_weak = weak.iter().fold(0.0_f32, |max, value| max.max(value.abs()));
     assert!(largest_weak > 1.5 * largest, "{largest_weak} {largest}");

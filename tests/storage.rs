@@ -71,9 +71,12 @@ fn checkpointing_gives_the_same_run() {
             };
             let [plain, again] = [run(false), run(true)].map(|events| losses(&events));
             assert!(plain.len() > 6);
-            // the order in which gradients are summed, over some steps of Adam
             let error = relative_error(&again, &plain);
-            assert!(error < 1e-3, "{family:?} {method} {head}: {error:.1e}");
+            // BERT's layers sum the gradients of queries and values in another order; Adam's steps along a gradient near zero multiply that
+            let reordered = family == Family::Bert && *method == methods[0];
+            let limit = if reordered { 2e-4 } else { 0.0 };
+            assert!(error <= limit, "{family:?} {method} {head}: {error:.1e}");
+            assert_eq!(again[..3], plain[..3], "{family:?} {method} {head}");
         }
     }
 }
