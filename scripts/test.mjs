@@ -48,6 +48,7 @@ const stages = [
   { name: "setup", command: () => [node, "scripts/setup.mjs", "--tests"] },
   { name: "rustfmt", command: () => ["cargo", "fmt", "--check"] },
   { name: "biome", command: () => [node, tool("@biomejs/biome/bin/biome"), "ci", "--error-on-warnings", "."] },
+  { name: "ruff", command: () => ["ruff", "check"] },
   { name: "model", command: () => [node, "scripts/model.mjs"] },
   { name: "build-wasm", command: () => [node, "scripts/build-wasm.mjs"] },
   { name: "types", command: () => [node, tool("typescript/bin/tsc"), "--noEmit"] },
@@ -86,6 +87,8 @@ const stages = [
     ],
   },
   { name: "native", command: () => ["cargo", "test", "--", "--nocapture"], counts: true },
+  // A Python environment of 1.5 GB in the cache, made on a new machine alone: tests/exports/environment.mjs says how and why.
+  { name: "exports", command: () => nodeTests("tests/exports"), counts: true },
   {
     name: "browser",
     command: () => [

@@ -1,18 +1,20 @@
-"""Loads what `npm run finetune` exported with the libraries that it is meant for, and compares logits with webtune's own.
+"""Loads exports of classifiers with the libraries that they are meant for, and compares logits with webtune's own.
 
     pip install torch transformers==5.23.0 peft sentence-transformers
     npm run finetune -- --test test.jsonl --out out
-    python tests/exports/check.py out [folder of the base model]
+    python tests/exports/check.py [--base FOLDER_OF_THE_BASE_MODEL] out ...
 
-An AdapterHub folder (method `houlsby`) needs an environment of its own, because `adapters` asks for an older transformers:
+`npm test` does so with the folders that `cargo test --test folders` leaves in target/tmp/exports/classifiers. An AdapterHub folder (method
+`houlsby`) needs an environment of its own, because `adapters` asks for an older transformers:
 
     pip install torch adapters
 
 transformers 5.24 renamed an argument that PEFT 0.21.2 looks for: prefix tuning of a classifier fails there.
 
-Not part of `npm test`, because torch is too large to install for every run. Prints, for every way of loading, the largest difference
-over the largest logit and ends with code 1 where it is above 1e-4: float32 in another order of sums.
+Prints, for every way of loading, the largest difference over the largest logit and ends with code 1 where it is above 1e-4: float32 in
+another order of sums.
 """
+import argparse
 import json
 import os
 import re
@@ -149,20 +151,25 @@ def sentence_transformers(export, rebase=False):
 METHODS = {"lora": peft, "prefix": peft, "full": full, "houlsby": houlsby, "probe": probe}
 
 
-def main(out, base=None):
-    export = Export(out, base)
-    with torch.no_grad():
-        found = METHODS[export.method](export)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", help="folder of the base model, where it is not the one in metrics.json")
+    parser.add_argument("out", nargs="+", help="what `npm run finetune` wrote")
+    args = parser.parse_args()
     right = True
-    for name, logits in found.items():
-        error = ((logits - export.expected).abs().max() / export.expected.abs().max()).item()
-        print(
-            f"{export.method}, {export.head} head, {name}: largest difference {error:.1e} of the largest logit, "
-            f"over {len(export.texts)} texts"
-        )
-        right = right and error <= TOLERANCE  # false for a NaN too
+    for out in args.out:
+        export = Export(out, args.base)
+        with torch.no_grad():
+            found = METHODS[export.method](export)
+        for name, logits in found.items():
+            error = ((logits - export.expected).abs().max() / export.expected.abs().max()).item()
+            print(
+                f"{os.path.basename(os.path.normpath(out))}: {export.method}, {export.head} head, {name}: largest difference {error:.1e} "
+                f"of the largest logit, over {len(export.texts)} texts"
+            )
+            right = right and error <= TOLERANCE  # false for a NaN too
     return 0 if right else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
