@@ -173,6 +173,9 @@ pub enum Error {
     /// What the code around it rules out. A caller cannot cause or mend it.
     #[error("{0}")]
     Internal(String),
+    /// Another error, of a tensor in this file.
+    #[error("{file}: {error}")]
+    InFile { file: String, error: Box<Error> },
 }
 
 /// An error as JavaScript gets it: the text for a person, the rest for code.
@@ -273,6 +276,14 @@ impl Error {
         Self::Internal(reason.to_string())
     }
 
+    /// The same error, of a tensor in this file.
+    pub fn in_file(self, file: impl Into<String>) -> Self {
+        Self::InFile {
+            file: file.into(),
+            error: Box::new(self),
+        }
+    }
+
     /// The stable word that JavaScript sees as `error.code`.
     pub fn code(&self) -> &'static str {
         self.kind().as_str()
@@ -297,6 +308,7 @@ impl Error {
             Error::InvalidState(_) => ErrorCode::InvalidState,
             Error::Device(_) => ErrorCode::DeviceFailed,
             Error::Internal(_) => ErrorCode::Internal,
+            Error::InFile { error, .. } => error.kind(),
         }
     }
 
@@ -336,6 +348,12 @@ impl Error {
                 report.needed = Some(needed);
                 report.limit = Some(available);
             }
+            Error::InFile { file, error } => {
+                let message = report.message;
+                report = error.report();
+                report.message = message;
+                report.file = Some(file);
+            }
             Error::NoWebgpu { .. }
             | Error::InvalidState(_)
             | Error::Device(_)
@@ -362,6 +380,18 @@ mod tests {
             json(Error::out_of_range("dropout", "0 to below 1", 1.5)),
             serde_json::json!({
                 "code": "invalidOption", "message": "dropout: expected 0 to below 1, got 1.5", "option": "dropout"
+            })
+        );
+        let wrong = Error::WrongShape {
+            tensor: "score.weight".into(),
+            expected: vec![3, 8],
+            found: vec![2, 8],
+        };
+        assert_eq!(
+            json(wrong.in_file("head.safetensors")),
+            serde_json::json!({
+                "code": "wrongShape", "message": "head.safetensors: score.weight: expected [3, 8], got [2, 8]",
+                "file": "head.safetensors", "tensor": "score.weight"
             })
         );
         let memory = Error::OutOfMemory {

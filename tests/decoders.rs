@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::files::export;
 use common::golden::Golden;
 use common::matrix::{Case, family_cases};
 use common::tiny;
@@ -14,7 +15,7 @@ use common::training::{refusal, run_on, short};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::{ExportedFile, export, import};
+use webtune::export::{ExportedFile, import};
 use webtune::formats::MemorySource;
 use webtune::models::decoder::DecoderFamily as Decoder;
 use webtune::models::{BackboneConfig, Family, HeadKind};

@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::files::export;
 use common::matrix::{Case, Start, cases, values};
 use common::parity::{Fixture, load, methods};
 use common::tiny;
@@ -13,11 +14,11 @@ use common::training::{finished, run, run_on, short};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::files::named_values;
-use webtune::export::{ExportedFile, export, import};
+use webtune::export::{ExportedFile, import};
 use webtune::formats::{Header, MemorySource};
 use webtune::models::HeadKind;
-use webtune::peft::{HoulsbyConfig, LoraConfig, MethodType, PrefixConfig};
+use webtune::peft::store::named_values;
+use webtune::peft::{BaseModel, HoulsbyConfig, LoraConfig, MethodType, PrefixConfig, TaskType};
 use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::Which;
@@ -85,17 +86,26 @@ fn settings_say_what_peft_and_adapterhub_say() {
         let theirs: Value = serde_json::from_slice(fixture.settings).unwrap();
         let (name, file) = (fixture.name, fixture.settings);
         let config = webtune::models::BackboneConfig::parse(fixture.config).unwrap();
-        let saved = block_on(load(&fixture, &Compute::cpu()))
-            .classifier
-            .modules_to_save();
+        let loaded = block_on(load(&fixture, &Compute::cpu()));
+        let base = BaseModel {
+            name,
+            task: TaskType::of_head(fixture.kind),
+            modules_to_save: loaded.classifier.modules_to_save(),
+            conv1d: false,
+            layers: config.num_hidden_layers,
+            key_heads: config.num_attention_heads,
+            key_width: config.hidden_size,
+        };
         let ours = match fixture.method {
             MethodType::Lora => {
-                let (lora, head) = LoraConfig::from_adapter_config(file, false).unwrap();
-                lora.adapter_config(name, head, saved, false)
+                let (lora, task) = LoraConfig::from_adapter_config(file, false).unwrap();
+                assert_eq!(task, base.task);
+                lora.adapter_config(&base)
             }
             MethodType::Prefix => {
-                let (prefix, head) = PrefixConfig::from_adapter_config(file).unwrap();
-                prefix.adapter_config(name, head, saved, &config)
+                let (prefix, task) = PrefixConfig::from_adapter_config(file).unwrap();
+                assert_eq!(task, base.task);
+                prefix.adapter_config(&base)
             }
             _ => {
                 let hidden = theirs["hidden_size"].as_u64().unwrap() as usize;

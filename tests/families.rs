@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::files::export;
 use common::golden::{Golden, relative_error};
 use common::matrix::{
     HEADS, Start, differentiates, family_cases, merge, output, ready, recomputes, starts, steps,
@@ -17,7 +18,7 @@ use common::training::{finished, losses, refusal, run_on, short};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::{ExportedFile, export, import};
+use webtune::export::{ExportedFile, import};
 use webtune::formats::MemorySource;
 use webtune::models::{Family, HeadKind, decoder};
 use webtune::tasks::classify::event::KeptStage;

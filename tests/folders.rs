@@ -11,11 +11,7 @@ use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::ExportedFile;
-use webtune::export::export;
-use webtune::export::language_folder::{gguf_file, peft_folder};
-use webtune::export::language_merged::MergedExport;
-use webtune::export::merged::Piece;
+use webtune::export::{Export, ExportedFile, Format, Piece, files as exported, own_format};
 use webtune::formats::MemorySource;
 use webtune::layers::Storage;
 use webtune::models::Family;
@@ -76,33 +72,42 @@ fn classifiers_leave() {
     let texts = texts.chain(["".into()]).collect::<Vec<_>>();
     for (family, method, head) in classifiers() {
         let name = format!("{family:?}-{method}-{head}").to_lowercase();
-        let folder = folder("classifiers", &name.replace(['(', ')'], "-"));
-        let files = tiny::family_files(family);
-        write_base(&folder, &files);
-        let model = block_on(Pretrained::load("tiny", files, Compute::cpu())).unwrap();
+        let name = name.replace(['(', ')'], "-");
+        let base = tiny::family_files(family);
+        let model = Pretrained::load("tiny", base.clone(), Compute::cpu());
+        let model = block_on(model).unwrap();
         let settings = json!({
             "head": head, "method": {"type": method}, "headInit": "random", "contrastive": false, "numTrainEpochs": 1,
             "trainBatchSize": 8, "learningRate": 1e-2, "headLearningRate": 0.1
         });
         let (_, tuned) = block_on(run_on(&model, 24, settings));
-        let files = block_on(export(&model, &tuned)).unwrap();
-        write(&folder.join("adapter"), &files);
         let found = block_on(tuned.predict(&model, &texts, Which::Tuned)).unwrap();
         let found = serde_json::to_value(&found).unwrap();
         let rows = texts.iter().zip(found.as_array().unwrap());
         let rows =
             rows.map(|(text, row)| json!({"text": text, "logits": row["logits"]}).to_string());
         let rows = rows.collect::<Vec<_>>().join("\n");
-        std::fs::write(folder.join("predictions.jsonl"), rows).unwrap();
-        let run = json!({"run": {"model": folder.join("base")}}).to_string();
-        std::fs::write(folder.join("metrics.json"), run).unwrap();
+        let mut formats = vec![(name.clone(), own_format(&model, &tuned).unwrap())];
+        if method == "lora" {
+            formats.push((format!("{name}-merged"), Format::Merged));
+        }
+        for (name, format) in formats {
+            let folder = folder("classifiers", &name);
+            write_base(&folder, &base);
+            let files = block_on(exported(&model, &tuned, format)).unwrap();
+            write(&folder.join("adapter"), &files);
+            std::fs::write(folder.join("predictions.jsonl"), &rows).unwrap();
+            let run = json!({"run": {"model": folder.join("base")}}).to_string();
+            std::fs::write(folder.join("metrics.json"), run).unwrap();
+        }
     }
 }
 
 async fn merged(model: &LanguageModel, tuned: &TunedLanguage) -> Vec<ExportedFile> {
-    let mut export = MergedExport::new(model, tuned, Some(20_000)).unwrap();
+    let export = Export::new(model, tuned, Format::Merged, Some(20_000));
+    let mut export = export.await.unwrap();
     let mut files: Vec<ExportedFile> = Vec::new();
-    while let Some(piece) = export.next_piece(tuned).await.unwrap() {
+    while let Some(piece) = export.next_piece(model, tuned).await.unwrap() {
         match piece {
             Piece::Open { file, .. } => files.push(ExportedFile {
                 path: file,
@@ -147,15 +152,15 @@ fn language_models_leave() {
             let rows = tiny_language::rows(12);
             let (_, tuned) = tiny_language::run(&model, &rows, options).await;
             if name != "full" {
-                let files = peft_folder(&model, &tuned).await.unwrap();
+                let files = exported(&model, &tuned, Format::Peft).await.unwrap();
                 write(&folder.join("adapter"), &files);
             }
             if name != "prefix" {
                 write(&folder.join("merged"), &merged(&model, &tuned).await);
             }
             if name == "lora" {
-                let file = gguf_file(&model, &tuned).await.unwrap();
-                std::fs::write(folder.join("adapter.gguf"), file.bytes).unwrap();
+                let files = exported(&model, &tuned, Format::Gguf).await.unwrap();
+                write(&folder, &files);
             }
             let text = "what does the cow say?";
             let prompt = Prompt::Text(text.into());

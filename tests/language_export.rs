@@ -8,10 +8,7 @@ use common::tiny_language::{config_json, files, model, rows, run};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::ExportedFile;
-use webtune::export::language_folder::{gguf_file, import_folder, peft_folder};
-use webtune::export::language_merged::MergedExport;
-use webtune::export::merged::Piece;
+use webtune::export::{Export, ExportedFile, Format, Piece, files as exported, import};
 use webtune::formats::{Gguf, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::CausalLm;
@@ -47,12 +44,12 @@ fn every_adapter_comes_back_exactly() {
         ] {
             for storage in [Storage::F32, Storage::Int8] {
                 let (model, tuned) = tuned(method.clone(), storage).await;
-                let files = peft_folder(&model, &tuned).await.unwrap();
+                let files = exported(&model, &tuned, Format::Peft).await.unwrap();
                 let paths = files.iter().map(|file| file.path.as_str());
                 let paths = paths.collect::<Vec<_>>();
                 assert!(paths.contains(&"adapter_model.safetensors"), "{paths:?}");
                 assert!(paths.contains(&"tokenizer.json"), "{paths:?}");
-                let back = import_folder(&model, files.clone()).await.unwrap();
+                let back = import(&model, files.clone()).await.unwrap();
                 let (expected, found) = (
                     logits(&model, &tuned.model).await,
                     logits(&model, &back.model).await,
@@ -60,7 +57,7 @@ fn every_adapter_comes_back_exactly() {
                 assert_eq!(expected, found, "{method} {storage:?}");
                 assert_ne!(expected, logits(&model, &model.model).await, "{method}");
                 // and leaves again as the same files but for what only the run knew
-                let again = peft_folder(&model, &back).await.unwrap();
+                let again = exported(&model, &back, Format::Peft).await.unwrap();
                 for name in [
                     "adapter_model.safetensors",
                     "adapter_config.json",
@@ -80,10 +77,11 @@ fn bytes<'a>(files: &'a [ExportedFile], path: &str) -> &'a [u8] {
 
 /// The folder that the pieces make.
 async fn merged(model: &LanguageModel, tuned: &TunedLanguage, shard: u64) -> Vec<ExportedFile> {
-    let mut export = MergedExport::new(model, tuned, Some(shard)).unwrap();
+    let export = Export::new(model, tuned, Format::Merged, Some(shard));
+    let mut export = export.await.unwrap();
     let mut files: Vec<ExportedFile> = Vec::new();
     let mut size = 0;
-    while let Some(piece) = export.next_piece(tuned).await.unwrap() {
+    while let Some(piece) = export.next_piece(model, tuned).await.unwrap() {
         match piece {
             Piece::Open { file, bytes } => {
                 size = bytes;
@@ -135,8 +133,8 @@ fn a_merged_folder_is_a_model_that_gives_the_tuned_logits() {
 fn gguf_holds_what_it_can_and_says_what_it_cannot() {
     block_on(async {
         let (model, adapter) = tuned(json!({"type": "lora"}), Storage::F32).await;
-        let file = gguf_file(&model, &adapter).await.unwrap();
-        let gguf = Gguf::read(&file.path, &file.bytes).unwrap();
+        let file = exported(&model, &adapter, Format::Gguf).await.unwrap();
+        let gguf = Gguf::read(&file[0].path, &file[0].bytes).unwrap();
         // seven layers' two factors, twice
         assert_eq!(gguf.tensors.len(), 28);
         for (method, words) in [
@@ -145,7 +143,8 @@ fn gguf_holds_what_it_can_and_says_what_it_cannot() {
             (json!({"type": "full"}), "LoRA alone"),
         ] {
             let (model, tuned) = tuned(method.clone(), Storage::F32).await;
-            let error = gguf_file(&model, &tuned).await.unwrap_err().to_string();
+            let error = exported(&model, &tuned, Format::Gguf).await.unwrap_err();
+            let error = error.to_string();
             assert!(error.contains(words), "{method}: {error}");
         }
     });
@@ -155,14 +154,16 @@ fn gguf_holds_what_it_can_and_says_what_it_cannot() {
 fn what_cannot_be_merged_or_imported_is_told() {
     block_on(async {
         let (model, rounded) = tuned(json!({"type": "lora"}), Storage::Int8).await;
-        let error = MergedExport::new(&model, &rounded, None).unwrap_err();
+        let error = exported(&model, &rounded, Format::Merged)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("rounded"), "{error}");
         let (model, prefix) = tuned(json!({"type": "prefix"}), Storage::F32).await;
-        let error = MergedExport::new(&model, &prefix, None).unwrap_err();
+        let error = exported(&model, &prefix, Format::Merged).await.unwrap_err();
         assert!(error.to_string().contains("prefix"), "{error}");
 
         let (model, tuned) = tuned(json!({"type": "lora"}), Storage::F32).await;
-        let files = peft_folder(&model, &tuned).await.unwrap();
+        let files = exported(&model, &tuned, Format::Peft).await.unwrap();
         let mut wider = config_json();
         wider["hidden_size"] = json!(64);
         let other = LanguageModel::load(
@@ -171,14 +172,14 @@ fn what_cannot_be_merged_or_imported_is_told() {
             Compute::cpu(),
             Storage::F32,
         );
-        let error = import_folder(&other.await.unwrap(), files.clone())
+        let error = import(&other.await.unwrap(), files.clone())
             .await
             .unwrap_err();
         assert_eq!(error.code(), "wrongShape", "{error}");
         let without = files
             .into_iter()
             .filter(|file| file.path != "adapter_config.json");
-        let error = import_folder(&model, without.collect()).await.unwrap_err();
+        let error = import(&model, without.collect()).await.unwrap_err();
         assert_eq!(error.code(), "missingFile", "{error}");
     });
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pollster::block_on;
 use serde_json::Value;
-use webtune::export::merged::{MergedTensor, MergedWriter, Piece, ShardPlan};
+use webtune::export::shards::{MergedTensor, MergedWriter, Piece, ShardPlan};
 use webtune::formats::{Checkpoint, Float, MemorySource};
 
 fn tensor(name: &str, shape: &[usize], dtype: Float) -> MergedTensor {

@@ -14,8 +14,8 @@ use webtune::formats::{Checkpoint, MemorySource};
 use webtune::models::classifier::{Head, HeadWeights};
 use webtune::models::random::random_checkpoint;
 use webtune::models::{Backbone, BackboneConfig, Classifier, HeadKind, Loader, Network};
-use webtune::peft::LoraConfig;
 use webtune::peft::lora::{attach, resolve};
+use webtune::peft::{BaseModel, LoraConfig, TaskType};
 
 /// Rank and scaling by the module's name.
 type Deltas = BTreeMap<String, (usize, f64)>;
@@ -39,6 +39,18 @@ fn encoder(compute: &Compute) -> Backbone {
         let loader = Loader::new(&checkpoint, "bert.", compute);
         Backbone::load(&config, &loader).await.unwrap()
     })
+}
+
+fn base(task: TaskType) -> BaseModel<'static> {
+    BaseModel {
+        name: "tiny",
+        task,
+        modules_to_save: None,
+        conv1d: false,
+        layers: 2,
+        key_heads: 2,
+        key_width: 16,
+    }
 }
 
 fn deltas(groups: &Value) -> Deltas {
@@ -79,8 +91,8 @@ fn modules_ranks_and_scalings_equal_peft() {
         let kind: HeadKind = serde_json::from_value(case["head"].clone()).unwrap();
         let mut expected = deltas(&case["deltas"]);
         let file = case["file"].to_string();
-        let (config, head) = LoraConfig::from_adapter_config(file.as_bytes(), false).unwrap();
-        assert_eq!(head, kind);
+        let (config, task) = LoraConfig::from_adapter_config(file.as_bytes(), false).unwrap();
+        assert_eq!(task, TaskType::of_head(kind));
         let name = format!("{kind:?} {}", case["settings"]);
         let found = attached(&encoder, kind, &config, &compute);
         match case["fileDeltas"].is_null() {
@@ -98,7 +110,7 @@ fn modules_ranks_and_scalings_equal_peft() {
         assert_eq!(found, expected, "{name}");
         let head = Head::new(kind, &HeadWeights::zeros(3, 16), &compute.device);
         let written = resolve(&Classifier::new(encoder.clone(), head), &config)
-            .adapter_config("tiny", kind, None, false)
+            .adapter_config(&base(task))
             .to_string();
         let (config, _) = LoraConfig::from_adapter_config(written.as_bytes(), false).unwrap();
         let found = attached(&encoder, kind, &config, &compute);

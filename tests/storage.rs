@@ -6,13 +6,14 @@ mod common;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use common::files::export;
 use common::golden::relative_error;
 use common::training::{finished, losses, refusal, run_on};
 use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::{export, import};
+use webtune::export::import;
 use webtune::formats::{Header, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::Family;

@@ -1,13 +1,15 @@
 //! Labelled texts, the map between their labels and ids, and the check whether they can train a model.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// More labels than people tell apart; beyond it the wrong column was picked, and tables of labels by labels grow huge.
-const MAX_LABELS: usize = 1000;
+/// How many labels a classifier may have. Beyond what people tell apart the wrong column was picked, and tables of labels by labels grow
+/// huge.
+pub const LABEL_COUNT: RangeInclusive<usize> = 2..=1000;
 
 /// What errors call examples that came as a list rather than a file.
 const EXAMPLES: &str = "examples";
@@ -116,12 +118,13 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
             format!("all have the label \"{only}\"; at least two different labels are needed"),
         ));
     }
-    if labels.len() > MAX_LABELS {
+    let most = LABEL_COUNT.end();
+    if labels.len() > *most {
         return Err(Error::data(
             EXAMPLES,
             None,
             format!(
-                "they have {} different labels, and at most {MAX_LABELS} are supported; is the label column the right one?",
+                "they have {} different labels, and at most {most} are supported; is the label column the right one?",
                 labels.len()
             ),
         ));

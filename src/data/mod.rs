@@ -14,7 +14,7 @@ mod table;
 pub mod text_rows;
 
 pub use batch::{Batch, batches, length_sorted};
-pub use example::{Example, LabelMap, check};
+pub use example::{Example, LABEL_COUNT, LabelMap, check};
 pub use pack::{Packed, SequenceBatch, pack};
 pub use parse::parse;
 pub use rows::{LabelCount, ParseOptions, ParsedRow, ParsedTable, TableFormat};

@@ -1,214 +1,246 @@
-//! Enters: a run's settings, counts and scores. Leaves: the model card that lies beside the adapter; never any data.
+//! The model card, README.md of every export: a run's settings, counts and scores, and never a text that a person wrote.
 
 use std::fmt::Write;
 
-use crate::models::{Family, HeadKind};
-use crate::peft::Method;
-use crate::tasks::classify::event::KeptStage;
-use crate::tasks::classify::model::Pretrained;
-use crate::tasks::classify::tuned::{Card, RunCard, Tuned};
+use serde_json::{Map, Value};
 
-/// README.md as Hugging Face reads it: a YAML head, then text.
-pub fn card(model: &Pretrained, tuned: &Tuned) -> String {
-    let run = match &tuned.card {
-        Card::Imported(text) => return text.clone(),
-        Card::Run(run) => run,
+use super::card_use::write_use;
+use super::subject::{Card, CardFacts, Subject, Table};
+use crate::peft::{MethodType, TaskType};
+
+/// Options whose texts are words of webtune's own or names of a model's modules. What is not listed is left out of a card, so that no text
+/// of a person gets into one.
+const WORDS: [&str; 9] = [
+    "recipe",
+    "type",
+    "head",
+    "headInit",
+    "lrSchedulerType",
+    "targetModules",
+    "initLoraWeights",
+    "bias",
+    "nonLinearity",
+];
+
+/// Options inside options, and numbers by a module's name.
+const GROUPS: [&str; 4] = ["method", "contrastive", "rankPattern", "alphaPattern"];
+
+/// The options that a card shows.
+pub fn settings(options: &Value) -> Value {
+    let Value::Object(options) = options else {
+        return Value::Null;
+    };
+    let kept = options.iter().filter_map(|(name, value)| {
+        let value = match value {
+            Value::Object(_) if GROUPS.contains(&name.as_str()) => settings(value),
+            Value::Object(_) => return None,
+            Value::String(_) | Value::Array(_) if holds_text(value) => {
+                WORDS.contains(&name.as_str()).then(|| value.clone())?
+            }
+            // what may hold texts is left out when it is empty too
+            Value::Array(list) if list.is_empty() && !WORDS.contains(&name.as_str()) => {
+                return None;
+            }
+            other => other.clone(),
+        };
+        Some((name.clone(), value))
+    });
+    Value::Object(kept.collect::<Map<_, _>>())
+}
+
+fn holds_text(value: &Value) -> bool {
+    match value {
+        Value::String(_) | Value::Object(_) => true,
+        Value::Array(list) => list.iter().any(holds_text),
+        _ => false,
+    }
+}
+
+/// README.md as Hugging Face reads it: a YAML head, then text. `files`: how the files next to it hold what was tuned;
+/// [`MethodType::Full`] for all weights, whatever tuned them.
+pub fn card<N>(subject: &Subject<N>, files: MethodType) -> String {
+    let facts = match &subject.card {
+        Card::Imported(text) => return (*text).into(),
+        Card::Run(facts) => facts,
     };
     let mut text = String::new();
     // writing to a String cannot fail
-    let _ = write_card(&mut text, model, tuned, run);
+    let _ = write_card(&mut text, subject, facts, files);
     text
 }
 
-fn write_card(
+fn write_card<N>(
     out: &mut String,
-    model: &Pretrained,
-    tuned: &Tuned,
-    run: &RunCard,
+    subject: &Subject<N>,
+    facts: &CardFacts,
+    files: MethodType,
 ) -> std::fmt::Result {
-    let head = tuned.head();
-    let library = match (&tuned.method, head) {
-        (Method::Lora(_) | Method::Full(_), HeadKind::Mean) => "sentence-transformers",
-        (Method::Lora(_) | Method::Prefix(_), _) => "peft",
-        (Method::Full(_), HeadKind::Cls) => "transformers",
-        (Method::Houlsby(_), _) => "adapter-transformers",
-        (Method::Probe(_), _) => "transformers",
+    let name = subject.base.name;
+    let task = subject.base.task;
+    let tag = subject.method.kind().word();
+    let pipeline = match task {
+        TaskType::CausalLm => "text-generation",
+        TaskType::SeqCls | TaskType::FeatureExtraction => "text-classification",
     };
-    let what = match &tuned.method {
-        Method::Lora(_) => "LoRA adapter",
-        Method::Full(_) => "Fine-tuned weights",
-        Method::Probe(_) => "Linear probe",
-        Method::Houlsby(_) => "Houlsby adapter",
-        Method::Prefix(_) => "Prefix",
-    };
-    writeln!(out, "---")?;
-    writeln!(out, "base_model: {}", yaml(&model.name))?;
-    writeln!(out, "library_name: {library}")?;
-    writeln!(out, "pipeline_tag: text-classification")?;
+    writeln!(out, "---\nbase_model: {}", yaml(name))?;
     writeln!(
         out,
-        "tags:\n- {}\n- webtune\n---\n",
-        tuned.method.kind().word()
+        "library_name: {}\npipeline_tag: {pipeline}",
+        library(files, task)
     )?;
-    writeln!(out, "# {what} for {}\n", model.name)?;
+    writeln!(out, "tags:\n- {tag}\n- webtune\n---\n")?;
+    writeln!(out, "# {} for {name}\n", title(files))?;
     writeln!(
         out,
-        "A text classifier with {} labels, tuned in a browser by webtune. The training texts never left the machine \
-         they were on and are not part of these files.\n",
-        tuned.labels.len()
+        "{}, tuned in a browser by webtune. The training texts never left the machine they were on and are not part of these files; \
+         neither are prompts and descriptions that a person wrote.{}{}\n",
+        facts.what,
+        if facts.in_files.is_empty() { "" } else { " " },
+        facts.in_files
     )?;
-    writeln!(out, "## Data\n")?;
-    writeln!(
-        out,
-        "{} rows trained, {} rows validated.\n\n| label | rows |\n| --- | ---: |",
-        run.train_rows, run.validation_rows
-    )?;
-    for (label, count) in &run.label_counts {
-        writeln!(out, "| {} | {count} |", cell(label))?;
+    if let Some((rows, table)) = &facts.data {
+        writeln!(out, "## Data\n\n{rows}\n")?;
+        write_table(out, table)?;
+        writeln!(out)?;
     }
-    writeln!(out, "\n## Scores on the validation rows\n")?;
-    writeln!(
-        out,
-        "| model | accuracy | 95% interval | macro F1 |\n| --- | ---: | ---: | ---: |"
-    )?;
-    for (name, report) in [
-        ("zero-shot, label names", &run.baselines.zero_shot),
-        ("nearest centroid", &run.baselines.centroid),
-        ("linear probe", &run.baselines.probe),
-        ("tuned", &run.tuned),
-    ] {
-        let [low, high] = report.interval;
-        writeln!(
-            out,
-            "| {name} | {:.4} | {low:.4} to {high:.4} | {:.4} |",
-            report.accuracy, report.macro_f1
-        )?;
+    writeln!(out, "## Scores on the validation rows\n")?;
+    write_table(out, &facts.scores)?;
+    for note in &facts.notes {
+        writeln!(out, "\n{note}")?;
     }
-    writeln!(out, "\n{}\n", run.verdict)?;
-    let kept = match run.kept_stage {
-        KeptStage::Probe => "the head fitted on the untuned model".to_string(),
-        KeptStage::Contrastive => "the state after the contrastive stage".to_string(),
-        KeptStage::Classify => format!("the state after epoch {}", run.kept_epoch),
-    };
     writeln!(
         out,
-        "Kept after {} steps: {kept}. Trained parameters: {} of {}. Mean cosine of {} general sentences' vectors before and after: \
-         {:.4}.\n",
-        run.steps,
-        run.trained_parameters,
-        run.total_parameters,
-        run.forgetting.sentences,
-        run.forgetting.mean_cosine
+        "\n## Settings\n\n```json\n{:#}\n```\n",
+        settings(&facts.options)
     )?;
-    writeln!(out, "## Settings\n\n```json")?;
-    writeln!(out, "{:#}", run.options)?;
-    writeln!(out, "```\n\n## Use\n\n```python")?;
-    write_use(out, model, tuned)?;
+    writeln!(out, "## Use\n\n```python")?;
+    write_use(out, subject, files)?;
     writeln!(out, "```")
 }
 
-/// A few lines that label a text with the exported files alone, and the base model where they need it.
-fn write_use(out: &mut String, model: &Pretrained, tuned: &Tuned) -> std::fmt::Result {
-    let (name, length) = (&model.name, tuned.max_length);
-    let labels = "labels = json.load(open(\"labels.json\"))[\"labels\"]";
-    let tokens = |from: &str| {
-        format!(
-            "tokens = AutoTokenizer.from_pretrained({from})([\"a text\"], truncation=True, max_length={length}, return_tensors=\"pt\")"
-        )
-    };
-    let answer = "print(labels[model(**tokens).logits.argmax(-1).item()])";
-    let classifier = "AutoModelForSequenceClassification";
-    // transformers tells a decoder's last token by what pads
-    let sizes = match model.config.family {
-        Family::Decoder(_) => format!(
-            "num_labels=len(labels), pad_token_id={}",
-            model.tokenizer.pad_id()
-        ),
-        _ => "num_labels=len(labels)".to_string(),
-    };
-    // what a mean head does, by hand
-    let pooled = "mask = tokens[\"attention_mask\"].unsqueeze(-1)\nhidden = model(**tokens).last_hidden_state\nmean = (hidden * \
-                  mask).sum(1) / mask.sum(1)\nfeatures = torch.nn.functional.normalize(mean)";
-    let linear = |file: &str, prefix: &str| {
-        format!(
-            "head = load_file(\"{file}\")\nlogits = features @ head[\"{prefix}weight\"].T + head[\"{prefix}bias\"]\n\
-             print(labels[logits.argmax(-1).item()])"
-        )
-    };
-    match (&tuned.method, tuned.head()) {
-        (Method::Lora(_) | Method::Full(_), HeadKind::Mean) => writeln!(
-            out,
-            "import json\nfrom sentence_transformers import SentenceTransformer\n\n{labels}\nlogits = \
-             SentenceTransformer(\".\").encode([\"a text\"])\nprint(labels[logits[0].argmax()])"
-        ),
-        (Method::Full(_), HeadKind::Cls) => writeln!(
-            out,
-            "import json\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nmodel = \
-             {classifier}.from_pretrained(\".\").eval()\n{}\n{answer}",
-            tokens("\".\"")
-        ),
-        (Method::Lora(_) | Method::Prefix(_), HeadKind::Cls) => writeln!(
-            out,
-            "import json\nfrom peft import PeftModel\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = \
-             {name:?}\nmodel = {classifier}.from_pretrained(base, {sizes})\nmodel = \
-             PeftModel.from_pretrained(model, \".\").eval()\n{}\n{answer}",
-            tokens("base")
-        ),
-        (Method::Prefix(_), HeadKind::Mean) => writeln!(
-            out,
-            "import json, torch\nfrom peft import PeftModel\nfrom safetensors.torch import load_file\nfrom transformers import \
-             AutoModel, AutoTokenizer\n\n{labels}\nbase = {name:?}\nmodel = \
-             PeftModel.from_pretrained(AutoModel.from_pretrained(base), \".\").eval()\n{}\n{pooled}\n{}",
-            tokens("base"),
-            linear("3_Dense/model.safetensors", "linear.")
-        ),
-        (Method::Houlsby(_), HeadKind::Cls) => writeln!(
-            out,
-            "import json, adapters\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = {name:?}\nmodel = \
-             {classifier}.from_pretrained(base, {sizes})\nadapters.init(model)\nmodel.load_adapter(\".\", \
-             use_safetensors=True, set_active=True)\nmodel.eval()\n{}\n{answer}",
-            tokens("base")
-        ),
-        (Method::Houlsby(_), HeadKind::Mean) => writeln!(
-            out,
-            "import json, adapters, torch\nfrom safetensors.torch import load_file\nfrom transformers import AutoModel, \
-             AutoTokenizer\n\n{labels}\nbase = {name:?}\nmodel = AutoModel.from_pretrained(base)\nadapters.init(model)\n\
-             model.load_adapter(\".\", use_safetensors=True, set_active=True)\nmodel.eval()\n{}\n{pooled}\n{}",
-            tokens("base"),
-            linear("3_Dense/model.safetensors", "linear.")
-        ),
-        // a head with names of its own loads into its class
-        (Method::Probe(_), HeadKind::Cls) if model.config.family.names_head() => {
-            writeln!(
-                out,
-                "import json\nfrom safetensors.torch import load_file\nfrom transformers import {classifier}, AutoTokenizer\n\n{labels}\nbase = \
-             {name:?}\nmodel = {classifier}.from_pretrained(base, {sizes}).eval()\n\
-             model.load_state_dict(load_file(\"head.safetensors\"), strict=False)\n{}\n{answer}",
-                tokens("base")
-            )
+/// The library that the hub shows.
+fn library(method: MethodType, task: TaskType) -> &'static str {
+    match (method, task) {
+        (MethodType::Lora | MethodType::Full, TaskType::FeatureExtraction) => {
+            "sentence-transformers"
         }
-        (Method::Probe(_), head) => {
-            let features = match head {
-                HeadKind::Mean => pooled,
-                HeadKind::Cls => "features = model(**tokens).pooler_output",
-            };
-            writeln!(
-                out,
-                "import json, torch\nfrom safetensors.torch import load_file\nfrom transformers import AutoModel, \
-                 AutoTokenizer\n\n{labels}\nbase = {name:?}\nmodel = AutoModel.from_pretrained(base).eval()\n{}\n{features}\n{}",
-                tokens("base"),
-                linear("head.safetensors", "")
-            )
-        }
+        (MethodType::Lora | MethodType::Prefix, _) => "peft",
+        (MethodType::Full | MethodType::Probe, _) => "transformers",
+        (MethodType::Houlsby, _) => "adapter-transformers",
     }
 }
 
+fn title(method: MethodType) -> &'static str {
+    match method {
+        MethodType::Lora => "LoRA adapter",
+        MethodType::Full => "Fine-tuned weights",
+        MethodType::Probe => "Linear probe",
+        MethodType::Houlsby => "Houlsby adapter",
+        MethodType::Prefix => "Prefix",
+    }
+}
+
+fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
+    writeln!(out, "| {} |", table.columns.join(" | "))?;
+    let rules = (0..table.columns.len()).map(|column| if column == 0 { "---" } else { "---:" });
+    writeln!(out, "| {} |", rules.collect::<Vec<_>>().join(" | "))?;
+    for row in &table.rows {
+        let cells = row.iter().map(|text| cell(text)).collect::<Vec<_>>();
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    Ok(())
+}
+
 /// A string as YAML reads it back.
-pub(super) fn yaml(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn yaml(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// A table cell: no bars, no line breaks.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MARK: &str = "My patient Jane Doe";
+
+    /// Every text and every empty place for texts filled.
+    fn filled(value: Value) -> Value {
+        match value {
+            Value::String(_) => MARK.into(),
+            Value::Array(list) if list.is_empty() => json!([MARK, [MARK]]),
+            Value::Array(list) => list.into_iter().map(filled).collect(),
+            Value::Object(map) if map.is_empty() => json!({ MARK: MARK }),
+            Value::Object(map) => {
+                let entries = map.into_iter().map(|(key, value)| (key, filled(value)));
+                Value::Object(entries.collect())
+            }
+            Value::Null => MARK.into(),
+            other => other,
+        }
+    }
+
+    /// Where the mark is: paths of names.
+    fn marked(value: &Value, path: &str, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) if text == MARK => found.push(path.into()),
+            Value::Array(list) => list.iter().for_each(|value| marked(value, path, found)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    if key == MARK {
+                        found.push(path.into());
+                    }
+                    marked(value, &format!("{path}/{key}"), found);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    #[test]
+    fn no_option_brings_a_persons_text_into_a_card() {
+        use crate::tasks::classify::ClassifyOptions;
+        use crate::tasks::language::LanguageOptions;
+        let all = [
+            serde_json::to_value(ClassifyOptions::default()).unwrap(),
+            serde_json::to_value(LanguageOptions::default()).unwrap(),
+        ];
+        // options that choose among words of webtune's own, and names of a model's modules
+        let known = [
+            "/recipe",
+            "/method/type",
+            "/method/targetModules",
+            "/method/initLoraWeights",
+            "/method/bias",
+            "/method/rankPattern",
+            "/method/alphaPattern",
+            "/head",
+            "/headInit",
+            "/lrSchedulerType",
+        ];
+        for options in all {
+            let mut left = Vec::new();
+            marked(&settings(&filled(options.clone())), "", &mut left);
+            for path in &left {
+                assert!(known.contains(&path.as_str()), "{path} may hold a text");
+            }
+            // what a card leaves out of the defaults is what may hold texts, and nothing else
+            let shown = settings(&options);
+            let names = |value: &Value| {
+                let map = value.as_object().unwrap();
+                map.keys().cloned().collect::<Vec<_>>()
+            };
+            let mut hidden = names(&options);
+            hidden.retain(|name| shown.get(name).is_none());
+            assert!(
+                hidden == ["samplePrompts"] || hidden == ["labelDescriptions"],
+                "{hidden:?}"
+            );
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! Enters: the settings of a run and what is left of it. Leaves: a script that carries it on with accelerate and PEFT.
+//! A script that continues a language model's run with accelerate and PEFT, and the run's settings for it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::files::{ExportedFile, file, json_file};
+use super::file::{ExportedFile, file, json_file};
 use crate::Result;
 
 /// The script.

@@ -1,13 +1,15 @@
-//! Enters: a LoRA adapter's tensors under PEFT's keys. Leaves: the same adapter as a GGUF file for llama.cpp's `--lora`.
+//! A LoRA adapter's tensors under PEFT's keys as a GGUF file for llama.cpp's `--lora`.
 //!
 //! Names, keys and row orders are those of llama.cpp's `convert_lora_to_gguf.py`. One thing differs: that script transposes
 //! GPT-2's factors as if they were the Conv1D weight, and llama.cpp refuses or misreads the file; here they keep their places.
 
-use super::files::{ExportedFile, NamedValues, file};
+use super::file::{ExportedFile, file};
+use super::subject::Subject;
 use crate::formats::{Gguf, GgufValue};
 use crate::models::DecoderConfig;
 use crate::models::decoder::DecoderFamily;
-use crate::peft::LoraConfig;
+use crate::peft::store::{NamedValues, named_values};
+use crate::peft::{LoraConfig, Method, MethodType, Tunable};
 use crate::{Error, Result};
 
 /// The file's name in an export.
@@ -68,7 +70,7 @@ fn tensor_name(family: DecoderFamily, module: &str) -> Option<String> {
 /// What of the base model the file depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GgufBase {
-    /// The base model's name, a hub id where it has one.
+    /// The base model's name, a hub id if it has one.
     pub name: String,
     pub family: DecoderFamily,
     /// Query heads.
@@ -111,11 +113,34 @@ struct Factors<'a> {
     lora_b: Option<&'a NamedValues>,
 }
 
+/// The adapter of a language model.
+///
+/// # Errors
+/// As [`gguf_lora`]; failures of the device.
+pub async fn of_subject<N: Tunable>(
+    subject: &Subject<'_, N>,
+    config: &DecoderConfig,
+) -> Result<ExportedFile> {
+    let Method::Lora(lora) = subject.method else {
+        return Err(Error::internal("GGUF holds LoRA alone"));
+    };
+    let name = subject.base.name;
+    let values = named_values(subject.network, subject.trainable, MethodType::Lora).await?;
+    let values = values.into_iter().map(|(_, values)| values);
+    let base = GgufBase::new(name, config);
+    gguf_lora(
+        &format!("{name} adapter"),
+        &base,
+        lora,
+        &values.collect::<Vec<_>>(),
+    )
+}
+
 /// The adapter as llama.cpp reads it. `tensors` are those of `adapter_model.safetensors`, `config` its settings, `name` what
 /// llama.cpp shows.
 ///
 /// llama.cpp multiplies every delta by `adapter.lora.alpha / rank`. The alpha written gives `config`'s general scaling at
-/// rank `r` (with rsLoRA it is `lora_alpha * sqrt(r)`). Where `rank_pattern` or `alpha_pattern` scale a module otherwise, what is
+/// rank `r` (with rsLoRA it is `lora_alpha * sqrt(r)`). Where `rank_pattern` or `alpha_pattern` scale a module differently, what is
 /// missing is multiplied into its `lora_b`.
 ///
 /// # Errors

@@ -1,129 +1,184 @@
-//! Enters: a tuned language model. Leaves: its adapter as PEFT's tensors, and a model with an adapter's tensors in place.
+//! What of a tuned language model is exported, and how an import becomes one.
 
-use std::collections::{HashMap, HashSet};
-
-use burn::tensor::{Tensor, TensorData};
-
-use super::files::{NamedValues, Tensors};
-use crate::device::read;
-use crate::models::load::transpose;
-use crate::models::names::{is_prefix, is_transposed};
-use crate::models::{CausalLm, Network};
-use crate::peft::freeze::{replace, trained};
-use crate::peft::keys::{causal_key, other_key};
-use crate::peft::{Method, Trainable, attach};
+use super::continue_py::{ContinueConfig, Task};
+use super::file::file;
+use super::folder::Folder;
+use super::model::{Described, Imported, Model};
+use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
+use crate::models::CausalLm;
+use crate::models::decoder::DecoderFamily;
+use crate::peft::adapter_file::{ADAPTER_CONFIG, peft_type};
+use crate::peft::{BaseModel, Method, MethodType, TaskType};
+use crate::tasks::language::LanguageOptions;
+use crate::tasks::language::event::LanguageFinished;
+use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::options::DEFAULT_MAX_LENGTH;
+use crate::tasks::language::tuned::{CausalCard, TunedLanguage};
+use crate::train::options::LrSchedulerType;
 use crate::{Error, Result};
 
-/// PEFT's name of a whole prefix.
-const PROMPTS: &str = "prompt_embeddings";
+impl Model for LanguageModel {
+    type Tuned = TunedLanguage;
+    type Network = CausalLm;
 
-/// The trained tensors as files hold them: PEFT's keys for an adapter, a checkpoint's names where the weights themselves train.
-///
-/// # Errors
-/// Failures of the device.
-pub async fn trained_values(
-    model: &CausalLm,
-    trainable: &Trainable,
-    method: &Method,
-) -> Result<Vec<NamedValues>> {
-    let mut out: Vec<NamedValues> = Vec::new();
-    let mut prompts: Vec<(usize, Vec<f32>)> = Vec::new();
-    for tensor in trained(model, trainable) {
-        let values = read(tensor.value).await?;
-        if is_prefix(&tensor.path) {
-            prompts.push((tensor.shape[1], values));
-            continue;
-        }
-        let name = model.module_name(&tensor.path);
-        let key = match method {
-            Method::Full(_) => name,
-            _ => causal_key(&name, trainable.has_delta(&tensor.path)),
+    const MARK: &'static str = ADAPTER_CONFIG;
+
+    fn subject<'a>(&'a self, tuned: &'a TunedLanguage) -> Result<Subject<'a, CausalLm>> {
+        let config = &self.config;
+        let tokenizer = self.tokenizer_files.iter();
+        let run = match &tuned.card {
+            CausalCard::Run(run) => Some(run),
+            CausalCard::Imported(_) => None,
         };
-        let (shape, values) = match tensor.shape[..] {
-            [rows, columns] if is_transposed(&tensor.path, 2) => {
-                (vec![columns, rows], transpose(&values, rows, columns))
-            }
-            _ => (tensor.shape, values),
-        };
-        match out.last_mut() {
-            // the parts of a table follow one another
-            Some((last, of_last, before)) if *last == key => {
-                of_last[0] += shape[0];
-                before.extend(values);
-            }
-            _ => out.push((key, shape, values)),
-        }
+        Ok(Subject {
+            network: &tuned.model,
+            method: &tuned.method,
+            trainable: &tuned.trainable,
+            base: BaseModel {
+                name: &self.name,
+                task: TaskType::CausalLm,
+                modules_to_save: None,
+                conv1d: self.is_conv1d(),
+                layers: config.layers.len(),
+                key_heads: config.num_key_value_heads,
+                key_width: config.num_key_value_heads * config.head_dim,
+            },
+            storage: self.storage,
+            config_json: &self.config_json,
+            tokenizer: tokenizer
+                .map(|(path, bytes)| file(path, bytes.clone()))
+                .collect(),
+            card: match &tuned.card {
+                CausalCard::Run(run) => Card::Run(facts(run)),
+                CausalCard::Imported(text) => Card::Imported(text),
+            },
+            task: TaskFacts::Language {
+                config,
+                run: run.map(|run| continued(&self.name, &run.options)),
+            },
+        })
     }
-    if let Some((width, first)) = prompts.first() {
-        let (width, tokens) = (*width, first.len() / width);
-        let row = |token: usize| {
-            let parts = prompts.iter();
-            parts.flat_map(move |(_, values)| &values[token * width..(token + 1) * width])
-        };
-        let values = (0..tokens).flat_map(row).copied().collect();
-        out.push((PROMPTS.into(), vec![tokens, prompts.len() * width], values));
+
+    fn network<'a>(&self, tuned: &'a TunedLanguage) -> &'a CausalLm {
+        &tuned.model
     }
-    Ok(out)
+
+    fn is_conv1d(&self) -> bool {
+        self.config.family == DecoderFamily::Gpt2
+    }
+
+    fn described(&self, folder: &Folder) -> Result<Described> {
+        let settings = folder.bytes(ADAPTER_CONFIG)?;
+        Ok(Described {
+            method: match peft_type(settings)?.as_str() {
+                "PREFIX_TUNING" => MethodType::Prefix,
+                // whose reader names any other
+                _ => MethodType::Lora,
+            },
+            task: TaskType::CausalLm,
+            labels: None,
+            names_head: false,
+        })
+    }
+
+    fn check(&self, _described: &Described, method: &Method) -> Result<()> {
+        let positions = self.config.max_position_embeddings;
+        let taken = method.virtual_tokens();
+        // a token to read and one to write
+        if positions.saturating_sub(taken) >= 2 || taken == 0 {
+            return Ok(());
+        }
+        let reason = format!(
+            "num_virtual_tokens is {taken}, expected at most {}, because this model knows {positions} positions and a text needs 2",
+            positions.saturating_sub(2)
+        );
+        Err(Error::file(ADAPTER_CONFIG, reason))
+    }
+
+    fn blank(&self, _described: &Described, _folder: &Folder) -> Result<CausalLm> {
+        Ok(self.model.clone())
+    }
+
+    async fn tuned(&self, imported: Imported<'_, CausalLm>) -> Result<TunedLanguage> {
+        Ok(TunedLanguage {
+            model: imported.network,
+            method: imported.method,
+            trainable: imported.trainable,
+            card: CausalCard::Imported(imported.card),
+        })
+    }
 }
 
-/// The model with a method's values from its files, without gradients, and what of it the method trains.
-///
-/// # Errors
-/// [`Error::MissingTensor`], [`Error::WrongShape`], a tensor that belongs nowhere, or settings that do not fit the model.
-pub fn restore(
-    base: &CausalLm,
-    method: &Method,
-    tensors: &Tensors,
-) -> Result<(CausalLm, Trainable)> {
-    let mut model = base.clone();
-    let trainable = attach(&mut model, method, 0)?;
-    let device = base.device();
-    let mut values: HashMap<String, Vec<f32>> = HashMap::new();
-    let mut known = HashSet::new();
-    let mut part = 0;
-    for tensor in trained(&model, &trainable) {
-        let stored = match (&tensor.shape[..], is_prefix(&tensor.path)) {
-            ([tokens, width], true) => {
-                let parts = 2 * model.num_layers();
-                let prompts = tensors.get(PROMPTS, &[*tokens, parts * width])?;
-                known.insert(PROMPTS.to_string());
-                let columns = part * width..(part + 1) * width;
-                part += 1;
-                let rows = prompts.chunks(parts * width);
-                rows.flat_map(|row| &row[columns.clone()])
-                    .copied()
-                    .collect()
-            }
-            (shape, _) => {
-                let name = model.module_name(&tensor.path);
-                let mut key = causal_key(&name, trainable.has_delta(&tensor.path));
-                if let Some(other) = other_key(&key)
-                    && tensors.has(&other)
-                {
-                    key = other;
-                }
-                let stored = match shape {
-                    [rows, columns] if is_transposed(&tensor.path, 2) => {
-                        transpose(tensors.get(&key, &[*columns, *rows])?, *columns, *rows)
-                    }
-                    shape => tensors.get(&key, shape)?.to_vec(),
-                };
-                known.insert(key);
-                stored
-            }
-        };
-        values.insert(tensor.path, stored);
-    }
-    if matches!(method, Method::Full(_)) {
-        return Err(Error::state(
-            "a language model that was tuned whole is loaded, not imported",
-        ));
-    }
-    tensors.refuse_strangers(|key| known.contains(key))?;
-    let restored = replace(model, |path, _| {
-        let values = values.remove(path)?;
-        let count = values.len();
-        Some(Tensor::from_data(TensorData::new(values, [count]), &device))
+/// What the model card says of a run.
+fn facts(run: &LanguageFinished) -> CardFacts {
+    let results = &run.task;
+    let few_shot = results.few_shot.as_ref().map(|few_shot| {
+        let name = format!("untuned, {} examples in the prompt", few_shot.examples);
+        (name, few_shot.likelihood)
     });
-    Ok((restored, trainable))
+    let scores = [
+        results.base.map(|score| ("untuned".to_string(), score)),
+        few_shot,
+        results.tuned.map(|score| ("tuned".to_string(), score)),
+    ];
+    CardFacts {
+        what: "A language model".into(),
+        in_files: "",
+        data: None,
+        scores: Table {
+            columns: vec!["model", "perplexity", "loss", "token accuracy"],
+            rows: scores
+                .into_iter()
+                .flatten()
+                .map(|(name, score)| {
+                    vec![
+                        name,
+                        format!("{:.3}", score.perplexity),
+                        format!("{:.4}", score.loss),
+                        format!("{:.1}%", 100.0 * score.token_accuracy),
+                    ]
+                })
+                .collect(),
+        },
+        notes: vec![
+            run.verdict.clone(),
+            run.message.clone(),
+            format!(
+                "Trained parameters: {} of {}.",
+                run.trained_parameters, run.total_parameters
+            ),
+        ],
+        options: serde_json::to_value(&run.options).unwrap_or_default(),
+    }
+}
+
+/// The same run's settings for the script that continues it, as many epochs again.
+fn continued(base: &str, options: &LanguageOptions) -> ContinueConfig {
+    let LanguageOptions { own, common } = options;
+    ContinueConfig {
+        base_model: base.into(),
+        adapter: ".".into(),
+        task: Task::CausalLm,
+        learning_rate: common.learning_rate,
+        lr_scheduler_type: match common.lr_scheduler_type {
+            LrSchedulerType::Cosine => "cosine",
+            LrSchedulerType::Constant => "constant_with_warmup",
+            // transformers has no slanted triangle; a linear warmup and decay is its shape
+            LrSchedulerType::Linear | LrSchedulerType::SlantedTriangular => "linear",
+        }
+        .into(),
+        warmup_ratio: common.warmup_ratio.unwrap_or(0.0),
+        num_train_epochs: common.num_train_epochs as f64,
+        per_device_train_batch_size: common.train_batch_size,
+        gradient_accumulation_steps: common.gradient_accumulation_steps,
+        weight_decay: common.weight_decay,
+        adam_beta1: common.adam_beta1,
+        adam_beta2: common.adam_beta2,
+        adam_epsilon: common.adam_epsilon,
+        max_grad_norm: common.max_grad_norm,
+        max_length: common.max_length.unwrap_or(DEFAULT_MAX_LENGTH),
+        seed: common.seed,
+        assistant_only_loss: own.completion_only_loss,
+        packing: own.packing,
+    }
 }

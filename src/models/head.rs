@@ -19,28 +19,6 @@ pub enum HeadKind {
     Mean,
 }
 
-impl HeadKind {
-    /// PEFT's task type of an adapter under such a head.
-    pub fn task_type(self) -> &'static str {
-        match self {
-            Self::Cls => "SEQ_CLS",
-            Self::Mean => "FEATURE_EXTRACTION",
-        }
-    }
-
-    /// The head that an adapter of that task type belongs to, or what was expected.
-    pub fn from_task_type(word: Option<&str>) -> Result<Self, String> {
-        match word {
-            Some("SEQ_CLS") => Ok(Self::Cls),
-            Some("FEATURE_EXTRACTION") => Ok(Self::Mean),
-            other => Err(format!(
-                "task_type is {}, expected SEQ_CLS or FEATURE_EXTRACTION",
-                other.unwrap_or("missing")
-            )),
-        }
-    }
-}
-
 /// The trained top, by the names of the files it is stored in.
 #[derive(Module, Debug)]
 pub enum Head {

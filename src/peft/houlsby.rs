@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::adapter_file::{self, invalid};
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
 use crate::models::{Backbone, Family, HeadKind};
@@ -121,13 +122,11 @@ impl HoulsbyConfig {
     /// # Errors
     /// [`Error::InvalidFile`] where it is no such configuration or asks for what is not built here.
     pub fn from_adapter_config(json: &[u8]) -> Result<Self> {
-        let invalid = |reason: String| Error::file("adapter_config.json", reason);
         #[derive(Deserialize)]
         struct File {
             config: Value,
         }
-        let File { config } =
-            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        let File { config } = adapter_file::read(json)?;
         let ours = Self::default().adapter_config("", Family::Bert, HeadKind::Cls, 0);
         for (key, built) in ours["config"].as_object().into_iter().flatten() {
             // settings of no effect without phm layers, and what only starts or trains an adapter
@@ -162,7 +161,7 @@ impl HoulsbyConfig {
             reduction_factor: factor as usize,
             non_linearity,
         };
-        read.check().map_err(|error| invalid(error.to_string()))?;
+        read.check().map_err(invalid)?;
         Ok(read)
     }
 }

@@ -1,9 +1,8 @@
 //! Enters: a trained parameter's path in the Rust modules. Leaves: its key in the method's weight file.
 
-use super::MethodType;
+use super::adapter_file::TaskType;
 use super::houlsby::ADAPTER_NAME;
-use crate::models::names::module_name;
-use crate::models::{Family, HeadKind};
+use super::method::MethodType;
 
 /// PEFT's own name of DoRA's magnitudes.
 const MAGNITUDE: &str = ".lora_magnitude_vector";
@@ -17,25 +16,25 @@ pub fn other_key(key: &str) -> Option<String> {
     }
 }
 
-/// The key that a trained parameter has in the method's weight file.
+/// The key that a trained parameter has in the method's weight file. `name`: its name in a checkpoint; `has_delta`: whether its module
+/// has one.
 ///
 /// PEFT puts `base_model.model.` before the module's name, writes `lora_A.weight` for what is `delta.lora_a` here, and puts a layer
 /// with a delta below `base_layer`. AdapterHub and Transformers use the module's name, AdapterHub with the adapter's own in it.
-/// A `mean` head is nobody's: its keys are those of the Sentence-Transformers Dense module. PEFT's prefix is one tensor that no path
-/// names alone; see [`super::prefix::prompt_embeddings`].
+/// A `mean` head is no other library's: its keys are those of the Sentence-Transformers Dense module. PEFT's prefix is one tensor that
+/// no path names alone; see [`super::store`].
 pub fn file_key(
     path: &str,
+    name: &str,
     method: MethodType,
-    family: Family,
-    head: HeadKind,
+    task: TaskType,
     has_delta: bool,
 ) -> String {
-    let name = module_name(path, family, head);
     if path.starts_with("head.Mean.") {
-        return name;
+        return name.into();
     }
     match method {
-        MethodType::Full | MethodType::Probe => name,
+        MethodType::Full | MethodType::Probe => name.into(),
         MethodType::Houlsby => name
             .replace(
                 ".adapter.adapter_down.",
@@ -48,18 +47,13 @@ pub fn file_key(
         MethodType::Prefix => format!("base_model.{name}"),
         MethodType::Lora => {
             // Sentence-Transformers reads adapters through transformers, which knows the vector by this name alone; PEFT reads both
-            let magnitude = match head {
-                HeadKind::Cls => MAGNITUDE.to_string(),
-                HeadKind::Mean => format!("{MAGNITUDE}.weight"),
+            let magnitude = match task {
+                TaskType::SeqCls | TaskType::CausalLm => MAGNITUDE.to_string(),
+                TaskType::FeatureExtraction => format!("{MAGNITUDE}.weight"),
             };
-            lora_key(&name, &magnitude, has_delta)
+            lora_key(name, &magnitude, has_delta)
         }
     }
-}
-
-/// The key of a language model's trained parameter in PEFT's file. `name`: its name in a checkpoint; `has_delta`: whether its module has one.
-pub fn causal_key(name: &str, has_delta: bool) -> String {
-    lora_key(name, MAGNITUDE, has_delta)
 }
 
 fn lora_key(name: &str, magnitude: &str, has_delta: bool) -> String {
@@ -76,6 +70,13 @@ fn lora_key(name: &str, magnitude: &str, has_delta: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::names::module_name;
+    use crate::models::{Family, HeadKind};
+
+    fn key(path: &str, method: MethodType, family: Family, head: HeadKind, delta: bool) -> String {
+        let name = module_name(path, family, head);
+        file_key(path, &name, method, TaskType::of_head(head), delta)
+    }
 
     #[test]
     fn paths_become_the_keys_of_each_format() {
@@ -162,7 +163,7 @@ mod tests {
                 "encoder.layer.0.attention.output.LayerNorm.weight",
             ),
         ] {
-            assert_eq!(file_key(&path, method, Family::Bert, head, delta), expected);
+            assert_eq!(key(&path, method, Family::Bert, head, delta), expected);
         }
     }
 
@@ -237,7 +238,7 @@ mod tests {
                 "head.norm.weight",
             ),
         ] {
-            assert_eq!(file_key(&path, method, family, head, false), expected);
+            assert_eq!(key(&path, method, family, head, false), expected);
         }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use regex::Regex;
 
 use super::freeze::Trainable;
-use super::{Bias, InitLoraWeights, LoraConfig, TargetModules};
+use super::lora_config::{ALL_LINEAR, Bias, InitLoraWeights, LoraConfig, TargetModules};
 use crate::layers::{Dropout, Linear, Lora};
 use crate::models::Network;
 use crate::models::load::frozen;
@@ -14,9 +14,6 @@ use crate::models::names::is_delta;
 use crate::models::network::layer_of;
 use crate::rng::Rng;
 use crate::{Error, Result};
-
-/// PEFT's word for every linear layer below the head.
-pub const ALL_LINEAR: &str = "all-linear";
 
 /// Decides by PEFT's rules whether a module's name is a target.
 struct Matcher<'a> {
@@ -89,7 +86,7 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
             .iter()
             .filter(|name| matcher.matches(name) && in_layers(name));
         let whole = whole.cloned().collect::<Vec<_>>();
-        // targets that match nothing are told of by name
+        // targets that match nothing are an error by name
         if !whole.is_empty() {
             return LoraConfig {
                 target_modules: TargetModules::Suffixes(whole),
@@ -104,7 +101,7 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
     }
 }
 
-/// PEFT looks for a layer's number behind two other parts of a name, and the bare ModernBERT's `layers.0.attn.Wo` has but one.
+/// PEFT looks for a layer's number after two other parts of a name, and the bare ModernBERT's `layers.0.attn.Wo` has but one.
 fn shows_peft_its_layer(name: &str) -> bool {
     name.split('.')
         .skip(2)

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::adapter_file::TaskType;
 use super::freeze::Trainable;
-use super::{
-    HoulsbyConfig, InitLoraWeights, LoraConfig, PrefixConfig, full, houlsby, lora, prefix,
-};
+use super::houlsby::{self, HoulsbyConfig};
+use super::lora_config::{InitLoraWeights, LoraConfig};
+use super::prefix::{self, PrefixConfig};
+use super::{full, lora};
 use crate::layers::Storage;
 use crate::models::names::{is_bottleneck, is_prefix};
 use crate::models::{CausalLm, Classifier, Network};
@@ -71,6 +73,14 @@ impl Method {
         }
     }
 
+    /// Positions of the model that a prefix takes from every text.
+    pub fn virtual_tokens(&self) -> usize {
+        match self {
+            Self::Prefix(config) => config.num_virtual_tokens,
+            _ => 0,
+        }
+    }
+
     /// # Errors
     /// [`Error::InvalidOption`] naming the setting and its range.
     pub fn check(&self) -> Result<()> {
@@ -123,6 +133,9 @@ pub trait Tunable: Network {
     /// Whether it has a head that trains alone.
     const HAS_HEAD: bool;
 
+    /// PEFT's word for what it does.
+    fn task_type(&self) -> TaskType;
+
     /// Puts learned keys and values before every layer's own.
     ///
     /// # Errors
@@ -139,6 +152,10 @@ pub trait Tunable: Network {
 impl Tunable for Classifier {
     const HAS_HEAD: bool = true;
 
+    fn task_type(&self) -> TaskType {
+        TaskType::of_head(self.head.kind())
+    }
+
     fn attach_prefix(&mut self, config: &PrefixConfig, seed: u64) -> Result<()> {
         prefix::attach_backbone(&mut self.encoder, config, seed)
     }
@@ -150,6 +167,10 @@ impl Tunable for Classifier {
 
 impl Tunable for CausalLm {
     const HAS_HEAD: bool = false;
+
+    fn task_type(&self) -> TaskType {
+        TaskType::CausalLm
+    }
 
     fn attach_prefix(&mut self, config: &PrefixConfig, seed: u64) -> Result<()> {
         prefix::attach_decoder(&mut self.model, config, seed);

@@ -4,12 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::config::{CAUSAL_LM, expect_causal, invalid_file};
+use super::adapter_file::{self, BaseModel, TaskType};
 use crate::layers::Prefix;
-use crate::models::backbone_config::Architecture;
-use crate::models::decoder::{Decoder, Layer};
+use crate::models::decoder::Decoder;
 use crate::models::load::frozen;
-use crate::models::{Backbone, BackboneConfig, DecoderConfig, Family, HeadKind};
+use crate::models::{Backbone, Family};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -44,118 +43,48 @@ impl PrefixConfig {
         }
     }
 
-    /// `adapter_config.json` as PEFT 0.21 writes it.
-    pub fn adapter_config(
-        &self,
-        base_model: &str,
-        head: HeadKind,
-        modules_to_save: Option<Vec<&'static str>>,
-        config: &BackboneConfig,
-    ) -> Value {
-        let sizes = match &config.architecture {
-            Architecture::Decoder(settings) => Sizes::of_decoder(settings),
-            _ => Sizes {
-                layers: config.num_hidden_layers,
-                heads: config.num_attention_heads,
-                width: config.hidden_size,
-            },
-        };
-        let modules_to_save = json!(modules_to_save);
-        self.adapter_file(base_model, head.task_type(), modules_to_save, &sizes)
-    }
-
-    /// The same of a language model's adapter.
-    pub fn causal_adapter_config(&self, base_model: &str, config: &DecoderConfig) -> Value {
-        let sizes = Sizes::of_decoder(config);
-        self.adapter_file(base_model, CAUSAL_LM, Value::Null, &sizes)
-    }
-
-    fn adapter_file(
-        &self,
-        base_model: &str,
-        task_type: &str,
-        modules_to_save: Value,
-        sizes: &Sizes,
-    ) -> Value {
+    /// `adapter_config.json` as PEFT 0.21 writes it. Where heads share keys, PEFT counts the heads that have keys of their own.
+    pub fn adapter_config(&self, base: &BaseModel) -> Value {
         json!({
             "auto_mapping": null,
-            "base_model_name_or_path": base_model,
-            "encoder_hidden_size": sizes.width,
+            "base_model_name_or_path": base.name,
+            "encoder_hidden_size": base.key_width,
             "inference_mode": true,
             "init_weights": null,
-            "modules_to_save": modules_to_save,
-            "num_attention_heads": sizes.heads,
-            "num_layers": sizes.layers,
+            "modules_to_save": base.modules_to_save,
+            "num_attention_heads": base.key_heads,
+            "num_layers": base.layers,
             "num_transformer_submodules": 1,
             "num_virtual_tokens": self.num_virtual_tokens,
             "peft_type": "PREFIX_TUNING",
             "prefix_projection": false,
             "revision": null,
-            "task_type": task_type,
-            "token_dim": sizes.width
+            "task_type": base.task,
+            "token_dim": base.key_width
         })
     }
 
     /// Reads an `adapter_config.json` of PEFT's prefix tuning.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidFile`] where it asks for what is not built here.
-    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, HeadKind)> {
-        let (config, task_type) = Self::read_file(json)?;
-        let head = HeadKind::from_task_type(task_type.as_deref()).map_err(invalid_file)?;
-        Ok((config, head))
-    }
-
-    /// The same of a language model's adapter.
-    ///
-    /// # Errors
-    /// As [`Self::from_adapter_config`].
-    pub fn from_causal_adapter_config(json: &[u8]) -> Result<Self> {
-        let (config, task_type) = Self::read_file(json)?;
-        expect_causal(task_type.as_deref())?;
-        Ok(config)
-    }
-
-    fn read_file(json: &[u8]) -> Result<(Self, Option<String>)> {
+    /// [`Error::InvalidFile`] if it asks for what is not built here.
+    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, TaskType)> {
         #[derive(Deserialize)]
         struct File {
             num_virtual_tokens: usize,
             prefix_projection: Option<bool>,
             task_type: Option<String>,
         }
-        let file: File =
-            serde_json::from_slice(json).map_err(|error| invalid_file(error.to_string()))?;
+        let file: File = adapter_file::read(json)?;
         if file.prefix_projection == Some(true) {
-            return Err(invalid_file(
-                "prefix_projection is set, which is not supported".into(),
-            ));
+            let reason = "prefix_projection is set, which is not supported";
+            return Err(adapter_file::invalid(reason));
         }
         let config = Self {
             num_virtual_tokens: file.num_virtual_tokens,
         };
-        config
-            .check()
-            .map_err(|error| invalid_file(error.to_string()))?;
-        Ok((config, file.task_type))
-    }
-}
-
-/// What PEFT's file tells of the model.
-struct Sizes {
-    layers: usize,
-    heads: usize,
-    /// Of all heads' keys together.
-    width: usize,
-}
-
-impl Sizes {
-    /// Where heads share keys, PEFT counts the heads that have keys of their own.
-    fn of_decoder(config: &DecoderConfig) -> Self {
-        Self {
-            layers: config.layers.len(),
-            heads: config.num_key_value_heads,
-            width: config.num_key_value_heads * config.head_dim,
-        }
+        config.check().map_err(adapter_file::invalid)?;
+        Ok((config, adapter_file::task_type(file.task_type)?))
     }
 }
 
@@ -214,23 +143,4 @@ fn fresh(config: &PrefixConfig, width: usize, index: usize, seed: u64, device: &
         key: draw(),
         value: draw(),
     }
-}
-
-/// PEFT's one tensor, `[virtual tokens, 2 * layers * width of all keys]`: key and value of layer 0, of layer 1, and so on. Without autodiff.
-pub fn prompt_embeddings(encoder: &Backbone) -> Option<Tensor<2>> {
-    let prefixes: Vec<&Prefix> = match encoder {
-        Backbone::Bert(bert) => {
-            let layers = bert.encoder.layer.iter();
-            layers
-                .filter_map(|layer| layer.attention.self_attention.prefix.as_ref())
-                .collect()
-        }
-        Backbone::Decoder(decoder) => decoder.layers.iter().filter_map(Layer::prefix).collect(),
-        Backbone::Modernbert(_) => return None,
-    };
-    let parts = prefixes
-        .into_iter()
-        .flat_map(|prefix| [prefix.key.val().inner(), prefix.value.val().inner()])
-        .collect::<Vec<_>>();
-    (!parts.is_empty()).then(|| Tensor::cat(parts, 1))
 }

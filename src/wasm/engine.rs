@@ -163,10 +163,10 @@ impl Engine {
     /// All files of an export.
     #[wasm_bindgen(js_name = exportAdapter)]
     pub async fn export_adapter(&self) -> Result<JsValue, JsValue> {
-        let files = export::export(self.model()?, self.tuned()?)
-            .await
-            .map_err(error)?;
-        files_to_js(files)
+        let (model, tuned) = (self.model()?, self.tuned()?);
+        let own = export::own_format(model, tuned).map_err(error)?;
+        let files = export::files(model, tuned, own).await;
+        files_to_js(files.map_err(error)?)
     }
 
     /// Takes an export back.

@@ -10,9 +10,7 @@ use super::source::JsSource;
 use crate::data::{ParsedText, parse_text_rows};
 use crate::eval::complete::{self, Writer, Written};
 use crate::eval::generate::GenerationOptions;
-use crate::export::language_folder::{gguf_file, import_folder, peft_folder};
-use crate::export::language_merged::MergedExport;
-use crate::export::merged::Piece;
+use crate::export::{self, Export, Format, Piece};
 use crate::layers::Storage;
 use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalLm, DecoderConfig};
@@ -35,7 +33,7 @@ pub struct LanguageState {
     /// With the network that it began with, which a run's end does not take away.
     writing: Option<(Writer, CausalLm)>,
     /// With what it began with, likewise.
-    merging: Option<(MergedExport, TunedLanguage)>,
+    merging: Option<(Export, TunedLanguage)>,
 }
 
 impl LanguageState {
@@ -278,22 +276,25 @@ impl Engine {
     /// The PEFT folder of what was tuned.
     #[wasm_bindgen(js_name = exportLanguageAdapter)]
     pub async fn export_language_adapter(&self) -> Result<JsValue, JsValue> {
-        let files = peft_folder(self.language.model()?, self.language.tuned()?).await;
+        let (model, tuned) = (self.language.model()?, self.language.tuned()?);
+        let files = export::files(model, tuned, Format::Peft).await;
         files_to_js(files.map_err(error)?)
     }
 
     /// What was tuned as one file for llama.cpp's `--lora`.
     #[wasm_bindgen(js_name = exportGguf)]
     pub async fn export_gguf(&self) -> Result<JsValue, JsValue> {
-        let file = gguf_file(self.language.model()?, self.language.tuned()?).await;
-        files_to_js(vec![file.map_err(error)?])
+        let (model, tuned) = (self.language.model()?, self.language.tuned()?);
+        let files = export::files(model, tuned, Format::Gguf).await;
+        files_to_js(files.map_err(error)?)
     }
 
     /// Begins a Transformers folder of the whole model with the adapter folded in.
     #[wasm_bindgen(js_name = startMerging)]
-    pub fn start_merging(&mut self) -> Result<(), JsValue> {
+    pub async fn start_merging(&mut self) -> Result<(), JsValue> {
         let (model, tuned) = (self.language.model()?, self.language.tuned()?);
-        let merging = MergedExport::new(model, tuned, None).map_err(error)?;
+        let merging = Export::new(model, tuned, Format::Merged, None).await;
+        let merging = merging.map_err(error)?;
         let tuned = tuned.clone();
         self.language.merging = Some((merging, tuned));
         Ok(())
@@ -305,7 +306,7 @@ impl Engine {
         let Some((mut merging, tuned)) = self.language.merging.take() else {
             return Err(state("call startMerging first"));
         };
-        let piece = merging.next_piece(&tuned).await;
+        let piece = merging.next_piece(self.language.model()?, &tuned).await;
         let out = match piece.map_err(error)? {
             None => return Ok(JsValue::UNDEFINED),
             Some(Piece::Bytes(bytes)) => Uint8Array::from(bytes.as_slice()).into(),
@@ -328,7 +329,7 @@ impl Engine {
     #[wasm_bindgen(js_name = importLanguageAdapter)]
     pub async fn import_language_adapter(&mut self, files: JsValue) -> Result<(), JsValue> {
         let files = files_from_js(&files)?;
-        let tuned = import_folder(self.language.model()?, files).await;
+        let tuned = export::import(self.language.model()?, files).await;
         self.language.tuned = Some(tuned.map_err(error)?);
         Ok(())
     }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use webtune::device::{Compute, read};
-use webtune::export::files::Tensors;
-use webtune::export::language::{restore, trained_values};
 use webtune::formats::{Checkpoint, MemorySource};
 use webtune::layers::Storage;
 use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, CausalLm, DecoderConfig, Loader};
 use webtune::peft::freeze::{activate, replace};
+use webtune::peft::store::{Tensors, named_values, restore};
 use webtune::peft::{LoraConfig, Method, MethodType, PrefixConfig, Trainable, attach};
 use webtune::train::gradients::{PassSettings, gradients};
 use webtune::train::optimizer::AdamW;
@@ -148,14 +147,12 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
         Some([settings, tensors]) => {
             let method = match fixture.method {
                 MethodType::Prefix => {
-                    Method::Prefix(PrefixConfig::from_causal_adapter_config(settings).unwrap())
+                    Method::Prefix(PrefixConfig::from_adapter_config(settings).unwrap().0)
                 }
-                _ => {
-                    Method::Lora(LoraConfig::from_causal_adapter_config(settings, conv1d).unwrap())
-                }
+                _ => Method::Lora(LoraConfig::from_adapter_config(settings, conv1d).unwrap().0),
             };
             let tensors = Tensors::read("adapter", tensors.to_vec()).await.unwrap();
-            let (model, trainable) = restore(&base, &method, &tensors).unwrap();
+            let (model, trainable) = restore(base, &method, &tensors).unwrap();
             (method, model, trainable)
         }
         None => {
@@ -219,9 +216,9 @@ pub async fn by_key(
         "gradients without a parameter: {:?}",
         tensors.keys()
     );
-    let values = trained_values(&carried, &loaded.trainable, &loaded.method);
+    let values = named_values(&carried, &loaded.trainable, loaded.method.kind());
     let values = values.await.unwrap().into_iter();
-    values.map(|(key, _, values)| (key, values)).collect()
+    values.map(|(_, (key, _, values))| (key, values)).collect()
 }
 
 /// All golden groups: logits, loss, every gradient with and without gradient checkpointing, how far 1 and 5 AdamW steps move the parameters.
@@ -282,7 +279,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     }
     let meta = serde_json::from_slice(fixture.meta).unwrap();
     let (settings, rate) = adamw(&meta);
-    let start = trained_values(model, trainable, &loaded.method)
+    let start = named_values(model, trainable, loaded.method.kind())
         .await
         .unwrap();
     let mut optimizer = AdamW::new(settings);
@@ -294,10 +291,10 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         losses.extend(read(loss).await.unwrap());
         moving = optimizer.step(moving, found, |_| rate);
         if step == 1 || step == 5 {
-            let values = trained_values(&moving, trainable, &loaded.method)
+            let values = named_values(&moving, trainable, loaded.method.kind())
                 .await
                 .unwrap();
-            for ((key, _, values), (_, _, start)) in values.iter().zip(&start) {
+            for ((_, (key, _, values)), (_, (_, _, start))) in values.iter().zip(&start) {
                 let expected = golden.float(&format!("adam{step}.{key}"));
                 let error = movement_error(start, values, expected);
                 note_error(&format!("{MOVEMENT} {step}"), error);

@@ -6,6 +6,7 @@ pub mod causal;
 pub mod choices;
 pub mod contrast;
 pub mod failing;
+pub mod files;
 pub mod golden;
 pub mod loops;
 pub mod matrix;

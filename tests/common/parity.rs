@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use webtune::device::{Compute, read};
-use webtune::export::files::{Tensors, key, named_values};
-use webtune::export::import::restore;
 use webtune::formats::{Checkpoint, MemorySource, write};
 use webtune::layers::masked_mean;
 use webtune::models::TokenBatch;
-use webtune::models::classifier::features;
+use webtune::models::classifier::{HeadWeights, features};
 use webtune::models::load::transpose;
 use webtune::models::names::{is_prefix, is_transposed};
-use webtune::models::{Backbone, BackboneConfig, Classifier, HeadKind, Inputs, Loader};
+use webtune::models::{Backbone, BackboneConfig, Classifier, Head, HeadKind, Inputs, Loader};
 use webtune::peft::freeze::{activate, trained};
+use webtune::peft::store::{Tensors, key, named_values, restore};
 use webtune::peft::{HoulsbyConfig, LoraConfig, Method, MethodType, PrefixConfig, Trainable};
 use webtune::tasks::classify::batch::{Target, TrainBatch};
 use webtune::train::gradients::{PassSettings, gradients};
@@ -321,7 +320,10 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
             all
         }
     };
-    let (classifier, trainable) = restore(&encoder, &method, fixture.kind, &tensors, 3).unwrap();
+    let zeros = HeadWeights::zeros(3, encoder.hidden_size());
+    let head = Head::new(fixture.kind, &zeros, &compute.device);
+    let blank = Classifier::new(encoder.clone(), head);
+    let (classifier, trainable) = restore(blank, &method, &tensors).unwrap();
     let classifier = activate(classifier, |path| trainable.contains(path));
     let ints = |name: &str| golden.ints[name].1.clone();
     let shape = &golden.ints["input_ids"].0;
@@ -407,7 +409,7 @@ pub async fn by_key(
             _ => values,
         };
         out.insert(
-            key(&path, fixture.method, &loaded.classifier, &loaded.trainable),
+            key(&loaded.classifier, &path, fixture.method, &loaded.trainable),
             stored,
         );
     }

@@ -63,7 +63,7 @@ const casesIn = (folder) =>
 
 test("classifiers: PEFT, Transformers and Sentence-Transformers give the same logits", async () => {
   const folders = casesIn(join(exported, "classifiers"));
-  assert.equal(folders.length, 20);
+  assert.equal(folders.length, 30);
   await passes("check.py", ...folders);
 });
 

@@ -6,16 +6,10 @@ pub const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// Files that name each other in a circle within their room.
-pub const CIRCLES: &[&str] = &[
-    "eval/generate.rs",
-    "eval/sampling.rs",
-    "peft/config.rs",
-    "peft/lora.rs",
-];
+pub const CIRCLES: &[&str] = &["eval/generate.rs", "eval/sampling.rs"];
 
 /// Files above the limit of lines.
 pub const LONG_FILES: &[&str] = &[
-    "src/peft/config.rs",
     "src/models/size.rs",
     "src/train/memory.rs",
     "tests/chat.rs",

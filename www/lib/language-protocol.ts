@@ -383,7 +383,7 @@ export interface LanguageEngine {
   /** One file for llama.cpp's `--lora`. */
   exportGguf(): Promise<ExportedFile[]>;
   /** Begins a Transformers folder with the adapter folded in; `nextMergedPiece` gives it. */
-  startMerging(): void;
+  startMerging(): Promise<void>;
   /** What to write next; undefined at the end. */
   nextMergedPiece(): Promise<MergedPiece | undefined>;
   /** Drops a folder that nobody wants to its end. */

@@ -11,7 +11,7 @@ use crate::data::{Packed, ParsedText, Sequence, TextRow, pack, stratified};
 use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::{total_parameters, trained_parameters};
-use crate::peft::lora::ALL_LINEAR;
+use crate::peft::lora_config::ALL_LINEAR;
 use crate::peft::{LoraConfig, Method, TargetModules, attach, check_storage};
 use crate::train::memory::{
     Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing, rows_by_tokens,

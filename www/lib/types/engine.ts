@@ -285,7 +285,7 @@ export type Method =
       layersToTransform?: number[] | undefined;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). Default: `false`. */
       useRslora?: boolean | undefined;
-      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). Default: `false`. */
+      /** DoRA: train each output's magnitude next to its direction (Liu et al. 2024). Default: `false`. */
       useDora?: boolean | undefined;
       /**
        * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal

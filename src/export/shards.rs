@@ -1,4 +1,4 @@
-//! Enters: a list of a whole model's tensors, then the tensors one after the other. Leaves: its weight files in pieces.
+//! A whole model's weight files in pieces: which tensor goes where is planned from a list, then the tensors follow one after the other.
 //!
 //! A host streams the pieces to files, so that never more than one tensor is in memory. Files are named as transformers
 //! names them: `model.safetensors`, or shards and their index.
@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::json;
 
-use super::files::json_file;
+use super::file::{ExportedFile, file, json_file};
 use crate::formats::Float;
 use crate::formats::shards::{INDEX_FILE, SINGLE_FILE};
 use crate::formats::values::check_finite;
 use crate::formats::writer::{byte_size, header};
 use crate::{Error, Result};
 
-/// Bytes of a shard's tensors at most, where a caller has no other wish; a single larger tensor still gets one shard.
+/// Bytes of a shard's tensors at most, unless a caller asks for another size; a single larger tensor still gets one shard.
 pub const MAX_SHARD_BYTES: u64 = 2_000_000_000;
 
 /// Values that are narrowed at once.
@@ -40,6 +40,20 @@ pub enum Piece {
     Bytes(Vec<u8>),
     /// The open file is whole.
     Close,
+}
+
+impl Piece {
+    /// All pieces of a file that is in memory.
+    pub fn whole(file: ExportedFile) -> [Self; 3] {
+        [
+            Self::Open {
+                bytes: file.bytes.len() as u64,
+                file: file.path,
+            },
+            Self::Bytes(file.bytes),
+            Self::Close,
+        ]
+    }
 }
 
 /// One weight file to be.
@@ -211,9 +225,10 @@ impl MergedWriter {
             return Err(Error::WrongShape {
                 tensor: name.into(),
                 expected: next.shape.clone(),
-                found: match shape == next.shape {
-                    true => vec![values.len()],
-                    false => shape.to_vec(),
+                found: if shape == next.shape {
+                    vec![values.len()]
+                } else {
+                    shape.to_vec()
                 },
             });
         }
@@ -250,7 +265,7 @@ impl MergedWriter {
         })
     }
 
-    /// The index, where there is one.
+    /// The index, if there are several shards.
     ///
     /// # Errors
     /// [`Error::InvalidState`] naming the tensor that was not written.
@@ -269,14 +284,7 @@ impl MergedWriter {
         }
         Ok(match &self.plan.index {
             None => Vec::new(),
-            Some(bytes) => vec![
-                Piece::Open {
-                    file: INDEX_FILE.into(),
-                    bytes: bytes.len() as u64,
-                },
-                Piece::Bytes(bytes.clone()),
-                Piece::Close,
-            ],
+            Some(bytes) => Piece::whole(file(INDEX_FILE, bytes.clone())).into(),
         })
     }
 

@@ -1,0 +1,253 @@
+//! What of a tuned classifier is exported, and how an import becomes one.
+
+use serde_json::json;
+
+use super::file::{BASELINE_HEADS, ExportedFile, LABELS, file, json_file};
+use super::folder::Folder;
+use super::model::{Described, Imported, Model};
+use super::subject::{Card, CardFacts, ClassifierFacts, Subject, Table, TaskFacts};
+use crate::data::{LABEL_COUNT, LabelMap};
+use crate::eval::evaluation::BaselineHeads;
+use crate::models::backbone_config::Architecture;
+use crate::models::classifier::HeadWeights;
+use crate::models::{BackboneConfig, Classifier, Family, Head};
+use crate::peft::adapter_file::{ADAPTER_CONFIG, modules_to_save};
+use crate::peft::store::Tensors;
+use crate::peft::{BaseModel, Method, MethodType, TaskType};
+use crate::tasks::classify::event::KeptStage;
+use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::tuned::{self, RunCard, Tuned};
+use crate::tasks::files::json;
+use crate::{Error, Result};
+
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+impl Model for Pretrained {
+    type Tuned = Tuned;
+    type Network = Classifier;
+
+    const MARK: &'static str = LABELS;
+
+    fn subject<'a>(&'a self, tuned: &'a Tuned) -> Result<Subject<'a, Classifier>> {
+        let family = self.config.family;
+        let (layers, key_heads, key_width) = keys(&self.config);
+        Ok(Subject {
+            network: &tuned.classifier,
+            method: &tuned.method,
+            trainable: &tuned.trainable,
+            base: BaseModel {
+                name: &self.name,
+                task: TaskType::of_head(tuned.head()),
+                modules_to_save: tuned.classifier.modules_to_save(),
+                conv1d: family.is_conv1d(),
+                layers,
+                key_heads,
+                key_width,
+            },
+            storage: self.storage,
+            config_json: &self.config_json,
+            tokenizer: tokenizer(self)?,
+            card: match &tuned.card {
+                tuned::Card::Run(run) => Card::Run(facts(run, tuned.labels.len())),
+                tuned::Card::Imported(text) => Card::Imported(text),
+            },
+            task: TaskFacts::Classifier(ClassifierFacts {
+                labels: &tuned.labels,
+                baselines: &tuned.baselines,
+                max_length: tuned.max_length,
+                family,
+                hidden_size: self.config.hidden_size,
+                pad_id: self.tokenizer.pad_id(),
+            }),
+        })
+    }
+
+    fn network<'a>(&self, tuned: &'a Tuned) -> &'a Classifier {
+        &tuned.classifier
+    }
+
+    fn is_conv1d(&self) -> bool {
+        self.config.family.is_conv1d()
+    }
+
+    fn described(&self, folder: &Folder) -> Result<Described> {
+        let labels = folder.labels()?;
+        let count = labels.labels.len();
+        if !LABEL_COUNT.contains(&count) {
+            let [least, most] = [LABEL_COUNT.start(), LABEL_COUNT.end()];
+            let reason = format!("labels: expected {least} to {most} of them, got {count}");
+            return Err(Error::file(LABELS, reason));
+        }
+        LabelMap::from_names(labels.labels.clone()).map_err(|error| Error::file(LABELS, error))?;
+        Ok(Described {
+            method: labels.method,
+            task: TaskType::of_head(labels.head),
+            labels: Some(labels),
+            names_head: self.config.family.names_head(),
+        })
+    }
+
+    fn check(&self, described: &Described, method: &Method) -> Result<()> {
+        let labels = described.labels()?;
+        self.check_head(labels.head)?;
+        let positions = self.config.max_tokens;
+        let free = positions.saturating_sub(method.virtual_tokens());
+        if (3..=free).contains(&labels.max_length) {
+            return Ok(());
+        }
+        let taken = match method.virtual_tokens() {
+            0 => String::new(),
+            tokens => format!(", {tokens} of which the prefix takes"),
+        };
+        let reason = format!(
+            "maxLength: expected 3 to {free}, because this model knows {positions} positions{taken}, got {}",
+            labels.max_length
+        );
+        Err(Error::file(LABELS, reason))
+    }
+
+    fn blank(&self, described: &Described, folder: &Folder) -> Result<Classifier> {
+        let labels = described.labels()?;
+        let mut encoder = self.encoder.clone();
+        if matches!(described.method, MethodType::Lora | MethodType::Prefix) {
+            encoder.match_modules_to_save(&modules_to_save(folder.bytes(ADAPTER_CONFIG)?)?);
+        }
+        let zeros = HeadWeights::zeros(labels.labels.len(), self.config.hidden_size);
+        let head = Head::new(labels.head, &zeros, &self.compute.device);
+        Ok(Classifier::new(encoder, head))
+    }
+
+    async fn tuned(&self, imported: Imported<'_, Classifier>) -> Result<Tuned> {
+        let labels = imported.described.labels()?;
+        let names = labels.labels.clone();
+        let map = LabelMap::from_names(names).map_err(|error| Error::file(LABELS, error))?;
+        let heads = imported.folder.tensors(BASELINE_HEADS).await?;
+        Ok(Tuned {
+            classifier: imported.network,
+            method: imported.method,
+            trainable: imported.trainable,
+            baselines: baselines(&heads, map.len(), self.config.hidden_size)?,
+            labels: map,
+            max_length: labels.max_length,
+            // the run is over and known only by its card, which goes on with the adapter
+            card: tuned::Card::Imported(imported.card),
+        })
+    }
+}
+
+/// Layers, heads with keys of their own, and the width of all their keys.
+fn keys(config: &BackboneConfig) -> (usize, usize, usize) {
+    match &config.architecture {
+        Architecture::Decoder(decoder) => {
+            let heads = decoder.num_key_value_heads;
+            (decoder.layers.len(), heads, heads * decoder.head_dim)
+        }
+        _ => (
+            config.num_hidden_layers,
+            config.num_attention_heads,
+            config.hidden_size,
+        ),
+    }
+}
+
+fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<BaselineHeads> {
+    let head = |prefix: &str| -> Result<HeadWeights> {
+        let weight = tensors.get(&format!("{prefix}weight"), &[labels, hidden])?;
+        let bias = tensors.get(&format!("{prefix}bias"), &[labels])?;
+        Ok(HeadWeights {
+            weight: weight.to_vec(),
+            bias: bias.to_vec(),
+        })
+    };
+    Ok(BaselineHeads {
+        probe: head("")?,
+        centroid: head("centroid.")?,
+        zero_shot: head("zero_shot.")?,
+    })
+}
+
+/// The tokenizer's files as they came; a decoder's with a padding token if they name none, because a batch needs one.
+///
+/// # Errors
+/// [`Error::InvalidFile`] for a tokenizer_config.json that is no JSON.
+fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
+    let files = model.tokenizer_files.iter();
+    let mut files = files
+        .map(|(name, bytes)| file(name, bytes.clone()))
+        .collect::<Vec<_>>();
+    let pad = model.tokenizer.id_to_token(model.tokenizer.pad_id());
+    let (Family::Decoder(_), Some(pad)) = (model.config.family, pad) else {
+        return Ok(files);
+    };
+    let found = files.iter().position(|file| file.path == TOKENIZER_CONFIG);
+    let mut settings = match found {
+        Some(index) => json(TOKENIZER_CONFIG, &files[index].bytes)?,
+        None => json!({}),
+    };
+    if settings["pad_token"].is_null() {
+        settings["pad_token"] = json!(pad);
+        files.retain(|file| file.path != TOKENIZER_CONFIG);
+        files.push(json_file(TOKENIZER_CONFIG, &settings)?);
+    }
+    Ok(files)
+}
+
+/// What the model card says of a run.
+fn facts(run: &RunCard, labels: usize) -> CardFacts {
+    let counts = run.label_counts.iter();
+    let scores = [
+        ("zero-shot, label names", &run.baselines.zero_shot),
+        ("nearest centroid", &run.baselines.centroid),
+        ("linear probe", &run.baselines.probe),
+        ("tuned", &run.tuned),
+    ];
+    let kept = match run.kept_stage {
+        KeptStage::Probe => "the head fitted on the untuned model".to_string(),
+        KeptStage::Contrastive => "the state after the contrastive stage".to_string(),
+        KeptStage::Classify => format!("the state after epoch {}", run.kept_epoch),
+    };
+    CardFacts {
+        what: format!("A text classifier with {labels} labels"),
+        in_files: "The names of the labels are in these files.",
+        data: Some((
+            format!(
+                "{} rows trained, {} rows validated.",
+                run.train_rows, run.validation_rows
+            ),
+            Table {
+                columns: vec!["label", "rows"],
+                rows: counts
+                    .map(|(label, count)| vec![label.clone(), count.to_string()])
+                    .collect(),
+            },
+        )),
+        scores: Table {
+            columns: vec!["model", "accuracy", "95% interval", "macro F1"],
+            rows: scores
+                .into_iter()
+                .map(|(name, report)| {
+                    let [low, high] = report.interval;
+                    vec![
+                        name.into(),
+                        format!("{:.4}", report.accuracy),
+                        format!("{low:.4} to {high:.4}"),
+                        format!("{:.4}", report.macro_f1),
+                    ]
+                })
+                .collect(),
+        },
+        notes: vec![
+            run.verdict.clone(),
+            format!(
+                "Kept after {} steps: {kept}. Trained parameters: {} of {}. Mean cosine of {} general sentences' vectors before and \
+                 after: {:.4}.",
+                run.steps,
+                run.trained_parameters,
+                run.total_parameters,
+                run.forgetting.sentences,
+                run.forgetting.mean_cosine
+            ),
+        ],
+        options: run.options.clone(),
+    }
+}

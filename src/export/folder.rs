@@ -1,0 +1,65 @@
+//! The files that an import is given, by the paths that they have in an export.
+
+use super::file::{CARD, ExportedFile, LABELS, LabelsFile};
+use crate::peft::store::Tensors;
+use crate::{Error, Result};
+
+/// The files of an export, wherever its folder begins.
+pub struct Folder(Vec<ExportedFile>);
+
+impl Folder {
+    /// A zip or a folder may put everything into one folder more; `mark` is a file of the export itself.
+    pub fn new(mut files: Vec<ExportedFile>, mark: &str) -> Self {
+        let root = files
+            .iter()
+            .find_map(|file| file.path.strip_suffix(mark))
+            .unwrap_or_default()
+            .to_string();
+        for file in &mut files {
+            if let Some(rest) = file.path.strip_prefix(&root) {
+                file.path = rest.into();
+            }
+        }
+        Self(files)
+    }
+
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub fn bytes(&self, path: &str) -> Result<&[u8]> {
+        match self.0.iter().find(|file| file.path == path) {
+            Some(file) => Ok(&file.bytes),
+            None => Err(Error::MissingFile {
+                file: path.into(),
+                found: self
+                    .0
+                    .iter()
+                    .map(|file| file.path.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+
+    /// # Errors
+    /// Missing or broken files.
+    pub async fn tensors(&self, path: &str) -> Result<Tensors> {
+        Tensors::read(path, self.bytes(path)?.to_vec()).await
+    }
+
+    /// `labels.json`.
+    ///
+    /// # Errors
+    /// Missing or broken files.
+    pub fn labels(&self) -> Result<LabelsFile> {
+        let bytes = self.bytes(LABELS)?;
+        serde_json::from_slice(bytes).map_err(|error| Error::file(LABELS, error))
+    }
+
+    /// The model card that came with the adapter.
+    pub fn card(&self) -> String {
+        match self.bytes(CARD) {
+            Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Err(_) => "# Adapter\n".into(),
+        }
+    }
+}
