@@ -36,7 +36,7 @@ export interface Choice {
 
 /** How texts and labels are put to a model. */
 export interface ChoiceOptions {
-  /** A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows behind a space. Default: `"Text: {text}\nLabels: {labels}\nLabel:"`. */
+  /** A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows after a space. Default: `"Text: {text}\nLabels: {labels}\nLabel:"`. */
   template?: string | undefined;
   /** Default: `"sum"`. */
   normalization?: Normalization | undefined;
@@ -48,7 +48,7 @@ export interface ClassReport {
   label: string;
   /** Share of the rows given this label that have it; 0 where no row was given it. */
   precision: number;
-  /** Share of the rows of this label that were given it; 0 where there is no such row. */
+  /** Share of the rows of this label that were given it; 0 if there is none. */
   recall: number;
   /** Harmonic mean of precision and recall; 0 where both are 0. */
   f1: number;
@@ -72,7 +72,7 @@ export interface Comparison {
    * from 0, with one added above and below, so that it is never 0.
    */
   pValue: number;
-  /** Whether `low` to `high` holds 0: these rows do not tell the two apart. */
+  /** Whether `low` to `high` holds 0: these rows do not distinguish the two. */
   withinNoise: boolean;
   /** Test rows. */
   count: number;
@@ -159,7 +159,7 @@ export interface EvaluatedRow {
   baselinePredicted: string;
 }
 
-/** The tuned model beside the baselines, on the same rows. */
+/** The tuned model next to the baselines, on the same rows. */
 export interface Evaluation {
   labels: string[];
   baselines: Baselines;
@@ -241,7 +241,7 @@ export interface LanguageModelInfo {
   storage: WeightStorage;
   /** Bytes of the weights on the device. */
   weightBytes: number;
-  /** Whether the files bring a chat template; ChatML otherwise. */
+  /** Whether the files bring a chat template; ChatML if not. */
   ownTemplate: boolean;
 }
 
@@ -501,7 +501,7 @@ export type TextRow =
       text: string;
     };
 
-/** How frozen weights are kept. What trains is float32 always. */
+/** How frozen weights are stored. What trains is float32 always. */
 export type WeightStorage =
   /** float32 */
   | "f32"
