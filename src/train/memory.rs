@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn more_tokens_never_take_less() {
         let total = |tokens| profile(Storage::F32, lora(), 1, tokens).estimate().total();
-        let lengths = [64, 1000, 16_320, 16_384, 23_171, 65_536, 1 << 20, 1 << 40];
+        let lengths = [64, 1000, 16_320, 16_384, 23_171, 65_536, 1 << 20, 1 << 30];
         for pair in lengths.windows(2) {
             assert!(total(pair[0]) < total(pair[1]), "{pair:?}");
         }
