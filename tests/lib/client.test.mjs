@@ -7,7 +7,7 @@ import { FakeEngine, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { EngineHost } = await load("host");
-const { FineTuner, parseExamples, runBenchmark, WebtuneError } = await load("index");
+const { FineTuner, parseExamples, WebtuneError } = await load("index");
 const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
 const examples = [{ text: "a", label: "b" }];
 let settings;
@@ -232,18 +232,6 @@ test("tables are parsed in one shared worker, and a crash of it passes", async (
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal((await parseExamples(new TextEncoder().encode("z"), "n")).text, "z");
   assert.equal(workers.length, count + 1);
-});
-
-test("a benchmark warms up, then takes turns, and ends its worker", async () => {
-  const plan = { steps: 2, rounds: 3, matmul: { m: 1, k: 2, n: 3, count: 4 } };
-  const result = await runBenchmark("cpu", { layers: 1 }, plan);
-  assert.equal(result.stepMs.length, 6);
-  assert.equal(result.matmulMs.length, 3);
-  assert.equal(result.flopsPerStep, 5e9);
-  const round = ["benchmarkMatmul", "benchmarkStep", "benchmarkStep"];
-  assert.deepEqual(engineOf().calls, ["benchmarkStep", "benchmarkMatmul", ...round, ...round, ...round]);
-  assert.ok(engineOf().freed && workers.at(-1).terminated);
-  await assert.rejects(runBenchmark("cpu", {}, { ...plan, rounds: 0 }), { code: "invalidOption", message: /rounds/ });
 });
 
 test("errors are of the class that the package exports", async () => {

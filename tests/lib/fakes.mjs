@@ -188,23 +188,6 @@ export class FakeEngine {
     return 2048;
   }
 
-  prepareBenchmark(shape) {
-    this.shape = shape;
-  }
-
-  benchmarkFlops() {
-    return 5e9;
-  }
-
-  async benchmarkStep() {
-    await this.#exclusive("benchmarkStep");
-    return 1;
-  }
-
-  async benchmarkMatmul() {
-    await this.#exclusive("benchmarkMatmul");
-  }
-
   free() {
     this.freed = true;
   }

@@ -8,7 +8,6 @@ import type { WrittenText } from "./language-protocol.js";
 import type {
   Answer,
   Arguments,
-  BenchmarkPlan,
   CallEvent,
   CallName,
   Control,
@@ -17,14 +16,7 @@ import type {
   SettledSource,
   ToWorker,
 } from "./messages.js";
-import {
-  type BenchmarkShape,
-  type DeviceChoice,
-  type DeviceReport,
-  type Engine,
-  type EngineExports,
-  WebtuneError,
-} from "./protocol.js";
+import { type DeviceChoice, type DeviceReport, type Engine, type EngineExports, WebtuneError } from "./protocol.js";
 import { delay, SerialQueue } from "./queue.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES, type OpenedSource, openSource, readConfig } from "./sources.js";
 
@@ -160,7 +152,6 @@ export class EngineHost {
         }),
       memoryBytes: () => this.#queue.run(() => this.#loaded().memoryBytes()),
       bufferBytes: () => this.#queue.run(() => this.#loaded().bufferBytes()),
-      benchmark: (...given) => this.#queue.run(() => this.#benchmark(report, ...given)),
     };
     // The message's type ties name and arguments together; the compiler can't follow that through a look-up.
     return (handlers[name] as (...given: Arguments<CallName>) => Promise<Answer<CallName>>)(...args);
@@ -329,34 +320,6 @@ export class EngineHost {
       this.#runs.delete(id);
     }
   }
-
-  async #benchmark(
-    report: Report,
-    choice: DeviceChoice,
-    shape: BenchmarkShape,
-    { steps, matmul: { m, k, n, count }, rounds }: BenchmarkPlan,
-    limit: number | undefined,
-  ): Promise<Answer<"benchmark">> {
-    const [engine, device] = await this.#createEngine(report, choice, limit);
-    try {
-      report({ phase: "Building a random model" });
-      await engine.prepareBenchmark(shape);
-      report({ phase: "Warming up" });
-      const firstStepMs = await timed(() => engine.benchmarkStep());
-      await engine.benchmarkMatmul(m, k, n, count);
-      const stepMs: number[] = [];
-      const matmulMs: number[] = [];
-      for (let round = 1; round <= rounds; round += 1) {
-        report({ phase: `Round ${round} of ${rounds}` });
-        matmulMs.push(await timed(() => engine.benchmarkMatmul(m, k, n, count)));
-        for (let step = 0; step < steps; step += 1) stepMs.push(await timed(() => engine.benchmarkStep()));
-      }
-      const flopsPerStep = engine.benchmarkFlops();
-      return { device, flopsPerStep, firstStepMs, stepMs, matmulMs, memoryBytes: engine.memoryBytes() };
-    } finally {
-      engine.free();
-    }
-  }
 }
 
 /** Waits while the page has paused what `state` belongs to. */
@@ -366,12 +329,6 @@ async function resumed(state: RunState): Promise<void> {
       state.wake = resolve;
     });
   }
-}
-
-async function timed(job: () => Promise<unknown>): Promise<number> {
-  const begin = performance.now();
-  await job();
-  return performance.now() - begin;
 }
 
 /** Exported files move to the page instead of being copied. */

@@ -1,7 +1,6 @@
 /**
  * Enters: nothing. Leaves: the package's public names.
  */
-export { type BenchmarkOptions, runBenchmark } from "./benchmark.js";
 export { FineTuner, type LoadOptions } from "./client.js";
 export { compareRuns } from "./compare.js";
 export { type GenerateOptions, type LanguageLoadOptions, LanguageTuner } from "./language-client.js";
@@ -29,11 +28,10 @@ export type {
   WrittenText,
 } from "./language-protocol.js";
 export { estimateLanguageRun, memoryLimit, type NamedText, parseTextRows, readModelConfig } from "./language-texts.js";
-export type { BenchmarkPlan, BenchmarkResult, LoadProgress } from "./messages.js";
+export type { LoadProgress } from "./messages.js";
 export { parseExamples } from "./parse.js";
 export {
   type Baselines,
-  type BenchmarkShape,
   type ClassReport,
   type Comparison,
   type ContrastiveOptions,

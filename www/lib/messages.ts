@@ -21,7 +21,6 @@ import type {
   WrittenText,
 } from "./language-protocol.js";
 import type {
-  BenchmarkShape,
   Comparison,
   DeviceChoice,
   DeviceReport,
@@ -44,29 +43,6 @@ export type SettledSource =
 
 /** What loading tells on the way: bytes of one file, or the name of the phase that begins. */
 export type LoadProgress = { file: string; loaded: number; total: number } | { phase: string };
-
-export interface BenchmarkPlan {
-  /** Timed optimiser steps in each round. */
-  steps: number;
-  /** `count` products [m, k] x [k, n] make one timing of the matmul ceiling. */
-  matmul: { m: number; k: number; n: number; count: number };
-  /** Each round times the products once and then the steps, so that both see the same machine. */
-  rounds: number;
-}
-
-export interface BenchmarkResult {
-  device: DeviceReport;
-  /** Floating-point operations of one step. */
-  flopsPerStep: number;
-  /** The first step, untimed below: it includes shader compilation and first allocations. */
-  firstStepMs: number;
-  /** One entry per timed step, `rounds * steps` in all. */
-  stepMs: number[];
-  /** One entry per round, each the time of all `count` products. */
-  matmulMs: number[];
-  /** Size of the WebAssembly memory at the end, which is its peak. */
-  memoryBytes: number;
-}
 
 /** Every call that the worker answers; `train` and `trainLanguage` answer when the run has ended. */
 export interface Calls {
@@ -111,12 +87,6 @@ export interface Calls {
   importLanguageAdapter(files: ExportedFile[]): undefined;
   memoryBytes(): number;
   bufferBytes(): number;
-  benchmark(
-    device: DeviceChoice,
-    shape: BenchmarkShape,
-    plan: BenchmarkPlan,
-    memoryLimitBytes: number | undefined,
-  ): BenchmarkResult;
 }
 
 export type CallName = keyof Calls;

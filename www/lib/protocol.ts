@@ -502,18 +502,6 @@ export class WebtuneError extends Error {
   }
 }
 
-/** The shape of a timed LoRA step. */
-export interface BenchmarkShape {
-  layers: number;
-  hiddenSize: number;
-  heads: number;
-  intermediateSize: number;
-  vocabSize: number;
-  batch: number;
-  tokens: number;
-  r: number;
-}
-
 /** What the WebAssembly module exports; `src/wasm` is the other side. Errors thrown have `code` and `message`. */
 export interface EngineExports {
   Engine: {
@@ -542,13 +530,5 @@ export interface Engine extends LanguageEngine {
   memoryBytes(): number;
   /** Bytes of the GPU buffers that the engine holds, in use or kept for the next step; 0 on the CPU engine. */
   bufferBytes(): number;
-  /** Builds a random model of that shape with LoRA on query and value, ready for `benchmarkStep`. */
-  prepareBenchmark(shape: BenchmarkShape): Promise<void>;
-  /** Floating-point operations of one such step (forward, and backward without frozen weights' gradients). */
-  benchmarkFlops(): number;
-  /** One whole optimiser step, until its loss is read back. */
-  benchmarkStep(): Promise<number>;
-  /** `count` products [m, k] x [k, n], until the last is read back. */
-  benchmarkMatmul(m: number, k: number, n: number, count: number): Promise<void>;
   free(): void;
 }
