@@ -48,7 +48,7 @@ impl Model for Pretrained {
             config_json: &self.config_json,
             tokenizer: tokenizer(self)?,
             card: match &tuned.card {
-                tuned::Card::Run(run) => Card::Run(facts(run, tuned.labels.len())),
+                tuned::Card::Run(run) => Card::Run(Box::new(facts(run, tuned.labels.len()))),
                 tuned::Card::Imported(text) => Card::Imported(text),
             },
             task: TaskFacts::Classifier(ClassifierFacts {

@@ -49,7 +49,7 @@ impl Model for LanguageModel {
                 .map(|(path, bytes)| file(path, bytes.clone()))
                 .collect(),
             card: match &tuned.card {
-                CausalCard::Run(run) => Card::Run(facts(run)),
+                CausalCard::Run(run) => Card::Run(Box::new(facts(run))),
                 CausalCard::Imported(text) => Card::Imported(text),
             },
             task: TaskFacts::Language {

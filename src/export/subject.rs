@@ -87,7 +87,7 @@ impl ClassifierFacts<'_> {
 /// Where the model card comes from.
 pub enum Card<'a> {
     /// What a run of this session found.
-    Run(CardFacts),
+    Run(Box<CardFacts>),
     /// The text that came with an imported adapter.
     Imported(&'a str),
 }

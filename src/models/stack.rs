@@ -14,6 +14,10 @@ use crate::layers::padding_bias;
 
 /// One transformer layer of any family. Cloning it shares the weights.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one or two are alive at a time, and a box is no burn module"
+)]
 pub enum StackLayer {
     Bert(bert::Layer),
     Modernbert(modernbert::Layer),

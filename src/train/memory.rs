@@ -530,7 +530,7 @@ mod tests {
             checkpointing: true,
             ..run
         };
-        assert_eq!(choose_checkpointing(&checkpointed, &compute).0, false);
+        assert!(!choose_checkpointing(&checkpointed, &compute).0);
         let blocks = profile(Storage::Int8, lora(), 2, 64);
         assert!(choose_checkpointing(&blocks, &compute).0);
     }
