@@ -13,6 +13,7 @@ use super::task::{Best, Ended, EventOf, Score, StagePlan, StepRows, Task};
 use super::unfreeze::{GroupRate, Groups, HEAD};
 use crate::device::read;
 use crate::models::Network;
+use crate::models::names::is_head;
 use crate::models::network::Place;
 use crate::peft::Trainable;
 use crate::peft::freeze::activate;
@@ -228,11 +229,11 @@ impl<T: Task> Running<T> {
         self.active = active;
         let network = self.take_network()?;
         let (trainable, groups) = (&self.trainable, &self.groups);
-        let headless = |path: &str| plan.headless && crate::models::names::is_head(path);
+        let headless = |path: &str| plan.headless && is_head(path);
         self.network = Some(activate(network, |path| {
             trainable.contains(path) && groups.is_active(path, active) && !headless(path)
         }));
-        task.set_frozen_layers(groups.frozen_layers(active), active < groups.len());
+        task.set_frozen_layers(groups.frozen_layers(active));
         Ok(())
     }
 
@@ -313,7 +314,7 @@ impl<T: Task> Running<T> {
             .ok_or_else(|| Error::internal("a run without its network"))?;
         let (groups, decay) = (&self.groups, options.layer_lr_decay);
         let by_path = |path: &str| {
-            if crate::models::names::is_head(path) {
+            if is_head(path) {
                 head_rate
             } else {
                 rate * groups.factor(path, decay)
@@ -333,7 +334,6 @@ impl<T: Task> Running<T> {
         {
             // without a head, the pooler alone may train in its group
             let network = self.network()?;
-            let is_head = crate::models::names::is_head;
             let mut paths = self.trainable.paths();
             let pooler = paths.any(|path| network.place(path) == Place::Top && !is_head(path));
             top.frozen = !pooler;
@@ -348,7 +348,6 @@ impl<T: Task> Running<T> {
             let network = self.take_network()?;
             let (network, new_head) = task.end_stage(plan.stage, network).await?;
             if let (Some(penalty), true) = (&mut self.penalty, new_head) {
-                let is_head = crate::models::names::is_head;
                 penalty.restart(&network, &self.trainable, is_head);
             }
             self.network = Some(network);

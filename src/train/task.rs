@@ -167,8 +167,8 @@ pub trait Task: Sized {
         rows: &[usize],
     ) -> Result<(Self::Batch, usize)>;
 
-    /// Says how many of the lowest layers are frozen from now on. `unfreezing`: whether more of them will train later.
-    fn set_frozen_layers(&mut self, layers: usize, unfreezing: bool);
+    /// Says how many of the lowest layers are frozen from now on.
+    fn set_frozen_layers(&mut self, layers: usize);
 
     /// Ends a stage; what it returns is scored. Gives whether the head is new.
     ///
@@ -191,10 +191,9 @@ pub trait Task: Sized {
     fn replaces(
         &self,
         score: &Self::Score,
-        stage: Stage,
+        _stage: Stage,
         best: &Best<Self::Network, Self::Score>,
     ) -> bool {
-        let _ = stage;
         score.is_finite() && best.score.as_ref().is_none_or(|best| score.beats(best))
     }
 

@@ -74,8 +74,8 @@ impl<T: Task> Task for Failing<T> {
         self.task.batch(network, stage, rows).await
     }
 
-    fn set_frozen_layers(&mut self, layers: usize, unfreezing: bool) {
-        self.task.set_frozen_layers(layers, unfreezing);
+    fn set_frozen_layers(&mut self, layers: usize) {
+        self.task.set_frozen_layers(layers);
     }
 
     async fn end_stage(&mut self, stage: Stage, network: T::Network) -> Result<(T::Network, bool)> {

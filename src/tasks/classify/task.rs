@@ -330,7 +330,7 @@ impl Task for ClassifyTask {
         Ok((batch, tokens))
     }
 
-    fn set_frozen_layers(&mut self, layers: usize, _unfreezing: bool) {
+    fn set_frozen_layers(&mut self, layers: usize) {
         let plan = &self.plan;
         let frozen = if plan.may_cache {
             let all = self.model.config.num_hidden_layers;

@@ -268,7 +268,7 @@ impl Task for LanguageTask {
         Ok((upload(&self.model, train, rows)?, tokens))
     }
 
-    fn set_frozen_layers(&mut self, _layers: usize, _unfreezing: bool) {}
+    fn set_frozen_layers(&mut self, _layers: usize) {}
 
     async fn end_stage(&mut self, _stage: Stage, network: CausalLm) -> Result<(CausalLm, bool)> {
         Ok((network, false))
