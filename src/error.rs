@@ -207,6 +207,22 @@ pub struct ErrorReport {
     pub limit: Option<u64>,
 }
 
+impl ErrorReport {
+    /// Nothing but code and text.
+    pub fn new(code: ErrorCode, message: String) -> Self {
+        Self {
+            code,
+            message,
+            option: None,
+            file: None,
+            row: None,
+            tensor: None,
+            needed: None,
+            limit: None,
+        }
+    }
+}
+
 impl Error {
     /// A file's bytes are not what its name promises.
     pub fn file(file: impl Into<String>, reason: impl Display) -> Self {
@@ -314,16 +330,7 @@ impl Error {
 
     /// Code, text and fields, as they cross the border.
     pub fn report(&self) -> ErrorReport {
-        let mut report = ErrorReport {
-            code: self.kind(),
-            message: self.to_string(),
-            option: None,
-            file: None,
-            row: None,
-            tensor: None,
-            needed: None,
-            limit: None,
-        };
+        let mut report = ErrorReport::new(self.kind(), self.to_string());
         match self.clone() {
             Error::InvalidFile { file, .. }
             | Error::MissingFile { file, .. }

@@ -178,6 +178,9 @@ mod tests {
         let range = OptionRange::positive("temperature");
         assert_eq!(range.to_string(), "above 0");
         assert!(range.contains(1e300) && !range.contains(0.0));
+        // the most seeds that a run may have are 100
+        let last = OptionRange::seed("seed").high as u64 + 99;
+        assert!(last <= MAX_SAFE_INTEGER);
         for range in [range, OptionRange::at_least("x", 0.0)] {
             assert!(!range.contains(f64::NAN) && !range.contains(f64::INFINITY));
         }

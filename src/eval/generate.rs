@@ -7,6 +7,7 @@ use super::sampling::choose;
 use crate::device::read;
 use crate::models::CausalLm;
 use crate::models::decoder::{Cache, Layout};
+use crate::options::{OptionRange, Ranges, check_ranges};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -48,29 +49,30 @@ impl Default for GenerationOptions {
     }
 }
 
+/// The ranges of its numbers.
+pub const RANGES: Ranges<GenerationOptions> = &[
+    (
+        OptionRange::between("maxNewTokens", 1.0, 1_048_576.0),
+        |o| Some(o.max_new_tokens as f64),
+    ),
+    (OptionRange::positive("temperature"), |o| {
+        Some(o.temperature)
+    }),
+    (
+        OptionRange::between("topP", 0.0, 1.0).excluding_low(),
+        |o| Some(o.top_p),
+    ),
+    (OptionRange::positive("repetitionPenalty"), |o| {
+        Some(o.repetition_penalty)
+    }),
+    (OptionRange::seed("seed"), |o| Some(o.seed as f64)),
+];
+
 impl GenerationOptions {
     /// # Errors
     /// [`Error::InvalidOption`] naming the setting and its range.
     pub fn check(&self) -> Result<()> {
-        if !(1..=1 << 20).contains(&self.max_new_tokens) {
-            let found = self.max_new_tokens;
-            return Err(Error::out_of_range("maxNewTokens", "1 to 1048576", found));
-        }
-        for (option, value) in [
-            ("temperature", self.temperature),
-            ("repetitionPenalty", self.repetition_penalty),
-        ] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::out_of_range(option, "a positive number", value));
-            }
-        }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return Err(Error::out_of_range(
-                "topP",
-                "above 0 and at most 1",
-                self.top_p,
-            ));
-        }
+        check_ranges(self, RANGES)?;
         if self.stop.iter().any(String::is_empty) {
             return Err(Error::option("stop", "a stop text is empty"));
         }

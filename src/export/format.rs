@@ -3,12 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use super::subject::Subject;
 use crate::peft::{Method, MethodType, TaskType, Tunable};
 use crate::{Error, Result};
 
 /// By whose tools the files are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ExportFormat"))]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// PEFT's `adapter_model.safetensors` and `adapter_config.json`.
     Peft,

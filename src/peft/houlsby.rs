@@ -8,6 +8,7 @@ use super::adapter_file::{self, invalid};
 use crate::layers::{Activation, Bottleneck, Linear};
 use crate::models::load::frozen;
 use crate::models::{Backbone, Family, HeadKind};
+use crate::options::{OptionRange, Ranges, check_ranges};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -37,6 +38,7 @@ pub enum NonLinearity {
 pub struct HoulsbyConfig {
     /// The bottleneck's width is the hidden size divided by this.
     pub reduction_factor: usize,
+    /// The function between its two layers.
     pub non_linearity: NonLinearity,
 }
 
@@ -49,14 +51,17 @@ impl Default for HoulsbyConfig {
     }
 }
 
+/// The range of its number.
+pub const RANGES: Ranges<HoulsbyConfig> =
+    &[(OptionRange::between("reductionFactor", 1.0, 4096.0), |o| {
+        Some(o.reduction_factor as f64)
+    })];
+
 impl HoulsbyConfig {
     /// # Errors
     /// [`Error::InvalidOption`].
     pub fn check(&self) -> Result<()> {
-        match self.reduction_factor {
-            1..=4096 => Ok(()),
-            other => Err(Error::out_of_range("reductionFactor", "1 to 4096", other)),
-        }
+        check_ranges(self, RANGES)
     }
 
     /// Width of a bottleneck in a model of that width.

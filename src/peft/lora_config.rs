@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::patterns::{Patterns, pattern};
+use crate::options::{OptionRange, Ranges, check_ranges};
 use crate::{Error, Result};
 
 /// Which modules get a delta, by PEFT's two rules.
@@ -124,26 +125,34 @@ impl Default for LoraConfig {
     }
 }
 
+const RANK: OptionRange = OptionRange::between("r", 1.0, 1024.0);
+const ALPHA: OptionRange = OptionRange::positive("loraAlpha");
+
+/// The ranges of its numbers.
+pub const RANGES: Ranges<LoraConfig> = &[
+    (RANK, |o| Some(o.r as f64)),
+    (ALPHA, |o| Some(o.lora_alpha)),
+    (
+        OptionRange::between("loraDropout", 0.0, 1.0).excluding_high(),
+        |o| Some(o.lora_dropout),
+    ),
+];
+
 impl LoraConfig {
     /// # Errors
     /// [`Error::InvalidOption`] naming the setting and its range.
     pub fn check(&self) -> Result<()> {
-        for (option, r) in std::iter::once(("r".to_string(), self.r)).chain(
-            self.rank_pattern
-                .iter()
-                .map(|(key, r)| (format!("rankPattern.{key}"), *r)),
-        ) {
-            if r == 0 || r > 1024 {
-                return Err(Error::out_of_range(option, "1 to 1024", r));
+        check_ranges(self, RANGES)?;
+        for (key, r) in self.rank_pattern.iter() {
+            if !RANK.contains(*r as f64) {
+                let option = format!("rankPattern.{key}");
+                return Err(Error::out_of_range(option, RANK, r));
             }
         }
-        for (option, alpha) in std::iter::once(("loraAlpha".to_string(), self.lora_alpha)).chain(
-            self.alpha_pattern
-                .iter()
-                .map(|(key, alpha)| (format!("alphaPattern.{key}"), *alpha)),
-        ) {
-            if !alpha.is_finite() || alpha <= 0.0 {
-                return Err(Error::out_of_range(option, "a positive number", alpha));
+        for (key, alpha) in self.alpha_pattern.iter() {
+            if !ALPHA.contains(*alpha) {
+                let option = format!("alphaPattern.{key}");
+                return Err(Error::out_of_range(option, ALPHA, alpha));
             }
         }
         for (option, key) in (self
@@ -153,14 +162,6 @@ impl LoraConfig {
         .chain((self.alpha_pattern.iter()).map(|(key, _)| ("alphaPattern", key)))
         {
             pattern(key).map_err(|error| Error::option(option, error))?;
-        }
-        if !(0.0..1.0).contains(&self.lora_dropout) {
-            let found = self.lora_dropout;
-            return Err(Error::out_of_range(
-                "loraDropout",
-                "0 or more and below 1",
-                found,
-            ));
         }
         match (&self.target_modules, &self.layers_to_transform) {
             (TargetModules::Suffixes(names), _) if names.is_empty() => {

@@ -9,6 +9,7 @@ use crate::layers::Prefix;
 use crate::models::decoder::Decoder;
 use crate::models::load::frozen;
 use crate::models::{Backbone, Family};
+use crate::options::{OptionRange, Ranges, check_ranges};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -33,14 +34,19 @@ impl Default for PrefixConfig {
     }
 }
 
+/// The range of its number.
+pub const RANGES: Ranges<PrefixConfig> =
+    &[
+        (OptionRange::between("numVirtualTokens", 1.0, 1024.0), |o| {
+            Some(o.num_virtual_tokens as f64)
+        }),
+    ];
+
 impl PrefixConfig {
     /// # Errors
     /// [`crate::Error::InvalidOption`].
     pub fn check(&self) -> Result<()> {
-        match self.num_virtual_tokens {
-            1..=1024 => Ok(()),
-            other => Err(Error::out_of_range("numVirtualTokens", "1 to 1024", other)),
-        }
+        check_ranges(self, RANGES)
     }
 
     /// `adapter_config.json` as PEFT 0.21 writes it. Where heads share keys, PEFT counts the heads that have keys of their own.

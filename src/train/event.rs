@@ -6,6 +6,7 @@ use super::unfreeze::GroupRate;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FinishReason {
     /// All epochs were trained.
@@ -24,6 +25,7 @@ pub enum FinishReason {
 
 /// Which objective is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Texts of one label together, others apart; no head.
@@ -36,6 +38,7 @@ pub enum Stage {
 
 /// One of several runs that differ in their seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SeedRun {
     pub head_seed: u64,
@@ -54,6 +57,7 @@ pub struct SeedRun {
 
 /// All of several runs together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SeedSummary {
     pub runs: Vec<SeedRun>,
@@ -68,6 +72,7 @@ pub struct SeedSummary {
 /// What happens while a run goes on, in order: started, progress*, baselines, recipe, then per seed: seed? (step | evaluation)* seedFinished?, and in
 /// the end finished. `S`, `B`, `O`, `E` and `F` are what a task adds to `started`, `baselines`, `recipe`, `evaluation` and `finished`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -124,6 +129,8 @@ pub enum Event<S, B, O, E, F> {
         tokens: usize,
         /// What the loss is a mean over: rows, or predicted tokens.
         targets: usize,
+        /// Time that the step took, until its loss was read back.
+        ms: f64,
     },
     /// The validation rows are scored.
     Evaluation {
@@ -147,6 +154,7 @@ pub enum Event<S, B, O, E, F> {
 
 /// How a run ended and what it found.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Finished<O, F> {
     pub reason: FinishReason,

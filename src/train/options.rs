@@ -11,6 +11,7 @@ use crate::{Error, Result};
 
 /// The shape of a stage's learning rate; see [`super::schedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum LrSchedulerType {
     Linear,
@@ -21,6 +22,7 @@ pub enum LrSchedulerType {
 
 /// Settings that classifiers and language models share. A task's own defaults fill what is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoopOptions {
     /// What is trained.

@@ -1,5 +1,7 @@
 //! One run in the middle of its work: its stages, steps and evaluations, and the best state found.
 
+use web_time::Instant;
+
 use burn::module::Module;
 
 use super::event::{Event, FinishReason};
@@ -250,6 +252,7 @@ impl<T: Task> Running<T> {
     }
 
     async fn step(&mut self, task: &mut T, plan: StagePlan) -> Result<EventOf<T>> {
+        let begun = Instant::now();
         self.unfreeze(task, plan)?;
         let mut batches = Vec::new();
         let mut tokens = 0;
@@ -284,6 +287,7 @@ impl<T: Task> Running<T> {
             groups,
             tokens,
             targets,
+            ms: begun.elapsed().as_secs_f64() * 1000.0,
         })
     }
 

@@ -23,6 +23,7 @@ pub struct Groups {
 
 /// One group in one step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GroupRate {
     pub name: String,

@@ -14,8 +14,10 @@ use serde_json::{Map, Value};
 pub struct Border {
     inputs: SchemaGenerator,
     outputs: SchemaGenerator,
-    /// Names of options, and the value of each that is left out.
-    options: Vec<(String, Value)>,
+    /// Names of options, the value of each that is left out, and those whose value a recipe chooses.
+    options: Vec<(String, Value, &'static [&'static str])>,
+    /// What TypeScript calls a generic type with its arguments.
+    aliases: BTreeMap<String, String>,
 }
 
 impl Border {
@@ -25,6 +27,7 @@ impl Border {
             inputs: settings().for_deserialize().into_generator(),
             outputs: settings().for_serialize().into_generator(),
             options: Vec::new(),
+            aliases: BTreeMap::new(),
         }
     }
 
@@ -34,10 +37,15 @@ impl Border {
         self
     }
 
-    /// Options that JavaScript hands in, each of which may be left out for the one of `defaults`.
-    pub fn options<T: JsonSchema + Serialize>(&mut self, defaults: &T) -> &mut Self {
+    /// Options that JavaScript hands in, each of which may be left out for the one of `defaults`, or for what a recipe chooses.
+    pub fn options<T: JsonSchema + Serialize>(
+        &mut self,
+        defaults: &T,
+        chosen: &'static [&'static str],
+    ) -> &mut Self {
         let defaults = serde_json::to_value(defaults).unwrap();
-        self.options.push((T::schema_name().into_owned(), defaults));
+        let name = T::schema_name().into_owned();
+        self.options.push((name, defaults, chosen));
         self.input::<T>()
     }
 
@@ -47,13 +55,21 @@ impl Border {
         self
     }
 
+    /// The same for a generic type, which needs a name for its arguments.
+    pub fn output_as<T: JsonSchema>(&mut self, name: &str) -> &mut Self {
+        let schema = self.outputs.subschema_for::<T>().to_value();
+        let generic = referenced(&schema).unwrap().to_owned();
+        self.aliases.insert(generic, name.to_owned());
+        self
+    }
+
     /// Schemas by the names that TypeScript has for them.
     pub fn definitions(&mut self) -> BTreeMap<String, Value> {
         let mut inputs = sorted(self.inputs.take_definitions(true));
-        for (name, defaults) in &self.options {
+        for (name, defaults, chosen) in &self.options {
             inputs
                 .entry(name.clone())
-                .and_modify(|schema| fill_in(schema, defaults));
+                .and_modify(|schema| fill_in(schema, defaults, chosen));
         }
         let outputs = sorted(self.outputs.take_definitions(true));
         let differing = differing(&inputs, &outputs);
@@ -61,24 +77,31 @@ impl Border {
             if differing.contains(name) {
                 format!("Resolved{name}")
             } else {
-                name.to_owned()
+                self.aliases.get(name).unwrap_or(&name.to_owned()).clone()
             }
         };
         let mut all = inputs;
         for (name, mut schema) in outputs {
             rename_references(&mut schema, &rename);
+            without_defaults(&mut schema);
             all.insert(rename(&name), schema);
         }
         all
     }
 }
 
+/// The key of a schema whose default a recipe chooses.
+pub const BY_RECIPE: &str = "x-by-recipe";
+
 /// Lets every property be left out, and says what is used then.
-fn fill_in(schema: &mut Value, defaults: &Value) {
+fn fill_in(schema: &mut Value, defaults: &Value, chosen: &[&str]) {
     schema["required"] = Value::Array(Vec::new());
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         for (name, property) in properties {
-            property["default"] = defaults.get(name).cloned().unwrap_or_default();
+            let chosen = chosen.contains(&name.as_str());
+            property[BY_RECIPE] = chosen.into();
+            let default = defaults.get(name).filter(|_| !chosen);
+            property["default"] = default.cloned().unwrap_or_default();
         }
     }
 }
@@ -120,7 +143,9 @@ fn shape(schema: &Value) -> Value {
     match schema {
         Value::Object(map) => map
             .iter()
-            .filter(|(key, _)| !matches!(key.as_str(), "default" | "additionalProperties"))
+            .filter(|(key, _)| {
+                !matches!(key.as_str(), "default" | "additionalProperties" | BY_RECIPE)
+            })
             .map(|(key, value)| (key.clone(), shape(value)))
             .collect::<Map<_, _>>()
             .into(),
@@ -141,6 +166,26 @@ fn references(schema: &Value, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(map) => map.values().for_each(|value| references(value, found)),
         Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+/// What JavaScript gets is whole: nothing of it is filled in.
+fn without_defaults(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.remove("default");
+            for (key, value) in map {
+                match value {
+                    // names, of which one could be `default`
+                    Value::Object(fields) if key == "properties" => {
+                        fields.values_mut().for_each(without_defaults);
+                    }
+                    other => without_defaults(other),
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_defaults),
         _ => {}
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::schema::referenced;
+use super::schema::{BY_RECIPE, referenced};
 
 /// One exported declaration.
 pub fn declaration(name: &str, schema: &Value) -> String {
@@ -27,9 +27,15 @@ pub fn declaration(name: &str, schema: &Value) -> String {
 fn comment(schema: &Value, indent: &str) -> String {
     let text = schema.get("description").and_then(Value::as_str);
     let mut text = without_links(text.unwrap_or_default()).trim().to_owned();
-    if let Some(default) = schema.get("default").and_then(shown_default) {
+    let default = schema.get("default").and_then(shown_default);
+    let default = if schema.get(BY_RECIPE) == Some(&Value::Bool(true)) {
+        Some("by recipe".to_owned())
+    } else {
+        default.map(|default| format!("`{default}`"))
+    };
+    if let Some(default) = default {
         let space = if text.is_empty() { "" } else { " " };
-        let _ = write!(text, "{space}Default: `{default}`.");
+        let _ = write!(text, "{space}Default: {default}.");
     }
     let lines: Vec<&str> = text.lines().collect();
     match lines[..] {

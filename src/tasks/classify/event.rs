@@ -18,6 +18,7 @@ pub type ClassifyFinished = Finished<ClassifyOptions, ClassifyResults>;
 
 /// Which state was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum KeptStage {
     /// The fitted head on the untuned model.
@@ -41,6 +42,7 @@ impl KeptStage {
 
 /// What `started` says of the examples.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyStarted {
     pub labels: Vec<String>,
@@ -55,6 +57,7 @@ pub struct ClassifyStarted {
 
 /// What the model reaches without fine-tuning.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyBaselines {
     pub validation: Baselines,
@@ -62,6 +65,7 @@ pub struct ClassifyBaselines {
 
 /// The scores of an evaluation.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyEvaluated {
     pub validation: Report,
@@ -69,6 +73,7 @@ pub struct ClassifyEvaluated {
 
 /// What a run found.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyResults {
     pub kept_stage: KeptStage,

@@ -17,6 +17,7 @@ pub const DEFAULT_MAX_LENGTH: usize = 128;
 
 /// How much work a run may be; see [`super::recipe`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum RecipeName {
     Fast,
@@ -27,6 +28,7 @@ pub enum RecipeName {
 
 /// Where the head starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum HeadInit {
     /// Fitted on frozen features (Kumar et al. 2022). What is kept is never worse on the validation rows than that fit.
@@ -37,6 +39,7 @@ pub enum HeadInit {
 
 /// The stage before the head's; see [`super::contrast`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ContrastiveOptions {
     /// Optimiser steps.
@@ -62,12 +65,13 @@ impl Default for ContrastiveOptions {
 
 /// `false`, or the stage's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     untagged,
     expecting = "expected false or an object with steps, batchSize, learningRate, temperature"
 )]
 pub enum Contrastive {
-    Off(False),
+    Off(#[cfg_attr(test, schemars(with = "bool", extend("const" = false)))] False),
     On(ContrastiveOptions),
 }
 
@@ -106,6 +110,7 @@ impl Contrastive {
 
 /// Which head; `auto` leaves it to the model's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum HeadChoice {
     Auto,
@@ -126,6 +131,7 @@ impl HeadChoice {
 
 /// A classifier's own settings. What a person leaves out is filled by [`super::recipe`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClassifySettings {
     /// Fills what is left out.
@@ -148,6 +154,7 @@ pub struct ClassifySettings {
 
 /// All settings of a classifier's run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassifyOptions {
     #[serde(flatten)]
     pub own: ClassifySettings,
@@ -358,6 +365,8 @@ mod tests {
             (r#"{"layerLrDecay": 1.5}"#, "layerLrDecay"),
             (r#"{"dropout": 1}"#, "dropout"),
             (r#"{"seeds": 0}"#, "seeds"),
+            // counted up for several seeds, it would be no exact number of JavaScript
+            (r#"{"seed": 9007199254740991, "seeds": 3}"#, "seed"),
             (
                 r#"{"contrastive": {"batchSize": 2}}"#,
                 "contrastive.batchSize",

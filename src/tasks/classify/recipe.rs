@@ -71,6 +71,17 @@ impl UserOptions {
 /// Training rows a label up to which a contrastive stage comes first. Measured with 7; more than 10 would be a guess.
 const FEW_ROWS: f64 = 10.0;
 
+/// The options whose default is chosen by method, data and device.
+pub const CHOSEN: [&str; 7] = [
+    "method",
+    "contrastive",
+    "learningRate",
+    "headLearningRate",
+    "warmupRatio",
+    "numTrainEpochs",
+    "seeds",
+];
+
 /// Fills what was not given.
 ///
 /// # Errors

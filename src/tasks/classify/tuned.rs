@@ -1,6 +1,6 @@
 //! What a run or an imported adapter gives: a classifier that answers with and without tuning.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Example;
 use crate::data::LabelMap;
@@ -16,12 +16,15 @@ use crate::tasks::classify::model::Pretrained;
 use crate::text::Encoding;
 use crate::{Error, Result};
 
-/// Which of the two classifiers answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "WhichModel"))]
+#[serde(rename_all = "camelCase")]
 pub enum Which {
-    /// With adapter and trained head.
+    /// What the loaded model became.
     Tuned,
-    /// The frozen encoder with the fitted head.
+    /// The loaded model; of a classifier with the fitted head.
     Baseline,
 }
 

@@ -36,6 +36,7 @@ pub enum Normalization {
 pub struct ChoiceOptions {
     /// A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows after a space.
     pub template: String,
+    /// What labels are ranked by.
     pub normalization: Normalization,
 }
 

@@ -15,6 +15,7 @@ pub type LanguageFinished = Finished<LanguageOptions, LanguageResults>;
 
 /// A prompt and what a model wrote after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Completion {
     pub prompt: String,
     pub text: String,
@@ -22,6 +23,7 @@ pub struct Completion {
 
 /// The untuned model with examples in the prompt instead of in the weights.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FewShot {
     /// Examples before each text; fewer than asked if the context is too short.
@@ -32,6 +34,7 @@ pub struct FewShot {
 
 /// What `started` says of the texts.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageStarted {
     pub train_texts: usize,
@@ -51,6 +54,7 @@ pub struct LanguageStarted {
 
 /// What the untuned model does.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageBaselines {
     /// Of the validation texts; `None` if the run was stopped before all were scored.
@@ -61,6 +65,7 @@ pub struct LanguageBaselines {
 
 /// The scores of an evaluation.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageEvaluated {
     pub validation: Likelihood,
@@ -69,6 +74,7 @@ pub struct LanguageEvaluated {
 
 /// What a run found, on the validation texts.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageResults {
     /// `None` if the run was stopped before all texts were scored.

@@ -1,6 +1,7 @@
 //! Language modelling: texts and conversations in, a model that writes them out.
 
 pub mod choose;
+pub mod estimate;
 pub mod event;
 pub mod few_shot;
 mod head;

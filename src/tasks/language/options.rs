@@ -13,6 +13,7 @@ pub const DEFAULT_MAX_LENGTH: usize = 512;
 
 /// A language model's own settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LanguageSettings {
     /// Several short texts in one row, none of which sees another.
@@ -29,6 +30,7 @@ pub struct LanguageSettings {
 
 /// All settings of a language model's run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LanguageOptions {
     #[serde(flatten)]
     pub own: LanguageSettings,

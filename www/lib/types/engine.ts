@@ -38,7 +38,7 @@ export interface Choice {
 export interface ChoiceOptions {
   /** A prompt with `{text}` in it, and `{labels}` where the labels are to be named; a label follows after a space. Default: `"Text: {text}\nLabels: {labels}\nLabel:"`. */
   template?: string | undefined;
-  /** Default: `"sum"`. */
+  /** What labels are ranked by. Default: `"sum"`. */
   normalization?: Normalization | undefined;
 }
 
@@ -54,6 +54,221 @@ export interface ClassReport {
   f1: number;
   /** Rows whose true label this is. */
   support: number;
+}
+
+/** What the model reaches without fine-tuning. */
+export interface ClassifyBaselines {
+  validation: Baselines;
+}
+
+/**
+ * What happens while a run goes on, in order: started, progress*, baselines, recipe, then per seed: seed? (step | evaluation)* seedFinished?, and in
+ * the end finished. `S`, `B`, `O`, `E` and `F` are what a task adds to `started`, `baselines`, `recipe`, `evaluation` and `finished`.
+ */
+export type ClassifyEvent =
+  /** Data and options are accepted; nothing is computed yet. */
+  | {
+      type: "started";
+      /** Numbers that train, and all numbers of the network. */
+      trainedParameters: number;
+      totalParameters: number;
+      /** Estimated peak, bytes. */
+      memoryEstimate: number;
+      /** What a person should know of their data. */
+      warnings: string[];
+      labels: string[];
+      trainRows: number;
+      validationRows: number;
+      head: HeadKind;
+      /** A fingerprint of the validation rows; reveals no text. */
+      itemsKey: string;
+      /** Layers whose output is computed once and reused. */
+      cachedLayers: number;
+    }
+  /** `done` of `total` rows or batches have passed the untuned model. */
+  | {
+      type: "progress";
+      done: number;
+      total: number;
+    }
+  /** What the model reaches without fine-tuning. */
+  | ClassifyBaselines & {
+      type: "baselines";
+    }
+  /** All options as the run takes them, and why those that were left out are so. */
+  | {
+      type: "recipe";
+      options: ResolvedClassifyOptions;
+      reasons: string[];
+      /** Optimizer steps of all stages. */
+      totalSteps: number;
+      epochs: number;
+    }
+  /** One of several runs begins. */
+  | {
+      type: "seed";
+      /** From 0. */
+      index: number;
+      count: number;
+      headSeed: number;
+      dataSeed: number;
+    }
+  /** One optimizer step. */
+  | {
+      type: "step";
+      stage: Stage;
+      /** From 1. */
+      step: number;
+      totalSteps: number;
+      /** From 1; 0 in the contrastive stage. */
+      epoch: number;
+      /** Mean over the step's rows or targets. */
+      loss: number;
+      learningRate: number;
+      headLearningRate: number;
+      /** Bottom to top. */
+      groups: GroupRate[];
+      /** Tokens that were read, padding left out. */
+      tokens: number;
+      /** What the loss is a mean over: rows, or predicted tokens. */
+      targets: number;
+      /** Time that the step took, until its loss was read back. */
+      ms: number;
+    }
+  /** The validation rows are scored. */
+  | {
+      type: "evaluation";
+      stage: Stage;
+      step: number;
+      epoch: number;
+      /** Whether this is the best so far. */
+      best: boolean;
+      validation: Report;
+    }
+  /** One of several runs has ended. */
+  | {
+      type: "seedFinished";
+      index: number;
+      headSeed: number;
+      dataSeed: number;
+      reason: FinishReason;
+      /**
+       * Best on the validation rows, the larger the better: accuracy, or minus the loss of a language model; `None` for a run that ended before
+       * anything of it was scored.
+       */
+      value: number | null;
+      /** The loss of that state. */
+      loss: number | null;
+      /** Epoch and step of that state; 0 for the state before training. */
+      keptEpoch: number;
+      keptStep: number;
+      steps: number;
+    }
+  /** The last event. */
+  | ClassifyFinished & {
+      type: "finished";
+    };
+
+/** How a run ended and what it found. */
+export interface ClassifyFinished {
+  reason: FinishReason;
+  message: string;
+  /** The error that ended it, if one did. */
+  error?: string | undefined;
+  /** Step and epoch of the state that is kept; 0 for the state before training. */
+  keptStep: number;
+  keptEpoch: number;
+  steps: number;
+  /** Of each step. */
+  trainLoss: number[];
+  /** Whether tuning beat the baselines. */
+  verdict: string;
+  seeds?: SeedSummary | undefined;
+  options: ResolvedClassifyOptions;
+  trainedParameters: number;
+  totalParameters: number;
+  /** Of the method's weights in an export. */
+  exportBytes: number;
+  keptStage: KeptStage;
+  /** On the validation rows. */
+  evaluation: Evaluation;
+  forgetting: Forgetting;
+}
+
+/** All settings of a classifier's run. */
+export interface ClassifyOptions {
+  /** Fills what is left out. Default: `"balanced"`. */
+  recipe?: RecipeName | undefined;
+  /** Which head classifies. Default: `"auto"`. */
+  head?: HeadChoice | undefined;
+  /** Where it starts. Default: `"probe"`. */
+  headInit?: HeadInit | undefined;
+  /** A stage before the head's. Default: by recipe. */
+  contrastive?: Contrastive | undefined;
+  /** Peak rate of the head. Default: by recipe. */
+  headLearningRate?: number | undefined;
+  /** Of hidden states, attention weights and the head's input. Default: `0`. */
+  dropout?: number | undefined;
+  /** What zero-shot compares a text with, by label. */
+  labelDescriptions?: Record<string, string> | undefined;
+  /** Compute the frozen lower part once. Default: `true`. */
+  frozenCache?: boolean | undefined;
+  /** What is trained. Default: by recipe. */
+  method?: Method | undefined;
+  /** Peak rate of what trains below the head. Default: by recipe. */
+  learningRate?: number | undefined;
+  /** Shape of the rates. Default: `"linear"`. */
+  lrSchedulerType?: LrSchedulerType | undefined;
+  /** Share of the steps in which the rate rises from 0; 0 without either. Default: by recipe. */
+  warmupRatio?: number | undefined;
+  /** The same as a number of steps. */
+  warmupSteps?: number | undefined;
+  /** Each layer's rate is the one above it times this (Howard & Ruder 2018). Default: `1`. */
+  layerLrDecay?: number | undefined;
+  /** Steps until one more group of layers trains, from the top down; 0 for all at once. Default: `0`. */
+  unfreezeEverySteps?: number | undefined;
+  /** The same in epochs. Default: `0`. */
+  unfreezeEveryEpochs?: number | undefined;
+  /** Passes over the training rows. Default: by recipe. */
+  numTrainEpochs?: number | undefined;
+  /** Rows per forward pass. Default: `16`. */
+  trainBatchSize?: number | undefined;
+  /** Forward passes per optimizer step. Default: `1`. */
+  gradientAccumulationSteps?: number | undefined;
+  /** Compute each layer a second time in the backward pass instead of keeping its inside; left out, only if memory asks for it. */
+  gradientCheckpointing?: boolean | undefined;
+  /** AdamW's decoupled decay. Default: `0.01`. */
+  weightDecay?: number | undefined;
+  /** Whether biases and norms decay too. Default: `false`. */
+  decayBiasAndNorm?: boolean | undefined;
+  /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); for `full` tuning. Default: `0`. */
+  mixout?: number | undefined;
+  /** Strength of the pull towards the start (L2-SP, Li et al. 2018). Default: `0`. */
+  l2Sp?: number | undefined;
+  /** AdamW's decay of the mean gradient. Default: `0.9`. */
+  adamBeta1?: number | undefined;
+  /** AdamW's decay of the mean squared gradient. Default: `0.999`. */
+  adamBeta2?: number | undefined;
+  /** AdamW's guard against division by zero. Default: `0.00000001`. */
+  adamEpsilon?: number | undefined;
+  /** Largest global norm of the gradients; 0 for no clipping. Default: `1`. */
+  maxGradNorm?: number | undefined;
+  /** Tokens kept of a text, special tokens included; left out, the task's own number, or the model's positions if those are fewer. */
+  maxLength?: number | undefined;
+  /** Share of the rows that judges and never trains. Default: `0.15`. */
+  validationSplit?: number | undefined;
+  /** Steps between evaluations; 0 for one an epoch. Default: `0`. */
+  evalSteps?: number | undefined;
+  /** Evaluations without improvement before training stops; 0 for never. Default: `3`. */
+  earlyStoppingPatience?: number | undefined;
+  /** Every random choice follows from it. Default: `42`. */
+  seed?: number | undefined;
+  /** Start of head and adapter; `seed` without it. */
+  headSeed?: number | undefined;
+  /** Order of the rows, dropout and mixout; `seed` without it. */
+  dataSeed?: number | undefined;
+  /** Runs with seeds counted up, of which the best is kept. Default: by recipe. */
+  seeds?: number | undefined;
 }
 
 /**
@@ -76,6 +291,27 @@ export interface Comparison {
   withinNoise: boolean;
   /** Test rows. */
   count: number;
+}
+
+/** A prompt and what a model wrote after it. */
+export interface Completion {
+  prompt: string;
+  text: string;
+}
+
+/** `false`, or the stage's settings. */
+export type Contrastive = false | ContrastiveOptions;
+
+/** The stage before the head's; see `contrast`. */
+export interface ContrastiveOptions {
+  /** Optimiser steps. Default: `20`. */
+  steps?: number | undefined;
+  /** Texts a step. Default: `32`. */
+  batchSize?: number | undefined;
+  /** Peak rate. Default: `0.001`. */
+  learningRate?: number | undefined;
+  /** What similarities are divided by. Default: `0.1`. */
+  temperature?: number | undefined;
 }
 
 /** Why a text ended. */
@@ -179,6 +415,44 @@ export interface Example {
   label: string;
 }
 
+/** By whose tools the files are read. */
+export type ExportFormat =
+  /** PEFT's `adapter_model.safetensors` and `adapter_config.json`. */
+  | "peft"
+  /** A Sentence-Transformers folder, with an adapter or with all weights. */
+  | "sentence-transformers"
+  /** Weights by the names of Transformers: all of them, or of a probe the head alone. */
+  | "transformers"
+  /** AdapterHub's `adapter.safetensors`. */
+  | "adapterhub"
+  /** All weights, what was tuned folded in: a folder that loads without another library. */
+  | "merged"
+  /** llama.cpp's `--lora`. */
+  | "gguf";
+
+/** The untuned model with examples in the prompt instead of in the weights. */
+export interface FewShot {
+  /** Examples before each text; fewer than asked if the context is too short. */
+  examples: number;
+  /** Of the same targets as every other score. */
+  likelihood: Likelihood;
+}
+
+/** Why a run ended. */
+export type FinishReason =
+  /** All epochs were trained. */
+  | "completed"
+  /** The validation rows stopped improving. */
+  | "earlyStopping"
+  /** The caller ended it. */
+  | "stopped"
+  /** The loss was no longer a number. */
+  | "diverged"
+  /** Other seeds did clearly better by this time. */
+  | "unpromising"
+  /** An error ended it; the best state before it is kept. */
+  | "failed";
+
 /** How much of the base model's geometry is left: 1 where tuning changed no direction. */
 export interface Forgetting {
   /** Mean cosine between the base and the tuned model's vector of a sentence, from -1 to 1. */
@@ -209,6 +483,23 @@ export interface GenerationOptions {
   stop?: string[] | undefined;
 }
 
+/** One group in one step. */
+export interface GroupRate {
+  name: string;
+  learningRate: number;
+  frozen: boolean;
+}
+
+/** Which head; `auto` leaves it to the model's files. */
+export type HeadChoice = "auto" | "cls" | "mean";
+
+/** Where the head starts. */
+export type HeadInit =
+  /** Fitted on frozen features (Kumar et al. 2022). What is kept is never worse on the validation rows than that fit. */
+  | "probe"
+  /** Random, as in PEFT's examples; the probe is still fitted, as a baseline. */
+  | "random";
+
 /** Which head classifies. */
 export type HeadKind =
   /**
@@ -219,12 +510,184 @@ export type HeadKind =
   /** Masked mean over the tokens, L2 normalisation, then a linear layer: for sentence-transformers models. */
   | "mean";
 
+/** Which state was kept. */
+export type KeptStage =
+  /** The fitted head on the untuned model. */
+  | "probe"
+  /** The head fitted after the contrastive stage. */
+  | "contrastive"
+  /** An evaluation of the classifying stage. */
+  | "classify";
+
 /** How many rows have a label. */
 export interface LabelCount {
   /** The label. */
   label: string;
   /** Rows with it. */
   count: number;
+}
+
+/** What the untuned model does. */
+export interface LanguageBaselines {
+  /** Of the validation texts; `None` if the run was stopped before all were scored. */
+  base: Likelihood | null;
+  fewShot: FewShot | null;
+  completions: Completion[];
+}
+
+/** What an estimate is made for. */
+export interface LanguageEstimateOptions {
+  /** How the frozen weights are stored. */
+  storage: WeightStorage;
+  /** What trains. */
+  method: Method;
+  /** Rows per forward pass. */
+  trainBatchSize: number;
+  /** Tokens of the longest row. */
+  maxLength: number;
+  /** Whether each layer is computed a second time in the backward pass. */
+  gradientCheckpointing: boolean;
+}
+
+/**
+ * What happens while a run goes on, in order: started, progress*, baselines, recipe, then per seed: seed? (step | evaluation)* seedFinished?, and in
+ * the end finished. `S`, `B`, `O`, `E` and `F` are what a task adds to `started`, `baselines`, `recipe`, `evaluation` and `finished`.
+ */
+export type LanguageEvent =
+  /** Data and options are accepted; nothing is computed yet. */
+  | {
+      type: "started";
+      /** Numbers that train, and all numbers of the network. */
+      trainedParameters: number;
+      totalParameters: number;
+      /** Estimated peak, bytes. */
+      memoryEstimate: number;
+      /** What a person should know of their data. */
+      warnings: string[];
+      trainTexts: number;
+      validationTexts: number;
+      /** Rows that the training texts are laid out in: blocks of long texts, or several texts in one if packed. */
+      trainRows: number;
+      /** Tokens of those rows, and how many of them are learnt. */
+      trainTokens: number;
+      trainTargets: number;
+      /** Tokens of prompts that were cut, and in how many texts. */
+      truncatedTokens: number;
+      truncatedTexts: number;
+      maxLength: number;
+      /** Whether layers are computed twice to save memory. */
+      gradientCheckpointing: boolean;
+    }
+  /** `done` of `total` rows or batches have passed the untuned model. */
+  | {
+      type: "progress";
+      done: number;
+      total: number;
+    }
+  /** What the model reaches without fine-tuning. */
+  | LanguageBaselines & {
+      type: "baselines";
+    }
+  /** All options as the run takes them, and why those that were left out are so. */
+  | {
+      type: "recipe";
+      options: ResolvedLanguageOptions;
+      reasons: string[];
+      /** Optimizer steps of all stages. */
+      totalSteps: number;
+      epochs: number;
+    }
+  /** One of several runs begins. */
+  | {
+      type: "seed";
+      /** From 0. */
+      index: number;
+      count: number;
+      headSeed: number;
+      dataSeed: number;
+    }
+  /** One optimizer step. */
+  | {
+      type: "step";
+      stage: Stage;
+      /** From 1. */
+      step: number;
+      totalSteps: number;
+      /** From 1; 0 in the contrastive stage. */
+      epoch: number;
+      /** Mean over the step's rows or targets. */
+      loss: number;
+      learningRate: number;
+      headLearningRate: number;
+      /** Bottom to top. */
+      groups: GroupRate[];
+      /** Tokens that were read, padding left out. */
+      tokens: number;
+      /** What the loss is a mean over: rows, or predicted tokens. */
+      targets: number;
+      /** Time that the step took, until its loss was read back. */
+      ms: number;
+    }
+  /** The validation rows are scored. */
+  | {
+      type: "evaluation";
+      stage: Stage;
+      step: number;
+      epoch: number;
+      /** Whether this is the best so far. */
+      best: boolean;
+      validation: Likelihood;
+      completions: Completion[];
+    }
+  /** One of several runs has ended. */
+  | {
+      type: "seedFinished";
+      index: number;
+      headSeed: number;
+      dataSeed: number;
+      reason: FinishReason;
+      /**
+       * Best on the validation rows, the larger the better: accuracy, or minus the loss of a language model; `None` for a run that ended before
+       * anything of it was scored.
+       */
+      value: number | null;
+      /** The loss of that state. */
+      loss: number | null;
+      /** Epoch and step of that state; 0 for the state before training. */
+      keptEpoch: number;
+      keptStep: number;
+      steps: number;
+    }
+  /** The last event. */
+  | LanguageFinished & {
+      type: "finished";
+    };
+
+/** How a run ended and what it found. */
+export interface LanguageFinished {
+  reason: FinishReason;
+  message: string;
+  /** The error that ended it, if one did. */
+  error?: string | undefined;
+  /** Step and epoch of the state that is kept; 0 for the state before training. */
+  keptStep: number;
+  keptEpoch: number;
+  steps: number;
+  /** Of each step. */
+  trainLoss: number[];
+  /** Whether tuning beat the baselines. */
+  verdict: string;
+  seeds?: SeedSummary | undefined;
+  options: ResolvedLanguageOptions;
+  trainedParameters: number;
+  totalParameters: number;
+  /** Of the method's weights in an export. */
+  exportBytes: number;
+  /** `None` if the run was stopped before all texts were scored. */
+  base: Likelihood | null;
+  fewShot: FewShot | null;
+  /** Of the state that is kept. */
+  tuned: Likelihood | null;
 }
 
 /** What was loaded. */
@@ -245,6 +708,76 @@ export interface LanguageModelInfo {
   ownTemplate: boolean;
 }
 
+/** All settings of a language model's run. */
+export interface LanguageOptions {
+  /** Several short texts in one row, none of which sees another. Default: `false`. */
+  packing?: boolean | undefined;
+  /** Learn the answers alone, not every token. Plain text is learnt whole either way. Default: `true`. */
+  completionOnlyLoss?: boolean | undefined;
+  /** Training texts before each validation text in the baseline that does not train; 0 for no such baseline. Default: `3`. */
+  fewShotExamples?: number | undefined;
+  /** Prompts that are completed at every evaluation; without any, two of the validation texts'. */
+  samplePrompts?: string[] | undefined;
+  /** Tokens of each such completion; 0 for none. Default: `32`. */
+  sampleTokens?: number | undefined;
+  /** What is trained. */
+  method?: Method | undefined;
+  /** Peak rate of what trains below the head. Default: `0.0005`. */
+  learningRate?: number | undefined;
+  /** Shape of the rates. Default: `"cosine"`. */
+  lrSchedulerType?: LrSchedulerType | undefined;
+  /** Share of the steps in which the rate rises from 0; 0 without either. Default: `0.05`. */
+  warmupRatio?: number | undefined;
+  /** The same as a number of steps. */
+  warmupSteps?: number | undefined;
+  /** Each layer's rate is the one above it times this (Howard & Ruder 2018). Default: `1`. */
+  layerLrDecay?: number | undefined;
+  /** Steps until one more group of layers trains, from the top down; 0 for all at once. Default: `0`. */
+  unfreezeEverySteps?: number | undefined;
+  /** The same in epochs. Default: `0`. */
+  unfreezeEveryEpochs?: number | undefined;
+  /** Passes over the training rows. Default: `3`. */
+  numTrainEpochs?: number | undefined;
+  /** Rows per forward pass. Default: `4`. */
+  trainBatchSize?: number | undefined;
+  /** Forward passes per optimizer step. Default: `1`. */
+  gradientAccumulationSteps?: number | undefined;
+  /** Compute each layer a second time in the backward pass instead of keeping its inside; left out, only if memory asks for it. */
+  gradientCheckpointing?: boolean | undefined;
+  /** AdamW's decoupled decay. Default: `0`. */
+  weightDecay?: number | undefined;
+  /** Whether biases and norms decay too. Default: `false`. */
+  decayBiasAndNorm?: boolean | undefined;
+  /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); for `full` tuning. Default: `0`. */
+  mixout?: number | undefined;
+  /** Strength of the pull towards the start (L2-SP, Li et al. 2018). Default: `0`. */
+  l2Sp?: number | undefined;
+  /** AdamW's decay of the mean gradient. Default: `0.9`. */
+  adamBeta1?: number | undefined;
+  /** AdamW's decay of the mean squared gradient. Default: `0.999`. */
+  adamBeta2?: number | undefined;
+  /** AdamW's guard against division by zero. Default: `0.00000001`. */
+  adamEpsilon?: number | undefined;
+  /** Largest global norm of the gradients; 0 for no clipping. Default: `1`. */
+  maxGradNorm?: number | undefined;
+  /** Tokens kept of a text, special tokens included; left out, the task's own number, or the model's positions if those are fewer. */
+  maxLength?: number | undefined;
+  /** Share of the rows that judges and never trains. Default: `0.1`. */
+  validationSplit?: number | undefined;
+  /** Steps between evaluations; 0 for one an epoch. Default: `0`. */
+  evalSteps?: number | undefined;
+  /** Evaluations without improvement before training stops; 0 for never. Default: `2`. */
+  earlyStoppingPatience?: number | undefined;
+  /** Every random choice follows from it. Default: `42`. */
+  seed?: number | undefined;
+  /** Start of head and adapter; `seed` without it. */
+  headSeed?: number | undefined;
+  /** Order of the rows, dropout and mixout; `seed` without it. */
+  dataSeed?: number | undefined;
+  /** Runs with seeds counted up, of which the best is kept. Default: `1`. */
+  seeds?: number | undefined;
+}
+
 /** How well targets are predicted. */
 export interface Likelihood {
   /** Mean cross-entropy in nats. */
@@ -255,6 +788,27 @@ export interface Likelihood {
   tokenAccuracy: number;
   /** Number of targets. */
   tokens: number;
+}
+
+/** The shape of a stage's learning rate; see `schedule`. */
+export type LrSchedulerType = "linear" | "cosine" | "constant" | "slantedTriangular";
+
+/** Bytes at the peak of a run, by what takes them. */
+export interface MemoryEstimate {
+  /** The frozen weights as they are stored. */
+  weights: number;
+  /** What trains: its values now and in the best state, and what penalties and earlier seeds hold of it. */
+  adapter: number;
+  /** AdamW's two means. */
+  moments: number;
+  /** What the backward pass needs of the forward pass, and the gradients; or the inside of a layer in any other pass. */
+  activations: number;
+  /** The logits of some positions and their gradient. */
+  logits: number;
+  /** Rows that the frozen part is computed for once. */
+  cache: number;
+  /** Vectors and scores of a classifier's baselines. */
+  baselines: number;
 }
 
 /** One turn of a conversation. */
@@ -285,7 +839,7 @@ export type Method =
       layersToTransform?: number[] | undefined;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). Default: `false`. */
       useRslora?: boolean | undefined;
-      /** DoRA: train each output's magnitude next to its direction (Liu et al. 2024). Default: `false`. */
+      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). Default: `false`. */
       useDora?: boolean | undefined;
       /**
        * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
@@ -312,7 +866,7 @@ export type Method =
       type: "houlsby";
       /** The bottleneck's width is the hidden size divided by this. Default: `16`. */
       reductionFactor?: number | undefined;
-      /** Default: `"swish"`. */
+      /** The function between its two layers. Default: `"swish"`. */
       nonLinearity?: NonLinearity | undefined;
     }
   /** Learned keys and values in every layer (Li & Liang 2021). Leaves as PEFT files. */
@@ -431,6 +985,9 @@ export type Prompt =
   /** A text, which the model goes on with. */
   | string;
 
+/** How much work a run may be; see `recipe`. */
+export type RecipeName = "fast" | "balanced" | "best";
+
 /** How a model fared on a set of rows. */
 export interface Report {
   /** Share of rows whose largest logit is the true label's. */
@@ -451,6 +1008,262 @@ export interface Report {
   /** `confusion[true][predicted]`, in the order of the labels. */
   confusion: number[][];
 }
+
+/** All settings of a classifier's run. */
+export interface ResolvedClassifyOptions {
+  /** Fills what is left out. */
+  recipe: RecipeName;
+  /** Which head classifies. */
+  head: HeadChoice;
+  /** Where it starts. */
+  headInit: HeadInit;
+  /** A stage before the head's. */
+  contrastive: ResolvedContrastive;
+  /** Peak rate of the head. */
+  headLearningRate: number;
+  /** Of hidden states, attention weights and the head's input. */
+  dropout: number;
+  /** What zero-shot compares a text with, by label. */
+  labelDescriptions: Record<string, string>;
+  /** Compute the frozen lower part once. */
+  frozenCache: boolean;
+  /** What is trained. */
+  method: ResolvedMethod;
+  /** Peak rate of what trains below the head. */
+  learningRate: number;
+  /** Shape of the rates. */
+  lrSchedulerType: LrSchedulerType;
+  /** Share of the steps in which the rate rises from 0; 0 without either. */
+  warmupRatio?: number | undefined;
+  /** The same as a number of steps. */
+  warmupSteps?: number | undefined;
+  /** Each layer's rate is the one above it times this (Howard & Ruder 2018). */
+  layerLrDecay: number;
+  /** Steps until one more group of layers trains, from the top down; 0 for all at once. */
+  unfreezeEverySteps: number;
+  /** The same in epochs. */
+  unfreezeEveryEpochs: number;
+  /** Passes over the training rows. */
+  numTrainEpochs: number;
+  /** Rows per forward pass. */
+  trainBatchSize: number;
+  /** Forward passes per optimizer step. */
+  gradientAccumulationSteps: number;
+  /** Compute each layer a second time in the backward pass instead of keeping its inside; left out, only if memory asks for it. */
+  gradientCheckpointing: boolean | null;
+  /** AdamW's decoupled decay. */
+  weightDecay: number;
+  /** Whether biases and norms decay too. */
+  decayBiasAndNorm: boolean;
+  /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); for `full` tuning. */
+  mixout: number;
+  /** Strength of the pull towards the start (L2-SP, Li et al. 2018). */
+  l2Sp: number;
+  /** AdamW's decay of the mean gradient. */
+  adamBeta1: number;
+  /** AdamW's decay of the mean squared gradient. */
+  adamBeta2: number;
+  /** AdamW's guard against division by zero. */
+  adamEpsilon: number;
+  /** Largest global norm of the gradients; 0 for no clipping. */
+  maxGradNorm: number;
+  /** Tokens kept of a text, special tokens included; left out, the task's own number, or the model's positions if those are fewer. */
+  maxLength: number | null;
+  /** Share of the rows that judges and never trains. */
+  validationSplit: number;
+  /** Steps between evaluations; 0 for one an epoch. */
+  evalSteps: number;
+  /** Evaluations without improvement before training stops; 0 for never. */
+  earlyStoppingPatience: number;
+  /** Every random choice follows from it. */
+  seed: number;
+  /** Start of head and adapter; `seed` without it. */
+  headSeed: number | null;
+  /** Order of the rows, dropout and mixout; `seed` without it. */
+  dataSeed: number | null;
+  /** Runs with seeds counted up, of which the best is kept. */
+  seeds: number;
+}
+
+/** `false`, or the stage's settings. */
+export type ResolvedContrastive = false | ResolvedContrastiveOptions;
+
+/** The stage before the head's; see `contrast`. */
+export interface ResolvedContrastiveOptions {
+  /** Optimiser steps. */
+  steps: number;
+  /** Texts a step. */
+  batchSize: number;
+  /** Peak rate. */
+  learningRate: number;
+  /** What similarities are divided by. */
+  temperature: number;
+}
+
+/** All settings of a language model's run. */
+export interface ResolvedLanguageOptions {
+  /** Several short texts in one row, none of which sees another. */
+  packing: boolean;
+  /** Learn the answers alone, not every token. Plain text is learnt whole either way. */
+  completionOnlyLoss: boolean;
+  /** Training texts before each validation text in the baseline that does not train; 0 for no such baseline. */
+  fewShotExamples: number;
+  /** Prompts that are completed at every evaluation; without any, two of the validation texts'. */
+  samplePrompts: string[];
+  /** Tokens of each such completion; 0 for none. */
+  sampleTokens: number;
+  /** What is trained. */
+  method: ResolvedMethod;
+  /** Peak rate of what trains below the head. */
+  learningRate: number;
+  /** Shape of the rates. */
+  lrSchedulerType: LrSchedulerType;
+  /** Share of the steps in which the rate rises from 0; 0 without either. */
+  warmupRatio?: number | undefined;
+  /** The same as a number of steps. */
+  warmupSteps?: number | undefined;
+  /** Each layer's rate is the one above it times this (Howard & Ruder 2018). */
+  layerLrDecay: number;
+  /** Steps until one more group of layers trains, from the top down; 0 for all at once. */
+  unfreezeEverySteps: number;
+  /** The same in epochs. */
+  unfreezeEveryEpochs: number;
+  /** Passes over the training rows. */
+  numTrainEpochs: number;
+  /** Rows per forward pass. */
+  trainBatchSize: number;
+  /** Forward passes per optimizer step. */
+  gradientAccumulationSteps: number;
+  /** Compute each layer a second time in the backward pass instead of keeping its inside; left out, only if memory asks for it. */
+  gradientCheckpointing: boolean | null;
+  /** AdamW's decoupled decay. */
+  weightDecay: number;
+  /** Whether biases and norms decay too. */
+  decayBiasAndNorm: boolean;
+  /** Probability that a weight is its pretrained value in a step (Lee et al. 2020); for `full` tuning. */
+  mixout: number;
+  /** Strength of the pull towards the start (L2-SP, Li et al. 2018). */
+  l2Sp: number;
+  /** AdamW's decay of the mean gradient. */
+  adamBeta1: number;
+  /** AdamW's decay of the mean squared gradient. */
+  adamBeta2: number;
+  /** AdamW's guard against division by zero. */
+  adamEpsilon: number;
+  /** Largest global norm of the gradients; 0 for no clipping. */
+  maxGradNorm: number;
+  /** Tokens kept of a text, special tokens included; left out, the task's own number, or the model's positions if those are fewer. */
+  maxLength: number | null;
+  /** Share of the rows that judges and never trains. */
+  validationSplit: number;
+  /** Steps between evaluations; 0 for one an epoch. */
+  evalSteps: number;
+  /** Evaluations without improvement before training stops; 0 for never. */
+  earlyStoppingPatience: number;
+  /** Every random choice follows from it. */
+  seed: number;
+  /** Start of head and adapter; `seed` without it. */
+  headSeed: number | null;
+  /** Order of the rows, dropout and mixout; `seed` without it. */
+  dataSeed: number | null;
+  /** Runs with seeds counted up, of which the best is kept. */
+  seeds: number;
+}
+
+/** What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else. */
+export type ResolvedMethod =
+  /** Low-rank deltas on linear layers (Hu et al. 2022). Leaves as PEFT files. */
+  | {
+      type: "lora";
+      /** Rank of the delta. */
+      r: number;
+      /** The delta is scaled by `loraAlpha / r`. */
+      loraAlpha: number;
+      /** Probability of zeroing an input of A while training, in [0, 1). */
+      loraDropout: number;
+      /**
+       * Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the
+       * head reads. Left out, every linear layer of a transformer layer.
+ */
+      targetModules: TargetModules;
+      /** Only in these layers, counted from 0 at the bottom; in all if left out. */
+      layersToTransform: number[] | null;
+      /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). */
+      useRslora: boolean;
+      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). */
+      useDora: boolean;
+      /**
+       * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
+       * singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank. 
+ */
+      initLoraWeights: true | "gaussian" | "pissa";
+      /** Ranks of modules whose name ends in the key, a regular expression; the first key that matches counts. */
+      rankPattern: Record<string, number>;
+      /** Alphas, by the same rule. */
+      alphaPattern: Record<string, number>;
+      /** Which biases of the frozen model train too. */
+      bias: Bias;
+    }
+  /** Every weight that the head reads. Leaves as a Transformers folder. */
+  | {
+      type: "full";
+    }
+  /** The head alone, on features that are computed once. Leaves as the head's tensors and labels.json. */
+  | {
+      type: "probe";
+    }
+  /** Bottlenecks after the sublayers (Houlsby et al. 2019). Leaves as an AdapterHub folder. */
+  | {
+      type: "houlsby";
+      /** The bottleneck's width is the hidden size divided by this. */
+      reductionFactor: number;
+      /** The function between its two layers. */
+      nonLinearity: NonLinearity;
+    }
+  /** Learned keys and values in every layer (Li & Liang 2021). Leaves as PEFT files. */
+  | {
+      type: "prefix";
+      /** Learned keys and values a layer. As many positions fewer are left for a text. */
+      numVirtualTokens: number;
+    };
+
+/** One of several runs that differ in their seeds. */
+export interface SeedRun {
+  headSeed: number;
+  dataSeed: number;
+  reason: FinishReason;
+  /**
+   * Best on the validation rows, the larger the better: accuracy, or minus the loss of a language model; `None` for a run that ended before
+   * anything of it was scored.
+   */
+  value: number | null;
+  /** The loss of that state. */
+  loss: number | null;
+  /** Epoch and step of that state; 0 for the state before training. */
+  keptEpoch: number;
+  keptStep: number;
+  steps: number;
+}
+
+/** All of several runs together. */
+export interface SeedSummary {
+  runs: SeedRun[];
+  /** Of the values of all runs that were scored and not ended as unpromising; 0 if there is none. */
+  mean: number;
+  /** Their sample standard deviation; 0 for one run. */
+  deviation: number;
+  /** Index of the run that is kept. */
+  best: number;
+}
+
+/** Which objective is trained. */
+export type Stage =
+  /** Texts of one label together, others apart; no head. */
+  | "contrastive"
+  /** Head and method together, by the cross-entropy of labels. */
+  | "classify"
+  /** The cross-entropy of tokens. */
+  | "language";
 
 /** How the rows of a file are written. */
 export type TableFormat =
@@ -511,6 +1324,13 @@ export type WeightStorage =
   | "int8"
   /** The same with 4-bit integers. */
   | "int4";
+
+/** Which model answers. */
+export type WhichModel =
+  /** What the loaded model became. */
+  | "tuned"
+  /** The loaded model; of a classifier with the fitted head. */
+  | "baseline";
 
 /** A written text. */
 export interface WrittenText {
