@@ -118,7 +118,6 @@ export function readArguments(args) {
   if (language && values.model === undefined) {
     throw new Failure("--model: expected the folder or repository of a language model, since there is none built in");
   }
-  if (language && seeds !== undefined) throw new Failure("--seeds: a language model's run has one seed, --seed");
   if (!STORAGES.includes(storage)) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
@@ -142,7 +141,8 @@ export function readArguments(args) {
   return {
     task,
     storage,
-    exports,
+    // A classifier's result leaves in its method's own format.
+    exports: language ? exports : undefined,
     prompts: values.prompts === undefined ? undefined : readable("prompts", values.prompts),
     train: values.train === undefined ? builtIn : readable("train", values.train),
     test: values.test === undefined ? undefined : readable("test", values.test),

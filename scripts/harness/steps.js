@@ -1,7 +1,7 @@
 /**
  * Measures the memory and the time of a model's first training steps.
  */
-import { FineTuner, LanguageTuner } from "webtune";
+import { LanguageModel, TextClassifier } from "webtune";
 
 /**
  * @typedef {object} StepsJob
@@ -16,19 +16,19 @@ import { FineTuner, LanguageTuner } from "webtune";
 
 /** @param {StepsJob} job */
 function open({ task, model, device, storage }) {
-  if (task === "causal-lm") return LanguageTuner.loadLanguageModel(model, { device, storage });
-  return FineTuner.load(model, { device, storage });
+  if (task === "causal-lm") return LanguageModel.load(model, { device, storage });
+  return TextClassifier.load(model, { device, storage });
 }
 
 /**
- * @param {FineTuner | LanguageTuner} tuner
+ * @param {TextClassifier | LanguageModel} tuner
  * @param {StepsJob} job
  * @returns {AsyncIterable<any>}
  */
 function begin(tuner, { texts, options }) {
-  if (tuner instanceof LanguageTuner) {
+  if (tuner instanceof LanguageModel) {
     const rows = texts.map((text, index) => ({ row: index + 1, content: { text } }));
-    return tuner.trainLanguageModel(rows, options);
+    return tuner.train(rows, options);
   }
   return tuner.train(
     texts.map((text, index) => ({ text, label: index % 2 === 0 ? "even" : "odd" })),

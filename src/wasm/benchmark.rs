@@ -2,12 +2,12 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::convert::{error, from_js};
-use super::engine::{Engine, state};
+use super::convert::{Answer, error, from_js, state};
+use super::device::Device;
 use crate::benchmark::{ClassifierBenchmark, matmul};
 use crate::device::Compute;
 
-/// Work to be timed on an engine's device.
+/// Work to be timed on a device.
 #[wasm_bindgen]
 pub struct Benchmark {
     compute: Compute,
@@ -16,40 +16,40 @@ pub struct Benchmark {
 
 #[wasm_bindgen]
 impl Benchmark {
-    /// On the device of that engine.
+    /// On that device.
     #[wasm_bindgen(constructor)]
-    pub fn new(engine: &Engine) -> Self {
+    pub fn new(device: &Device) -> Self {
         Self {
-            compute: engine.compute.clone(),
+            compute: device.compute.clone(),
             prepared: None,
         }
     }
 
     /// Builds a random model of a shape with LoRA on query and value.
-    pub async fn prepare(&mut self, shape: JsValue) -> Result<(), JsValue> {
+    pub async fn prepare(&mut self, shape: JsValue) -> Answer<()> {
         let shape = from_js(shape, "shape")?;
         let prepared = ClassifierBenchmark::new(shape, &self.compute).await;
         self.prepared = Some(prepared.map_err(error)?);
         Ok(())
     }
 
-    fn prepared(&mut self) -> Result<&mut ClassifierBenchmark, JsValue> {
+    fn prepared(&mut self) -> Answer<&mut ClassifierBenchmark> {
         let missing = || state("call prepare first");
         self.prepared.as_mut().ok_or_else(missing)
     }
 
     /// Floating-point operations of one step.
-    pub fn flops(&mut self) -> Result<f64, JsValue> {
+    pub fn flops(&mut self) -> Answer<f64> {
         Ok(self.prepared()?.flops())
     }
 
-    /// One whole optimiser step; the loss.
-    pub async fn step(&mut self) -> Result<f32, JsValue> {
+    /// One whole optimizer step; the loss.
+    pub async fn step(&mut self) -> Answer<f32> {
         self.prepared()?.step().await.map_err(error)
     }
 
     /// `count` products `[m, k] x [k, n]`, until the last is read back.
-    pub async fn matmul(&self, m: usize, k: usize, n: usize, count: usize) -> Result<(), JsValue> {
+    pub async fn matmul(&self, m: usize, k: usize, n: usize, count: usize) -> Answer<()> {
         matmul(&self.compute, [m, k, n], count).await.map_err(error)
     }
 }

@@ -1,4 +1,4 @@
-//! Enters: values of one side. Leaves: values of the other.
+//! Values of one side of the border as values of the other.
 
 use js_sys::{Array, Reflect, Uint8Array};
 use serde::Serialize;
@@ -7,6 +7,14 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::export::ExportedFile;
 use crate::{Error, options};
+
+/// What a call gives, or the `Error` object that it throws.
+pub type Answer<T> = Result<T, JsValue>;
+
+/// A call in the wrong order.
+pub fn state(words: &str) -> JsValue {
+    error(Error::state(words))
+}
 
 /// An `Error` object with the fields of an [`ErrorReport`](crate::error::ErrorReport).
 pub fn error(error: Error) -> JsValue {
@@ -22,37 +30,22 @@ fn serialized(value: &impl Serialize) -> Result<JsValue, serde_wasm_bindgen::Err
 }
 
 /// Plain objects and arrays; numbers stay numbers.
-pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+pub fn to_js(value: &impl Serialize) -> Answer<JsValue> {
     serialized(value).map_err(|failure| error(Error::internal(failure)))
 }
 
 /// Reads an argument; `undefined` is an empty object.
-pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, JsValue> {
-    let value = match value.is_undefined() || value.is_null() {
-        true => js_sys::Object::new().into(),
-        false => value,
+pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Answer<T> {
+    let value = if value.is_undefined() || value.is_null() {
+        js_sys::Object::new().into()
+    } else {
+        value
     };
     options::read(serde_wasm_bindgen::Deserializer::from(value), what).map_err(error)
 }
 
-/// `{ path, bytes: Uint8Array }[]`
-pub fn files_to_js(files: Vec<ExportedFile>) -> Result<JsValue, JsValue> {
-    let list = Array::new();
-    for file in files {
-        let entry = js_sys::Object::new();
-        Reflect::set(&entry, &"path".into(), &file.path.into())?;
-        Reflect::set(
-            &entry,
-            &"bytes".into(),
-            &Uint8Array::from(file.bytes.as_slice()),
-        )?;
-        list.push(&entry);
-    }
-    Ok(list.into())
-}
-
-/// The same backwards.
-pub fn files_from_js(files: &JsValue) -> Result<Vec<ExportedFile>, JsValue> {
+/// Exported files: `{ path, bytes: Uint8Array }[]`.
+pub fn files_from_js(files: &JsValue) -> Answer<Vec<ExportedFile>> {
     let invalid = |reason: &str| error(Error::option("files", reason));
     let list = files
         .dyn_ref::<Array>()

@@ -1,16 +1,23 @@
-//! Enters: calls from JavaScript. Leaves: promises. The only room that names js_sys and web_sys; it converts, the
-//! engine decides. `www/lib/protocol.ts` describes the same border from the other side.
+//! The border to JavaScript. The only room that names js_sys and web_sys: it converts, the engine decides.
+//!
+//! `www/lib/worker/engine.ts` describes the same calls from the other side; the values that they carry are described in
+//! `www/lib/types`, which is printed from the types of this crate.
 
 #[cfg(feature = "bench")]
 mod benchmark;
+mod classifier;
 mod convert;
-mod engine;
+mod device;
 mod language;
+mod panic;
+mod runner;
 mod source;
 
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-pub use engine::Engine;
+use crate::eval::bootstrap;
+use convert::{Answer, error, from_js, to_js};
 
 unsafe extern "C" {
     fn __wasm_call_ctors();
@@ -30,26 +37,32 @@ pub fn run_constructors() {
 #[wasm_bindgen(start)]
 fn start() {
     run_constructors();
-    // a trap alone says "unreachable executed"; the worker needs the reason
-    std::panic::set_hook(Box::new(|info| {
-        web_sys::console::error_1(&info.to_string().into());
-        wasm_bindgen::throw_str(&info.to_string());
-    }));
+    std::panic::set_hook(Box::new(|info| panic::throw(&info.to_string())));
 }
 
 /// Reads a person's table; see [`crate::data::parse()`].
 #[wasm_bindgen(js_name = parseTable)]
-pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Result<JsValue, JsValue> {
-    let options = convert::from_js(options, "options")?;
-    let table = crate::data::parse(name, bytes, &options).map_err(convert::error)?;
-    convert::to_js(&table)
+pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Answer<JsValue> {
+    let options = from_js(options, "options")?;
+    to_js(&crate::data::parse(name, bytes, &options).map_err(error)?)
+}
+
+/// Reads rows for a language model from a file's bytes.
+#[wasm_bindgen(js_name = parseTextRows)]
+pub fn parse_text_rows(file: &str, bytes: Uint8Array) -> Answer<JsValue> {
+    to_js(&crate::data::parse_text_rows(file, &bytes.to_vec()).map_err(error)?)
 }
 
 /// B against A on the same rows: for each, whether it was labelled rightly; see [`crate::eval::bootstrap`].
 #[wasm_bindgen(js_name = compareRuns)]
-pub fn compare_runs(a: JsValue, b: JsValue) -> Result<JsValue, JsValue> {
-    let a: Vec<bool> = convert::from_js(a, "a")?;
-    let b: Vec<bool> = convert::from_js(b, "b")?;
-    let comparison = crate::eval::bootstrap::compare(&a, &b, 0, crate::eval::bootstrap::RESAMPLES);
-    convert::to_js(&comparison.map_err(convert::error)?)
+pub fn compare_runs(a: JsValue, b: JsValue) -> Answer<JsValue> {
+    let a: Vec<bool> = from_js(a, "a")?;
+    let b: Vec<bool> = from_js(b, "b")?;
+    to_js(&bootstrap::compare(&a, &b, 0, bootstrap::RESAMPLES).map_err(error)?)
+}
+
+/// Size of the WebAssembly memory, which never shrinks.
+#[wasm_bindgen(js_name = memoryBytes)]
+pub fn memory_bytes() -> f64 {
+    core::arch::wasm32::memory_size(0) as f64 * 65536.0
 }

@@ -1,4 +1,4 @@
-//! Enters: a JavaScript object that reads ranges of a Blob or URL. Leaves: a [`Source`].
+//! A JavaScript object that reads ranges of a Blob or URL, as a [`Source`].
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// `SourceFile` of www/lib/protocol.ts.
+    /// `SourceFile` of www/lib/sources/http-file.ts.
     pub type SourceFile;
 
     #[wasm_bindgen(method, getter)]

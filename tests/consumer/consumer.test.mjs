@@ -25,16 +25,16 @@ const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", n
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./main.ts"></script>`;
 
-const MAIN = `import { compareRuns, FineTuner, recordFromJson, recordToJson, RunRecorder, WebtuneError } from "webtune";
-import type { Comparison, Example, ExportedFile, Method, RunRecord, TrainEvent } from "webtune";
+const MAIN = `import { compareRuns, recordFromJson, recordToJson, RunRecorder, TextClassifier, WebtuneError } from "webtune";
+import type { ClassifyEvent, Comparison, Example, ExportedFile, Method, RunRecord } from "webtune";
 
 const examples: Example[] = ["story", "label"].flatMap((label) =>
   Array.from({ length: 10 }, (_, index) => ({ text: \`the \${label} \${index}\`, label })),
 );
 
 async function job() {
-  const tuner = await FineTuner.load({ url: "model/" }, { device: "cpu" });
-  const events: TrainEvent["type"][] = [];
+  const tuner = await TextClassifier.load({ url: "model/" }, { device: "cpu" });
+  const events: ClassifyEvent["type"][] = [];
   const method: Method = { type: "lora", r: 2 };
   const recorder = new RunRecorder({ model: tuner.model.name, device: tuner.device.device, data: "a page's own" });
   for await (const event of tuner.train(examples, { method, numTrainEpochs: 2, trainBatchSize: 4 })) {
@@ -44,9 +44,9 @@ async function job() {
   const record: RunRecord = recordFromJson(recordToJson(recorder.finish()));
   const comparison: Comparison = await compareRuns(record.correct, record.correct);
   const [prediction] = await tuner.predict(["the story"]);
-  const files: ExportedFile[] = await tuner.exportAdapter();
+  const files: ExportedFile[] = await tuner.export();
   tuner.dispose();
-  const refused = await FineTuner.load({ url: "nowhere/" }, { device: "cpu" }).then(
+  const refused = await TextClassifier.load({ url: "nowhere/" }, { device: "cpu" }).then(
     () => "loaded",
     (error: unknown) => (error instanceof WebtuneError ? error.code : String(error)),
   );

@@ -1,6 +1,6 @@
 /**
- * Enters: the package, bundled, and a tiny language model. Leaves: proof of what only the engine itself can show: a merged folder at its
- * reader's pace, and a storage that the adapter can't compute in.
+ * What only the engine itself can show of a tiny language model in the bundled package: a merged folder at its reader's pace, and a storage
+ * that the adapter can't compute in.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -15,35 +15,37 @@ import { tinyLanguageModel } from "./support/tiny-language.mjs";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="module">
-  import { LanguageTuner } from "webtune";
+  import { LanguageModel } from "webtune";
 
   const source = { url: "model/" };
   const sizesOf = (pieces) => pieces.map((piece) => piece.open ?? piece.length ?? "close");
 
   async function merged() {
-    const tuner = await LanguageTuner.loadLanguageModel(source, { device: "cpu" });
+    const tuner = await LanguageModel.load(source, { device: "cpu" });
     const rows = Array.from({ length: 8 }, (_, index) => ({ row: index + 1, content: { text: "The cat says meow." } }));
     const train = async () => {
-      for await (const _ of tuner.trainLanguageModel(rows, { numTrainEpochs: 1, maxLength: 32, sampleTokens: 0 }));
+      for await (const _ of tuner.train(rows, { numTrainEpochs: 1, maxLength: 32, sampleTokens: 0 }));
     };
     await train();
+    const pieces = () => tuner.exportPieces({ format: "merged" });
     const whole = [];
-    await tuner.exportMerged((piece) => void whole.push(piece));
+    for await (const piece of pieces()) whole.push(piece);
     let told = 0;
-    const ended = await tuner
-      .exportMerged(async (piece) => {
+    const fill = async () => {
+      for await (const _ of pieces()) {
         told += 1;
         if (told === 5) throw new Error("the disk is full");
         // Another run, and a text, come in between.
         if (told === 2) await train();
         if (told === 3) await tuner.generate("The", { maxNewTokens: 2 });
-      })
-      .catch((error) => error.message);
+      }
+    };
+    const ended = await fill().catch((error) => error.message);
     const again = [];
-    await tuner.exportMerged(async (piece) => {
+    for await (const piece of pieces()) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       again.push(piece);
-    });
+    }
     const { text } = await tuner.generate("The cat", { maxNewTokens: 4 });
     tuner.dispose();
     return { whole: sizesOf(whole), again: sizesOf(again), told, ended, text };
@@ -52,7 +54,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
   async function half() {
     const adapter = await navigator.gpu?.requestAdapter();
     const able = adapter?.features.has("shader-f16");
-    const loading = LanguageTuner.loadLanguageModel(source, { device: "webgpu", storage: "f16" });
+    const loading = LanguageModel.load(source, { device: "webgpu", storage: "f16" });
     const outcome = await loading.then(
       (tuner) => tuner.dispose(),
       ({ code, message }) => ({ code, message }),

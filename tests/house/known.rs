@@ -20,5 +20,4 @@ pub const LONG_FILES: &[&str] = &[
     "tests/recipes.rs",
     "tests/safeguards.rs",
     "tests/sequences.rs",
-    "www/lib/protocol.ts",
 ];

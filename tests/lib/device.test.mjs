@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { chooseDevice, defaultMemoryLimit } = await load("device");
-const { SerialQueue } = await load("queue");
+const { SerialQueue } = await load("worker/queue");
 const { fromWire, toWebtuneError, toWire } = await load("errors");
 after(removeBuild);
 

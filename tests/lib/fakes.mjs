@@ -1,5 +1,5 @@
 /**
- * Enters: the package's `EngineHost`. Leaves: a `Worker` that runs it in this process, with an engine that only pretends.
+ * A `Worker` that runs the package's `EngineHost` in this process, with an engine that only pretends.
  */
 
 const STORY = ["Once ", "upon ", "a ", "time"];
@@ -13,8 +13,17 @@ export class FakeEngine {
   #events = [];
   #stopped = false;
 
-  constructor({ steps = 3, stepMs = 2, failAt = undefined, gpu = undefined, refuses = undefined, words = STORY } = {}) {
-    this.settings = { steps, stepMs, failAt, gpu, refuses, words };
+  constructor({
+    steps = 3,
+    stepMs = 2,
+    failAt = undefined,
+    gpu = undefined,
+    refuses = undefined,
+    unreachable = 0,
+    error = undefined,
+    words = STORY,
+  } = {}) {
+    this.settings = { steps, stepMs, failAt, gpu, refuses, unreachable, error, words };
   }
 
   async #exclusive(name, ms = 1) {
@@ -25,18 +34,25 @@ export class FakeEngine {
     this.#busy = false;
   }
 
-  async loadModel(name, files, storage) {
-    await this.#exclusive("loadModel");
+  async load(name, files, storage) {
+    await this.#exclusive("load");
     for (const file of files) await file.read(0, file.size);
-    return { name, files: files.map(({ path }) => path), storage };
+    this.loaded = { name, files: files.map(({ path }) => path), storage };
+    return this;
   }
 
-  startTraining(examples, options) {
+  info() {
+    return this.loaded;
+  }
+
+  start(file, rows, options) {
     if (this.#busy) this.overlapped = true;
-    this.calls.push("startTraining");
-    this.given = { examples, options };
-    if (examples.length === 0)
-      throw Object.assign(new Error("examples: expected some, got none"), { code: "invalidData" });
+    this.calls.push("start");
+    this.given = { file, rows, options };
+    if (rows.length === 0) {
+      const fields = { code: "invalidData", file, row: 7 };
+      throw Object.assign(new Error(`${file}: expected some, got none`), fields);
+    }
     this.#stopped = false;
     this.#events = [{ type: "started" }];
     for (let step = 1; step <= this.settings.steps; step += 1) this.#events.push({ type: "step", step });
@@ -56,9 +72,9 @@ export class FakeEngine {
     return this.#events.shift();
   }
 
-  stopTraining() {
+  stop() {
     if (this.#busy) this.overlapped = true;
-    this.calls.push("stopTraining");
+    this.calls.push("stop");
     this.#stopped = true;
   }
 
@@ -67,61 +83,59 @@ export class FakeEngine {
     return texts.map((text) => ({ label: `${which}:${text}` }));
   }
 
-  async evaluate(examples) {
+  async evaluate(...given) {
     await this.#exclusive("evaluate");
-    return { rows: examples };
-  }
-
-  async exportAdapter() {
-    await this.#exclusive("exportAdapter");
-    return [{ path: "adapter_config.json", bytes: new TextEncoder().encode("{}") }];
-  }
-
-  async importAdapter(files) {
-    await this.#exclusive("importAdapter");
-    this.imported = files;
-  }
-
-  async loadLanguageModel(name, files, storage) {
-    return this.loadModel(name, files, storage);
-  }
-
-  estimateLanguageRun(config, options) {
-    return { weights: config.length, options };
-  }
-
-  parseTextRows(file, bytes) {
-    return [{ row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } }];
-  }
-
-  previewTextRow(row, options) {
-    return [{ text: row.content.text, learnt: options.completionOnlyLoss === false, tokens: 1 }];
-  }
-
-  startLanguageTraining(file, rows, options) {
-    this.startTraining(rows, options);
-    this.given.file = file;
-  }
-
-  nextLanguageEvent() {
-    return this.nextEvent();
-  }
-
-  stopLanguageTraining() {
-    this.stopTraining();
-  }
-
-  async scoreTextRows(file, rows, options, which) {
-    await this.#exclusive("scoreTextRows");
+    if (given.length === 1) return { rows: given[0] };
+    const [file, rows, options, which] = given;
     return { tokens: rows.length, file, options, which };
   }
 
-  async classifyByLikelihood(texts, labels, options, which) {
-    await this.#exclusive("classifyByLikelihood");
+  preview(row, options) {
+    return [{ text: row.content.text, learnt: options.completionOnlyLoss === false, tokens: 1 }];
+  }
+
+  async classify(texts, labels, options, which) {
+    await this.#exclusive("classify");
     return texts.map((text) => ({ label: labels[0], text, options, which }));
   }
 
-  startWriting(prompt, options, which) {
+  formats() {
+    return ["peft", "gguf"];
+  }
+
+  async startExport(format = "peft") {
+    await this.#exclusive("startExport");
+    if (this.pieces) this.overlapped = true;
+    if (format === "adapterhub")
+      throw Object.assign(new Error("format: refused"), { code: "invalidOption", option: "format" });
+    const size = { size: 2 };
+    this.pieces = [
+      { open: { path: `${format}.json`, ...size } },
+      new TextEncoder().encode("{"),
+      new TextEncoder().encode("}"),
+      { close: true },
+    ];
+  }
+
+  async nextPiece() {
+    await this.#exclusive("nextPiece");
+    const piece = this.pieces.shift();
+    if (piece === undefined) this.pieces = undefined;
+    return piece;
+  }
+
+  stopExport() {
+    if (this.#busy) this.overlapped = true;
+    this.calls.push("stopExport");
+    this.pieces = undefined;
+  }
+
+  async importFiles(files) {
+    await this.#exclusive("importFiles");
+    this.imported = files;
+  }
+
+  startText(prompt, options, which) {
     if (this.#busy || this.writing) this.overlapped = true;
     if (prompt === "") throw Object.assign(new Error("prompt: expected 1 to 9 tokens, got 0"), { code: "invalidData" });
     this.writing = { words: [...this.settings.words], which, options, text: "", stopped: false };
@@ -139,7 +153,7 @@ export class FakeEngine {
     return { text: null, done: { text: writing.text, tokens: 4, ending: writing.stopped ? "stopped" : "length" } };
   }
 
-  stopWriting() {
+  stopText() {
     if (this.#busy) this.overlapped = true;
     this.writing.stopped = true;
   }
@@ -147,41 +161,6 @@ export class FakeEngine {
   async nextLogits(prompt, which) {
     await this.#exclusive("nextLogits");
     return Float32Array.of(prompt.length, which === "tuned" ? 1 : 0);
-  }
-
-  exportLanguageAdapter() {
-    return this.exportAdapter();
-  }
-
-  async exportGguf() {
-    await this.#exclusive("exportGguf");
-    return [{ path: "adapter.gguf", bytes: Uint8Array.of(71) }];
-  }
-
-  startMerging() {
-    if (this.#busy || this.pieces) this.overlapped = true;
-    this.pieces = [{ open: { path: "config.json", size: 2 } }, new TextEncoder().encode("{}"), { close: true }];
-  }
-
-  async nextMergedPiece() {
-    await this.#exclusive("nextMergedPiece");
-    const piece = this.pieces.shift();
-    if (piece === undefined) this.pieces = undefined;
-    return piece;
-  }
-
-  stopMerging() {
-    if (this.#busy) this.overlapped = true;
-    this.calls.push("stopMerging");
-    this.pieces = undefined;
-  }
-
-  importLanguageAdapter(files) {
-    return this.importAdapter(files);
-  }
-
-  memoryBytes() {
-    return 1024;
   }
 
   bufferBytes() {
@@ -207,18 +186,32 @@ export function installWorker(EngineHost, makeEngine) {
       this.options = options;
       this.engine = makeEngine();
       this.created = [];
+      this.instantiated = 0;
       this.host = new EngineHost({
-        instantiate: async () => ({
-          Engine: {
-            create: async (device, limit) => {
+        instantiate: async () => {
+          this.instantiated += 1;
+          if (this.engine.settings.unreachable >= this.instantiated) throw new TypeError("Failed to fetch");
+          const load = (_device, ...given) => this.engine.load(...given);
+          return {
+            openDevice: async (device, limit) => {
               this.created.push({ device, limit });
               if (this.engine.settings.refuses === device) throw new Error(`no ${device} today`);
               return this.engine;
             },
-          },
-          parseTable: (name, bytes, options) => ({ name, text: new TextDecoder().decode(bytes), options }),
-          compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
-        }),
+            Classifier: { load },
+            LanguageModel: { load },
+            parseTable: (name, bytes, options) => {
+              if (name === "panic") throw this.engine.settings.error;
+              return { name, text: new TextDecoder().decode(bytes), options };
+            },
+            parseTextRows: (file, bytes) => [
+              { row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } },
+            ],
+            compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
+            estimateLanguageRun: (_device, config, options) => ({ weights: config.length, options }),
+            memoryBytes: () => 1024,
+          };
+        },
         gpu: this.engine.settings.gpu,
         post: (message, transfer = []) => {
           const data = structuredClone(message, { transfer });

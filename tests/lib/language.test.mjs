@@ -1,13 +1,13 @@
 /**
- * Enters: the package's language models with an engine that only pretends. Leaves: proof of runs, texts, ends and errors.
+ * Runs, texts, exports, ends and errors of the package's language models, with an engine that only pretends.
  */
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { FakeEngine, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { EngineHost } = await load("host");
-const { estimateLanguageRun, LanguageTuner, memoryLimit, parseTextRows, readModelConfig } = await load("index");
+const { EngineHost } = await load("worker/host");
+const { estimateLanguageRun, LanguageModel, memoryLimit, parseTextRows, readModelConfig } = await load("index");
 const source = { files: [{ path: "config.json", blob: new Blob(["{}"]) }], name: "toy" };
 const rows = [{ row: 1, content: { text: "a" } }];
 let settings;
@@ -26,10 +26,10 @@ async function collect(run) {
 }
 
 test("loading tells its storage, and can be aborted", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source, { storage: "int8", device: "cpu" });
+  const tuner = await LanguageModel.load(source, { storage: "int8", device: "cpu" });
   assert.equal(tuner.model.storage, "int8");
-  assert.equal((await LanguageTuner.loadLanguageModel(source)).model.storage, "f32");
-  const aborted = LanguageTuner.loadLanguageModel(source, { signal: AbortSignal.abort() });
+  assert.equal((await LanguageModel.load(source)).model.storage, "f32");
+  const aborted = LanguageModel.load(source, { signal: AbortSignal.abort() });
   await assert.rejects(aborted, { code: "aborted", message: /loading/ });
 });
 
@@ -48,24 +48,23 @@ test("rows are read and runs estimated without a model", async () => {
   await assert.rejects(estimateLanguageRun({}, {}), { code: "invalidOption" });
 });
 
-test("a run tells its events, steps with their time, and names its file", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const run = tuner.trainLanguageModel(rows, { seed: 3 }, { file: "rows.jsonl" });
-  assert.throws(() => tuner.trainLanguageModel(rows), { code: "invalidState" });
+test("a run gives its events, and names its file", async () => {
+  const tuner = await LanguageModel.load(source);
+  const run = tuner.train(rows, { seed: 3, file: "rows.jsonl" });
+  assert.throws(() => tuner.train(rows), { code: "invalidState" });
   const events = await collect(run);
   assert.deepEqual(
     events.map(({ type }) => type),
     ["started", "step", "step", "step", "finished"],
   );
-  assert.ok(events.filter(({ type }) => type === "step").every(({ ms }) => ms > 0));
-  assert.deepEqual(engineOf().given, { file: "rows.jsonl", examples: rows, options: { seed: 3 } });
-  await assert.rejects(collect(tuner.trainLanguageModel([])), { code: "invalidData" });
+  assert.deepEqual(engineOf().given, { file: "rows.jsonl", rows, options: { seed: 3 } });
+  await assert.rejects(collect(tuner.train([])), { code: "invalidData" });
 });
 
 test("a run pauses, stops and is aborted as others are", async () => {
   settings = { steps: 1000 };
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const run = tuner.trainLanguageModel(rows);
+  const tuner = await LanguageModel.load(source);
+  const run = tuner.train(rows);
   await run.next();
   run.pause();
   await tuner.memoryBytes();
@@ -76,7 +75,7 @@ test("a run pauses, stops and is aborted as others are", async () => {
   run.stop();
   assert.equal((await collect(run)).at(-1).reason, "stopped");
   const controller = new AbortController();
-  const second = tuner.trainLanguageModel(rows, {}, { signal: controller.signal });
+  const second = tuner.train(rows, { signal: controller.signal });
   await second.next();
   controller.abort();
   await assert.rejects(collect(second), { code: "aborted" });
@@ -85,8 +84,8 @@ test("a run pauses, stops and is aborted as others are", async () => {
 
 test("a text comes in pieces, one text at a time, and during a run too", async () => {
   settings = { steps: 30 };
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const run = tuner.trainLanguageModel(rows);
+  const tuner = await LanguageModel.load(source);
+  const run = tuner.train(rows);
   await run.next();
   const pieces = [];
   const texts = await Promise.all([
@@ -102,7 +101,7 @@ test("a text comes in pieces, one text at a time, and during a run too", async (
 
 test("an abort ends a text where it is, begun or not", async () => {
   settings = { words: Array(1000).fill("a ") };
-  const tuner = await LanguageTuner.loadLanguageModel(source);
+  const tuner = await LanguageModel.load(source);
   const controller = new AbortController();
   const { signal } = controller;
   for (const onText of [() => controller.abort(), undefined]) {
@@ -117,80 +116,76 @@ test("an abort ends a text where it is, begun or not", async () => {
 });
 
 test("scores, previews, logits and files go out, and an adapter comes in", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const score = await tuner.scoreTextRows(rows, { maxLength: 9 }, { which: "baseline", file: "t" });
+  const tuner = await LanguageModel.load(source);
+  const score = await tuner.evaluate(rows, { maxLength: 9, which: "baseline", file: "t" });
   assert.deepEqual(score, { tokens: 1, file: "t", options: { maxLength: 9 }, which: "baseline" });
   const template = "{text}:";
-  assert.deepEqual(await tuner.classifyByLikelihood(["x"], ["a", "b"], { template }), [
+  assert.deepEqual(await tuner.classify(["x"], ["a", "b"], { template }), [
     { label: "a", text: "x", options: { template }, which: "baseline" },
   ]);
-  assert.equal((await tuner.previewTextRow(rows[0], { completionOnlyLoss: false }))[0].learnt, true);
+  assert.equal((await tuner.preview(rows[0], { completionOnlyLoss: false }))[0].learnt, true);
   assert.deepEqual(await tuner.nextLogits("abc"), Float32Array.of(3, 1));
-  const files = await tuner.exportLanguageAdapter();
-  await tuner.importLanguageAdapter(files);
+  assert.deepEqual(await tuner.formats(), ["peft", "gguf"]);
+  const files = await tuner.export();
+  assert.deepEqual(files, [{ path: "peft.json", bytes: new TextEncoder().encode("{}") }]);
+  await tuner.import(files);
   assert.deepEqual(engineOf().imported, files);
-  assert.equal((await tuner.exportGguf())[0].path, "adapter.gguf");
+  assert.equal((await tuner.export({ format: "gguf" }))[0].path, "gguf.json");
+  await assert.rejects(tuner.export({ format: "adapterhub" }), { code: "invalidOption", option: "format" });
 });
 
-const folder = [{ open: { path: "config.json", size: 2 } }, new TextEncoder().encode("{}"), { close: true }];
+const encode = (text) => new TextEncoder().encode(text);
+const folder = [{ open: { path: "merged.json", size: 2 } }, encode("{"), encode("}"), { close: true }];
+const merged = { format: "merged" };
 
-test("a merged model's next piece is computed once the last is put away", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const computed = () => engineOf().calls.filter((call) => call === "nextMergedPiece").length;
+test("an export's next piece is computed once the last is put away", async () => {
+  const tuner = await LanguageModel.load(source);
+  const computed = () => engineOf().calls.filter((call) => call === "nextPiece").length;
   const pieces = [];
-  const slow = tuner.exportMerged(async (piece) => {
-    assert.equal(computed(), pieces.length + 1);
-    // Neither time nor other calls bring another piece, and a text is written meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.equal((await tuner.generate("x")).text, "Once upon a time");
-    assert.equal(computed(), pieces.length + 1);
-    pieces.push(piece);
-  });
-  const next = [];
-  const second = tuner.exportMerged((piece) => void next.push(piece));
+  const slowly = async () => {
+    for await (const piece of tuner.exportPieces(merged)) {
+      assert.equal(computed(), pieces.length + 1);
+      // Neither time nor other calls bring another piece, and a text is written meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal((await tuner.generate("x")).text, "Once upon a time");
+      assert.equal(computed(), pieces.length + 1);
+      pieces.push(piece);
+    }
+  };
+  const slow = slowly();
+  const second = collect(tuner.exportPieces(merged));
   await slow;
   assert.deepEqual(pieces, folder);
-  await second;
-  assert.deepEqual(next, folder);
+  assert.deepEqual(await second, folder);
   assert.equal(engineOf().overlapped, false);
 });
 
-test("who takes a merged model's pieces ends it by an error, and the tuner stays usable", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source);
+test("leaving the loop ends an export, and the tuner stays usable", async () => {
+  const tuner = await LanguageModel.load(source);
   const full = new Error("the disk is full");
-  const refuse = [
-    () => {
-      throw full;
-    },
-    () => Promise.reject(full),
-  ];
-  for (const onPiece of refuse) {
-    let told = 0;
-    const failing = tuner.exportMerged((piece) => {
-      told += 1;
-      return piece instanceof Uint8Array ? onPiece() : undefined;
-    });
-    await assert.rejects(failing, (error) => error === full);
-    assert.equal(told, 2);
-    assert.equal(engineOf().calls.at(-1), "stopMerging");
-  }
-  const pieces = [];
-  await tuner.exportMerged((piece) => void pieces.push(piece));
-  assert.deepEqual(pieces, folder);
-  const left = tuner.exportMerged(() => new Promise(() => undefined));
-  await tuner.nextLogits("x");
+  const failing = async () => {
+    for await (const piece of tuner.exportPieces(merged)) if (piece instanceof Uint8Array) throw full;
+  };
+  await assert.rejects(failing(), (error) => error === full);
+  assert.equal(engineOf().calls.at(-1), "stopExport");
+  for await (const _ of tuner.exportPieces(merged)) break;
+  assert.equal(engineOf().calls.filter((call) => call === "stopExport").length, 2);
+  assert.deepEqual(await collect(tuner.exportPieces(merged)), folder);
+  // The worker may go while a piece is being put away.
+  const left = tuner.exportPieces(merged);
+  await left.next();
   tuner.dispose();
-  await assert.rejects(left, { code: "aborted" });
+  await assert.rejects(left.next(), { code: "aborted" });
 });
 
 test("dispose and traps reject what waits", async () => {
-  const tuner = await LanguageTuner.loadLanguageModel(source);
-  const waiting = [tuner.generate("x"), collect(tuner.trainLanguageModel(rows)), tuner.exportGguf()];
+  const tuner = await LanguageModel.load(source);
+  const waiting = [tuner.generate("x"), collect(tuner.train(rows)), tuner.export({ format: "gguf" })];
   tuner.dispose();
   for (const call of await Promise.allSettled(waiting)) assert.equal(call.reason?.code, "aborted");
   settings = { failAt: 2 };
-  const second = await LanguageTuner.loadLanguageModel(source);
+  const second = await LanguageModel.load(source);
   engineOf().settings.error = new WebAssembly.RuntimeError("unreachable");
-  await assert.rejects(collect(second.trainLanguageModel(rows)), { code: "crashed" });
+  await assert.rejects(collect(second.train(rows)), { code: "crashed" });
   await assert.rejects(second.generate("x"), { code: "crashed" });
 });

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { FakeEngine, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { EngineHost } = await load("host");
+const { EngineHost } = await load("worker/host");
 const { compareRuns, RunRecorder, recordFromJson, recordToJson } = await load("index");
 const workers = installWorker(EngineHost, () => new FakeEngine());
 after(removeBuild);

@@ -9,11 +9,18 @@ import { after, afterEach, before, test } from "node:test";
 import { startHubStub } from "../hub-stub.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { LANGUAGE_FILES, openSource, readConfig } = await load("sources");
-const { settleSource } = await load("settle");
+const { LANGUAGE_FILES, openSource, readConfig } = await load("sources/open");
+const { settleSource } = await load("sources/settle");
 const weights = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
 let folder;
 let stub;
+
+/** A folder whose index names a file that is not inside it. */
+const leaving = (name, file) => ({
+  [`leaving-${name}/config.json`]: "{}",
+  [`leaving-${name}/tokenizer.json`]: "{}",
+  [`leaving-${name}/model.safetensors.index.json`]: JSON.stringify({ weight_map: { a: file } }),
+});
 
 const FILES = {
   "mini/config.json": "{}",
@@ -34,6 +41,9 @@ const FILES = {
   "escaping/config.json": "{}",
   "escaping/tokenizer.json": "{}",
   "escaping/model.safetensors.index.json": '{"weight_map":{"a":"../secret.safetensors"}}',
+  ...leaving("host", "//stranger.test/x.safetensors"),
+  ...leaving("root", "/elsewhere/z.safetensors"),
+  ...leaving("backslash", "\\\\stranger.test\\x.safetensors"),
   "pickled/config.json": "{}",
   "pickled/tokenizer.json": "{}",
   "pickled/pytorch_model.bin": "pickle",
@@ -56,7 +66,13 @@ afterEach(async () => {
 });
 
 async function start(options = {}) {
-  const names = ["mini", "sharded", "escaping", "pickled"];
+  const names = [
+    "mini",
+    "sharded",
+    "escaping",
+    "pickled",
+    ...["host", "root", "backslash"].map((way) => `leaving-${way}`),
+  ];
   const repositories = Object.fromEntries(names.map((name) => [`owner/${name}`, join(folder, name)]));
   stub = await startHubStub({ repositories, ...options });
 }
@@ -172,6 +188,31 @@ test("a required file that is missing is named with address and status", async (
 test("an index can't send requests out of its folder", async () => {
   await start();
   await rejects(address("escaping"), "invalidFile", /model\.safetensors\.index\.json: a: .*\.\.\/secret/);
+});
+
+test("no spelling of a shard's name sends a request, or the address's query, elsewhere", async () => {
+  await start();
+  const asked = [];
+  const real = globalThis.fetch;
+  globalThis.fetch = (url, ...rest) => {
+    asked.push(String(url));
+    return real(url, ...rest);
+  };
+  try {
+    const folders = ["host", "root", "backslash"].map((way) => `${stub.url}/owner/leaving-${way}/resolve/main/`);
+    for (const folder of folders) {
+      await assert.rejects(openSource({ url: `${folder}?sig=SECRET` }, quiet), ({ code, message }) => {
+        assert.ok(["invalidFile", "missingFile"].includes(code), message);
+        return true;
+      });
+    }
+    // Every request of these folders carries the query; others may be on their way for an earlier test.
+    const secret = asked.filter((url) => url.includes("SECRET"));
+    const isInside = (url) => folders.some((folder) => url.startsWith(folder));
+    assert.ok(secret.length > 0 && secret.every(isInside), secret.join("\n"));
+  } finally {
+    globalThis.fetch = real;
+  }
 });
 
 test("a cut transfer is taken up where it ended", async () => {

@@ -1,8 +1,19 @@
 /**
- * Enters: the person's choice and the browser's WebGPU. Leaves: which engine to use and one sentence that says why.
+ * Decides which engine runs, from the person's choice and the browser's WebGPU, and says why in one sentence.
  */
-import { messageOf } from "./errors.js";
-import { type DeviceChoice, type DeviceReport, WebtuneError } from "./protocol.js";
+import { messageOf, optionError, WebtuneError } from "./errors.js";
+
+/** What a person asks for; `auto` takes WebGPU on a hardware adapter and the CPU engine otherwise. */
+export type DeviceChoice = "auto" | "webgpu" | "cpu";
+
+/** Which engine runs, and why that one. */
+export interface DeviceReport {
+  device: "webgpu" | "cpu";
+  /** One sentence a person can read. */
+  reason: string;
+  /** The WebGPU adapter that was found, used or not. */
+  adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
+}
 
 type AdapterReport = NonNullable<DeviceReport["adapter"]>;
 
@@ -38,7 +49,7 @@ const GIB = 1 << 30;
 export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefined): Promise<DeviceReport> {
   if (choice === "cpu") return { device: "cpu", reason: "The CPU engine was asked for." };
   if (choice !== "auto" && choice !== "webgpu") {
-    throw new WebtuneError("invalidOption", `device: expected auto, webgpu or cpu, got ${String(choice)}`);
+    throw optionError("device", `expected auto, webgpu or cpu, got ${String(choice)}`);
   }
   const found = await findAdapter(gpu);
   if (typeof found === "string") {

@@ -1,34 +1,38 @@
 /**
- * Enters: whatever was thrown, here or on the other side of a worker. Leaves: a `WebtuneError` with a stable `code`.
+ * The one error class of the package, and how whatever was thrown, here or in a worker, becomes one.
  */
-import { type ErrorCode, WebtuneError } from "./protocol.js";
+import { ERROR_CODES, type ErrorCode, type ErrorReport } from "./types/engine.js";
 
-/** The form in which an error crosses `postMessage`, which would strip an error's own fields. */
-export interface WireError {
-  code: ErrorCode;
-  message: string;
+/** Every failure that reaches a caller of the package. What is known of it is set: see `ErrorReport`. */
+export class WebtuneError extends Error {
+  override readonly name = "WebtuneError";
+  /** The option that is wrong, as the caller spells it; a path such as `method.r` where it is inside another. */
+  readonly option: string | undefined;
+  /** The file that is wrong, missing or could not be read. */
+  readonly file: string | undefined;
+  /** The row of `file`, from 1, a table's header included. */
+  readonly row: number | undefined;
+  /** The tensor that is wrong or missing, by its name in the checkpoint. */
+  readonly tensor: string | undefined;
+  /** Bytes that the work would take. */
+  readonly needed: number | undefined;
+  /** Bytes that it may take. */
+  readonly limit: number | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    fields: Omit<ErrorReport, "code" | "message"> = {},
+  ) {
+    super(message);
+    this.option = fields.option;
+    this.file = fields.file;
+    this.row = fields.row;
+    this.tensor = fields.tensor;
+    this.needed = fields.needed;
+    this.limit = fields.limit;
+  }
 }
-
-// A record and not a list, so that the compiler notices a code that is missing here.
-const CODES: Record<ErrorCode, true> = {
-  invalidFile: true,
-  missingFile: true,
-  missingTensor: true,
-  wrongShape: true,
-  wrongDtype: true,
-  notFinite: true,
-  unsupportedModel: true,
-  tokenizerMismatch: true,
-  invalidData: true,
-  invalidOption: true,
-  outOfMemory: true,
-  noWebgpu: true,
-  readFailed: true,
-  invalidState: true,
-  deviceFailed: true,
-  aborted: true,
-  crashed: true,
-};
 
 /** The text of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
@@ -40,22 +44,32 @@ export function messageOf(thrown: unknown): string {
   return String(thrown);
 }
 
-/** Whether WebAssembly stopped for good: its memory can't be trusted after a trap or an exhausted stack. */
-export function isTrap(thrown: unknown): boolean {
+/**
+ * Whether the engine is of no use any more: after a panic it may be locked, and after a trap or an exhausted stack its memory
+ * can't be trusted.
+ */
+export function isFatal(thrown: unknown): boolean {
+  // Errors of the package itself are none of the engine's.
+  if (thrown instanceof WebtuneError) return false;
+  if (isReport(thrown) && thrown.code === "crashed") return true;
+  // Browsers have no other sign for it than their words.
   if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) return true;
   return typeof WebAssembly !== "undefined" && thrown instanceof WebAssembly.RuntimeError;
 }
 
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === "string" && Object.hasOwn(CODES, code);
+function isReport(thrown: unknown): thrown is ErrorReport {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return false;
+  return (ERROR_CODES as readonly unknown[]).includes(thrown.code);
 }
 
-/** Errors of the engine keep their code; a failed allocation becomes `outOfMemory`, anything unknown `crashed`. */
+/**
+ * Errors of the engine keep their code and fields; a failed allocation becomes `outOfMemory`, anything unknown `crashed`.
+ */
 export function toWebtuneError(thrown: unknown): WebtuneError {
   if (thrown instanceof WebtuneError) return thrown;
   const message = messageOf(thrown);
-  const code = typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
-  if (isErrorCode(code)) return new WebtuneError(code, message);
+  if (isReport(thrown)) return new WebtuneError(thrown.code, message, thrown);
+  // Browsers have no other sign for it than their words.
   if (thrown instanceof RangeError && /memory|allocat|array length/i.test(message)) {
     return new WebtuneError("outOfMemory", `the browser refused to give more memory: ${message}`);
   }
@@ -63,15 +77,29 @@ export function toWebtuneError(thrown: unknown): WebtuneError {
   return new WebtuneError("crashed", message);
 }
 
-/** For `postMessage`. */
-export function toWire(thrown: unknown): WireError {
-  const { code, message } = toWebtuneError(thrown);
-  return { code, message };
+/** For `postMessage`, which would strip an error's own fields. */
+export function toWire(thrown: unknown): ErrorReport {
+  const { code, message, option, file, row, tensor, needed, limit } = toWebtuneError(thrown);
+  return { code, message, option, file, row, tensor, needed, limit };
 }
 
 /** The reverse of `toWire`. */
-export function fromWire(error: WireError): WebtuneError {
-  return new WebtuneError(error.code, error.message);
+export function fromWire(error: ErrorReport): WebtuneError {
+  return new WebtuneError(error.code, error.message, error);
+}
+
+/** An option that is out of its range or of the wrong kind. */
+export function optionError(option: string, reason: string): WebtuneError {
+  return new WebtuneError("invalidOption", `${option}: ${reason}`, { option });
+}
+
+/** A file that is wrong, missing or could not be read. */
+export function fileError(
+  code: "invalidFile" | "missingFile" | "readFailed",
+  file: string,
+  reason: string,
+): WebtuneError {
+  return new WebtuneError(code, `${file}: ${reason}`, { file });
 }
 
 /** The error for an `AbortSignal` that fired. */

@@ -1,74 +1,26 @@
 /**
- * Enters: nothing. Leaves: the package's public names.
+ * The package's public names.
  */
-export { FineTuner, type LoadOptions } from "./client.js";
-export { compareRuns } from "./compare.js";
-export { type GenerateOptions, type LanguageLoadOptions, LanguageTuner } from "./language-client.js";
-export type {
-  Choice,
-  ChoiceOptions,
-  Completion,
-  FewShot,
-  GenerationOptions,
-  LanguageEstimate,
-  LanguageEstimateOptions,
-  LanguageEvent,
-  LanguageMethod,
-  LanguageModelInfo,
-  LanguageTrainOptions,
-  Likelihood,
-  MergedPiece,
-  Message,
-  ParsedText,
-  PreviewPiece,
-  Prompt,
-  TextRow,
-  WeightStorage,
-  WhichModel,
-  WrittenText,
-} from "./language-protocol.js";
-export { estimateLanguageRun, memoryLimit, type NamedText, parseTextRows, readModelConfig } from "./language-texts.js";
-export type { LoadProgress } from "./messages.js";
-export { parseExamples } from "./parse.js";
+export { TextClassifier } from "./classifier.js";
+export type { DeviceChoice, DeviceReport } from "./device.js";
+export { WebtuneError } from "./errors.js";
+export { type GenerateOptions, LanguageModel } from "./language.js";
+export { type DescribedCall, describeOptions } from "./options.js";
+export { type RunContext, type RunRecord, RunRecorder } from "./record/record.js";
+export { recordFromJson, recordToJson } from "./record/record-json.js";
+export type { FinishedEvent, TrainingRun } from "./run.js";
+export type { ModelSource } from "./sources/settle.js";
 export {
-  type Baselines,
-  type ClassReport,
-  type Comparison,
-  type ContrastiveOptions,
-  type DeviceChoice,
-  type DeviceReport,
-  type ErrorCode,
-  type EvaluatedRow,
-  type Evaluation,
-  type Example,
-  type ExportedFile,
-  type FinishReason,
-  type Forgetting,
-  type FullMethod,
-  type GroupRate,
-  type HeadKind,
-  type HoulsbyMethod,
-  type LoraMethod,
-  type Method,
-  type MethodType,
-  type ModelInfo,
-  type ModelSource,
-  type ParsedRow,
-  type ParsedTable,
-  type ParseOptions,
-  type Prediction,
-  type PrefixMethod,
-  type ProbeMethod,
-  type RecipeName,
-  type Report,
-  type ResolvedOptions,
-  type SeedRun,
-  type SeedSummary,
-  type TableFormat,
-  type TrainEvent,
-  type TrainOptions,
-  WebtuneError,
-} from "./protocol.js";
-export { type RunContext, type RunRecord, RunRecorder } from "./record.js";
-export { recordFromJson, recordToJson } from "./record-json.js";
-export type { TrainingRun } from "./run.js";
+  compareRuns,
+  estimateLanguageRun,
+  memoryLimit,
+  type NamedText,
+  parseExamples,
+  parseTextRows,
+  readModelConfig,
+} from "./standalone.js";
+export type { LoadOptions, TrainControls } from "./tuner.js";
+export type * from "./types/engine.js";
+export type { OptionSpec } from "./types/options.js";
+export type { ExportedFile, ExportPiece } from "./worker/engine.js";
+export type { LoadProgress } from "./worker/messages.js";

@@ -1,9 +1,12 @@
 /**
- * Enters: a call that trains. Leaves: the events of one training run, in order, none lost.
+ * One training run on the page's side: its events in order, none lost, and its result.
  */
-import { abortedError, toWebtuneError } from "./errors.js";
-import type { Listeners, WorkerLink } from "./link.js";
-import type { TrainEvent, WebtuneError } from "./protocol.js";
+import { abortedError, toWebtuneError, type WebtuneError } from "./errors.js";
+import type { ClassifyEvent } from "./types/engine.js";
+import type { Listeners, WorkerLink } from "./worker/link.js";
+
+/** The last event of a run. */
+export type FinishedEvent<Event> = Extract<Event, { type: "finished" }>;
 
 interface Waiting<Event> {
   resolve(result: IteratorResult<Event, undefined>): void;
@@ -15,7 +18,9 @@ interface Waiting<Event> {
  * Leaving the loop early stops the run and keeps its best state so far. An abort of the signal does the same and
  * makes the loop throw `WebtuneError` with code `aborted`, once the run has come to rest.
  */
-export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Event, undefined> {
+export class TrainingRun<Event extends { type: string } = ClassifyEvent>
+  implements AsyncIterableIterator<Event, undefined>
+{
   readonly #link: WorkerLink;
   readonly #signal: AbortSignal | undefined;
   readonly #events: Event[] = [];
@@ -26,9 +31,12 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
   #abandoned = false;
   #aborted = false;
   #failure: WebtuneError | undefined;
+  /** How the run ended, if not well; unlike `#failure` it stays. */
+  #outcome: WebtuneError | undefined;
+  #finished: FinishedEvent<Event> | undefined;
 
   /**
-   * @internal Runs are made by `FineTuner.train` and `LanguageTuner.trainLanguageModel`.
+   * @internal Runs are made by `train` of `TextClassifier` and `LanguageModel`.
    * @param start Sends the call, whose events are of the type `Event`.
    */
   constructor(
@@ -44,7 +52,7 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
       return;
     }
     signal?.addEventListener("abort", this.#abort);
-    const { id, answer } = start({ onEvent: (event) => this.#take(event as Event) });
+    const { id, answer } = start({ onEvent: (event) => this.#take(event as unknown as Event) });
     this.#id = id;
     this.#ended = answer.then(
       () => this.#end(this.#aborted ? abortedError("training") : undefined),
@@ -57,6 +65,18 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
     return this.#over;
   }
 
+  /**
+   * The `finished` event, for a caller who reads no others. Rejects where the loop would throw.
+   *
+   * @throws WebtuneError `aborted` after an abort of the signal, and whatever ended the run before it finished.
+   */
+  async result(): Promise<FinishedEvent<Event>> {
+    await this.#ended;
+    if (this.#outcome) throw this.#outcome;
+    if (!this.#finished) throw abortedError("training");
+    return this.#finished;
+  }
+
   /** Stops pulling steps after the one that runs now; predictions may be made meanwhile. */
   pause(): void {
     this.#steer("pause");
@@ -67,7 +87,10 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
     this.#steer("resume");
   }
 
-  /** Finishes early: a `finished` event with reason `stopped` follows, and the best state so far is kept. */
+  /**
+   * Finishes early: what was learnt since the last evaluation is evaluated, a `finished` event with reason `stopped` follows, and the
+   * best state so far is kept. While the untuned model is still scored, the run ends after the batch that is being computed.
+   */
   stop(): void {
     this.#steer("stop");
   }
@@ -110,6 +133,7 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
   }
 
   #take(event: Event): void {
+    if (event.type === "finished") this.#finished = event as FinishedEvent<Event>;
     if (this.#abandoned) return;
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve({ done: false, value: event });
@@ -118,6 +142,7 @@ export class TrainingRun<Event = TrainEvent> implements AsyncIterableIterator<Ev
 
   #end(failure: WebtuneError | undefined): void {
     this.#over = true;
+    this.#outcome = failure;
     this.#signal?.removeEventListener("abort", this.#abort);
     const [first, ...rest] = this.#waiting.splice(0);
     if (first && failure) first.reject(failure);

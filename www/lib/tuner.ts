@@ -1,26 +1,170 @@
 /**
- * Enters: a worker with a model in it. Leaves: what all tuners do alike: one run at a time, calls, memory, the end.
+ * What classifiers and language models have in common: loading, one run at a time, export and import, memory, the end.
  */
-import type { Listeners, WorkerLink } from "./link.js";
-import type { Answer, Arguments, CallName } from "./messages.js";
-import { type DeviceReport, WebtuneError } from "./protocol.js";
+import type { DeviceChoice, DeviceReport } from "./device.js";
+import { WebtuneError } from "./errors.js";
 import { TrainingRun } from "./run.js";
+import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
+import type { ExportFormat, WeightStorage } from "./types/engine.js";
+import type { ExportedFile, ExportPiece } from "./worker/engine.js";
+import { callOnce, WorkerLink } from "./worker/link.js";
+import type { Answer, Arguments, CallName, LoadProgress, TaskName, Tasks } from "./worker/messages.js";
 
-/** A pretrained model in a worker of its own. `Model` is what was loaded, `Event` what its runs tell. */
-export abstract class Tuner<Model, Event> {
+export interface LoadOptions {
+  /**
+   * How frozen weights are kept; default "f32". Of an encoder only the linear layers are stored that way, its embeddings stay
+   * float32. "f16" on a graphics card needs an adapter with `shader-f16`.
+   */
+  storage?: WeightStorage | undefined;
+  /** Default "auto". */
+  device?: DeviceChoice | undefined;
+  /** Most bytes that the engine plans for; default: what `memoryLimit()` gives. */
+  memoryLimitBytes?: number | undefined;
+  /** An abort ends loading and frees everything; the promise rejects with code `aborted`. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** What `train` takes besides the engine's own options. */
+export interface TrainControls {
+  /** An abort ends the run with the best state so far kept. */
+  signal?: AbortSignal | undefined;
+  /** What errors call the rows; default "examples" or "texts". */
+  file?: string | undefined;
+}
+
+/** @internal What a load brings. */
+export interface Loaded<Info> {
+  link: WorkerLink;
+  device: DeviceReport;
+  model: Info;
+}
+
+/**
+ * A pretrained model in a worker of its own.
+ *
+ * Every method may reject with a `WebtuneError`; besides the codes named there, `aborted` after `dispose` and `crashed` when the
+ * worker died. After a crash, load anew.
+ */
+export abstract class Tuner<Task extends TaskName> {
   /** Which engine runs, and why that one. */
   readonly device: DeviceReport;
   /** What was loaded. */
-  readonly model: Model;
+  readonly model: Tasks[Task]["info"];
   /** @internal */
   protected readonly link: WorkerLink;
-  #run: TrainingRun<Event> | undefined;
+  readonly #rowsName: string;
+  #run: TrainingRun<Tasks[Task]["event"]> | undefined;
 
   /** @internal */
-  protected constructor(link: WorkerLink, { device, model }: { device: DeviceReport; model: Model }) {
+  protected constructor({ link, device, model }: Loaded<Tasks[Task]["info"]>, rowsName: string) {
     this.link = link;
     this.device = device;
     this.model = model;
+    this.#rowsName = rowsName;
+  }
+
+  /**
+   * Starts a run at once; read its events with `for await`. Errors in rows or options (`invalidData`, `invalidOption`,
+   * `outOfMemory`) are thrown by the loop.
+   *
+   * @throws WebtuneError `invalidState` while another run goes on.
+   */
+  train(
+    rows: readonly Tasks[Task]["row"][],
+    options: Tasks[Task]["options"] & TrainControls = {},
+  ): TrainingRun<Tasks[Task]["event"]> {
+    if (this.link.closed) throw this.link.closed;
+    if (this.#run && !this.#run.over) {
+      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
+    }
+    const { signal, file = this.#rowsName, ...settings } = options;
+    this.#run = new TrainingRun(
+      this.link,
+      (listeners) => this.link.call("train", [file, [...rows], settings], listeners),
+      signal,
+    );
+    return this.#run;
+  }
+
+  /**
+   * What the present result can be exported as, the method's own format first.
+   *
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  formats(): Promise<ExportFormat[]> {
+    return this.call("formats", []);
+  }
+
+  /**
+   * What was tuned, as files that others load.
+   *
+   * @param options `format`: default the method's own, which `import` takes back.
+   * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for a format that the method or the storage
+   * cannot have.
+   */
+  async export(options: { format?: ExportFormat | undefined } = {}): Promise<ExportedFile[]> {
+    const files: ExportedFile[] = [];
+    let bytes = new Uint8Array(0);
+    let filled = 0;
+    let path = "";
+    for await (const piece of this.exportPieces(options)) {
+      if (piece instanceof Uint8Array) {
+        bytes.set(piece, filled);
+        filled += piece.length;
+      } else if ("open" in piece) {
+        path = piece.open.path;
+        bytes = new Uint8Array(piece.open.size);
+        filled = 0;
+      } else files.push({ path, bytes });
+    }
+    return files;
+  }
+
+  /**
+   * The same piece by piece: a file is opened, its bytes follow, it is closed. The next piece is computed once it is asked for, so
+   * that no more than one is in memory. Leaving the loop ends the export.
+   *
+   * @throws WebtuneError as `export`.
+   */
+  async *exportPieces(
+    options: { format?: ExportFormat | undefined } = {},
+  ): AsyncGenerator<ExportPiece, void, undefined> {
+    let arrived: (piece: ExportPiece) => void = () => undefined;
+    const next = (): Promise<ExportPiece> =>
+      new Promise((resolve) => {
+        arrived = resolve;
+      });
+    let piece = next();
+    const { id, answer } = this.link.call("export", [options.format], {
+      onEvent: (event) => event.type === "piece" && arrived(event.piece),
+    });
+    // Heard below if the loop is in it, and of no interest to a caller who has left the loop.
+    answer.catch(() => undefined);
+    let over = false;
+    try {
+      for (;;) {
+        // The call answers after its last piece, or fails.
+        const found = await Promise.race([piece, answer]);
+        over = found === undefined;
+        if (found === undefined) return;
+        yield found;
+        piece = next();
+        this.link.control(id, "resume");
+      }
+    } finally {
+      if (!over) this.link.control(id, "stop");
+      await answer.catch(() => undefined);
+    }
+  }
+
+  /**
+   * Puts an exported folder of any method in place of what was trained here.
+   *
+   * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
+   */
+  async import(files: readonly ExportedFile[]): Promise<void> {
+    await this.call("import", [[...files]]);
   }
 
   /** Size of the WebAssembly memory in bytes. It never shrinks, so this is its peak. */
@@ -35,28 +179,30 @@ export abstract class Tuner<Model, Event> {
 
   /** Ends the worker and gives its memory back. Calls that wait, and later ones, reject with code `aborted`. */
   dispose(): void {
-    this.link.close(new WebtuneError("aborted", "the fine-tuner was disposed of"));
-  }
-
-  /**
-   * Starts a run, of which there is one at a time.
-   *
-   * @internal
-   */
-  protected begin(
-    start: (listeners: Listeners) => { id: number; answer: Promise<unknown> },
-    signal: AbortSignal | undefined,
-  ): TrainingRun<Event> {
-    if (this.link.closed) throw this.link.closed;
-    if (this.#run && !this.#run.over) {
-      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
-    }
-    this.#run = new TrainingRun<Event>(this.link, start, signal);
-    return this.#run;
+    this.link.close(new WebtuneError("aborted", "the model was disposed of"));
   }
 
   /** @internal */
   protected call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
     return this.link.call(name, args).answer;
   }
+}
+
+/**
+ * Starts an engine in a worker of its own and loads a model into it.
+ *
+ * @internal
+ */
+export async function loadModel<Task extends TaskName>(
+  task: Task,
+  source: ModelSource,
+  options: LoadOptions,
+): Promise<Loaded<Tasks[Task]["info"]>> {
+  const settled = settleSource(source, pageAddress());
+  const link = WorkerLink.spawn();
+  const { storage = "f32", device = "auto", memoryLimitBytes, signal, onProgress } = options;
+  const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes], signal, {
+    onProgress,
+  });
+  return { link, device: loaded.device, model: loaded.model as Tasks[Task]["info"] };
 }

@@ -1,5 +1,5 @@
 /**
- * Enters: nothing. Leaves: a type for the generated WebAssembly glue, so that type checks pass before it is built.
+ * A type for the generated WebAssembly glue, so that type checks pass before it is built.
  */
 declare module "*/wasm/webtune.js" {
   const init: (options?: { module_or_path: unknown }) => Promise<unknown>;

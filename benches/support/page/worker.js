@@ -39,10 +39,9 @@ async function findAdapter() {
 /** @param {Job} job @returns {Promise<Timing>} */
 async function run({ device, shape, plan: { steps, matmul, rounds } }) {
   const adapter = device === "webgpu" ? await findAdapter() : undefined;
-  const { default: init, Benchmark, Engine } = await import(MODULE);
+  const { default: init, Benchmark, openDevice } = await import(MODULE);
   await init();
-  const engine = await Engine.create(device, MEMORY_LIMIT);
-  const benchmark = new Benchmark(engine);
+  const benchmark = new Benchmark(await openDevice(device, MEMORY_LIMIT));
   await benchmark.prepare(shape);
   const { m, k, n, count } = matmul;
   // the first ones compile shaders and allocate

@@ -1,5 +1,7 @@
 /** Names for the files that a person downloads. */
-import type { MethodType } from "webtune";
+import type { Method } from "webtune";
+
+type MethodType = Method["type"];
 
 const what: Record<MethodType, string> = {
   lora: "adapter",

@@ -1,5 +1,4 @@
 /** Turns what was typed into the options drawer into a run's options, and a run's options back into typed values. */
-import type { ResolvedOptions } from "webtune";
 import { codeOf, messageOf } from "../ui/format";
 import type { OptionField } from "./options";
 
@@ -70,7 +69,7 @@ function put(into: Record<string, unknown>, [first = "", ...rest]: string[], val
   put(into[first] as Record<string, unknown>, rest, value);
 }
 
-function optionAt(options: ResolvedOptions, path: string): unknown {
+function optionAt(options: object, path: string): unknown {
   return path
     .split(".")
     .reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], options);
@@ -90,7 +89,7 @@ function typedValue(value: unknown): string {
 const inWords = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** The drawer filled with the settings of an earlier run. */
-export function typedOptions(fields: readonly OptionField[], options: ResolvedOptions): FieldValues {
+export function typedOptions(fields: readonly OptionField[], options: object): FieldValues {
   const values: FieldValues = {};
   for (const { path, kind } of fields) {
     const value = optionAt(options, path);
@@ -108,14 +107,14 @@ export function fieldOfError(
   error: unknown,
 ): { path: string; reason: string } | undefined {
   if (codeOf(error) !== "invalidOption") return undefined;
-  const message = messageOf(error);
-  const [, first = "", rest = message] = /^([A-Za-z0-9_.]+):\s*(.+)$/s.exec(message) ?? [];
-  const { option = first } = error as { option?: string };
-  const named = option.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  if (named === "") return undefined;
-  const last = named.split(".").pop();
+  const { option } = error as { option?: string };
+  if (option === undefined) return undefined;
+  const last = option.split(".").pop();
   const field =
-    fields.find(({ path }) => path === named || path === `${named}.type`) ??
+    fields.find(({ path }) => path === option || path === `${option}.type`) ??
     fields.find(({ path }) => path.split(".").pop() === last);
-  return field && { path: field.path, reason: rest };
+  const message = messageOf(error);
+  const name = `${option}: `;
+  // The field is named by where it is shown.
+  return field && { path: field.path, reason: message.startsWith(name) ? message.slice(name.length) : message };
 }

@@ -2,13 +2,18 @@
 import type {
   DeviceReport,
   ExportedFile,
+  ExportFormat,
   LoadOptions,
   ModelSource,
-  ResolvedOptions,
+  ResolvedClassifyOptions,
+  ResolvedLanguageOptions,
   TrainingRun,
   WeightStorage,
 } from "webtune";
 import type { OptionField } from "./options";
+
+/** The options of a run as the engine reports them, none left out. */
+export type ResolvedOptions = ResolvedClassifyOptions | ResolvedLanguageOptions;
 
 export interface ModelInfo {
   name: string;
@@ -25,6 +30,8 @@ export interface ModelInfo {
 export interface Tuner<Info extends ModelInfo = ModelInfo> {
   readonly model: Info;
   readonly device: DeviceReport;
+  export(options?: { format?: ExportFormat | undefined }): Promise<ExportedFile[]>;
+  import(files: readonly ExportedFile[]): Promise<void>;
   dispose(): void;
 }
 
@@ -48,6 +55,4 @@ export interface Task<T extends TaskTypes> {
   fields: readonly OptionField[];
   load(source: ModelSource, options: LoadOptions): Promise<T["tuner"]>;
   train(tuner: T["tuner"], rows: readonly T["row"][], options: T["options"]): TrainingRun<T["event"]>;
-  exportAdapter(tuner: T["tuner"]): Promise<ExportedFile[]>;
-  importAdapter(tuner: T["tuner"], files: readonly ExportedFile[]): Promise<void>;
 }

@@ -27,7 +27,7 @@ export class SortDesk {
   readonly rows = new ExampleActions(this.store);
   readonly runs = new KeptRunsActions(this.store);
   readonly run = new SortRunActions(this.store, this.model, this.runs);
-  readonly files = new ExportActions<SortTypes>(this.store, this.model, sortTask);
+  readonly files = new ExportActions<SortTypes>(this.store, this.model);
   readonly predict = new PredictActions(this.model);
 
   /** Brings back what an earlier visit stored on this device. */

@@ -1,19 +1,19 @@
 /** The state of the desk that sorts texts under labels. */
 import type {
   Baselines,
+  ClassifyEvent,
+  ClassifyOptions,
   Comparison,
-  FineTuner,
   GroupRate,
   ParsedTable,
   RunRecord,
-  TrainEvent,
-  TrainOptions,
+  TextClassifier,
 } from "webtune";
 import { type DeskState, emptyDesk, wouldLoseWork } from "../desk/state";
 import { Store } from "../desk/store";
 import type { Row } from "./checks";
 
-export type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: T }>;
+export type EventOf<T extends ClassifyEvent["type"]> = Extract<ClassifyEvent, { type: T }>;
 
 /** A measurement on the validation rows; `probe` is the fitted head, before any step. */
 export interface Evaluated {
@@ -37,10 +37,10 @@ export interface Findings {
 }
 
 export interface SortTypes {
-  tuner: FineTuner;
+  tuner: TextClassifier;
   row: Row;
-  options: TrainOptions;
-  event: TrainEvent;
+  options: ClassifyOptions;
+  event: ClassifyEvent;
   started: EventOf<"started">;
   evaluation: Evaluated;
   findings: Findings;

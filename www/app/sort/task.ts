@@ -1,17 +1,15 @@
 /** The classifier's calls into the package. */
-import { FineTuner } from "webtune";
+import { TextClassifier } from "webtune";
 import type { Task } from "../desk/task";
 import { sortFields } from "./options";
 import type { SortTypes } from "./state";
 
 export const sortTask: Task<SortTypes> = {
   fields: sortFields,
-  load: (source, options) => FineTuner.load(source, options),
+  load: (source, options) => TextClassifier.load(source, options),
   train: (tuner, rows, options) =>
     tuner.train(
       rows.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })),
       options,
     ),
-  exportAdapter: (tuner) => tuner.exportAdapter(),
-  importAdapter: (tuner, files) => tuner.importAdapter(files),
 };

@@ -2,8 +2,8 @@
 import {
   type DeviceChoice,
   estimateLanguageRun,
-  type LanguageEstimate,
   type LanguageEstimateOptions,
+  type MemoryEstimate,
   memoryLimit,
   type WeightStorage,
 } from "webtune";
@@ -18,7 +18,7 @@ const QUARTER = 0.25;
 /** The engine's own, which an estimate has to be given. */
 const DEFAULTS = { trainBatchSize: 4, maxLength: 512 };
 
-const totalOf = ({ weights, adapter, moments, activations, logits }: LanguageEstimate): number =>
+const totalOf = ({ weights, adapter, moments, activations, logits }: MemoryEstimate): number =>
   weights + adapter + moments + activations + logits;
 
 /** @throws WebtuneError `unsupportedModel`, `invalidFile` (the model), `invalidOption` (a setting). */

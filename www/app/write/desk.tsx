@@ -15,7 +15,6 @@ import { WriteResultsStep } from "./steps/results";
 import { TextsStep } from "./steps/texts";
 import { WriteTrainStep } from "./steps/train";
 import { WriteUseStep } from "./steps/use";
-import { writeTask } from "./task";
 
 /** The desk's state and actions, which stay while the other desk is in view. */
 export class WriteDesk {
@@ -23,7 +22,7 @@ export class WriteDesk {
   readonly model = new WriteModelActions(this.store);
   readonly rows = new TextActions(this.store);
   readonly run = new WriteRunActions(this.store, this.model);
-  readonly files = new WriteExportActions(this.store, this.model, writeTask);
+  readonly files = new WriteExportActions(this.store, this.model);
   readonly generate = new GenerateActions(this.store, this.model);
 
   /** Brings back what an earlier visit stored on this device. */

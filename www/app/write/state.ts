@@ -2,11 +2,11 @@
 import type {
   Completion,
   FewShot,
-  LanguageEstimate,
   LanguageEvent,
-  LanguageTrainOptions,
-  LanguageTuner,
+  LanguageModel,
+  LanguageOptions,
   Likelihood,
+  MemoryEstimate,
   ModelSource,
   ParsedText,
   WeightStorage,
@@ -37,9 +37,9 @@ export interface Findings {
 }
 
 export interface WriteTypes {
-  tuner: LanguageTuner;
+  tuner: LanguageModel;
   row: TextItem;
-  options: LanguageTrainOptions;
+  options: LanguageOptions;
   event: LanguageEvent;
   started: EventOf<"started">;
   evaluation: Evaluated;
@@ -59,7 +59,7 @@ export interface Budget {
   /** By storage; without and with gradient checkpointing. */
   table: { storage: WeightStorage; plain: number; checkpointed: number }[];
   /** Of the chosen storage. */
-  parts: LanguageEstimate;
+  parts: MemoryEstimate;
   total: number;
   checkpointing: boolean;
   /** Most that may be planned for in this tab. */

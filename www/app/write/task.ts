@@ -1,5 +1,5 @@
 /** The language model's calls into the package. */
-import { type LanguageTrainOptions, LanguageTuner } from "webtune";
+import { LanguageModel, type LanguageOptions } from "webtune";
 import type { Task } from "../desk/task";
 import { writeFields } from "./options";
 import type { WriteTypes } from "./state";
@@ -7,7 +7,7 @@ import type { WriteTypes } from "./state";
 export const LORA = { type: "lora", r: 8, targetModules: "all-linear" } as const;
 
 /** One field of LoRA leaves the others at a language model's defaults. */
-export function withLora(options: LanguageTrainOptions): LanguageTrainOptions {
+export function withLora(options: LanguageOptions): LanguageOptions {
   const { method } = options;
   if (!method || (method.type ?? "lora") !== "lora") return options;
   return { ...options, method: { ...LORA, ...method, type: "lora" } };
@@ -15,14 +15,11 @@ export function withLora(options: LanguageTrainOptions): LanguageTrainOptions {
 
 export const writeTask: Task<WriteTypes> = {
   fields: writeFields,
-  load: (source, options) => LanguageTuner.loadLanguageModel(source, options),
+  load: (source, options) => LanguageModel.load(source, options),
   // Errors name a row by its place in the list.
   train: (tuner, rows, options) =>
-    tuner.trainLanguageModel(
+    tuner.train(
       rows.map(({ content }, index) => ({ content, row: index + 1 })),
-      withLora(options),
-      { file: "the list of texts" },
+      { ...withLora(options), file: "the list of texts" },
     ),
-  exportAdapter: (tuner) => tuner.exportLanguageAdapter(),
-  importAdapter: (tuner, files) => tuner.importLanguageAdapter(files),
 };

@@ -4,20 +4,19 @@ import { codeOf, messageOf } from "../../ui/format";
 import { zipName } from "../file-names";
 import { type DeskState, emptyResult, type ResultState } from "../state";
 import type { Store } from "../store";
-import type { Task, TaskTypes } from "../task";
+import type { TaskTypes } from "../task";
 import type { ModelActions } from "./model";
 
 export class ExportActions<T extends TaskTypes> {
   constructor(
     protected readonly store: Store<DeskState<T>>,
     protected readonly model: ModelActions<T>,
-    private readonly task: Pick<Task<T>, "exportAdapter" | "importAdapter">,
   ) {}
 
   async adapter(): Promise<void> {
     await this.export("Packing the files", async () => {
       const { files: taken, model, finished } = this.store.state.result;
-      const files = taken ?? (await this.task.exportAdapter(this.tuner()));
+      const files = taken ?? (await this.tuner().export());
       const name = zipName(model, finished?.options.method.type);
       download(name, writeZip(files), "application/zip");
       this.store.patch("result", { files });
@@ -32,7 +31,7 @@ export class ExportActions<T extends TaskTypes> {
     store.patch("result", { busy: true, importError: undefined, importNote: undefined });
     try {
       const files = await adapterFiles(folder);
-      await this.task.importAdapter(tuner, files);
+      await tuner.import(files);
       const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
       const importNote = `The adapter in ${name} is loaded and ready to try.`;
       store.patch("result", {

@@ -69,7 +69,7 @@ export abstract class RunActions<T extends TaskTypes> {
     } catch (error) {
       // Once it has finished, a run's own result is in the engine; before it has started, that of the run before.
       const isReplaced = !isFinished && store.state.run.started !== undefined;
-      await this.#fail(error, before && isReplaced ? () => task.importAdapter(tuner, before) : undefined);
+      await this.#fail(error, before && isReplaced ? () => tuner.import(before) : undefined);
     } finally {
       this.#run = undefined;
       store.patch("run", { status: "idle", etaMs: undefined });
@@ -151,7 +151,7 @@ export abstract class RunActions<T extends TaskTypes> {
   /** At once, so that they survive whatever happens to the engine later. */
   async #takeFiles(tuner: T["tuner"], finished: T["finished"]): Promise<void> {
     try {
-      if (this.hasAdapter(finished)) this.store.patch("result", { files: await this.task.exportAdapter(tuner) });
+      if (this.hasAdapter(finished)) this.store.patch("result", { files: await tuner.export() });
     } catch (error) {
       if (codeOf(error) === "crashed") this.model.drop();
       this.store.patch("result", { exportError: messageOf(error) });

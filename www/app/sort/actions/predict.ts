@@ -1,5 +1,5 @@
 /** Labels a text with the tuned model, and with the best baseline to compare. */
-import type { FineTuner, Prediction } from "webtune";
+import type { Prediction, TextClassifier } from "webtune";
 import type { ModelActions } from "../../desk/actions/model";
 import { codeOf, messageOf } from "../../ui/format";
 import type { SortTypes } from "../state";
@@ -26,7 +26,7 @@ export class PredictActions {
   }
 }
 
-async function both(tuner: FineTuner, text: string): Promise<Tried> {
+async function both(tuner: TextClassifier, text: string): Promise<Tried> {
   const [tuned] = await tuner.predict([text], { which: "tuned" });
   if (!tuned) throw new Error("The engine returned no prediction for this text.");
   try {

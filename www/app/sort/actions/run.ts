@@ -1,5 +1,5 @@
 /** A classifier's run: its events as state, and its record for the comparison of runs. */
-import { RunRecorder, type TrainEvent, type TrainOptions } from "webtune";
+import { type ClassifyEvent, type ClassifyOptions, RunRecorder, type Stage } from "webtune";
 import type { ModelActions } from "../../desk/actions/model";
 import { RunActions } from "../../desk/actions/run";
 import { noCurves } from "../../desk/state";
@@ -11,6 +11,9 @@ import type { KeptRunsActions } from "./kept-runs";
 
 /** Rates of layers are stored this often over a run, and whenever a layer is frozen or unfrozen. */
 const RATE_SAMPLES = 100;
+
+/** A classifier's run has two stages of those that the engine knows. */
+const stageOf = ({ stage }: { stage: Stage }) => (stage === "contrastive" ? stage : "classify");
 
 export class SortRunActions extends RunActions<SortTypes> {
   #recorder: RunRecorder | undefined;
@@ -24,7 +27,7 @@ export class SortRunActions extends RunActions<SortTypes> {
   }
 
   /** Descriptions only of labels that train: the engine refuses others. */
-  protected override moreOptions(rows: readonly Row[], options: TrainOptions): TrainOptions {
+  protected override moreOptions(rows: readonly Row[], options: ClassifyOptions): ClassifyOptions {
     const { table, labels, model } = this.sort.state;
     this.#recorder = new RunRecorder({
       model: model.info?.name ?? "model",
@@ -42,7 +45,7 @@ export class SortRunActions extends RunActions<SortTypes> {
     if (this.#recorder) void this.runs.add(this.#recorder);
   }
 
-  protected override take(event: TrainEvent): void {
+  protected override take(event: ClassifyEvent): void {
     this.#recorder?.take(event);
     const { findings, curves } = this.sort.state.run;
     switch (event.type) {
@@ -66,7 +69,8 @@ export class SortRunActions extends RunActions<SortTypes> {
         break;
       }
       case "step": {
-        const { stage, headLearningRate } = event;
+        const stage = stageOf(event);
+        const { headLearningRate } = event;
         const headRates = [...(findings.headRates ?? []), headLearningRate];
         this.takeFindings({ stage, headRates, groups: withGroups(findings, event) });
         const seedsLeft = findings.seed ? findings.seed.count - findings.seed.index - 1 : 0;
@@ -74,7 +78,8 @@ export class SortRunActions extends RunActions<SortTypes> {
         break;
       }
       case "evaluation": {
-        const { step, epoch, stage, best, validation } = event;
+        const stage = stageOf(event);
+        const { step, epoch, best, validation } = event;
         this.takeEvaluation({ step, epoch, stage, best, accuracy: validation.accuracy, macroF1: validation.macroF1 });
         const when = stage === "contrastive" ? "Contrastive stage" : `Epoch ${epoch}`;
         this.sort.announce(`${when}: ${percent(validation.accuracy)} of the validation rows are right.`);

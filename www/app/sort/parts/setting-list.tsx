@@ -1,13 +1,13 @@
 /** The settings of a run, those that differ from another run first. */
-import type { ResolvedOptions } from "webtune";
+import type { ResolvedClassifyOptions } from "webtune";
 import type { OptionField } from "../../desk/options";
 import { typedOptions } from "../../desk/read-options";
 import { sortFields } from "../options";
 import "./setting-list.css";
 
 interface Props {
-  options: ResolvedOptions;
-  other?: ResolvedOptions | undefined;
+  options: ResolvedClassifyOptions;
+  other?: ResolvedClassifyOptions | undefined;
 }
 
 const shown = (field: OptionField, value = ""): string =>

@@ -1,5 +1,5 @@
 /** The further ways to export a tuned language model: a GGUF file, and the merged model file by file. */
-import type { MergedPiece } from "webtune";
+import type { ExportPiece } from "webtune";
 import { ExportActions } from "../../desk/actions/export";
 import { type DownloadTarget, pickFolder, ZipTarget } from "../../desk/download-targets";
 import { fileName, modelName } from "../../desk/file-names";
@@ -11,7 +11,7 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
   async gguf(): Promise<void> {
     await this.export("Writing the GGUF file", async () => {
       const names: string[] = [];
-      for (const { path, bytes: content } of await this.tuner().exportGguf()) {
+      for (const { path, bytes: content } of await this.tuner().export({ format: "gguf" })) {
         const name = `${modelName(this.store.state.result.model)}-${fileName(path)}`;
         download(name, new Uint8Array(content), "application/octet-stream");
         names.push(name);
@@ -33,7 +33,7 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
     }
     await this.export("Merging the adapter into the weights", async () => {
       try {
-        await this.tuner().exportMerged((piece) => this.#write(target, piece));
+        for await (const piece of this.tuner().exportPieces({ format: "merged" })) await this.#write(target, piece);
       } catch (error) {
         await target.abandon();
         throw error;
@@ -42,7 +42,7 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
     });
   }
 
-  async #write(target: DownloadTarget, piece: MergedPiece): Promise<void> {
+  async #write(target: DownloadTarget, piece: ExportPiece): Promise<void> {
     if (piece instanceof Uint8Array) {
       await target.write(piece);
       this.store.patch("result", { exporting: `Written ${bytes(target.written)} to ${target.name}` });

@@ -90,7 +90,7 @@ export class GenerateActions {
     store.patch("result", { busy: true });
     try {
       const one = async (which: WhichModel): Promise<Choice> => {
-        const [choice] = await tuner.classifyByLikelihood([text], labels, { which });
+        const [choice] = await tuner.classify([text], labels, { which });
         if (!choice) throw new Error("The engine ranked nothing for this text.");
         return choice;
       };

@@ -1,6 +1,6 @@
 /** One page of the texts. Each opens to what the model reads, with the learned part marked. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { LanguageTuner, PreviewPiece } from "webtune";
+import type { LanguageModel, PreviewPiece } from "webtune";
 import { Pager, Search, usePages } from "../../desk/parts/pages";
 import { type FieldValues, readOptions } from "../../desk/read-options";
 import { count, counted, messageOf } from "../../ui/format";
@@ -23,7 +23,7 @@ const textOf = ({ content }: TextItem): string =>
 interface Props {
   items: TextItem[];
   /** Without one, a row's own parts are shown. */
-  tuner: LanguageTuner | undefined;
+  tuner: LanguageModel | undefined;
   options: FieldValues;
   /** A run is going on. */
   busy: boolean;
@@ -126,7 +126,7 @@ function Rendered({
   busy,
 }: {
   item: TextItem;
-  tuner: LanguageTuner;
+  tuner: LanguageModel;
   options: FieldValues;
   busy: boolean;
 }) {
@@ -138,7 +138,7 @@ function Rendered({
     let isLatest = true;
     const settings = withLora(readOptions<WriteTypes["options"]>(writeFields, options).options);
     const { row, content } = item;
-    tuner.previewTextRow({ row, content }, settings).then(
+    tuner.preview({ row, content }, settings).then(
       (pieces) => {
         if (!isLatest) return;
         setShown(pieces);

@@ -1,12 +1,12 @@
 /**
- * Enters: messages from `client.ts`. Leaves: answers of the WebAssembly engine, which lives in this worker alone.
+ * The worker's script: messages of `link.ts` to `EngineHost` and back. The WebAssembly engine lives in this worker alone.
  */
-import { messageOf } from "./errors.js";
+
+// Static, because bundlers refuse dynamic imports in workers under their default settings.
+import * as glue from "../wasm/webtune.js";
+import type { EngineExports } from "./engine.js";
 import { EngineHost } from "./host.js";
 import type { FromWorker, ToWorker } from "./messages.js";
-import type { EngineExports } from "./protocol.js";
-// Static, because bundlers refuse dynamic imports in workers under their default settings.
-import * as glue from "./wasm/webtune.js";
 
 /** The part of a dedicated worker's global scope that is used here; the DOM's types describe a page. */
 interface Scope {
@@ -28,13 +28,6 @@ const host = new EngineHost({
   gpu: browser.gpu,
   deviceMemory: browser.deviceMemory,
 });
-
-// A panic's text goes to the console and nowhere else.
-const print = console.error.bind(console);
-console.error = (...words: unknown[]) => {
-  host.note(words.map(messageOf).join(" "));
-  print(...words);
-};
 
 scope.addEventListener("error", (event) => {
   // Handled here, so that the page hears of it once, with the panic's own words.

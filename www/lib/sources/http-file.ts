@@ -1,10 +1,17 @@
 /**
- * Enters: the address of one file on a web server. Leaves: its size and verified ranges of its bytes.
+ * One file on a web server: its size, and verified ranges of its bytes.
  * Servers without ranges are read once, whole, into a Blob, which the browser may keep on disk.
  */
-import { messageOf } from "./errors.js";
-import { type SourceFile, WebtuneError } from "./protocol.js";
-import { delay } from "./queue.js";
+import { fileError, messageOf, WebtuneError } from "../errors.js";
+import { delay } from "../worker/queue.js";
+
+/** A file of a model: read in ranges, so that large weights never sit in memory whole. */
+export interface SourceFile {
+  /** Path inside the model folder, `model.safetensors` or `1_Pooling/config.json`. */
+  path: string;
+  size: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
 
 /** Times that a broken transfer is taken up again. */
 const RETRIES = 3;
@@ -161,7 +168,7 @@ export async function readBlob(path: string, blob: Blob, offset: number, length:
   return bytes;
 }
 
-/** Repeats what the network broke; a `WebtuneError` is final. */
+/** Retries network failures; a `WebtuneError` is final. */
 export async function persist<T>(job: () => Promise<T>, giveUp: (reason: string) => WebtuneError): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -207,7 +214,7 @@ async function request(path: string, address: Address, headers: Record<string, s
   await response.body?.cancel();
   if (isPassing(response.status)) throw new Error(`the server answered ${response.status}`);
   const code = response.status === 404 || response.status === 410 ? "missingFile" : "readFailed";
-  throw new WebtuneError(code, `${path}: ${shown(address.url)} answered ${response.status}`);
+  throw fileError(code, path, `${shown(address.url)} answered ${response.status}`);
 }
 
 async function fetchOrExplain(address: Address, headers: Record<string, string>): Promise<Response> {
@@ -257,5 +264,5 @@ export function shown(url: string): string {
 }
 
 function failed(path: string, reason: string): WebtuneError {
-  return new WebtuneError("readFailed", `${path}: ${reason}`);
+  return fileError("readFailed", path, reason);
 }

@@ -1,19 +1,20 @@
 /**
- * Enters: a run's events. Leaves: one plain object with its settings and measures, which outlives the run and can be compared.
+ * One plain object with a run's settings and measures, gathered from its events, which outlives the run and can be compared.
  * It holds no text of any example but in `rows`, which `recordToJson` leaves out unless a person asks for it.
  */
-import {
-  type Baselines,
-  type Comparison,
-  type Forgetting,
-  type GroupRate,
-  type Report,
-  type ResolvedOptions,
-  type SeedRun,
-  type SeedSummary,
-  type TrainEvent,
-  WebtuneError,
-} from "./protocol.js";
+import { WebtuneError } from "../errors.js";
+import type {
+  Baselines,
+  ClassifyEvent,
+  Comparison,
+  Forgetting,
+  GroupRate,
+  Report,
+  ResolvedClassifyOptions,
+  SeedRun,
+  SeedSummary,
+  Stage,
+} from "../types/engine.js";
 
 /** Several runs that differ in their seeds; accuracy and loss are null for one that was never scored. */
 export interface RecordedSeeds extends Omit<SeedSummary, "runs"> {
@@ -34,7 +35,7 @@ export interface RunRecord {
   device: "webgpu" | "cpu";
   /** Of the examples: a file's name, never its rows. */
   data: string;
-  options: ResolvedOptions;
+  options: ResolvedClassifyOptions;
   /** One sentence per choice that a recipe made. */
   reasons: string[];
   labels: string[];
@@ -62,7 +63,7 @@ export interface RunRecord {
   reason: string;
   /** Loss by step, of the best seed where there were several, as are the two lists below. Losses that are no number are left out. */
   curve: { step: number; loss: number }[];
-  evaluations: { step: number; epoch: number; stage: "contrastive" | "classify"; accuracy: number; loss: number }[];
+  evaluations: { step: number; epoch: number; stage: Stage; accuracy: number; loss: number }[];
   /** Rates and frozen groups at the steps where they were noted. */
   rates: { step: number; groups: GroupRate[] }[];
   seeds?: RecordedSeeds;
@@ -81,7 +82,7 @@ export interface RunContext {
 }
 
 type Trace = Pick<RunRecord, "curve" | "evaluations" | "rates">;
-type Event<Type extends TrainEvent["type"]> = Extract<TrainEvent, { type: Type }>;
+type Event<Type extends ClassifyEvent["type"]> = Extract<ClassifyEvent, { type: Type }>;
 
 /** Rates are noted this often over a run, beside the steps in which something freezes, thaws or a stage begins. */
 const RATE_SAMPLES = 100;
@@ -105,7 +106,7 @@ export class RunRecorder {
     this.#context = context;
   }
 
-  take(event: TrainEvent): void {
+  take(event: ClassifyEvent): void {
     switch (event.type) {
       case "started":
         this.#started = event;

@@ -1,10 +1,9 @@
 /**
- * Enters: a repository id on the Hugging Face hub, or on a server that behaves like it. Leaves: its files, read in ranges.
+ * Finds the files of a repository on the Hugging Face hub, or on a server that behaves like it, to be read in ranges.
  */
 import { fileDownloadInfo, HubApiError, InvalidApiResponseFormatError, listFiles } from "@huggingface/hub";
-import { toWebtuneError } from "./errors.js";
+import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.js";
 import { type Address, HttpFile, type OnBytes, persist, shown } from "./http-file.js";
-import { WebtuneError } from "./protocol.js";
 
 const HUB = "https://huggingface.co";
 
@@ -27,13 +26,13 @@ export async function openRepository(
 ): Promise<{ name: string; files: HttpFile[] }> {
   const name = source.repository.trim();
   if (!/^[\w.-]+(\/[\w.-]+)?$/.test(name)) {
-    throw new WebtuneError("invalidOption", `repository: expected "owner/name", got "${source.repository}"`);
+    throw optionError("repository", `expected "owner/name", got "${source.repository}"`);
   }
   const hub = (source.hubUrl ?? HUB).replace(/\/+$/, "");
   const token = source.accessToken?.trim() || undefined;
   // The library takes only the current form of tokens, and says so less clearly.
   if (token !== undefined && !isToken(token)) {
-    throw new WebtuneError("invalidOption", 'accessToken: expected a Hugging Face token that starts with "hf_"');
+    throw optionError("accessToken", 'expected a Hugging Face token that starts with "hf_"');
   }
   const revision = source.revision?.trim() || "main";
   const params = {
@@ -49,7 +48,7 @@ export async function openRepository(
     let url = resolve;
     try {
       const info = await fileDownloadInfo({ ...params, path });
-      if (!info) throw new WebtuneError("missingFile", `${path}: ${shown(resolve)} answered 404`);
+      if (!info) throw fileError("missingFile", path, `${shown(resolve)} answered 404`);
       url = info.url;
     } catch (error) {
       if (error instanceof HubApiError) throw explain(error, `${name}: ${path}`);

@@ -1,7 +1,7 @@
 /**
- * Enters: calls of the page's side. Leaves: promises of the worker's answers, none of which is ever left open.
+ * The page's side of a worker: calls become messages, answers settle promises. Every promise settles, whatever happens to the worker.
  */
-import { fromWire, toWebtuneError } from "./errors.js";
+import { abortedError, fromWire, toWebtuneError, WebtuneError } from "../errors.js";
 import type {
   Answer,
   Arguments,
@@ -12,7 +12,6 @@ import type {
   LoadProgress,
   ToWorker,
 } from "./messages.js";
-import { WebtuneError } from "./protocol.js";
 
 export interface Listeners {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -116,5 +115,27 @@ export class WorkerLink {
         pending.reject(fromWire(message.error));
         break;
     }
+  }
+}
+
+/** One call on a fresh worker; a failure or an abort ends that worker. */
+export async function callOnce<Name extends CallName>(
+  link: WorkerLink,
+  name: Name,
+  args: Arguments<Name>,
+  signal: AbortSignal | undefined,
+  listeners: Listeners,
+): Promise<Answer<Name>> {
+  const abort = (): void => link.close(abortedError(name === "load" ? "loading" : name));
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await link.call(name, args, listeners).answer;
+  } catch (error) {
+    const failure = toWebtuneError(error);
+    link.close(failure);
+    throw failure;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
 }

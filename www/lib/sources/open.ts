@@ -1,11 +1,10 @@
 /**
- * Enters: where a model comes from (files, a base address, a repository). Leaves: its files, readable in ranges.
+ * Finds a model's files, wherever they come from (files, a base address, a repository), to be read in ranges.
  */
-import { messageOf } from "./errors.js";
-import { type Absent, type Address, HttpFile, type OnBytes, probe, readBlob } from "./http-file.js";
+import { fileError, messageOf, WebtuneError } from "../errors.js";
+import { type Absent, type Address, HttpFile, type OnBytes, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
-import type { SettledSource } from "./messages.js";
-import { type SourceFile, WebtuneError } from "./protocol.js";
+import type { SettledSource } from "./settle.js";
 
 /** A model folder before its files are understood. */
 export interface OpenedSource {
@@ -84,17 +83,14 @@ function requireSafetensors(paths: string[], where: string): void {
     "missingFile",
     `model.safetensors is missing; ${where} has ${other}, but safetensors is needed: ` +
       "save the model with save_pretrained(..., safe_serialization=True) of transformers",
+    { file: "model.safetensors" },
   );
 }
 
 async function openFolder(url: string, onBytes: OnBytes, wanted: readonly string[]): Promise<OpenedSource> {
   const base = new URL(url);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
-  const at = (path: string): Address => {
-    const file = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
-    file.search = base.search;
-    return { url: file.href };
-  };
+  const at = (path: string): Address => ({ url: inside(base, path) });
   const ask = (path: string): Promise<HttpFile | Absent> => probe(path, at(path), onBytes);
   const [required, optional, weights] = await Promise.all([
     Promise.all(REQUIRED.map(async (path) => demand(path, await ask(path)))),
@@ -110,6 +106,21 @@ async function openFolder(url: string, onBytes: OnBytes, wanted: readonly string
   }
   const name = decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host;
   return { name, files };
+}
+
+/**
+ * The address of a file in a folder, with the folder's query: it may hold a signature.
+ *
+ * @throws WebtuneError `invalidFile` for a path that leads elsewhere, to which the query would go too.
+ */
+function inside(base: URL, path: string): string {
+  const file = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+  // By where it leads, not by how it is spelt: "../", "/", "//host/" and "%2e%2e/" are all ways out.
+  if (file.origin !== base.origin || !file.pathname.startsWith(base.pathname)) {
+    throw fileError("invalidFile", path, "expected a file inside the model's folder");
+  }
+  file.search = base.search;
+  return file.href;
 }
 
 /** One file of weights, or the shards that an index names. */
@@ -131,7 +142,7 @@ async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): P
 function demand(path: string, found: HttpFile | Absent): HttpFile {
   if (found instanceof HttpFile) return found;
   const code = found.status === 404 || found.status === 410 ? "missingFile" : "readFailed";
-  throw new WebtuneError(code, `${path} is needed and was not found: ${found.detail}`);
+  throw new WebtuneError(code, `${path} is needed and was not found: ${found.detail}`, { file: path });
 }
 
 /**
@@ -142,7 +153,7 @@ function demand(path: string, found: HttpFile | Absent): HttpFile {
 export async function readConfig(source: SettledSource, onBytes: OnBytes): Promise<Uint8Array> {
   const { files } = await openSource(source, onBytes, []);
   const config = files.find(({ path }) => path === "config.json");
-  if (!config) throw new WebtuneError("missingFile", "config.json is needed and was not found");
+  if (!config) throw fileError("missingFile", "config.json", "it is needed and was not found");
   return config.read(0, config.size);
 }
 
@@ -151,18 +162,17 @@ async function readJson(file: SourceFile): Promise<unknown> {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new WebtuneError("invalidFile", `${file.path}: expected JSON (${messageOf(error)})`);
+    throw fileError("invalidFile", file.path, `expected JSON (${messageOf(error)})`);
   }
 }
 
 function shardNames(index: unknown): string[] {
   const map = isRecord(index) ? index.weight_map : undefined;
-  if (!isRecord(map)) throw new WebtuneError("invalidFile", `${INDEX}: expected an object weight_map, found none`);
+  if (!isRecord(map)) throw fileError("invalidFile", INDEX, "expected an object weight_map, found none");
   const names = new Set<string>();
   for (const [tensor, file] of Object.entries(map)) {
-    // A name that leaves the folder would send requests elsewhere.
     if (typeof file !== "string" || file.split("/").includes("..")) {
-      throw new WebtuneError("invalidFile", `${INDEX}: ${tensor}: expected a file name, got ${JSON.stringify(file)}`);
+      throw fileError("invalidFile", INDEX, `${tensor}: expected a file name, got ${JSON.stringify(file)}`);
     }
     names.add(file);
   }

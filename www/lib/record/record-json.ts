@@ -1,8 +1,7 @@
 /**
- * Enters: a run's record, or its JSON. Leaves: the other one. What comes from outside is checked field by field.
+ * A run's record as JSON and back. What comes from outside is checked field by field.
  */
-import { messageOf } from "./errors.js";
-import { WebtuneError } from "./protocol.js";
+import { messageOf, WebtuneError } from "../errors.js";
 import type { RunRecord } from "./record.js";
 
 /** Fails unless the value is what a record holds there. */

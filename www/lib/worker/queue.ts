@@ -1,5 +1,5 @@
 /**
- * Enters: jobs that must not overlap. Leaves: their results, in the order in which they came.
+ * Jobs that must not overlap, and waiting between them.
  */
 
 /** Runs jobs strictly one after the other; a job that fails doesn't hold up the next. */

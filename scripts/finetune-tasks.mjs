@@ -1,0 +1,220 @@
+/**
+ * What a person reads of a run while it goes on and at its end, and what is written of it, by task.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { say } from "./run.mjs";
+
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}%`;
+const points = (/** @type {number} */ share) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
+const number = (/** @type {number} */ value) => value.toFixed(3);
+
+/** @type {Record<string, string>} */
+const BASELINES = { zeroShot: "zero-shot", centroid: "nearest centroid", probe: "fitted head" };
+
+/** @param {any} baselines */
+const accuraciesOf = (baselines) =>
+  Object.entries(BASELINES)
+    .map(([key, words]) => `${words} ${percent(baselines[key].accuracy)}`)
+    .join(", ");
+
+/** @param {any} likelihood */
+const likelihoodOf = ({ perplexity, tokenAccuracy }) =>
+  `perplexity ${number(perplexity)}, ${percent(tokenAccuracy)} of tokens right`;
+
+/** What both tasks report alike. @param {any} event @param {string} rows what its rows are called */
+function common(event, rows) {
+  switch (event.type) {
+    case "loaded":
+      return say(
+        `${event.model.name}: ${event.model.parameters} parameters as ${event.model.storage}. ${event.device.reason}`,
+      );
+    case "started":
+      for (const warning of event.warnings) say(`note: ${warning}`);
+      return;
+    case "recipe":
+      for (const reason of event.reasons) say(event.options.recipe ? `${event.options.recipe}: ${reason}` : reason);
+      return say(`${event.totalSteps} steps in ${event.epochs} epochs`);
+    case "seed":
+      return say(`run ${event.index + 1} of ${event.count}: head seed ${event.headSeed}, data seed ${event.dataSeed}`);
+    case "step":
+      if (event.step % 10 !== 0 && event.step !== event.totalSteps) return;
+      return say(
+        `${event.stage === "contrastive" ? "contrastive " : ""}step ${event.step} of ${event.totalSteps}: loss ${event.loss.toFixed(4)}, ${Math.round(event.ms)} ms`,
+      );
+    case "testing":
+      return say(`testing on ${event.rows} ${rows}`);
+    case "exporting":
+      return say(`exporting ${event.format ?? "the adapter"}`);
+  }
+}
+
+/** @param {any} event */
+function tellClassification(event) {
+  common(event, "rows");
+  const best = event.best ? ", the best so far" : "";
+  switch (event.type) {
+    case "started":
+      return say(
+        `${event.trainRows} rows train, ${event.validationRows} judge, ${event.labels.length} labels; head ${event.head}`,
+      );
+    case "progress":
+      return event.done === event.total ? say(`features of ${event.total} rows computed`) : undefined;
+    case "baselines":
+      return say(`validation accuracy before tuning: ${accuraciesOf(event.validation)}`);
+    case "evaluation":
+      return say(
+        `${event.stage === "contrastive" ? "contrastive stage" : `epoch ${event.epoch}`}: validation accuracy ${percent(event.validation.accuracy)}${best}`,
+      );
+    case "seedFinished":
+      return say(
+        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, ${event.value === null ? "not scored" : `validation accuracy ${percent(event.value)}`}`,
+      );
+  }
+}
+
+/** @param {any} event */
+function tellLanguage(event) {
+  common(event, "texts");
+  switch (event.type) {
+    case "started":
+      return say(
+        `${event.trainTexts} texts train, ${event.validationTexts} judge; ${event.trainTokens} tokens, ${event.trainTargets} learnt`,
+      );
+    case "baselines":
+      if (event.base) say(`validation texts before tuning: ${likelihoodOf(event.base)}`);
+      if (event.fewShot) {
+        say(`with ${event.fewShot.examples} examples in the prompt: ${likelihoodOf(event.fewShot.likelihood)}`);
+      }
+      return;
+    case "evaluation":
+      return say(`step ${event.step}: ${likelihoodOf(event.validation)}${event.best ? ", the best so far" : ""}`);
+    case "seedFinished":
+      return say(`run ${event.index + 1}: ${event.reason} after ${event.steps} steps`);
+  }
+}
+
+/** What the Compare view shows of an evaluation. @param {any} evaluation */
+function measuresOf({ baselines, tuned, bestBaseline, comparison }) {
+  const scores = (/** @type {any} */ { accuracy, macroF1, interval }) => ({ accuracy, macroF1, interval });
+  return {
+    baseline: scores(baselines.probe),
+    tuned: scores(tuned),
+    baselines: Object.fromEntries(Object.keys(BASELINES).map((key) => [key, scores(baselines[key])])),
+    bestBaseline,
+    comparison,
+  };
+}
+
+/** @param {any} measured */
+function classificationMetrics({ run, started, finished, tested, peakWasmBytes }) {
+  const evaluation = tested ?? finished.evaluation;
+  return {
+    device: run.device,
+    ...measuresOf(evaluation),
+    labels: evaluation.labels,
+    trainLoss: finished.trainLoss,
+    steps: finished.steps,
+    seconds: run.seconds,
+    msPerStep: run.msPerStep,
+    trainedParameters: finished.trainedParameters,
+    totalParameters: finished.totalParameters,
+    peakWasmBytes,
+    validation: measuresOf(finished.evaluation),
+    forgetting: finished.forgetting,
+    exportBytes: finished.exportBytes,
+    verdict: finished.verdict,
+    reasons: run.reasons,
+    options: finished.options,
+    method: finished.options.method.type,
+    seeds: finished.seeds ?? null,
+    cachedLayers: started.cachedLayers,
+    run,
+  };
+}
+
+/** @param {any} measured */
+function languageMetrics({ model, device, seconds, steps, finished, tested, peakWasmBytes }) {
+  return {
+    task: "causal-lm",
+    model: model.name,
+    device,
+    storage: model.storage,
+    validation: { before: finished.base, fewShot: finished.fewShot, after: finished.tuned },
+    test: tested ?? null,
+    trainLoss: finished.trainLoss,
+    steps: finished.steps,
+    keptStep: finished.keptStep,
+    reason: finished.reason,
+    seconds,
+    msPerStep: steps.count > 0 ? steps.ms / steps.count : 0,
+    tokens: steps.tokens,
+    tokensPerSecond: steps.ms > 0 ? (1000 * steps.tokens) / steps.ms : 0,
+    trainedParameters: finished.trainedParameters,
+    totalParameters: finished.totalParameters,
+    weightBytes: model.weightBytes,
+    exportBytes: finished.exportBytes,
+    peakWasmBytes,
+    verdict: finished.verdict,
+    method: finished.options.method.type,
+    options: finished.options,
+  };
+}
+
+/** @param {string} out @param {any} measured */
+function writePredictions(out, { finished, tested }) {
+  const rows = (tested ?? finished.evaluation).rows.map((/** @type {any} */ { text, label, predicted, logits }) =>
+    JSON.stringify({ text, label, predicted, logits }),
+  );
+  writeFileSync(join(out, "predictions.jsonl"), rows.map((/** @type {string} */ row) => `${row}\n`).join(""));
+}
+
+/** @param {any} result */
+function concludeClassification({ finished, tested }) {
+  const { baselines, tuned, bestBaseline, comparison } = tested ?? finished.evaluation;
+  const { seeds } = finished;
+  if (seeds) {
+    say(
+      `${seeds.runs.length} runs: validation accuracy ${percent(seeds.mean)} on average, standard deviation ${percent(seeds.deviation)}; run ${seeds.best + 1} is kept`,
+    );
+  }
+  const [low, high] = tuned.interval;
+  say(
+    `accuracy on ${tuned.count} ${tested ? "test" : "validation"} rows: ${accuraciesOf(baselines)} before tuning, ${percent(tuned.accuracy)} after (95% interval ${percent(low)} to ${percent(high)})`,
+  );
+  say(
+    `against the ${BASELINES[bestBaseline]}: ${points(comparison.difference)} points (95% interval ${points(comparison.low)} to ${points(comparison.high)})${comparison.withinNoise ? ", within noise" : ""}`,
+  );
+  say(`on the validation rows: ${finished.verdict}`);
+}
+
+/** @param {any} result */
+function concludeLanguage({ finished, tested }) {
+  if (tested) say(`test texts: ${likelihoodOf(tested.before)} before tuning; ${likelihoodOf(tested.after)} after`);
+  say(`on the validation texts: ${finished.verdict}`);
+}
+
+/**
+ * `tell` says what happens, `metrics` is what metrics.json holds, `write` is what else is written once a run is measured, `conclude` says
+ * how it ended.
+ * @type {Record<string, {
+ *   tell: (event: any) => void,
+ *   metrics: (measured: any) => object,
+ *   write: (out: string, measured: any) => void,
+ *   conclude: (result: any) => void,
+ * }>}
+ */
+export const TASKS = {
+  classification: {
+    tell: tellClassification,
+    metrics: classificationMetrics,
+    write: writePredictions,
+    conclude: concludeClassification,
+  },
+  "causal-lm": {
+    tell: tellLanguage,
+    metrics: languageMetrics,
+    write: () => {},
+    conclude: concludeLanguage,
+  },
+};

@@ -1,0 +1,161 @@
+/**
+ * One run of either task on files: events, measures and exported files are reported on the way, and the last event is returned.
+ */
+import { LanguageModel, parseExamples, parseTextRows, RunRecorder, recordToJson, TextClassifier } from "webtune";
+import { fetchFile, report, send } from "./bridge.js";
+
+/** @typedef {import("./bridge.js").RemoteFile} RemoteFile */
+/**
+ * @typedef {object} FinetuneJob
+ * @property {"classification" | "causal-lm"} [task]
+ * @property {import("webtune").ModelSource} model
+ * @property {import("webtune").DeviceChoice} device
+ * @property {import("webtune").WeightStorage} [storage]
+ * @property {any} options
+ * @property {RemoteFile} train
+ * @property {RemoteFile} [test]
+ * @property {import("webtune").Prompt[]} [prompts]
+ * @property {number} [maxNewTokens] of each completion
+ * @property {import("webtune").ExportFormat[]} [exports] formats; without any the method's own
+ */
+
+/** @param {RemoteFile} file */
+export async function examplesOf(file) {
+  const { rows } = await parseExamples(await fetchFile(file), file.name);
+  return rows.map(({ text, label }) => ({ text, label }));
+}
+
+/** @param {RemoteFile} file */
+async function textsOf(file) {
+  return parseTextRows(new File([await fetchFile(file)], file.name));
+}
+
+/** A label that was not trained would be found only after training. @param {any[]} rows @param {any[]} tests */
+function checkLabels(rows, tests) {
+  const known = new Set(rows.map(({ label }) => label));
+  const stranger = tests.findIndex(({ label }) => !known.has(label));
+  if (stranger < 0) return;
+  throw new Error(
+    `test example ${stranger + 1}: the label "${tests[stranger].label}" is not among the training labels`,
+  );
+}
+
+/**
+ * Where the tasks differ.
+ * @type {Record<string, {
+ *   read: (file: RemoteFile) => Promise<any[]>,
+ *   checkTest?: (rows: any[], tests: any[]) => void,
+ *   load: (model: import("webtune").ModelSource, options: import("webtune").LoadOptions) => Promise<any>,
+ *   test: (model: any, rows: any[], job: FinetuneJob, file: string) => Promise<unknown>,
+ *   folders: Record<string, string>,
+ * }>}
+ */
+const TASKS = {
+  classification: {
+    read: examplesOf,
+    checkTest: checkLabels,
+    load: (model, options) => TextClassifier.load(model, options),
+    test: (model, rows) => model.evaluate(rows),
+    folders: {},
+  },
+  "causal-lm": {
+    read: textsOf,
+    load: (model, options) => LanguageModel.load(model, options),
+    test: async (model, rows, { options }, file) => ({
+      before: await model.evaluate(rows, { ...options, which: "baseline", file }),
+      after: await model.evaluate(rows, { ...options, which: "tuned", file }),
+    }),
+    folders: { gguf: "gguf", merged: "merged" },
+  },
+};
+
+/** @param {FinetuneJob} job */
+export async function finetune(job) {
+  const { task = "classification", model: source, device, storage, options, train, test, exports = [undefined] } = job;
+  const differing = TASKS[task];
+  if (!differing) throw new Error(`task: expected one of ${Object.keys(TASKS).join(", ")}, got ${task}`);
+  const rows = await differing.read(train);
+  const testRows = test ? await differing.read(test) : undefined;
+  if (testRows) differing.checkTest?.(rows, testRows);
+  const model = await differing.load(source, { device, storage });
+  try {
+    const { model: info, device: chosen } = model;
+    await report({ type: "loaded", model: info, device: chosen });
+    // Before training, so that a prompt that cannot be continued is reported before any work is done.
+    const begun = await beforeTuning(model, job);
+    const recorder = new RunRecorder({ model: info.name, device: chosen.device, data: train.name });
+    const begin = performance.now();
+    const steps = { count: 0, tokens: 0, targets: 0, ms: 0 };
+    let started;
+    let finished;
+    for await (const event of model.train(rows, { ...options, file: train.name })) {
+      if (task === "classification") recorder.take(event);
+      if (event.type === "started") started = event;
+      if (event.type === "finished") finished = event;
+      else await report(event);
+      if (event.type !== "step") continue;
+      steps.count += 1;
+      steps.tokens += event.tokens;
+      steps.targets += event.targets;
+      steps.ms += event.ms;
+    }
+    if (!started || !finished) throw new Error("the run ended without its last event");
+    const seconds = (performance.now() - begin) / 1000;
+    if (testRows) await report({ type: "testing", rows: testRows.length });
+    const tested = test && testRows ? await differing.test(model, testRows, job, test.name) : undefined;
+    const run = task === "classification" ? JSON.parse(recordToJson(recorder.finish())) : undefined;
+    const peakWasmBytes = await model.memoryBytes();
+    const measured = { model: info, device: chosen, seconds, steps, started, finished, tested, run, peakWasmBytes };
+    // Whatever fails from here on, the run's measures are kept.
+    await report({ type: "measured", ...measured });
+    for (const format of exports) await exportAs(model, format, differing.folders[format ?? ""]);
+    for (const completion of begun)
+      await report({ type: "completion", completion: await complete(model, completion, job) });
+    return { finished, tested };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** @param {any} model @param {FinetuneJob} job */
+async function beforeTuning(model, { prompts = [], maxNewTokens }) {
+  const begun = [];
+  for (const prompt of prompts) {
+    const { text } = await model.generate(prompt, { which: "baseline", maxNewTokens });
+    begun.push({ prompt, before: text });
+  }
+  return begun;
+}
+
+/**
+ * Greedy texts before and after tuning.
+ * @param {any} model
+ * @param {{ prompt: import("webtune").Prompt, before: string }} begun
+ * @param {FinetuneJob} job
+ */
+async function complete(model, { prompt, before }, { maxNewTokens }) {
+  const { text: after } = await model.generate(prompt, { which: "tuned", maxNewTokens });
+  const logits = [...(await model.nextLogits(prompt, { which: "tuned" }))];
+  return { ...(typeof prompt === "string" ? { prompt } : { messages: prompt }), before, after, logits };
+}
+
+/**
+ * @param {TextClassifier | LanguageModel} model
+ * @param {import("webtune").ExportFormat | undefined} format
+ * @param {string} [folder]
+ */
+async function exportAs(model, format, folder) {
+  await report({ type: "exporting", format });
+  let path = "";
+  let at = 0;
+  for await (const piece of model.exportPieces({ format })) {
+    if (piece instanceof Uint8Array) {
+      await send({ path, bytes: piece }, folder, at);
+      at += piece.length;
+    } else if ("open" in piece) {
+      path = piece.open.path;
+      at = 0;
+      if (piece.open.size === 0) await send({ path, bytes: new Uint8Array(0) }, folder);
+    }
+  }
+}

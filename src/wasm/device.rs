@@ -1,0 +1,43 @@
+//! The engine that computes, opened before a model is loaded.
+
+use wasm_bindgen::prelude::*;
+
+use super::convert::{Answer, error};
+use crate::Error;
+use crate::device::Compute;
+
+/// An opened engine. Models keep what they need of it.
+#[wasm_bindgen]
+pub struct Device {
+    pub(super) compute: Compute,
+}
+
+/// Opens the device. `memory_limit` in bytes. WebGPU can be opened once in an instance.
+#[wasm_bindgen(js_name = openDevice)]
+pub async fn open_device(device: &str, memory_limit: f64) -> Answer<Device> {
+    let compute = match device {
+        "cpu" => Compute::cpu(),
+        "webgpu" => Compute::webgpu().await.map_err(error)?,
+        other => {
+            let found = format!("\"{other}\"");
+            return Err(error(Error::out_of_range(
+                "device",
+                "\"webgpu\" or \"cpu\"",
+                found,
+            )));
+        }
+    };
+    Ok(Device {
+        compute: compute.with_memory_limit(memory_limit as u64),
+    })
+}
+
+#[wasm_bindgen]
+impl Device {
+    /// Bytes of the buffers that the device's allocator holds, in use or kept for the next step; 0 on the CPU engine.
+    #[wasm_bindgen(js_name = bufferBytes)]
+    pub fn buffer_bytes(&self) -> f64 {
+        let usage = self.compute.device.memory_pool_usage();
+        usage.map_or(0.0, |usage| usage.bytes_reserved as f64)
+    }
+}

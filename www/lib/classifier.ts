@@ -1,0 +1,43 @@
+/**
+ * Text classification: a pretrained model learns to label texts.
+ */
+import type { ModelSource } from "./sources/settle.js";
+import { type Loaded, type LoadOptions, loadModel, Tuner } from "./tuner.js";
+import type { Evaluation, Example, ModelInfo, Prediction, WhichModel } from "./types/engine.js";
+
+/** A pretrained model in a worker of its own, ready to be tuned to label texts. */
+export class TextClassifier extends Tuner<"classify"> {
+  private constructor(loaded: Loaded<ModelInfo>) {
+    super(loaded, "examples");
+  }
+
+  /**
+   * Starts an engine and loads a model into it. Weights are read in ranges and never held whole.
+   *
+   * @throws WebtuneError `missingFile`, `readFailed`, `invalidFile`, `missingTensor`, `wrongShape`, `wrongDtype`,
+   * `notFinite`, `unsupportedModel`, `tokenizerMismatch` (the model), `noWebgpu`, `deviceFailed`, `outOfMemory` (the
+   * machine), `invalidOption`, `aborted`.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<TextClassifier> {
+    return new TextClassifier(await loadModel("classify", source, options));
+  }
+
+  /**
+   * Labels texts, in their order. During a run this waits for the step that is being computed.
+   *
+   * @param options `baseline` is the frozen model with the fitted head; default `tuned`.
+   * @throws WebtuneError `invalidState` before the first run or import.
+   */
+  predict(texts: readonly string[], options: { which?: WhichModel | undefined } = {}): Promise<Prediction[]> {
+    return this.call("predict", [[...texts], options.which ?? "tuned"]);
+  }
+
+  /**
+   * Scores the baselines and the tuned model on the same rows, and compares them.
+   *
+   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
+   */
+  evaluate(rows: readonly Example[]): Promise<Evaluation> {
+    return this.call("evaluateClassifier", [[...rows]]);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What needs no loaded model: reading files of examples and texts, estimating memory, comparing runs. All calls share one worker.
+ */
+import { type DeviceChoice, defaultMemoryLimit } from "./device.js";
+import { fileError, messageOf } from "./errors.js";
+import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
+import type {
+  Comparison,
+  LanguageEstimateOptions,
+  MemoryEstimate,
+  ParsedTable,
+  ParsedText,
+  ParseOptions,
+} from "./types/engine.js";
+import { WorkerLink } from "./worker/link.js";
+
+let shared: WorkerLink | undefined;
+
+/** A crash ends one call, not the page's ability to make the next. */
+function sharedLink(): WorkerLink {
+  if (!shared || shared.closed) shared = WorkerLink.spawn();
+  return shared;
+}
+
+/** A file that a page made itself. */
+export type NamedText = { name: string; bytes: Uint8Array } | { name: string; text: string };
+
+/**
+ * Reads a table of examples: CSV, TSV, JSONL, or a label, a tab and a text per line.
+ *
+ * @param name The file's name, for error messages and the format; default the `File`'s own, or `pasted text`.
+ * @throws WebtuneError `invalidData` naming file and row, or a column that isn't there; `invalidFile`, `readFailed`.
+ */
+export async function parseExamples(
+  input: Blob | string | Uint8Array,
+  name?: string,
+  options: ParseOptions = {},
+): Promise<ParsedTable> {
+  const title = name ?? (input instanceof Blob && "name" in input ? String(input.name) : "pasted text");
+  const bytes = await bytesOf(input, title);
+  return sharedLink().call("parse", [title, bytes, options]).answer;
+}
+
+/**
+ * Reads conversations, questions with answers, or plain text; the file's name says which if its content doesn't.
+ *
+ * @throws WebtuneError `invalidFile`, `invalidData` naming file and row, `readFailed`.
+ */
+export async function parseTextRows(file: File | NamedText): Promise<ParsedText[]> {
+  const content = file instanceof Blob ? file : "bytes" in file ? file.bytes : file.text;
+  return sharedLink().call("parseTextRows", [file.name, await bytesOf(content, file.name)]).answer;
+}
+
+async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {
+  if (typeof input === "string") return new TextEncoder().encode(input);
+  if (!(input instanceof Blob)) return input;
+  try {
+    return new Uint8Array(await input.arrayBuffer());
+  } catch (error) {
+    throw fileError("readFailed", name, `it could not be read (${messageOf(error)})`);
+  }
+}
+
+/**
+ * Run B against run A on the same rows, by a paired bootstrap. Of two records, give their `correct`, and only if their
+ * `itemsKey` is the same.
+ *
+ * @throws WebtuneError `invalidOption` if the two have different lengths or no rows.
+ */
+export function compareRuns(a: readonly boolean[], b: readonly boolean[]): Promise<Comparison> {
+  return sharedLink().call("compare", [[...a], [...b]]).answer;
+}
+
+/**
+ * The bytes of a model's config.json, for estimates that are made again and again.
+ *
+ * @throws WebtuneError `missingFile`, `readFailed`.
+ */
+export async function readModelConfig(source: ModelSource): Promise<Uint8Array> {
+  return sharedLink().call("readConfig", [settleSource(source, pageAddress())]).answer;
+}
+
+/**
+ * Most bytes that an engine of this page plans for if `memoryLimitBytes` is left out: half of the device's memory as
+ * the browser reports it, 3 GiB at most.
+ */
+export function memoryLimit(): number {
+  return defaultMemoryLimit((globalThis.navigator as { deviceMemory?: number } | undefined)?.deviceMemory);
+}
+
+/**
+ * The bytes that a run would take, from `config.json` alone: no weights are read.
+ *
+ * @param from A model's source, or the bytes of its config.json.
+ * @param options `device` counts because the engines keep weights differently; default "auto".
+ * @throws WebtuneError `missingFile`, `readFailed`, `invalidFile`, `unsupportedModel`, `invalidOption`.
+ */
+export async function estimateLanguageRun(
+  from: ModelSource | Uint8Array,
+  options: LanguageEstimateOptions & { device?: DeviceChoice | undefined },
+): Promise<MemoryEstimate> {
+  const { device = "auto", ...settings } = options;
+  const settled = from instanceof Uint8Array ? from : settleSource(from, pageAddress());
+  return sharedLink().call("estimateLanguage", [settled, settings, device]).answer;
+}

@@ -1,0 +1,100 @@
+/**
+ * What the WebAssembly module exports, as `src/wasm` has it. Every error that it throws is an `ErrorReport`; one with code
+ * `crashed` is a panic, after which the instance is of no use.
+ */
+import type { SourceFile } from "../sources/http-file.js";
+import type {
+  Choice,
+  ChoiceOptions,
+  Comparison,
+  Evaluation,
+  Example,
+  ExportFormat,
+  GenerationOptions,
+  LanguageEstimateOptions,
+  LanguageOptions,
+  Likelihood,
+  MemoryEstimate,
+  ParsedTable,
+  ParsedText,
+  ParseOptions,
+  Prediction,
+  PreviewPiece,
+  Prompt,
+  WeightStorage,
+  WhichModel,
+  WrittenText,
+} from "../types/engine.js";
+import type { CallEvent, TaskName, Tasks } from "./messages.js";
+
+/** A file of an export; `path` uses forward slashes. */
+export interface ExportedFile {
+  path: string;
+  bytes: Uint8Array;
+}
+
+/** A part of a folder that is written file after file: a file is opened, its bytes follow, it is closed. */
+export type ExportPiece = { open: { path: string; size: number } } | Uint8Array | { close: true };
+
+/** An opened engine; models keep what they need of it. */
+export interface EngineDevice {
+  /** Bytes of the GPU buffers that the engine holds, in use or kept for the next step; 0 on the CPU engine. */
+  bufferBytes(): number;
+  free(): void;
+}
+
+/** A loaded model with at most one run and one result: what both tasks have. */
+export interface EngineModel<Task extends TaskName> {
+  info(): Tasks[Task]["info"];
+  /** Checks rows and options; the run itself goes on in `nextEvent`. `file` is what errors call the rows. */
+  start(file: string, rows: Tasks[Task]["row"][], options: Tasks[Task]["options"]): void;
+  /** Works until something is worth telling; undefined after `finished`. */
+  nextEvent(): Promise<CallEvent | undefined>;
+  /** Ends the run early: `finished` still comes, with the best state so far. */
+  stop(): void;
+  /** What the present result can be exported as, its own format first. */
+  formats(): ExportFormat[];
+  /** Begins an export; `nextPiece` gives it. */
+  startExport(format: ExportFormat | undefined): Promise<void>;
+  /** What to write next; undefined at the end. */
+  nextPiece(): Promise<ExportPiece | undefined>;
+  /** Cancels an unfinished export and drops the bytes that wait. */
+  stopExport(): void;
+  importFiles(files: ExportedFile[]): Promise<void>;
+  free(): void;
+}
+
+export interface EngineClassifier extends EngineModel<"classify"> {
+  predict(texts: string[], which: WhichModel): Promise<Prediction[]>;
+  evaluate(examples: Example[]): Promise<Evaluation>;
+}
+
+export interface EngineLanguageModel extends EngineModel<"language"> {
+  evaluate(file: string, rows: ParsedText[], options: LanguageOptions, which: WhichModel): Promise<Likelihood>;
+  preview(row: ParsedText, options: LanguageOptions): PreviewPiece[];
+  classify(texts: string[], labels: string[], options: ChoiceOptions, which: WhichModel): Promise<Choice[]>;
+  startText(prompt: Prompt, options: GenerationOptions, which: WhichModel): void;
+  /** `text` as soon as some is certain, and `done` at the end. */
+  nextText(): Promise<{ text: string | null; done: WrittenText | null }>;
+  stopText(): void;
+  nextLogits(prompt: Prompt, which: WhichModel): Promise<Float32Array>;
+}
+
+export interface EngineExports {
+  /** Once per WebAssembly instance for "webgpu". `memoryLimit` in bytes. */
+  openDevice(device: "webgpu" | "cpu", memoryLimit: number): Promise<EngineDevice>;
+  Classifier: {
+    load(device: EngineDevice, name: string, files: SourceFile[], storage: WeightStorage): Promise<EngineClassifier>;
+  };
+  LanguageModel: {
+    load(device: EngineDevice, name: string, files: SourceFile[], storage: WeightStorage): Promise<EngineLanguageModel>;
+  };
+  parseTable(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
+  parseTextRows(file: string, bytes: Uint8Array): ParsedText[];
+  /** B against A by a paired bootstrap; one entry per row, whether it was labelled rightly. */
+  compareRuns(a: boolean[], b: boolean[]): Comparison;
+  /** The bytes that a run would take, from a `config.json` alone. */
+  estimateLanguageRun(device: EngineDevice, config: Uint8Array, options: LanguageEstimateOptions): MemoryEstimate;
+  /** Size of the WebAssembly memory now, which never shrinks: its peak. */
+  memoryBytes(): number;
+}

@@ -1,0 +1,304 @@
+/**
+ * The worker's side of the package: takes the page's messages to one engine and sends back answers, progress and events.
+ * Knows nothing of workers, so that it runs under a test as it runs in one.
+ */
+import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
+import { isFatal, messageOf, optionError, toWire, WebtuneError } from "../errors.js";
+import { CLASSIFIER_FILES, LANGUAGE_FILES, openSource, readConfig } from "../sources/open.js";
+import type { WrittenText } from "../types/engine.js";
+import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel } from "./engine.js";
+import type { Answer, Arguments, CallName, Control, FromWorker, LoadProgress, Tasks, ToWorker } from "./messages.js";
+import { delay, SerialQueue } from "./queue.js";
+
+export interface HostParts {
+  /** Starts the WebAssembly instance; called again only where it failed. */
+  instantiate(): Promise<EngineExports>;
+  post(message: FromWorker, transfer?: Transferable[]): void;
+  gpu?: GpuLike | undefined;
+  /** `navigator.deviceMemory`, GiB. */
+  deviceMemory?: number | undefined;
+}
+
+/** What the page asked of a run, a text or an export since the last event. */
+interface Steered {
+  paused: boolean;
+  stopped: boolean;
+  wake: () => void;
+}
+
+type Report = (progress: LoadProgress) => void;
+
+type LoadedModel =
+  | { task: "classify"; device: EngineDevice; model: EngineClassifier }
+  | { task: "language"; device: EngineDevice; model: EngineLanguageModel };
+
+/** One engine, used by one call at a time. */
+export class EngineHost {
+  readonly #parts: HostParts;
+  readonly #queue = new SerialQueue();
+  /** Whole texts, of which the engine writes one at a time. */
+  readonly #writing = new SerialQueue();
+  /** Whole exports, likewise; not in line with texts, which the page may ask for between two pieces. */
+  readonly #exporting = new SerialQueue();
+  readonly #steered = new Map<number, Steered>();
+  #exports: Promise<EngineExports> | undefined;
+  #loaded: LoadedModel | undefined;
+  /** Devices without a model, for calls that need none. */
+  readonly #bare = new Map<DeviceReport["device"], Promise<EngineDevice>>();
+  #dead = false;
+
+  constructor(parts: HostParts) {
+    this.#parts = parts;
+  }
+
+  receive(message: ToWorker): void {
+    if (message.kind === "control") this.#control(message.id, message.action);
+    else void this.#answer(message.id, message.name, message.args);
+  }
+
+  /** Reports to the page that nothing more will come; promises of a crashed engine never settle. */
+  fatal(thrown: unknown): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    const message = `the engine crashed: ${messageOf(thrown)}`;
+    this.#parts.post({ kind: "fatal", error: { code: "crashed", message } });
+  }
+
+  /** For rejections that nobody awaits: only those of the engine itself are fatal. */
+  stray(thrown: unknown): void {
+    if (isFatal(thrown)) this.fatal(thrown);
+  }
+
+  #control(id: number, action: Control): void {
+    const steered = this.#steered.get(id);
+    if (!steered) return;
+    if (action === "stop") steered.stopped = true;
+    else steered.paused = action === "pause";
+    steered.wake();
+  }
+
+  async #answer(id: number, name: CallName, args: Arguments<CallName>): Promise<void> {
+    try {
+      const value = await this.#call(id, name, args);
+      this.#parts.post({ kind: "answer", id, value });
+    } catch (error) {
+      if (isFatal(error)) this.fatal(error);
+      else this.#parts.post({ kind: "error", id, error: toWire(error) });
+    }
+  }
+
+  #call(id: number, name: CallName, args: Arguments<CallName>): Promise<Answer<CallName>> {
+    const report: Report = (progress) => this.#parts.post({ kind: "progress", id, progress });
+    const handlers: { [Name in CallName]: (...args: Arguments<Name>) => Promise<Answer<Name>> } = {
+      load: (...given) => this.#queue.run(() => this.#load(report, ...given)),
+      train: (...given) => this.#train(id, ...given),
+      formats: () => this.#queue.run(() => this.#model().formats()),
+      export: (...given) => this.#exporting.run(() => this.#export(id, ...given)),
+      import: (files) =>
+        this.#queue.run(async () => {
+          await this.#model().importFiles(files);
+          return undefined;
+        }),
+      memoryBytes: () => this.#queue.run(async () => (await this.#start()).memoryBytes()),
+      bufferBytes: () => this.#queue.run(() => this.#present().device.bufferBytes()),
+
+      predict: (...given) => this.#queue.run(() => this.#classifier().predict(...given)),
+      evaluateClassifier: (...given) => this.#queue.run(() => this.#classifier().evaluate(...given)),
+
+      evaluateLanguage: (...given) => this.#queue.run(() => this.#language().evaluate(...given)),
+      preview: (...given) => this.#queue.run(() => this.#language().preview(...given)),
+      classify: (...given) => this.#queue.run(() => this.#language().classify(...given)),
+      generate: (...given) => this.#writing.run(() => this.#generate(id, ...given)),
+      nextLogits: (...given) => this.#queue.run(() => this.#language().nextLogits(...given)),
+
+      parse: (...given) => this.#queue.run(async () => (await this.#start()).parseTable(...given)),
+      parseTextRows: (...given) => this.#queue.run(async () => (await this.#start()).parseTextRows(...given)),
+      compare: (...given) => this.#queue.run(async () => (await this.#start()).compareRuns(...given)),
+      readConfig: (source) => readConfig(source, () => undefined),
+      estimateLanguage: (...given) => this.#queue.run(() => this.#estimateLanguage(...given)),
+    };
+    // The message's type ties name and arguments together; the compiler can't follow that through a look-up.
+    return (handlers[name] as (...given: Arguments<CallName>) => Promise<Answer<CallName>>)(...args);
+  }
+
+  #start(): Promise<EngineExports> {
+    this.#exports ??= this.#parts.instantiate().catch((error: unknown) => {
+      // a failure is not kept: the network may be back at the next call
+      this.#exports = undefined;
+      throw error;
+    });
+    return this.#exports;
+  }
+
+  #present(): LoadedModel {
+    if (!this.#loaded) throw new WebtuneError("invalidState", "no model is loaded");
+    return this.#loaded;
+  }
+
+  #model(): EngineClassifier | EngineLanguageModel {
+    return this.#present().model;
+  }
+
+  #classifier(): EngineClassifier {
+    const loaded = this.#present();
+    if (loaded.task !== "classify")
+      throw new WebtuneError("invalidState", "a language model is loaded, not a classifier");
+    return loaded.model;
+  }
+
+  #language(): EngineLanguageModel {
+    const loaded = this.#present();
+    if (loaded.task !== "language")
+      throw new WebtuneError("invalidState", "a classifier is loaded, not a language model");
+    return loaded.model;
+  }
+
+  async #openDevice(
+    report: Report,
+    choice: DeviceChoice,
+    limit: number | undefined,
+  ): Promise<[EngineDevice, DeviceReport]> {
+    if (limit !== undefined && !(limit > 0)) {
+      throw optionError("memoryLimitBytes", `expected a number above 0, got ${limit}`);
+    }
+    report({ phase: "Choosing the device" });
+    const device = await chooseDevice(choice, this.#parts.gpu);
+    report({ phase: "Starting the engine" });
+    const { openDevice } = await this.#start();
+    const bytes = limit ?? defaultMemoryLimit(this.#parts.deviceMemory);
+    try {
+      return [await openDevice(device.device, bytes), device];
+    } catch (error) {
+      if (choice !== "auto" || device.device === "cpu" || isFatal(error)) throw error;
+      const reason = `The CPU engine runs, because the WebGPU adapter was found but could not be used (${messageOf(error)}).`;
+      return [await openDevice("cpu", bytes), { ...device, device: "cpu", reason }];
+    }
+  }
+
+  async #load(report: Report, ...[task, source, storage, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+    if (this.#loaded) throw new WebtuneError("invalidState", "a model is loaded already");
+    const [device, about] = await this.#openDevice(report, choice, limit);
+    report({ phase: "Finding the model's files" });
+    const optional = task === "classify" ? CLASSIFIER_FILES : LANGUAGE_FILES;
+    const { name, files } = await openSource(
+      source,
+      (file, loaded, total) => report({ file, loaded, total }),
+      optional,
+    );
+    report({ phase: "Reading the model" });
+    const engine = await this.#start();
+    this.#loaded =
+      task === "classify"
+        ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
+        : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
+    return { device: about, model: this.#loaded.model.info() };
+  }
+
+  /** A device for a call that needs no model. */
+  async #any(choice: DeviceChoice): Promise<EngineDevice> {
+    // By what is chosen in the end: a WebAssembly instance opens the graphics card once.
+    const { device } = await chooseDevice(choice, this.#parts.gpu);
+    const made = this.#bare.get(device) ?? this.#openDevice(() => undefined, device, undefined).then(([made]) => made);
+    this.#bare.set(device, made);
+    try {
+      return await made;
+    } catch (error) {
+      // a failure is not kept
+      this.#bare.delete(device);
+      if (choice === "auto" && device === "webgpu") return this.#any("cpu");
+      throw error;
+    }
+  }
+
+  async #estimateLanguage(
+    ...[from, options, choice]: Arguments<"estimateLanguage">
+  ): Promise<Answer<"estimateLanguage">> {
+    const config = from instanceof Uint8Array ? from : await readConfig(from, () => undefined);
+    const device = await this.#any(choice);
+    return (await this.#start()).estimateLanguageRun(device, config, options);
+  }
+
+  /** Lets the page steer a call while its work goes on in turns of the queue. */
+  async #steer<T>(id: number, work: (steered: Steered) => Promise<T>): Promise<T> {
+    const steered: Steered = { paused: false, stopped: false, wake: () => undefined };
+    this.#steered.set(id, steered);
+    try {
+      return await work(steered);
+    } finally {
+      this.#steered.delete(id);
+    }
+  }
+
+  #train(id: number, ...[file, rows, options]: Arguments<"train">): Promise<undefined> {
+    return this.#steer(id, async (run) => {
+      await this.#queue.run(() => {
+        const loaded = this.#present();
+        // The two sides of a call agree on the task: each class of the package makes calls of its own.
+        if (loaded.task === "classify") loaded.model.start(file, rows as Tasks["classify"]["row"][], options);
+        else loaded.model.start(file, rows as Tasks["language"]["row"][], options);
+      });
+      let stopSent = false;
+      for (;;) {
+        await resumed(run);
+        const event = await this.#queue.run(async () => {
+          const model = this.#model();
+          if (run.stopped && !stopSent) {
+            stopSent = true;
+            model.stop();
+          }
+          return model.nextEvent();
+        });
+        if (event === undefined) return undefined;
+        // A stop that comes after the last event has nothing left to stop.
+        if (event.type === "finished") stopSent = true;
+        this.#parts.post({ kind: "event", id, event });
+        // A turn of the event loop, so that messages get in between two steps.
+        await delay(0);
+      }
+    });
+  }
+
+  #generate(id: number, ...[prompt, options, which]: Arguments<"generate">): Promise<WrittenText> {
+    return this.#steer(id, async (text) => {
+      await this.#queue.run(() => this.#language().startText(prompt, options, which));
+      for (;;) {
+        const piece = await this.#queue.run(() => {
+          const model = this.#language();
+          if (text.stopped) model.stopText();
+          return model.nextText();
+        });
+        if (piece.done) return piece.done;
+        this.#parts.post({ kind: "event", id, event: { type: "text", text: piece.text ?? "" } });
+        // A turn of the event loop, so that a stop gets in between two pieces.
+        await delay(0);
+      }
+    });
+  }
+
+  #export(id: number, format: Arguments<"export">[0]): Promise<undefined> {
+    return this.#steer(id, async (folder) => {
+      await this.#queue.run(() => this.#model().startExport(format));
+      for (;;) {
+        const piece = await this.#queue.run(() => this.#model().nextPiece());
+        if (piece === undefined) return undefined;
+        const moved = piece instanceof Uint8Array && piece.buffer instanceof ArrayBuffer ? [piece.buffer] : [];
+        // Until the page has put this piece away: computed ahead, a whole model would wait in messages.
+        folder.paused = true;
+        this.#parts.post({ kind: "event", id, event: { type: "piece", piece } }, moved);
+        await resumed(folder);
+        if (!folder.stopped) continue;
+        await this.#queue.run(() => this.#model().stopExport());
+        return undefined;
+      }
+    });
+  }
+}
+
+/** Waits while the page has paused what `state` belongs to. */
+async function resumed(state: Steered): Promise<void> {
+  while (state.paused && !state.stopped) {
+    await new Promise<void>((resolve) => {
+      state.wake = resolve;
+    });
+  }
+}

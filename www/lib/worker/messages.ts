@@ -1,0 +1,110 @@
+/**
+ * The messages between the page's side (`link.ts`) and the worker (`host.ts`). Not part of the package's API.
+ */
+import type { DeviceChoice, DeviceReport } from "../device.js";
+import type { SettledSource } from "../sources/settle.js";
+import type {
+  Choice,
+  ChoiceOptions,
+  ClassifyEvent,
+  ClassifyOptions,
+  Comparison,
+  ErrorReport,
+  Evaluation,
+  Example,
+  ExportFormat,
+  GenerationOptions,
+  LanguageEstimateOptions,
+  LanguageEvent,
+  LanguageModelInfo,
+  LanguageOptions,
+  Likelihood,
+  MemoryEstimate,
+  ModelInfo,
+  ParsedTable,
+  ParsedText,
+  ParseOptions,
+  Prediction,
+  PreviewPiece,
+  Prompt,
+  WeightStorage,
+  WhichModel,
+  WrittenText,
+} from "../types/engine.js";
+import type { ExportedFile, ExportPiece } from "./engine.js";
+
+/** What loading reports on the way: bytes of one file, or the name of the phase that begins. */
+export type LoadProgress = { file: string; loaded: number; total: number } | { phase: string };
+
+/** What the two kinds of model differ in. */
+export interface Tasks {
+  classify: { row: Example; options: ClassifyOptions; event: ClassifyEvent; info: ModelInfo };
+  language: { row: ParsedText; options: LanguageOptions; event: LanguageEvent; info: LanguageModelInfo };
+}
+export type TaskName = keyof Tasks;
+
+/** Every call that the worker answers. */
+export interface Calls {
+  load(
+    task: TaskName,
+    source: SettledSource,
+    storage: WeightStorage,
+    device: DeviceChoice,
+    memoryLimitBytes: number | undefined,
+  ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo };
+  /** Answers when the run has ended; `file` is what errors call the rows. */
+  train(file: string, rows: readonly unknown[], options: object): undefined;
+  formats(): ExportFormat[];
+  /** The folder's pieces are events, each after a `resume` for the one before. */
+  export(format: ExportFormat | undefined): undefined;
+  import(files: ExportedFile[]): undefined;
+  memoryBytes(): number;
+  bufferBytes(): number;
+
+  predict(texts: string[], which: WhichModel): Prediction[];
+  evaluateClassifier(examples: Example[]): Evaluation;
+
+  evaluateLanguage(file: string, rows: ParsedText[], options: LanguageOptions, which: WhichModel): Likelihood;
+  preview(row: ParsedText, options: LanguageOptions): PreviewPiece[];
+  classify(texts: string[], labels: string[], options: ChoiceOptions, which: WhichModel): Choice[];
+  /** Pieces of the text are events, the whole is the answer. */
+  generate(prompt: Prompt, options: GenerationOptions, which: WhichModel): WrittenText;
+  nextLogits(prompt: Prompt, which: WhichModel): Float32Array;
+
+  parse(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
+  parseTextRows(name: string, bytes: Uint8Array): ParsedText[];
+  compare(a: boolean[], b: boolean[]): Comparison;
+  readConfig(source: SettledSource): Uint8Array;
+  /** From a `config.json`'s bytes, or a source that has one. */
+  estimateLanguage(
+    from: SettledSource | Uint8Array,
+    options: LanguageEstimateOptions,
+    device: DeviceChoice,
+  ): MemoryEstimate;
+}
+
+export type CallName = keyof Calls;
+export type Arguments<Name extends CallName> = Parameters<Calls[Name]>;
+export type Answer<Name extends CallName> = ReturnType<Calls[Name]>;
+
+/** What a call reports on the way: a run its events, a text its pieces, an export its files' bytes. */
+export type CallEvent =
+  | ClassifyEvent
+  | LanguageEvent
+  | { type: "text"; text: string }
+  | { type: "piece"; piece: ExportPiece };
+
+export type Control = "pause" | "resume" | "stop";
+
+export type ToWorker =
+  | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]
+  /** Steers the run, text or export that call `id` started. */
+  | { kind: "control"; id: number; action: Control };
+
+export type FromWorker =
+  | { kind: "answer"; id: number; value: unknown }
+  | { kind: "error"; id: number; error: ErrorReport }
+  | { kind: "progress"; id: number; progress: LoadProgress }
+  | { kind: "event"; id: number; event: CallEvent }
+  /** The worker is of no use any more. */
+  | { kind: "fatal"; error: ErrorReport };
