@@ -90,7 +90,7 @@ impl Storage {
     }
 
     /// Bytes of a weight of that many values. `packed`: whether the engine puts two 4-bit values into a byte and keeps scales once; burn's CPU
-    /// engine gives each value a byte and holds the scales twice.
+    /// engine gives each value a byte, and holds the scales of 8-bit ones twice.
     pub fn bytes(self, values: u64, packed: bool) -> u64 {
         let scales = (values / BLOCK as u64).saturating_mul(4);
         match (self, packed) {
@@ -98,7 +98,8 @@ impl Storage {
             (Self::F16, _) => values.saturating_mul(2),
             (Self::Int8, true) => values.saturating_add(scales),
             (Self::Int4, true) => values / 2 + scales,
-            (Self::Int8 | Self::Int4, false) => values.saturating_add(scales.saturating_mul(2)),
+            (Self::Int8, false) => values.saturating_add(scales.saturating_mul(2)),
+            (Self::Int4, false) => values.saturating_add(scales),
         }
     }
 

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::frozen::Frozen;
+use super::options::LoopOptions;
 use crate::Result;
 use crate::device::Compute;
 use crate::layers::Storage;
@@ -150,6 +151,17 @@ impl MemoryProfile {
         }
     }
 
+    /// With what the options that both tasks share ask for, but for checkpointing.
+    pub fn with_options(self, options: &LoopOptions) -> Self {
+        Self {
+            accumulates: options.gradient_accumulation_steps > 1,
+            mixout: options.mixout > 0.0,
+            penalty: options.l2_sp > 0.0,
+            candidate: options.seeds > 1,
+            ..self
+        }
+    }
+
     /// The peak of the run.
     pub fn estimate(&self) -> Estimate {
         self.peak().1
@@ -291,14 +303,33 @@ impl MemoryProfile {
         let network = &self.network;
         let shape = self.after_prefix(self.training);
         let positions = shape.positions();
-        let inside = sum([
-            network.layer_bytes(shape),
-            product([4, positions, self.kept_by_method()]),
-        ]);
+        let own = product([4, positions, self.kept_by_method()]);
+        // and one of the attention's weights
+        let mask = if self.dropout {
+            network.score_bytes(shape)
+        } else {
+            0
+        };
+        // of the wide layer only its output is read again where its own weight and input have no gradient; and nothing below the lowest
+        // bottleneck keeps anything
+        let (spared, below) = match self.method {
+            Method::Houlsby(_) => (
+                product([4, positions, network.wide]),
+                network.attention_bytes(shape),
+            ),
+            _ => (0, 0),
+        };
+        let inside = sum([network.layer_bytes(shape), own, mask]).saturating_sub(spared);
         let passing = network.passing_bytes(shape);
         let widened = network.widened_bytes();
         let logits = network.logit_bytes(positions);
         let gradients = product([4, self.trained]);
+        // the table that gives the logits has its gradient first
+        let of_table = if matches!(self.method, Method::Full(_)) && logits > 0 {
+            product([4, network.table])
+        } else {
+            0
+        };
         // a mixture and its mask for each weight
         let mixed = if self.mixout {
             product([8, self.trained])
@@ -311,14 +342,18 @@ impl MemoryProfile {
             let entries = product([4, layers, positions, network.hidden]);
             (entries, sum([inside, passing, widened, gradients]))
         } else {
-            (product([layers, inside.saturating_add(widened)]), passing)
+            let all = product([layers, inside.saturating_add(widened)]);
+            (all.saturating_sub(below), passing)
         };
-        let backward = sum([kept, mixed, alone.saturating_sub(logits)]);
+        let backward = sum([kept, mixed, alone.max(logits.saturating_add(of_table))]);
         let accumulated = if self.accumulates { gradients } else { 0 };
-        let forward = network.forward_bytes(shape).saturating_sub(logits);
+        let during = backward.max(gradients).max(network.forward_bytes(shape));
+        // clipping and the optimizer hold the largest tensor and its gradient again, and its new value
+        let step = sum([gradients, product([3, of_table])]);
+        let peak = during.saturating_add(accumulated).max(step);
         Estimate {
-            activations: sum([backward.max(gradients).max(forward), accumulated]),
-            logits,
+            activations: peak.saturating_sub(logits),
+            logits: logits.min(peak),
             ..self.held_in_training()
         }
     }
@@ -327,32 +362,27 @@ impl MemoryProfile {
     fn kept_by_method(&self) -> u64 {
         let network = &self.network;
         let of_method = match &self.method {
-            // each delta keeps its product with A twice, and its masked input and the mask if it drops any; a magnitude keeps the output before
-            // it
+            // each delta keeps its product with A twice, and what it masks of its input; a magnitude keeps the output before it
             Method::Lora(lora) => {
                 let ranks = product([2, network.linears, lora.largest_rank() as u64]);
                 let dropped = if lora.lora_dropout > 0.0 {
-                    product([2, network.inputs])
+                    network.inputs
                 } else {
                     0
                 };
-                let scaled = if lora.use_dora {
-                    product([2, network.outputs])
-                } else {
-                    0
-                };
+                let scaled = if lora.use_dora { network.outputs } else { 0 };
                 sum([ranks, dropped, scaled])
             }
+            // two bottlenecks, whose linear layers read the sublayers' outputs; the network's own read nothing again
             Method::Houlsby(houlsby) => {
                 let hidden = usize::try_from(network.hidden).unwrap_or(usize::MAX);
-                let narrow = houlsby.width(hidden) as u64;
-                sum([product([4, network.hidden]), product([8, narrow])])
+                product([6, houlsby.width(hidden) as u64])
             }
             Method::Prefix(_) | Method::Full(_) | Method::Probe(_) => 0,
         };
-        // masks of hidden states, twice a layer, and the masked values
+        // masks of hidden states, twice a layer
         let dropped = if self.dropout {
-            product([4, network.hidden])
+            product([2, network.hidden])
         } else {
             0
         };
@@ -417,138 +447,5 @@ pub fn trained_by(config: &DecoderConfig, method: &Method) -> Result<u64> {
             .map(|n| n as u64),
         )),
         _ => Ok(config.parameters()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::device::EngineKind;
-    use crate::peft::{LoraConfig, PrefixConfig};
-
-    fn config(heads: usize, positions: usize) -> DecoderConfig {
-        let json = json!({
-            "model_type": "llama", "vocab_size": 512, "hidden_size": 64, "num_hidden_layers": 5, "num_attention_heads": heads,
-            "num_key_value_heads": heads / 2, "intermediate_size": 172, "max_position_embeddings": positions,
-            "tie_word_embeddings": true
-        });
-        DecoderConfig::parse(json.to_string().as_bytes()).unwrap()
-    }
-
-    fn profile(storage: Storage, method: Method, rows: usize, tokens: usize) -> MemoryProfile {
-        let config = config(16, 1 << 17);
-        let trained = trained_by(&config, &method).unwrap();
-        let network = NetworkSizes::of_decoder(&config, storage, EngineKind::Cpu);
-        MemoryProfile::new(network, method, trained, Shape::new(rows, tokens))
-    }
-
-    fn lora() -> Method {
-        Method::Lora(LoraConfig::default())
-    }
-
-    #[test]
-    fn more_tokens_never_take_less() {
-        let total = |tokens| profile(Storage::F32, lora(), 1, tokens).estimate().total();
-        let lengths = [64, 1000, 16_320, 16_384, 23_171, 65_536, 1 << 20, 1 << 40];
-        for pair in lengths.windows(2) {
-            assert!(total(pair[0]) < total(pair[1]), "{pair:?}");
-        }
-        // 5 layers keep 3 matrices of scores of 16 heads each
-        assert!(total(16_384) > 5 * 3 * 4 * 16 * (16_384_u64 * 16_384));
-        assert_eq!(total(usize::MAX), u64::MAX);
-    }
-
-    #[test]
-    fn every_pass_counts_and_the_largest_gives_the_advice() {
-        let compute = Compute::cpu();
-        let run = profile(Storage::F32, lora(), 2, 64);
-        let alone = run.estimate();
-        assert!(run.check(&compute).is_ok());
-        for (pass, word) in [
-            (Pass::new(PassKind::FewShot, 2, 2048), "fewShotExamples"),
-            (Pass::new(PassKind::Evaluation, 2, 2048), "maxLength"),
-            (Pass::new(PassKind::Features, 32, 512), "maxLength"),
-            (Pass::samples(6000, 32), "samplePrompts"),
-        ] {
-            let mut run = run.clone();
-            run.passes.push(pass);
-            let estimate = run.estimate();
-            assert!(estimate.total() > alone.total(), "{word}");
-            let small = Compute::cpu().with_memory_limit(alone.total());
-            let error = run.check(&small).unwrap_err();
-            assert!(error.to_string().contains(word), "{error}");
-            // a short one changes nothing
-            run.passes = vec![Pass::new(pass.kind, 1, 8)];
-            assert_eq!(run.estimate(), alone, "{word}");
-        }
-        let mut written = run.clone();
-        let longer = |tokens| Pass::samples(3000, tokens);
-        written.passes = vec![longer(1)];
-        let one = written.estimate().total();
-        written.passes = vec![longer(1001)];
-        // keys and values of 8 heads of width 4 in 5 layers
-        assert_eq!(written.estimate().total() - one, 1000 * 8 * 5 * 32);
-    }
-
-    #[test]
-    fn what_is_held_is_counted_as_often_as_it_is() {
-        let run = profile(Storage::F32, lora(), 2, 64);
-        let plain = run.estimate();
-        let more = |change: fn(&mut MemoryProfile)| {
-            let mut run = run.clone();
-            change(&mut run);
-            run.estimate().total() - plain.total()
-        };
-        assert_eq!(more(|run| run.cache = 1000), 1000);
-        assert_eq!(more(|run| run.candidate = true), 4 * run.trained);
-        assert_eq!(more(|run| run.penalty = true), 4 * run.trained);
-        assert_eq!(more(|run| run.accumulates = true), 4 * run.trained);
-        assert_eq!(
-            (plain.adapter, plain.moments),
-            (8 * run.trained, 8 * run.trained)
-        );
-        // weights, values, best state, two moments and gradients
-        let full = profile(Storage::F32, Method::Full(Default::default()), 1, 8).estimate();
-        assert!(full.total() >= 6 * full.weights, "{full:?}");
-        let prefix = Method::Prefix(PrefixConfig {
-            num_virtual_tokens: 512,
-        });
-        let after = profile(Storage::F32, prefix, 2, 64).estimate();
-        assert!(after.activations > 5 * plain.activations);
-    }
-
-    #[test]
-    fn layers_are_computed_twice_where_it_is_needed() {
-        let compute = Compute::cpu();
-        let run = profile(Storage::F32, lora(), 2, 64);
-        let (on, estimate) = choose_checkpointing(&run, &compute);
-        assert!(!on && estimate == run.estimate());
-        let tight = Compute::cpu().with_memory_limit(estimate.total() - 1);
-        let (on, less) = choose_checkpointing(&run, &tight);
-        assert!(on && less.total() < estimate.total());
-        let checkpointed = MemoryProfile {
-            checkpointing: true,
-            ..run
-        };
-        assert!(!choose_checkpointing(&checkpointed, &compute).0);
-        let blocks = profile(Storage::Int8, lora(), 2, 64);
-        assert!(choose_checkpointing(&blocks, &compute).0);
-    }
-
-    #[test]
-    fn rows_of_a_cache_and_of_a_pass_are_counted() {
-        let lengths = || [3, 5, 8].into_iter();
-        assert_eq!(cache_bytes(Frozen::Nothing, lengths(), 10), 0);
-        assert_eq!(cache_bytes(Frozen::Layers(2), lengths(), 10), 4 * 16 * 10);
-        assert_eq!(cache_bytes(Frozen::Backbone, lengths(), 10), 4 * 3 * 10);
-        let endless = [usize::MAX, usize::MAX].into_iter();
-        assert_eq!(cache_bytes(Frozen::Layers(1), endless, 64), u64::MAX);
-        assert_eq!(rows_by_tokens(8, 100, 100), 8);
-        assert_eq!(rows_by_tokens(8, 100, 250), 3);
-        assert_eq!(rows_by_tokens(8, 100, 2000), 1);
-        assert_eq!(rows_by_tokens(8, 100, 10), 80);
-        assert_eq!(rows_by_tokens(usize::MAX, usize::MAX, 0), usize::MAX);
     }
 }

@@ -20,7 +20,12 @@ pub fn config_json() -> serde_json::Value {
 
 /// The files of the tiny model's folder.
 pub fn files(seed: u64) -> Vec<MemorySource> {
-    let json = config_json().to_string().into_bytes();
+    files_of(&config_json(), seed)
+}
+
+/// The files of a random encoder with that config.json.
+pub fn files_of(config: &serde_json::Value, seed: u64) -> Vec<MemorySource> {
+    let json = config.to_string().into_bytes();
     let config = BackboneConfig::parse(&json).unwrap();
     vec![
         MemorySource::new("config.json", json),

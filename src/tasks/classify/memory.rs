@@ -93,7 +93,8 @@ impl Planned {
             None if model.storage.is_quantized() => &[true],
             None => &[false, true],
         };
-        let profile = self.profile(model, options, lengths().max().unwrap_or(1));
+        let longest = lengths().max().unwrap_or(1);
+        let profile = self.profile(model, options, [encodings.len(), longest]);
         let profile = MemoryProfile {
             baselines: BaselineSizes {
                 rows: encodings.len() as u64,
@@ -134,25 +135,23 @@ impl Planned {
         &self,
         model: &Pretrained,
         options: &ClassifyOptions,
-        longest: usize,
+        [rows, longest]: [usize; 2],
     ) -> MemoryProfile {
         let ClassifyOptions { own, common } = options;
         let network = NetworkSizes::of_backbone(&model.config, model.storage, model.compute.kind);
         let contrastive = own.contrastive.settings();
-        let rows = contrastive.map_or(0, |stage| stage.batch_size);
-        let training = Shape::new(common.train_batch_size.max(rows), longest);
+        let batch = contrastive.map_or(0, |stage| stage.batch_size);
+        let batch = common.train_batch_size.max(batch).min(rows);
+        let training = Shape::new(batch, longest);
         let frozen = self.groups.frozen_layers(self.groups.len());
         let layers = model.config.num_hidden_layers;
-        let scoring = |kind| Pass::new(kind, EVALUATION_BATCH, longest);
+        let scoring = |kind| Pass::new(kind, EVALUATION_BATCH.min(rows), longest);
         MemoryProfile {
             trained_layers: layers.saturating_sub(frozen) as u64,
-            accumulates: common.gradient_accumulation_steps > 1,
             dropout: own.dropout > 0.0,
-            mixout: common.mixout > 0.0,
-            penalty: common.l2_sp > 0.0,
-            candidate: common.seeds > 1,
             passes: vec![scoring(PassKind::Features), scoring(PassKind::Evaluation)],
             ..MemoryProfile::new(network, self.method.clone(), self.trained, training)
+                .with_options(common)
         }
     }
 }

@@ -64,7 +64,7 @@ impl LanguagePlan {
         options: LanguageOptions,
     ) -> Result<Self> {
         options.check()?;
-        let max_length = max_length(model, &options)?;
+        let max_length = max_length(&model.config, &options)?;
         let method = resolve(&model.model, &options.common.method);
         check_storage(&method, model.storage)?;
         let mut tuned = model.model.clone();
@@ -166,7 +166,8 @@ impl LanguagePlan {
         let (batch, longest) = (common.train_batch_size, self.longest_trained());
         let scoring = |kind, rows: &[Packed]| {
             let most = rows.iter().map(Packed::len).max().unwrap_or(1);
-            Pass::new(kind, rows_by_tokens(batch, longest, most).min(batch), most)
+            let at_once = rows_by_tokens(batch, longest, most).min(batch);
+            Pass::new(kind, at_once.min(rows.len()), most)
         };
         let mut passes = vec![scoring(PassKind::Evaluation, &self.validation)];
         if let Some(few_shot) = &self.few_shot {
@@ -178,17 +179,14 @@ impl LanguagePlan {
         }
         MemoryProfile {
             trained_layers: model.config.layers.len().saturating_sub(frozen_layers) as u64,
-            accumulates: common.gradient_accumulation_steps > 1,
-            mixout: common.mixout > 0.0,
-            penalty: common.l2_sp > 0.0,
-            candidate: common.seeds > 1,
             passes,
             ..MemoryProfile::new(
                 network,
                 method.clone(),
                 self.trained_parameters,
-                Shape::new(batch, longest),
+                Shape::new(batch.min(self.train.len()), longest),
             )
+            .with_options(common)
         }
     }
 

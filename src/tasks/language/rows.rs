@@ -5,7 +5,7 @@ use super::options::{DEFAULT_MAX_LENGTH, LanguageOptions};
 use crate::data::{
     Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, encode_rows, length_sorted,
 };
-use crate::models::CausalBatch;
+use crate::models::{CausalBatch, DecoderConfig};
 use crate::peft::Method;
 use crate::train::memory::rows_by_tokens;
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ pub fn encode(
     rows: &[ParsedText],
     options: &LanguageOptions,
 ) -> Result<Vec<Sequence>> {
-    let max_length = max_length(model, options)?;
+    let max_length = max_length(&model.config, options)?;
     let settings = sequence_options(model, options);
     let (tokenizer, template) = (&model.tokenizer, &model.template);
     encode_rows(file, rows, tokenizer, template, max_length, &settings)
@@ -42,12 +42,12 @@ pub(super) fn sequence_options(
 ///
 /// # Errors
 /// [`Error::InvalidOption`] if more are asked for than the model has positions.
-pub(super) fn max_length(model: &LanguageModel, options: &LanguageOptions) -> Result<usize> {
+pub(super) fn max_length(config: &DecoderConfig, options: &LanguageOptions) -> Result<usize> {
     let virtual_tokens = match &options.common.method {
         Method::Prefix(config) => config.num_virtual_tokens,
         _ => 0,
     };
-    let positions = model.config.max_position_embeddings;
+    let positions = config.max_position_embeddings;
     let free = positions.saturating_sub(virtual_tokens);
     let wanted = options.common.max_length;
     let wanted = wanted.unwrap_or(DEFAULT_MAX_LENGTH.min(free));
