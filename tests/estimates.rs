@@ -236,7 +236,7 @@ fn layers_are_computed_twice_where_it_is_needed() {
         checkpointing: true,
         ..run
     };
-    assert_eq!(choose_checkpointing(&checkpointed, &compute).0, false);
+    assert!(!choose_checkpointing(&checkpointed, &compute).0);
     let blocks = profile(Storage::Int8, lora(), 2, 64);
     assert!(choose_checkpointing(&blocks, &compute).0);
 }

@@ -30,12 +30,11 @@ use crate::tasks::classify::options::{self as classify, ClassifyOptions};
 use crate::tasks::classify::recipe::CHOSEN;
 use crate::tasks::classify::tuned::{Prediction, Which};
 use crate::tasks::language::choose::{Choice, ChoiceOptions};
-use crate::tasks::language::estimate::EstimateOptions;
+use crate::tasks::language::estimate::RunEstimate;
 use crate::tasks::language::event::{LanguageEvent, LanguageFinished};
 use crate::tasks::language::model::{LanguageModelInfo, Prompt};
 use crate::tasks::language::options::{self as language, LanguageOptions};
 use crate::tasks::language::preview::PreviewPiece;
-use crate::train::memory::Estimate;
 use crate::train::options as common;
 
 const GENERATED: &str = "// Generated from the types of src by `npm run types`; a test fails if it is stale. Do not edit.\n";
@@ -51,7 +50,6 @@ fn border() -> Border {
         .input::<Storage>()
         .input::<Which>()
         .input::<Method>()
-        .input::<EstimateOptions>()
         .options(&ClassifyOptions::default(), &CHOSEN)
         .options(&LanguageOptions::default(), &[])
         .options(&GenerationOptions::default(), &[])
@@ -70,7 +68,7 @@ fn border() -> Border {
         .output::<Likelihood>()
         .output::<Written>()
         .output::<Choice>()
-        .output::<Estimate>()
+        .output::<RunEstimate>()
         .output::<Format>()
         .output_as::<ClassifyEvent>("ClassifyEvent")
         .output_as::<ClassifyFinished>("ClassifyFinished")

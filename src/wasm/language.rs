@@ -34,16 +34,18 @@ struct Next {
     done: Option<Written>,
 }
 
-/// The bytes that a run would take, by what takes them, from a `config.json` alone.
+/// What a run with these options would take and decide, from a `config.json` alone.
 #[wasm_bindgen(js_name = estimateLanguageRun)]
 pub fn estimate_language_run(
     device: &Device,
     config: Uint8Array,
+    storage: JsValue,
     options: JsValue,
 ) -> Answer<JsValue> {
-    let options = from_js(options, "options")?;
+    let storage = from_js(storage, "storage")?;
+    let options = options_of(options)?;
     let config = DecoderConfig::parse(&config.to_vec()).map_err(error)?;
-    to_js(&estimate_run(&config, options, &device.compute).map_err(error)?)
+    to_js(&estimate_run(&config, storage, &options, &device.compute).map_err(error)?)
 }
 
 /// Options as JavaScript gives them; left out, the defaults.

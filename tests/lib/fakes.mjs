@@ -208,7 +208,7 @@ export function installWorker(EngineHost, makeEngine) {
               { row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } },
             ],
             compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
-            estimateLanguageRun: (_device, config, options) => ({ weights: config.length, options }),
+            estimateLanguageRun: (_device, config, storage, options) => ({ total: config.length, storage, options }),
             memoryBytes: () => 1024,
           };
         },

@@ -38,9 +38,9 @@ test("rows are read and runs estimated without a model", async () => {
   const file = new File(["y"], "b.txt");
   assert.equal((await parseTextRows(file))[0].content.text, "b.txt:y");
   assert.equal((await parseTextRows({ name: "c", bytes: Uint8Array.of(122) }))[0].content.text, "c:z");
-  const estimate = await estimateLanguageRun(source, { storage: "f32", device: "cpu" });
-  assert.deepEqual(estimate, { weights: 2, options: { storage: "f32" } });
-  assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).weights, 7);
+  const estimate = await estimateLanguageRun(source, { storage: "int8", device: "cpu", maxLength: 9 });
+  assert.deepEqual(estimate, { total: 2, storage: "int8", options: { maxLength: 9 } });
+  assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).total, 7);
   assert.deepEqual(await readModelConfig(source), new TextEncoder().encode("{}"));
   await assert.rejects(readModelConfig({ files: [], name: "x" }), { code: "missingFile" });
   assert.ok(memoryLimit() >= 2 ** 29 && memoryLimit() <= 3 * 2 ** 30);

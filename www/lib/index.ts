@@ -13,6 +13,7 @@ export type { ModelSource } from "./sources/settle.js";
 export {
   compareRuns,
   estimateLanguageRun,
+  type LanguageEstimateOptions,
   memoryLimit,
   type NamedText,
   parseExamples,

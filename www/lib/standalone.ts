@@ -6,11 +6,12 @@ import { fileError, messageOf } from "./errors.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type {
   Comparison,
-  LanguageEstimateOptions,
-  MemoryEstimate,
+  LanguageEstimate,
+  LanguageOptions,
   ParsedTable,
   ParsedText,
   ParseOptions,
+  WeightStorage,
 } from "./types/engine.js";
 import { WorkerLink } from "./worker/link.js";
 
@@ -88,18 +89,25 @@ export function memoryLimit(): number {
   return defaultMemoryLimit((globalThis.navigator as { deviceMemory?: number } | undefined)?.deviceMemory);
 }
 
+/** A run's own options, and how its model would be loaded. */
+export interface LanguageEstimateOptions extends LanguageOptions {
+  storage?: WeightStorage | undefined;
+  device?: DeviceChoice | undefined;
+}
+
 /**
- * The bytes that a run would take, from `config.json` alone: no weights are read.
+ * What a run would take and what the engine would decide, from `config.json` alone: no weights are read. It counts as if
+ * every text had `maxLength` tokens.
  *
  * @param from A model's source, or the bytes of its config.json.
- * @param options `device` counts because the engines keep weights differently; default "auto".
+ * @param options The run's own; `storage` (default "f32") and `device` (default "auto") as the model would be loaded.
  * @throws WebtuneError `missingFile`, `readFailed`, `invalidFile`, `unsupportedModel`, `invalidOption`.
  */
 export async function estimateLanguageRun(
   from: ModelSource | Uint8Array,
-  options: LanguageEstimateOptions & { device?: DeviceChoice | undefined },
-): Promise<MemoryEstimate> {
-  const { device = "auto", ...settings } = options;
+  options: LanguageEstimateOptions = {},
+): Promise<LanguageEstimate> {
+  const { device = "auto", storage = "f32", ...settings } = options;
   const settled = from instanceof Uint8Array ? from : settleSource(from, pageAddress());
-  return sharedLink().call("estimateLanguage", [settled, settings, device]).answer;
+  return sharedLink().call("estimateLanguage", [settled, storage, settings, device]).answer;
 }

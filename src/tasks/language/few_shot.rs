@@ -9,7 +9,7 @@ use crate::text::Message;
 use crate::{Error, Result};
 
 /// Tokens of a text with its examples, at most.
-const LONGEST: usize = 2048;
+pub(super) const LONGEST: usize = 2048;
 
 /// Validation texts with examples in the prompt.
 #[derive(Debug, Clone)]

@@ -1,12 +1,5 @@
 /** Estimates from a model's config.json and the settings of a run how many bytes it needs, and which changes would need fewer. */
-import {
-  type DeviceChoice,
-  estimateLanguageRun,
-  type LanguageEstimateOptions,
-  type MemoryEstimate,
-  memoryLimit,
-  type WeightStorage,
-} from "webtune";
+import { type DeviceChoice, estimateLanguageRun, type LanguageEstimateOptions, type WeightStorage } from "webtune";
 import { type FieldValues, readOptions } from "../desk/read-options";
 import { storageNames, storages } from "../desk/weight-storages";
 import { codeOf } from "../ui/format";
@@ -15,11 +8,6 @@ import type { Budget, Remedy, WriteTypes } from "./state";
 import { LORA, withLora } from "./task";
 
 const QUARTER = 0.25;
-/** The engine's own, which an estimate has to be given. */
-const DEFAULTS = { trainBatchSize: 4, maxLength: 512 };
-
-const totalOf = ({ weights, adapter, moments, activations, logits }: MemoryEstimate): number =>
-  weights + adapter + moments + activations + logits;
 
 /** @throws WebtuneError `unsupportedModel`, `invalidFile` (the model), `invalidOption` (a setting). */
 export async function budgetOf(
@@ -30,31 +18,24 @@ export async function budgetOf(
 ): Promise<Budget> {
   // What cannot be read counts as left out.
   const options = withLora(readOptions<WriteTypes["options"]>(writeFields, fields).options);
-  const { method = LORA, gradientCheckpointing: wanted } = options;
-  const { trainBatchSize = DEFAULTS.trainBatchSize, maxLength = DEFAULTS.maxLength } = options;
-  const sizes = { method, trainBatchSize, maxLength };
-  const ask = (change: Partial<LanguageEstimateOptions>) =>
-    estimateLanguageRun(config, { ...sizes, storage, gradientCheckpointing: false, ...change, device });
-  const limit = memoryLimit();
+  const ask = (change: LanguageEstimateOptions) =>
+    estimateLanguageRun(config, { ...options, storage, ...change, device });
   const table: Budget["table"] = [];
   for (const one of storages) {
     try {
-      const plain = totalOf(await ask({ storage: one }));
-      const checkpointed = totalOf(await ask({ storage: one, gradientCheckpointing: true }));
+      const { total: plain } = await ask({ storage: one, gradientCheckpointing: false });
+      const { total: checkpointed } = await ask({ storage: one, gradientCheckpointing: true });
       table.push({ storage: one, plain, checkpointed });
     } catch (error) {
       // This device or this method cannot use that format.
       if (codeOf(error) !== "invalidOption" || one === storage) throw error;
     }
   }
-  const plain = table.find((row) => row.storage === storage)?.plain ?? 0;
-  // As the engine decides if nothing is asked for.
-  const checkpointing = wanted ?? (storage === "int8" || storage === "int4" || plain > limit);
-  const parts = await ask({ gradientCheckpointing: checkpointing });
-  const total = totalOf(parts);
+  const found = await ask({});
+  const { estimate: parts, total, limit, trainBatchSize, maxLength, gradientCheckpointing: checkpointing } = found;
   const remedies: Remedy[] = [];
-  const propose = async (what: string, change: Partial<LanguageEstimateOptions>) => {
-    const bytes = totalOf(await ask({ gradientCheckpointing: checkpointing, ...change }));
+  const propose = async (what: string, change: LanguageEstimateOptions) => {
+    const { total: bytes } = await ask({ gradientCheckpointing: checkpointing, ...change });
     if (bytes < total) remedies.push({ what, bytes });
   };
   if (total > limit) {
@@ -63,24 +44,24 @@ export async function budgetOf(
       const words = `${storageNames[one]} weights${checkpointing ? "" : " with gradient checkpointing"}`;
       await propose(words, { storage: one, gradientCheckpointing: true });
     }
-    if (sizes.trainBatchSize > 1) {
+    if (trainBatchSize > 1) {
       await propose("a batch size of 1 with more accumulation", { trainBatchSize: 1 });
     }
-    const shorter = Math.max(16, Math.round(sizes.maxLength * QUARTER));
-    if (shorter < sizes.maxLength) await propose(`texts of ${shorter} tokens at most`, { maxLength: shorter });
+    const shorter = Math.max(16, Math.round(maxLength * QUARTER));
+    if (shorter < maxLength) await propose(`texts of ${shorter} tokens at most`, { maxLength: shorter });
     if (remedies.every(({ bytes }) => bytes > limit)) {
       const least = table.at(-1)?.storage ?? "f32";
       await propose("all of these together", {
         storage: least,
         trainBatchSize: 1,
-        maxLength: Math.min(shorter, sizes.maxLength),
+        maxLength: Math.min(shorter, maxLength),
         gradientCheckpointing: true,
       });
     }
-    if (sizes.method.type === "full") {
+    if (options.method?.type === "full") {
       await propose("LoRA instead of full fine-tuning", { method: LORA, gradientCheckpointing: true });
     }
   }
-  const settings = `${sizes.trainBatchSize} × ${sizes.maxLength} tokens`;
+  const settings = `${trainBatchSize} × ${maxLength} tokens`;
   return { table, parts, total, checkpointing, limit, remedies, settings };
 }

@@ -11,10 +11,9 @@ import type {
   Example,
   ExportFormat,
   GenerationOptions,
-  LanguageEstimateOptions,
+  LanguageEstimate,
   LanguageOptions,
   Likelihood,
-  MemoryEstimate,
   ParsedTable,
   ParsedText,
   ParseOptions,
@@ -93,8 +92,13 @@ export interface EngineExports {
   parseTextRows(file: string, bytes: Uint8Array): ParsedText[];
   /** B against A by a paired bootstrap; one entry per row, whether it was labelled rightly. */
   compareRuns(a: boolean[], b: boolean[]): Comparison;
-  /** The bytes that a run would take, from a `config.json` alone. */
-  estimateLanguageRun(device: EngineDevice, config: Uint8Array, options: LanguageEstimateOptions): MemoryEstimate;
+  /** What a run would take and decide, from a `config.json` alone. */
+  estimateLanguageRun(
+    device: EngineDevice,
+    config: Uint8Array,
+    storage: WeightStorage,
+    options: LanguageOptions,
+  ): LanguageEstimate;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
 }

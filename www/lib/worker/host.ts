@@ -211,11 +211,11 @@ export class EngineHost {
   }
 
   async #estimateLanguage(
-    ...[from, options, choice]: Arguments<"estimateLanguage">
+    ...[from, storage, options, choice]: Arguments<"estimateLanguage">
   ): Promise<Answer<"estimateLanguage">> {
     const config = from instanceof Uint8Array ? from : await readConfig(from, () => undefined);
     const device = await this.#any(choice);
-    return (await this.#start()).estimateLanguageRun(device, config, options);
+    return (await this.#start()).estimateLanguageRun(device, config, storage, options);
   }
 
   /** Lets the page steer a call while its work goes on in turns of the queue. */

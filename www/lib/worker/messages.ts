@@ -14,12 +14,11 @@ import type {
   Example,
   ExportFormat,
   GenerationOptions,
-  LanguageEstimateOptions,
+  LanguageEstimate,
   LanguageEvent,
   LanguageModelInfo,
   LanguageOptions,
   Likelihood,
-  MemoryEstimate,
   ModelInfo,
   ParsedTable,
   ParsedText,
@@ -78,9 +77,10 @@ export interface Calls {
   /** From a `config.json`'s bytes, or a source that has one. */
   estimateLanguage(
     from: SettledSource | Uint8Array,
-    options: LanguageEstimateOptions,
+    storage: WeightStorage,
+    options: LanguageOptions,
     device: DeviceChoice,
-  ): MemoryEstimate;
+  ): LanguageEstimate;
 }
 
 export type CallName = keyof Calls;
