@@ -535,18 +535,22 @@ export interface LanguageBaselines {
   completions: Completion[];
 }
 
-/** What an estimate is made for. */
-export interface LanguageEstimateOptions {
-  /** How the frozen weights are stored. */
-  storage: WeightStorage;
-  /** What trains. */
-  method: Method;
+/** What a run would take and what the engine would decide. */
+export interface LanguageEstimate {
+  /** Bytes at the peak, by what takes them. */
+  estimate: MemoryEstimate;
+  /** All of them. */
+  total: number;
+  /** Bytes that the engine plans with. */
+  limit: number;
   /** Rows per forward pass. */
   trainBatchSize: number;
-  /** Tokens of the longest row. */
+  /** Tokens kept of a text. */
   maxLength: number;
-  /** Whether each layer is computed a second time in the backward pass. */
+  /** Whether layers are computed twice. */
   gradientCheckpointing: boolean;
+  /** What a person could do, if the run does not fit. */
+  advice?: string | undefined;
 }
 
 /**
@@ -839,7 +843,7 @@ export type Method =
       layersToTransform?: number[] | undefined;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). Default: `false`. */
       useRslora?: boolean | undefined;
-      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). Default: `false`. */
+      /** DoRA: train each output's magnitude next to its direction (Liu et al. 2024). Default: `false`. */
       useDora?: boolean | undefined;
       /**
        * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
@@ -1184,18 +1188,18 @@ export type ResolvedMethod =
       /**
        * Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the
        * head reads. Left out, every linear layer of a transformer layer.
- */
+       */
       targetModules: TargetModules;
       /** Only in these layers, counted from 0 at the bottom; in all if left out. */
       layersToTransform: number[] | null;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). */
       useRslora: boolean;
-      /** DoRA: train each output's magnitude beside its direction (Liu et al. 2024). */
+      /** DoRA: train each output's magnitude next to its direction (Liu et al. 2024). */
       useDora: boolean;
       /**
        * How the factors start: `true` is Kaiming-uniform A and B = 0, `"gaussian"` a normal A and B = 0; `"pissa"` takes the principal
-       * singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank. 
- */
+       * singular vectors of the weight (Meng et al. 2024) and leaves as plain LoRA of twice the rank.
+       */
       initLoraWeights: true | "gaussian" | "pissa";
       /** Ranks of modules whose name ends in the key, a regular expression; the first key that matches counts. */
       rankPattern: Record<string, number>;

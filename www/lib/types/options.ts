@@ -182,7 +182,7 @@ export const OPTIONS = {
       "type": "boolean",
       "method": "lora",
       "default": false,
-      "doc": "DoRA: train each output's magnitude beside its direction (Liu et al. 2024)."
+      "doc": "DoRA: train each output's magnitude next to its direction (Liu et al. 2024)."
     },
     {
       "name": "method.initLoraWeights",
@@ -378,7 +378,7 @@ export const OPTIONS = {
     {
       "name": "adamEpsilon",
       "type": "number",
-      "default": 1e-08,
+      "default": 1e-8,
       "min": 0,
       "minExcluded": true,
       "max": 1,
@@ -543,7 +543,7 @@ export const OPTIONS = {
       "type": "boolean",
       "method": "lora",
       "default": false,
-      "doc": "DoRA: train each output's magnitude beside its direction (Liu et al. 2024)."
+      "doc": "DoRA: train each output's magnitude next to its direction (Liu et al. 2024)."
     },
     {
       "name": "method.initLoraWeights",
@@ -739,7 +739,7 @@ export const OPTIONS = {
     {
       "name": "adamEpsilon",
       "type": "number",
-      "default": 1e-08,
+      "default": 1e-8,
       "min": 0,
       "minExcluded": true,
       "max": 1,
