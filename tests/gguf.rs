@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use webtune::export::gguf_lora::{GgufBase, gguf_lora};
-use webtune::formats::{Gguf, GgufValue};
 use webtune::models::DecoderConfig;
 use webtune::peft::LoraConfig;
 
@@ -53,12 +52,9 @@ fn every_byte_is_that_of_the_gguf_package() {
         let name = case["name"].as_str().unwrap();
         let file = gguf_lora(name, &base(case), &settings(case), &tensors(case)).unwrap();
         let expected = std::fs::read(format!("{FOLDER}/{name}.gguf")).unwrap();
-        assert_eq!(
-            Gguf::read("ours", &file.bytes).unwrap(),
-            Gguf::read("theirs", &expected).unwrap(),
-            "{name}"
-        );
-        assert!(file.bytes == expected, "{name}: padding or layout differs");
+        let differs = file.bytes.iter().zip(&expected).position(|(a, b)| a != b);
+        assert_eq!(differs, None, "{name}: the first byte that differs");
+        assert_eq!(file.bytes.len(), expected.len(), "{name}");
     }
 }
 
@@ -66,11 +62,11 @@ fn every_byte_is_that_of_the_gguf_package() {
 fn a_files_alpha_is_what_llama_cpp_divides_by_the_rank() {
     for (name, alpha) in [("llama", 8.0), ("qwen2-rslora", 12.0), ("patterns", 8.0)] {
         let bytes = std::fs::read(format!("{FOLDER}/{name}.gguf")).unwrap();
-        let gguf = Gguf::read(name, &bytes).unwrap();
-        assert_eq!(
-            gguf.value("adapter.lora.alpha"),
-            Some(&GgufValue::F32(alpha))
-        );
+        let key = b"adapter.lora.alpha";
+        let found = bytes.windows(key.len()).position(|part| part == key);
+        // the number of the type, then the value
+        let at = found.unwrap() + key.len() + 4;
+        assert_eq!(bytes[at..at + 4], f32::to_le_bytes(alpha), "{name}");
     }
 }
 
@@ -142,21 +138,5 @@ fn what_gguf_cannot_hold_is_refused_by_name() {
     assert_eq!(
         refused(config, list, model),
         "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight: its 16 rows do not divide into 3 heads of two halves"
-    );
-}
-
-#[test]
-fn a_cut_file_is_refused_wherever_it_ends() {
-    let bytes = std::fs::read(format!("{FOLDER}/qwen2-rslora.gguf")).unwrap();
-    // the last tensor's padding may be absent
-    for length in 0..bytes.len() - 32 {
-        let error = Gguf::read("cut.gguf", &bytes[..length]).unwrap_err();
-        assert_eq!(error.code(), "invalidFile");
-    }
-    let mut other = bytes.clone();
-    other[4] = 2;
-    assert_eq!(
-        Gguf::read("old.gguf", &other).unwrap_err().to_string(),
-        "old.gguf: it has version 2, expected 3"
     );
 }

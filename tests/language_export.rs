@@ -9,7 +9,7 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
 use webtune::export::{Export, ExportedFile, Format, Piece, files as exported, import};
-use webtune::formats::{Gguf, MemorySource};
+use webtune::formats::MemorySource;
 use webtune::layers::Storage;
 use webtune::models::CausalLm;
 use webtune::tasks::language::model::{LanguageModel, Prompt};
@@ -134,9 +134,8 @@ fn gguf_holds_what_it_can_and_says_what_it_cannot() {
     block_on(async {
         let (model, adapter) = tuned(json!({"type": "lora"}), Storage::F32).await;
         let file = exported(&model, &adapter, Format::Gguf).await.unwrap();
-        let gguf = Gguf::read(&file[0].path, &file[0].bytes).unwrap();
-        // seven layers' two factors, twice
-        assert_eq!(gguf.tensors.len(), 28);
+        // the number of tensors, after magic and version: seven layers' two factors, twice
+        assert_eq!(file[0].bytes[8..16], 28u64.to_le_bytes());
         for (method, words) in [
             (json!({"type": "lora", "useDora": true}), "magnitudes"),
             (json!({"type": "prefix"}), "LoRA alone"),

@@ -347,10 +347,7 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
             summary.runs[run].loss.map(|loss| -loss),
         )
     };
-    let best = (0..3).fold(0, |best, run| match key(run) > key(best) {
-        true => run,
-        false => best,
-    });
+    let best = (0..3).fold(0, |best, run| if key(run) > key(best) { run } else { best });
     assert_eq!(summary.best, best);
     for (run, (events, _)) in summary.runs.iter().zip(&alone) {
         let single = common::training::finished(events);

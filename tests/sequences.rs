@@ -594,14 +594,13 @@ proptest! {
     ) {
         let tokenizer = if with_bos { tokenizer_with_bos() } else { tokenizer() };
         let template = chatml();
-        let row = match as_chat {
-            true => {
-                let mut turns = messages(&[("user", &prompt), ("assistant", &answer)]);
+        let row = if as_chat {
+let mut turns = messages(&[("user", &prompt), ("assistant", &answer)]);
                 turns.extend(followed.then(|| Message::new("user", "and then?")));
                 TextRow::Chat(turns)
-            }
-            false => completion(&format!("{prompt}."), &format!(" {answer}")),
-        };
+} else {
+completion(&format!("{prompt}."), &format!(" {answer}"))
+};
         let encode = |max_length| encode_row(&row, &tokenizer, &template, max_length, &with_eos());
         let whole = encode(4096).unwrap().remove(0);
         prop_assert_eq!(whole.truncated, 0);

@@ -21,12 +21,6 @@ pub fn choose(logits: &[f32], ids: &[u32], options: &GenerationOptions, rng: &mu
     drawn.last().map_or(0, |(id, _)| *id)
 }
 
-/// The tokens that can be drawn after `ids` and their probabilities, likeliest first, as transformers' processors leave them:
-/// repetition penalty, temperature, top-k, top-p.
-pub fn distribution(logits: &[f32], ids: &[u32], options: &GenerationOptions) -> Vec<(u32, f64)> {
-    warped(&penalised(logits, ids, options.repetition_penalty), options)
-}
-
 /// The logits, those of tokens in `ids` divided by the penalty where they are positive and multiplied by it elsewhere.
 fn penalised(logits: &[f32], ids: &[u32], penalty: f64) -> Vec<f64> {
     let mut scores: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
@@ -49,6 +43,8 @@ fn penalised(logits: &[f32], ids: &[u32], penalty: f64) -> Vec<f64> {
     scores
 }
 
+/// The tokens that can be drawn and their probabilities, likeliest first, as transformers' processors leave them: temperature,
+/// top-k, top-p.
 fn warped(scores: &[f64], options: &GenerationOptions) -> Vec<(u32, f64)> {
     let mut order = likeliest(scores, options.top_k);
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -141,6 +137,11 @@ mod tests {
     fn cases() -> File {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sampling.json");
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// What tokens are drawn with after `ids`, as transformers' processors leave it.
+    fn distribution(logits: &[f32], ids: &[u32], options: &GenerationOptions) -> Vec<(u32, f64)> {
+        warped(&penalised(logits, ids, options.repetition_penalty), options)
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl Header {
     }
 
     /// The free text entries of `__metadata__`.
+    #[cfg_attr(
+        not(feature = "internals"),
+        expect(dead_code, reason = "tests compare it with what was written")
+    )]
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }

@@ -67,9 +67,10 @@ pub fn activate<M: Module>(network: M, trains: impl Fn(&str) -> bool) -> M {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, tensor, mapper) = param.consume();
             let plain = tensor.inner();
-            let tensor = match (self.trains)(&self.path.name()) {
-                true => plain.autodiff().require_grad(),
-                false => plain,
+            let tensor = if (self.trains)(&self.path.name()) {
+                plain.autodiff().require_grad()
+            } else {
+                plain
             };
             Param::from_mapped_value(id, tensor, mapper)
         }
@@ -177,9 +178,10 @@ pub fn replace<M: Module>(
             };
             let (id, _, mapper) = param.consume();
             let new = new.reshape(shape);
-            let new = match trains {
-                true => new.autodiff().require_grad(),
-                false => new,
+            let new = if trains {
+                new.autodiff().require_grad()
+            } else {
+                new
             };
             Param::from_mapped_value(id, new, mapper)
         }

@@ -113,9 +113,12 @@ fn principal(
     } else {
         (output, input)
     };
-    let at = |near: usize, far: usize| match wide {
-        true => values[near * output + far],
-        false => values[far * output + near],
+    let at = |near: usize, far: usize| {
+        if wide {
+            values[near * output + far]
+        } else {
+            values[far * output + near]
+        }
     };
     // rows side by side in memory, whichever side is the shorter: every loop below reads along them
     let rows = (0..short)

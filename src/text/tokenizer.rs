@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::normalizers::Precompiled;
 use tokenizers::utils::truncation::TruncationDirection;
 
 use crate::error::{Error, Result};
@@ -62,6 +65,7 @@ impl Tokenizer {
                 "expected a tokenizer, but the file is empty".into(),
             ));
         }
+        check_normalizer(bytes).map_err(&invalid)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
         let stored_pad = inner.get_padding().map(|padding| padding.pad_id);
@@ -227,10 +231,34 @@ fn quoted(text: &str) -> String {
     format!("\"{start}{more}\"")
 }
 
+/// Refuses what makes the library panic instead of giving an error: broken JSON in the middle of a part, and the table of a
+/// `Precompiled` normaliser that cannot be read.
+fn check_normalizer(bytes: &[u8]) -> std::result::Result<(), String> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        normalizer: Value,
+    }
+    fn check(normalizer: &Value) -> std::result::Result<(), String> {
+        if normalizer["type"] == "Precompiled"
+            && let Err(error) = serde_json::from_value::<Precompiled>(normalizer.clone())
+        {
+            return Err(format!(
+                "its Precompiled normalizer cannot be read: {error}"
+            ));
+        }
+        let inner = normalizer["normalizers"].as_array();
+        inner.into_iter().flatten().try_for_each(check)
+    }
+    let file: File =
+        serde_json::from_slice(bytes).map_err(|error| format!("expected JSON: {error}"))?;
+    check(&file.normalizer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn fixture(path: &str) -> Vec<u8> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
@@ -244,6 +272,26 @@ mod tests {
 
     fn ids(value: &Value) -> Vec<u32> {
         serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[test]
+    fn what_the_library_panics_on_is_an_error() {
+        let read = |bytes: &[u8]| Tokenizer::from_bytes("tokenizer.json", bytes);
+        let whole = String::from_utf8(fixture("tokenizer_wordpiece/tokenizer.json")).unwrap();
+        let cut = whole.find("\"clean_text\"").unwrap();
+        let error = read(&whole.as_bytes()[..cut]).err().unwrap();
+        assert!(error.to_string().contains("expected JSON"), "{error}");
+
+        let mut file: Value = serde_json::from_str(&whole).unwrap();
+        let table = json!({"type": "Precompiled", "precompiled_charsmap": "////"});
+        for normalizer in [
+            table.clone(),
+            json!({"type": "Sequence", "normalizers": [table]}),
+        ] {
+            file["normalizer"] = normalizer;
+            let error = read(file.to_string().as_bytes()).err().unwrap();
+            assert!(error.to_string().contains("Precompiled"), "{error}");
+        }
     }
 
     #[test]

@@ -68,11 +68,6 @@ impl Seeds {
         self.runs.len()
     }
 
-    /// Whether none has ended.
-    pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
     fn best(&self) -> Option<usize> {
         // the first of equals, as `add` kept it
         (0..self.runs.len()).reduce(|best, index| {

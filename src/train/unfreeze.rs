@@ -56,11 +56,6 @@ impl Groups {
         self.filled.len()
     }
 
-    /// Whether nothing trains at all.
-    pub fn is_empty(&self) -> bool {
-        self.filled.is_empty()
-    }
-
     /// What a path's rate is multiplied by: 1 at the head, `decay` in the last layer, `decay^2` in the one below, and so on
     /// (discriminative fine-tuning, Howard & Ruder 2018). A path that does not train has no rate that this could change.
     pub fn factor(&self, path: &str, decay: f64) -> f64 {

@@ -43,11 +43,6 @@ impl FrozenCache {
         }
     }
 
-    /// How much is frozen.
-    pub fn frozen(&self) -> Frozen {
-        self.frozen
-    }
-
     /// Keeps what was computed elsewhere.
     pub fn put(&mut self, row: usize, values: Vec<f32>) {
         self.rows[row] = Some(values);

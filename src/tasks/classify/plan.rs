@@ -69,11 +69,6 @@ impl Rows {
     pub fn len(&self) -> usize {
         self.labels.len()
     }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
 }
 
 impl Plan {
