@@ -4,8 +4,13 @@
 //! fills its delta slots, `data` and `text` turn a person's rows into batches, `train` runs the one loop over what `tasks` gives it,
 //! `eval` scores, `export` writes files that other tools load, and `wasm` is the only room that knows a browser.
 
-// Here and not in Cargo.toml's [lints], which would bind the integration tests too.
-#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Here and not in Cargo.toml's [lints], which would bind the integration tests and their tables of cases too.
+#![warn(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::too_many_lines
+)]
 // Natively nothing calls what only `wasm` uses, and some of what the rooms show at their front door only tests name.
 #![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 #![cfg_attr(feature = "internals", allow(clippy::len_without_is_empty))]

@@ -95,9 +95,10 @@ fn modules_ranks_and_scalings_equal_peft() {
         assert_eq!(task, TaskType::of_head(kind));
         let name = format!("{kind:?} {}", case["settings"]);
         let found = attached(&encoder, kind, &config, &compute);
-        match case["fileDeltas"].is_null() {
-            true => assert_eq!(found, expected, "file of {name}"),
-            false => assert_eq!(found, deltas(&case["fileDeltas"]), "file of {name}"),
+        if case["fileDeltas"].is_null() {
+            assert_eq!(found, expected, "file of {name}")
+        } else {
+            assert_eq!(found, deltas(&case["fileDeltas"]), "file of {name}")
         }
 
         // as JavaScript hands settings over, and as our own file has them

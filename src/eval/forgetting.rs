@@ -37,13 +37,13 @@ impl Forgetting {
         Ok(Self {
             mean_cosine: cosines.iter().sum::<f64>() / count as f64,
             // f64::min alone would pass over a NaN
-            lowest: cosines
-                .iter()
-                .fold(1.0, |lowest: f64, cosine| match cosine.is_nan() {
-                    true => f64::NAN,
-                    false if lowest.is_nan() => lowest,
-                    false => lowest.min(*cosine),
-                }),
+            lowest: cosines.iter().fold(1.0, |lowest: f64, cosine| {
+                if cosine.is_nan() || lowest.is_nan() {
+                    f64::NAN
+                } else {
+                    lowest.min(*cosine)
+                }
+            }),
             sentences: count,
         })
     }

@@ -110,11 +110,15 @@ impl Problem {
         let gradient = gradient
             .iter()
             .enumerate()
-            .map(|(index, slope)| match index < split {
-                true => f64::from(*slope) + 2.0 * self.decay * theta[index],
-                // biases start at zero and stay there where nothing moves them
-                false if !self.bias => 0.0,
-                false => f64::from(*slope),
+            .map(|(index, slope)| {
+                if index < split {
+                    f64::from(*slope) + 2.0 * self.decay * theta[index]
+                } else if self.bias {
+                    f64::from(*slope)
+                } else {
+                    // biases start at zero and stay there if nothing moves them
+                    0.0
+                }
             })
             .collect();
         Ok((loss + self.decay * squares, gradient))

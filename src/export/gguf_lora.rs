@@ -191,9 +191,10 @@ pub fn gguf_lora(
 
 /// The alpha for which llama.cpp's `alpha / r` is PEFT's scaling without patterns.
 fn general_alpha(config: &LoraConfig) -> f64 {
-    match config.use_rslora {
-        true => config.lora_alpha * (config.r as f64).sqrt(),
-        false => config.lora_alpha,
+    if config.use_rslora {
+        config.lora_alpha * (config.r as f64).sqrt()
+    } else {
+        config.lora_alpha
     }
 }
 
@@ -224,9 +225,10 @@ fn pairs(tensors: &[NamedValues]) -> Result<Vec<Factors<'_>>> {
             });
             pairs.len() - 1
         });
-        let slot = match is_a {
-            true => &mut pairs[i].lora_a,
-            false => &mut pairs[i].lora_b,
+        let slot = if is_a {
+            &mut pairs[i].lora_a
+        } else {
+            &mut pairs[i].lora_b
         };
         if slot.replace(tensor).is_some() {
             return Err(Error::internal(format!("tensor {key} is given twice")));

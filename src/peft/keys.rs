@@ -79,6 +79,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn paths_become_the_keys_of_each_format() {
         use HeadKind::{Cls, Mean};
         use MethodType::{Full, Houlsby, Lora, Prefix};

@@ -453,9 +453,10 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         .as_array()
         .cloned()
         .unwrap_or_default();
-    let state = match golden.floats.contains_key("logits.adapter") {
-        true => "adapter",
-        false => "base",
+    let state = if golden.floats.contains_key("logits.adapter") {
+        "adapter"
+    } else {
+        "base"
     };
     let mut errors = Errors::new();
     let start = values(&loaded, fixture, classifier).await;
