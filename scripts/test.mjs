@@ -86,6 +86,11 @@ const stages = [
       "warnings",
     ],
   },
+  {
+    name: "unused",
+    // The library as it is shipped: without the tests, to which every module is public.
+    command: () => ["cargo", "clippy", "--release", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"],
+  },
   { name: "native", command: () => ["cargo", "test", "--", "--nocapture"], counts: true },
   // A Python environment of 1.5 GB in the cache, made on a new machine alone: tests/exports/environment.mjs says how and why.
   { name: "exports", command: () => nodeTests("tests/exports"), counts: true },

@@ -102,9 +102,7 @@ fn shards_read_back_bit_by_bit() {
     ] {
         let plan = ShardPlan::new(model(), max_bytes).unwrap();
         let sources = written(&plan);
-        let sizes = (sources.iter()).map(|s| (s.path.as_str(), s.bytes.len() as u64));
-        assert_eq!(plan.files(), sizes.collect::<Vec<_>>());
-        let names = plan.files().into_iter().map(|(name, _)| name);
+        let names = sources.iter().map(|source| source.path.as_str());
         assert_eq!(names.collect::<Vec<_>>(), files);
         let checkpoint = block_on(Checkpoint::open(sources.iter().collect())).unwrap();
         assert_eq!(checkpoint.names().count(), model().len());
@@ -218,7 +216,6 @@ fn a_model_leaves_in_shards_as_it_came() {
         tensor(name, &shape, Float::F32)
     });
     let plan = ShardPlan::new(tensors.collect(), 40_000).unwrap();
-    assert!(plan.files().len() > 2);
     let mut host = Host::default();
     let mut writer = plan.writer();
     while let Some(next) = writer.next().cloned() {
@@ -226,6 +223,7 @@ fn a_model_leaves_in_shards_as_it_came() {
         host.take(writer.tensor(&next.name, &shape, values).unwrap());
     }
     host.take(writer.finish().unwrap());
+    assert!(host.files.len() > 2);
     std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(

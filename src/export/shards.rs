@@ -125,13 +125,6 @@ impl ShardPlan {
         Ok(Self { shards, index })
     }
 
-    /// Name and size in bytes of every file, in the order of writing.
-    pub fn files(&self) -> Vec<(&str, u64)> {
-        let shards = (self.shards.iter()).map(|shard| (shard.file.as_str(), shard.size()));
-        let index = (self.index.iter()).map(|bytes| (INDEX_FILE, bytes.len() as u64));
-        shards.chain(index).collect()
-    }
-
     /// The tensors in the order in which [`MergedWriter::tensor`] takes them.
     pub fn tensors(&self) -> impl Iterator<Item = &MergedTensor> {
         self.shards.iter().flat_map(|shard| &shard.tensors)

@@ -195,7 +195,10 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-fn properties(schema: &Value) -> Vec<(&String, &Value)> {
+/// Names and schemas.
+type Properties<'a> = Vec<(&'a String, &'a Value)>;
+
+fn properties(schema: &Value) -> Properties<'_> {
     let found = schema.get("properties").and_then(Value::as_object);
     found.into_iter().flat_map(Map::iter).collect()
 }
@@ -204,7 +207,7 @@ fn properties(schema: &Value) -> Vec<(&String, &Value)> {
 fn objects_in<'a>(
     definitions: &'a Definitions,
     schema: &'a Value,
-) -> Vec<(Option<&'a str>, Vec<(&'a String, &'a Value)>)> {
+) -> Vec<(Option<&'a str>, Properties<'a>)> {
     if let Some(name) = referenced(schema) {
         let target = &definitions[name];
         if target.get("properties").is_some() {

@@ -72,6 +72,7 @@ impl UserOptions {
 const FEW_ROWS: f64 = 10.0;
 
 /// The options whose default is chosen by method, data and device.
+#[cfg(test)]
 pub const CHOSEN: [&str; 7] = [
     "method",
     "contrastive",
