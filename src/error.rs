@@ -101,6 +101,8 @@ impl ErrorCode {
 
 /// What can go wrong, one variant per kind that a caller may want to tell apart (see [`Error::kind`]).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum Error {
     /// A file's bytes are not what its name promises.
     #[error("{file}: {reason}")]

@@ -11,6 +11,7 @@
     clippy::unwrap_used,
     clippy::too_many_lines
 )]
+#![cfg_attr(not(feature = "internals"), warn(missing_docs))]
 // Natively nothing calls what only `wasm` uses, and some of what the rooms show at their front door only tests name.
 #![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 #![cfg_attr(feature = "internals", allow(clippy::len_without_is_empty))]

@@ -124,7 +124,7 @@ fn as_many_rows_pass_together_as_fit() {
     let of = |rows: usize| sizes.weight_bytes() + sizes.forward_bytes(Shape::new(rows, 50));
     let fit = |bytes: u64, held: u64| {
         let compute = Compute::cpu().with_memory_limit(bytes);
-        sizes.rows_that_fit(&compute, 50, 32, held)
+        sizes.rows_that_fit(&compute, Shape::new(1, 50), 32, held)
     };
     assert_eq!(fit(of(7), 0), 7);
     assert_eq!(fit(of(7) - 1, 0), 6);

@@ -4,15 +4,24 @@
 
 mod common;
 
-use common::tiny_language::model;
+use burn::tensor::{Int, Tensor, TensorData};
+use common::tiny_language::{config_json, files, model};
 use pollster::block_on;
+use serde_json::json;
 use webtune::device::Compute;
 use webtune::eval::complete::{Ending, Piece, Writer, Written, complete};
-use webtune::eval::generate::GenerationOptions;
+use webtune::eval::generate::last_logits;
+use webtune::eval::generation_options::GenerationOptions;
 use webtune::layers::Storage;
+use webtune::models::decoder::Layout;
+use webtune::models::size::tokens_at_once;
 use webtune::peft::prefix::PrefixConfig;
 use webtune::peft::{Method, attach};
-use webtune::tasks::language::model::LanguageModel;
+use webtune::tasks::language::LanguageOptions;
+use webtune::tasks::language::choose::{ChoiceOptions, choose};
+use webtune::tasks::language::model::{LanguageModel, Prompt};
+use webtune::tasks::language::score::score;
+use webtune::tasks::language::tuned::{next_logits, writer};
 
 fn sampled(seed: u64) -> GenerationOptions {
     GenerationOptions {
@@ -175,4 +184,65 @@ fn a_prefix_that_leaves_no_position_is_named() {
             assert!(writer.is_ok());
         }
     }
+}
+
+/// The tiny model with so many heads and positions that a long prompt's scores take more than all else.
+fn many_heads(compute: Compute) -> LanguageModel {
+    let mut config = config_json();
+    for (key, value) in [
+        ("num_attention_heads", json!(16)),
+        ("num_key_value_heads", json!(8)),
+        ("max_position_embeddings", json!(1 << 16)),
+    ] {
+        config[key] = value;
+    }
+    let files = files(&config, 5);
+    block_on(LanguageModel::load("tiny", files, compute, Storage::F32)).unwrap()
+}
+
+#[test]
+fn a_long_prompt_read_in_pieces_is_the_prompt_read_at_once() {
+    let model = many_heads(Compute::cpu());
+    let ids = (0..2500_u32).map(|n| n * n % 700).collect::<Vec<_>>();
+    let pieces = ids.len() / tokens_at_once(16, ids.len() as u64) as usize;
+    assert!(pieces >= 5, "{pieces}");
+    let found = block_on(last_logits(&model.model, &ids, 0, None)).unwrap();
+
+    let data = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
+    let data = TensorData::new(data, [1, ids.len()]);
+    let network = &model.model.model;
+    let tokens = Tensor::<2, Int>::from_data(data, &network.device());
+    let hidden = network.forward(tokens, &Layout::plain(1, ids.len()), None);
+    let last = hidden.narrow(1, ids.len() - 1, 1).squeeze_dim::<2>(1);
+    let expected = model.model.logits(last).into_data();
+    for (found, expected) in found.iter().zip(expected.iter::<f32>()) {
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    }
+}
+
+#[test]
+fn texts_that_do_not_fit_are_refused_with_both_numbers() {
+    let mut model = many_heads(Compute::cpu());
+    model.compute = Compute::cpu().with_memory_limit(64 << 20);
+    let text = "the cat ".repeat(6000);
+    let prompt = Prompt::Text(text.clone());
+    let network = &model.model;
+    let rows = webtune::data::parse_text_rows("long.txt", text.as_bytes()).unwrap();
+    let long = LanguageOptions::parse(json!({"maxLength": 20_000})).unwrap();
+    let labels = ["good".to_string(), "bad".to_string()];
+    let options = GenerationOptions::default();
+    let choices = ChoiceOptions::default();
+    let refused = [
+        writer(&model, network, &prompt, options.clone()).map(|_| ()),
+        block_on(next_logits(&model, network, &prompt)).map(|_| ()),
+        block_on(choose(&model, network, &[text], &labels, &choices)).map(|_| ()),
+        block_on(score(&model, network, "long.txt", &rows, &long)).map(|_| ()),
+    ];
+    for error in refused.map(Result::unwrap_err) {
+        assert_eq!(error.code(), "outOfMemory");
+        let message = error.to_string();
+        assert!(message.contains("tokens; shorten the text"), "{message}");
+        assert!(message.contains("64 MiB"), "{message}");
+    }
+    assert!(writer(&model, network, &Prompt::Text("the cat".into()), options).is_ok());
 }

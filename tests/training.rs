@@ -10,9 +10,12 @@ use common::{tiny, training};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
+use webtune::models::size::Shape;
 use webtune::peft::freeze::{total_parameters, trained, trained_parameters};
 use webtune::tasks::classify::ClassifyEvent;
 use webtune::tasks::classify::event::KeptStage;
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::tuned::Which;
 use webtune::train::event::FinishReason;
 
 #[test]
@@ -300,5 +303,34 @@ fn a_stop_before_the_probe_keeps_the_probe() {
         let difference =
             finished.task.evaluation.tuned.loss - finished.task.evaluation.baselines.probe.loss;
         assert!(difference.abs() < 1e-5, "{method}: {difference}");
+    }
+}
+
+#[test]
+fn texts_that_do_not_fit_together_are_classified_in_turn_and_one_that_never_fits_is_refused() {
+    let settings = json!({"numTrainEpochs": 1, "contrastive": false});
+    let (_, tuned) = block_on(run(&Compute::cpu(), 24, settings));
+    let mut model = block_on(tiny::model(&Compute::cpu()));
+    let texts = vec!["the river ".repeat(100); 40];
+    let ask = |model: &Pretrained, which| block_on(tuned.predict(model, &texts, which));
+    let sizes = model.sizes();
+    let taken = |rows| {
+        let longest = Shape::new(rows, tuned.max_length);
+        sizes.weight_bytes() + tuned.export_bytes() + sizes.forward_bytes(longest)
+    };
+    for which in [Which::Tuned, Which::Baseline] {
+        model.compute = Compute::cpu();
+        let together = ask(&model, which).unwrap();
+        model.compute = Compute::cpu().with_memory_limit(taken(3));
+        let in_turn = ask(&model, which).unwrap();
+        for (a, b) in together.iter().zip(&in_turn) {
+            for (a, b) in a.logits.iter().zip(&b.logits) {
+                assert!((a - b).abs() < 1e-5, "{a} {b}");
+            }
+        }
+        model.compute = Compute::cpu().with_memory_limit(taken(1) - 1);
+        let error = ask(&model, which).unwrap_err();
+        assert_eq!(error.code(), "outOfMemory");
+        assert!(error.to_string().contains("64 tokens"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
 //! How likely a language model finds each of several endings of one text. What the endings share is computed once.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 
+use super::generate::read_in;
 use crate::Result;
 use crate::data::Sequence;
 use crate::device::read;
@@ -24,14 +25,23 @@ pub async fn log_likelihoods(model: &CausalLm, sequences: &[Sequence]) -> Result
     let past = shared(sequences).saturating_sub(1);
     let cache = match past {
         0 => None,
-        _ => Some(remember(model, &sequences[0].ids[..past])),
+        _ => {
+            let mut cache = Cache::new();
+            read_in(model, &sequences[0].ids[..past], 0, &mut cache);
+            Some(cache)
+        }
     };
-    let rows = (TOKENS / longest.max(1)).clamp(1, 32);
+    let rows = rows_at_once(longest);
     let mut out = Vec::with_capacity(sequences.len());
     for some in sequences.chunks(rows) {
         out.extend(endings(model, some, past, cache.as_ref()).await?);
     }
     Ok(out)
+}
+
+/// How many sequences of at most so many tokens pass together.
+pub fn rows_at_once(longest: usize) -> usize {
+    (TOKENS / longest.max(1)).clamp(1, 32)
 }
 
 /// How many tokens all sequences begin with and none has as a target.
@@ -46,17 +56,6 @@ fn shared(sequences: &[Sequence]) -> usize {
         same.min(before.count())
     };
     sequences.iter().map(open).min().unwrap_or(0)
-}
-
-/// Keys and values of these tokens, of one row.
-fn remember(model: &CausalLm, tokens: &[u32]) -> Cache {
-    let data = tokens.iter().map(|id| *id as i32).collect::<Vec<_>>();
-    let data = TensorData::new(data, [1, tokens.len()]);
-    let batch = Tensor::<2, Int>::from_data(data, &model.device());
-    let mut cache = Cache::new();
-    let layout = Layout::plain(1, tokens.len());
-    model.model.forward(batch, &layout, Some(&mut cache));
-    cache
 }
 
 /// The same keys and values for so many rows.

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::generate::{GenerationOptions, Generator};
+use super::generate::Generator;
+use super::generation_options::GenerationOptions;
 use crate::Result;
 use crate::models::CausalLm;
 use crate::text::{TextStream, Tokenizer};

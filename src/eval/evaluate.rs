@@ -12,16 +12,16 @@ use crate::text::Encoding;
 /// Rows per forward pass where nothing is kept for a backward pass.
 pub const EVALUATION_BATCH: usize = 32;
 
-/// Batches for scoring.
+/// Batches for scoring, of at most `most` rows.
 ///
 /// # Errors
-/// None in practice: the batch size is fixed.
-pub fn scoring_batches(encodings: &[Encoding]) -> Result<Vec<Vec<usize>>> {
+/// None in practice: no caller asks for batches without rows.
+pub fn scoring_batches(encodings: &[Encoding], most: usize) -> Result<Vec<Vec<usize>>> {
     let lengths = encodings
         .iter()
         .map(|encoding| encoding.ids.len())
         .collect::<Vec<_>>();
-    length_sorted(&lengths, EVALUATION_BATCH)
+    length_sorted(&lengths, most)
 }
 
 /// One vector per row, `[rows, columns]` in the order of `encodings`, from padded batches.
@@ -32,11 +32,12 @@ async fn vectors(
     encoder: &Backbone,
     encodings: &[Encoding],
     pad_id: u32,
+    most: usize,
     forward: impl Fn(TokenBatch) -> Tensor<2>,
 ) -> Result<Vec<f32>> {
     let device = encoder.device();
     let mut out = vec![Vec::new(); encodings.len()];
-    for rows in scoring_batches(encodings)? {
+    for rows in scoring_batches(encodings, most)? {
         let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
         let batch = TokenBatch::upload(&Batch::pad(&picked, pad_id)?, &device);
         let values = read(forward(batch)).await?;
@@ -48,7 +49,7 @@ async fn vectors(
     Ok(out.concat())
 }
 
-/// Logits of all rows, `[rows, labels]` in the order of `encodings`.
+/// Logits of all rows, `[rows, labels]` in the order of `encodings`; `most` rows pass at a time.
 ///
 /// # Errors
 /// Failures of the device.
@@ -56,9 +57,10 @@ pub async fn logits(
     classifier: &Classifier,
     encodings: &[Encoding],
     pad_id: u32,
+    most: usize,
 ) -> Result<Vec<f32>> {
     let forward = |batch| classifier.forward(&Inputs::Tokens(batch));
-    vectors(&classifier.encoder, encodings, pad_id, forward).await
+    vectors(&classifier.encoder, encodings, pad_id, most, forward).await
 }
 
 /// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`.
@@ -71,7 +73,7 @@ pub async fn sentence_vectors(
     pad_id: u32,
 ) -> Result<Vec<f32>> {
     let forward = |batch: TokenBatch| features(encoder, HeadKind::Mean, &batch);
-    vectors(encoder, encodings, pad_id, forward).await
+    vectors(encoder, encodings, pad_id, EVALUATION_BATCH, forward).await
 }
 
 /// What the frozen encoder gives for a list of texts, in their order.
@@ -101,13 +103,13 @@ pub struct FeaturePass {
 }
 
 impl FeaturePass {
-    /// Plans the batches.
+    /// Plans batches of at most `most` rows.
     ///
     /// # Errors
-    /// None in practice.
-    pub fn new(encodings: Vec<Encoding>, tap: Option<usize>) -> Result<Self> {
+    /// As [`scoring_batches`].
+    pub fn new(encodings: Vec<Encoding>, tap: Option<usize>, most: usize) -> Result<Self> {
         Ok(Self {
-            batches: scoring_batches(&encodings)?,
+            batches: scoring_batches(&encodings, most)?,
             tap,
             next: 0,
             done: 0,

@@ -1,84 +1,15 @@
 //! One token at a time after a prompt, with a cache of what was read before.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
+use super::generation_options::GenerationOptions;
 use super::sampling::choose;
 use crate::device::read;
 use crate::models::CausalLm;
 use crate::models::decoder::{Cache, Layout};
-use crate::options::{OptionRange, Ranges, check_ranges};
+use crate::models::size::tokens_at_once;
 use crate::rng::Rng;
 use crate::{Error, Result};
-
-/// How the next token is chosen, by the names of transformers' `GenerationConfig`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct GenerationOptions {
-    /// Tokens at most.
-    pub max_new_tokens: usize,
-    /// Draw from the distribution; if not, the likeliest token is taken.
-    pub do_sample: bool,
-    /// What logits are divided by where it draws.
-    pub temperature: f64,
-    /// Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all.
-    pub top_k: usize,
-    /// Draw from the likeliest tokens whose probabilities together reach this.
-    pub top_p: f64,
-    /// Divides the positive logits of tokens that are in the text already and multiplies negative ones; 1 for none (Keskar et al. 2019).
-    pub repetition_penalty: f64,
-    /// Every draw follows from it.
-    pub seed: u64,
-    /// Texts that end a completion; they are left out of it.
-    pub stop: Vec<String>,
-}
-
-impl Default for GenerationOptions {
-    fn default() -> Self {
-        Self {
-            max_new_tokens: 128,
-            do_sample: false,
-            temperature: 1.0,
-            top_k: 50,
-            top_p: 1.0,
-            repetition_penalty: 1.0,
-            seed: 42,
-            stop: Vec::new(),
-        }
-    }
-}
-
-/// The ranges of its numbers.
-pub const RANGES: Ranges<GenerationOptions> = &[
-    (
-        OptionRange::between("maxNewTokens", 1.0, 1_048_576.0),
-        |o| Some(o.max_new_tokens as f64),
-    ),
-    (OptionRange::positive("temperature"), |o| {
-        Some(o.temperature)
-    }),
-    (
-        OptionRange::between("topP", 0.0, 1.0).excluding_low(),
-        |o| Some(o.top_p),
-    ),
-    (OptionRange::positive("repetitionPenalty"), |o| {
-        Some(o.repetition_penalty)
-    }),
-    (OptionRange::seed("seed"), |o| Some(o.seed as f64)),
-];
-
-impl GenerationOptions {
-    /// # Errors
-    /// [`Error::InvalidOption`] naming the setting and its range.
-    pub fn check(&self) -> Result<()> {
-        check_ranges(self, RANGES)?;
-        if self.stop.iter().any(String::is_empty) {
-            return Err(Error::option("stop", "a stop text is empty"));
-        }
-        Ok(())
-    }
-}
 
 /// A text that is being written.
 #[derive(Debug, Clone)]
@@ -161,15 +92,36 @@ pub async fn last_logits(
     past: usize,
     cache: Option<&mut Cache>,
 ) -> Result<Vec<f32>> {
-    let width = ids.len();
-    let values = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
-    let data = TensorData::new(values, [1, width]);
-    let tokens = Tensor::<2, Int>::from_data(data, &model.device());
-    let layout = Layout {
-        past,
-        ..Layout::plain(1, width)
-    };
-    let hidden = model.model.forward(tokens, &layout, cache); // [1, width, hidden]
+    let mut own = Cache::new();
+    let hidden = read_in(model, ids, past, cache.unwrap_or(&mut own)); // [1, width, hidden]
+    let width = hidden.dims()[1];
     let last = hidden.narrow(1, width - 1, 1).squeeze_dim::<2>(1); // [1, hidden]
     read(model.logits(last)).await
+}
+
+/// Puts keys and values of `ids`, which come after `past` tokens, into the cache, and returns what the last of them become,
+/// `[1, tokens, hidden]`. Many tokens pass in pieces, so that their scores fit into memory.
+pub fn read_in(model: &CausalLm, ids: &[u32], past: usize, cache: &mut Cache) -> Tensor<3> {
+    let config = &model.model.config;
+    let prefix = model.model.prefix_tokens();
+    let keys = (prefix + past + ids.len()) as u64;
+    let piece = tokens_at_once(config.num_attention_heads as u64, keys);
+    let mut done = past;
+    let mut pass = |ids: &[u32]| {
+        let width = ids.len();
+        let values = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
+        let data = TensorData::new(values, [1, width]);
+        let tokens = Tensor::<2, Int>::from_data(data, &model.device());
+        let layout = Layout {
+            past: done,
+            ..Layout::plain(1, width)
+        };
+        done += width;
+        model.model.forward(tokens, &layout, Some(&mut *cache))
+    };
+    let last = ids.len().saturating_sub(1) / piece as usize * piece as usize;
+    for ids in ids[..last].chunks(piece as usize) {
+        pass(ids);
+    }
+    pass(&ids[last..])
 }

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod forgetting;
 pub mod generate;
+pub mod generation_options;
 pub mod likelihood;
 pub mod metrics;
 pub mod probe;

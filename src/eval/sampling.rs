@@ -1,6 +1,6 @@
 //! The probability that each token is drawn with, and the draw.
 
-use super::generate::GenerationOptions;
+use super::generation_options::GenerationOptions;
 use crate::rng::Rng;
 
 /// The next token after `ids`. `logits`: one a word of the vocabulary, at least one.

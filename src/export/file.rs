@@ -33,7 +33,9 @@ pub const CARD: &str = "README.md";
 /// A file of an export; the path uses forward slashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
+    /// Below the export's folder.
     pub path: String,
+    /// The whole content.
     pub bytes: Vec<u8>,
 }
 

@@ -27,6 +27,13 @@ fn total(terms: impl Iterator<Item = u64>) -> u64 {
     terms.fold(0, u64::saturating_add)
 }
 
+/// Tokens of a prompt that pass through a network together, so that a matrix of their scores stays within 64 MiB: the rest of the prompt follows
+/// after what is in the cache. At least 16, and then it may be larger.
+pub fn tokens_at_once(heads: u64, keys: u64) -> u64 {
+    const SCORES: u64 = 1 << 24;
+    (SCORES / product([heads, keys]).max(1)).max(16)
+}
+
 /// Numbers in weights of these shapes.
 fn numbers_of(shapes: &[[u64; 2]]) -> u64 {
     total(shapes.iter().map(|shape| product(*shape)))
@@ -290,11 +297,18 @@ impl NetworkSizes {
         sum([layer, widened]).max(self.logit_bytes(shape.positions()))
     }
 
-    /// Bytes of writing so many tokens after a prompt: the prompt's pass, and the keys and values of all tokens.
+    /// Bytes of writing so many tokens after a prompt: the pass of the prompt's last piece, as [`tokens_at_once`] cuts it, and the keys and values
+    /// of all tokens.
     pub fn generation_bytes(&self, prompt: Shape, new: u64) -> u64 {
-        let tokens = sum([prompt.past, prompt.tokens, new]);
-        let cache = product([8, self.layers, prompt.rows, tokens, self.keys]);
-        sum([self.forward_bytes(prompt), cache])
+        let keys = sum([prompt.past, prompt.tokens]);
+        let tokens = prompt.tokens.min(tokens_at_once(self.heads, keys));
+        let piece = Shape {
+            tokens,
+            past: keys.saturating_sub(tokens),
+            ..prompt
+        };
+        let cache = product([8, self.layers, prompt.rows, sum([keys, new]), self.keys]);
+        sum([self.forward_bytes(piece), cache])
     }
 
     /// Refuses a pass that does not fit next to the weights and `held`, the bytes that anything else holds. `what` names it in the message.
@@ -302,23 +316,44 @@ impl NetworkSizes {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] with both numbers.
     pub fn check_pass(&self, compute: &Compute, what: &str, shape: Shape, held: u64) -> Result<()> {
-        let needed = sum([self.weight_bytes(), held, self.forward_bytes(shape)]);
+        self.check(compute, what, shape, sum([held, self.forward_bytes(shape)]))
+    }
+
+    /// The same for writing so many tokens after a prompt.
+    ///
+    /// # Errors
+    /// As [`Self::check_pass`].
+    pub fn check_generation(
+        &self,
+        compute: &Compute,
+        what: &str,
+        prompt: Shape,
+        new: u64,
+        held: u64,
+    ) -> Result<()> {
+        let bytes = sum([held, self.generation_bytes(prompt, new)]);
+        self.check(compute, what, prompt, bytes)
+    }
+
+    fn check(&self, compute: &Compute, what: &str, shape: Shape, bytes: u64) -> Result<()> {
+        let needed = sum([self.weight_bytes(), bytes]);
         let rows = match shape.rows {
-            1 => "1 row".to_string(),
-            rows => format!("{rows} rows"),
+            1 => String::new(),
+            rows => format!("{rows} times "),
         };
         let advice = format!(
-            "it is {rows} of {} tokens; shorten the text, store the weights in fewer bits, or choose a smaller model",
+            "it has {rows}{} tokens; shorten the text, store the weights in fewer bits, or choose a smaller model",
             sum([shape.past, shape.tokens])
         );
         compute.check_memory(what, needed, &advice)
     }
 
-    /// How many rows of so many tokens fit into one pass next to the weights and `held`: at most `most`, at least 1, which
-    /// [`Self::check_pass`] may still refuse.
-    pub fn rows_that_fit(&self, compute: &Compute, tokens: usize, most: usize, held: u64) -> usize {
+    /// How many rows like `row` fit into one pass next to the weights and `held`: at most `most`, at least 1, which [`Self::check_pass`] may still
+    /// refuse.
+    pub fn rows_that_fit(&self, compute: &Compute, row: Shape, most: usize, held: u64) -> usize {
         let fits = |rows: usize| {
-            let pass = self.forward_bytes(Shape::new(rows, tokens));
+            let rows = rows as u64;
+            let pass = self.forward_bytes(Shape { rows, ..row });
             sum([self.weight_bytes(), held, pass]) <= compute.memory_limit
         };
         (2..=most).rev().find(|rows| fits(*rows)).unwrap_or(1)

@@ -18,7 +18,7 @@ use crate::eval::bootstrap::Comparison;
 use crate::eval::complete::Written;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::forgetting::Forgetting;
-use crate::eval::generate::{self, GenerationOptions};
+use crate::eval::generation_options::{self, GenerationOptions};
 use crate::eval::likelihood::Likelihood;
 use crate::export::Format;
 use crate::layers::Storage;
@@ -130,7 +130,7 @@ fn described() -> [Options; 4] {
             title: "Writing: `LanguageModel.generate`",
             name: "GenerationOptions",
             defaults: json(serde_json::to_value(GenerationOptions::default())),
-            ranges: ranges(generate::RANGES).collect(),
+            ranges: ranges(generation_options::RANGES).collect(),
             chosen: &[],
         },
         Options {

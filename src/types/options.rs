@@ -77,14 +77,19 @@ impl Options {
         // a field of a method is checked by the method, which knows no path
         let last = name.strip_prefix("method.").unwrap_or(name);
         let chosen = self.chosen.contains(&name);
+        // of an object only which it is: its fields follow
+        let named = |value: &Value| match value {
+            Value::Object(fields) => Some(json!({ "type": fields.get("type")? })),
+            value => Some(value.clone()),
+        };
         Spec {
             name: name.to_owned(),
             method: method.map(String::from),
             kind: kind.strip_suffix(" | null").unwrap_or(&kind).to_owned(),
             default: default
                 .or_else(|| schema.get("default"))
-                .filter(|value| !chosen && !value.is_null() && !value.is_object())
-                .cloned(),
+                .filter(|value| !chosen && !value.is_null())
+                .and_then(named),
             chosen,
             range: self
                 .ranges

@@ -6,7 +6,7 @@ pub const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// Files that name each other in a circle within their room.
-pub const CIRCLES: &[&str] = &["eval/generate.rs", "eval/sampling.rs"];
+pub const CIRCLES: &[&str] = &[];
 
 /// Files above the limit of lines.
 pub const LONG_FILES: &[&str] = &[

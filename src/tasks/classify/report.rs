@@ -4,7 +4,7 @@ use super::event::{ClassifyFinished, ClassifyResults, KeptStage};
 use super::options::{ClassifyOptions, HeadInit};
 use super::task::ClassifyTask;
 use super::tuned::{Card, RunCard, Tuned, encode};
-use crate::eval::evaluate::{logits, sentence_vectors};
+use crate::eval::evaluate::{EVALUATION_BATCH, logits, sentence_vectors};
 use crate::eval::evaluation::Evaluation;
 use crate::eval::forgetting::{Forgetting, sentences};
 use crate::models::{Backbone, Classifier, HeadKind};
@@ -31,7 +31,13 @@ impl ClassifyTask {
         let plan = &self.plan;
         let texts = plan.validation.texts.iter().map(String::as_str);
         let pad = self.model.tokenizer.pad_id();
-        let tuned = logits(classifier, plan.validation_encodings(), pad).await?;
+        let tuned = logits(
+            classifier,
+            plan.validation_encodings(),
+            pad,
+            EVALUATION_BATCH,
+        )
+        .await?;
         Evaluation::new(
             plan.labels.names(),
             &texts.collect::<Vec<_>>(),

@@ -18,7 +18,7 @@ use super::score::ClassifyScore;
 use super::tuned::{Card, Tuned};
 use crate::data::{Example, batches};
 use crate::device::read;
-use crate::eval::evaluate::{FeaturePass, scoring_batches};
+use crate::eval::evaluate::{EVALUATION_BATCH, FeaturePass, scoring_batches};
 use crate::eval::evaluation::{BaselineHeads, Baselines, OfBaselines};
 use crate::eval::metrics::report;
 use crate::eval::probe::{ProbeData, fit};
@@ -79,7 +79,7 @@ impl ClassifyTask {
             Frozen::Layers(layers) => Some(layers),
             _ => None,
         };
-        let pass = FeaturePass::new(plan.encodings.clone(), tap)?;
+        let pass = FeaturePass::new(plan.encodings.clone(), tap, EVALUATION_BATCH)?;
         let cache = FrozenCache::new(
             plan.encodings.len(),
             model.config.hidden_size,
@@ -125,7 +125,7 @@ impl ClassifyTask {
     ) -> Result<Vec<Vec<f32>>> {
         let encodings = &self.plan.encodings;
         let mut out = vec![Vec::new(); rows.len()];
-        for batch in scoring_batches(&encodings[rows.clone()])? {
+        for batch in scoring_batches(&encodings[rows.clone()], EVALUATION_BATCH)? {
             let places = (batch.iter().map(|row| row + rows.start)).collect::<Vec<_>>();
             let inputs = self.cache.inputs(classifier, encodings, &places).await?;
             let values = read(forward(&inputs)).await?;

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Example;
 use crate::data::LabelMap;
-use crate::eval::evaluate::{BaseFeatures, FeaturePass, logits};
+use crate::eval::evaluate::{BaseFeatures, EVALUATION_BATCH, FeaturePass, logits};
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::{Report, largest, softmax};
+use crate::models::size::Shape;
 use crate::models::{Classifier, Family, HeadKind};
 use crate::peft::freeze::trained_parameters;
 use crate::peft::{Method, MethodType, Trainable};
@@ -131,13 +132,31 @@ impl Tuned {
         4 * count
     }
 
-    /// What the untuned encoder gives for texts.
+    /// Rows of texts that fit into one pass.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the longest alone does not.
+    fn rows_that_fit(&self, model: &Pretrained, encodings: &[Encoding]) -> Result<usize> {
+        let longest = encodings.iter().map(|encoding| encoding.ids.len()).max();
+        let longest = longest.unwrap_or(1);
+        let (sizes, compute, held) = (model.sizes(), &model.compute, self.export_bytes());
+        let prefix = match &self.method {
+            Method::Prefix(prefix) => prefix.num_virtual_tokens,
+            _ => 0,
+        };
+        let row = Shape::new(1, longest).after(prefix);
+        sizes.check_pass(compute, "The longest text", row, held)?;
+        Ok(sizes.rows_that_fit(compute, row, EVALUATION_BATCH, held))
+    }
+
+    /// What the untuned encoder gives for texts, `most` rows at a time.
     async fn base_features(
         &self,
         model: &Pretrained,
         encodings: &[Encoding],
+        most: usize,
     ) -> Result<BaseFeatures> {
-        let mut pass = FeaturePass::new(encodings.to_vec(), None)?;
+        let mut pass = FeaturePass::new(encodings.to_vec(), None, most)?;
         let pad = model.tokenizer.pad_id();
         while pass.advance(&model.encoder, self.head(), pad).await? {}
         Ok(pass.finish())
@@ -146,7 +165,7 @@ impl Tuned {
     /// Classifies texts.
     ///
     /// # Errors
-    /// Failures of the tokenizer or the device.
+    /// [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn predict(
         &self,
         model: &Pretrained,
@@ -159,10 +178,12 @@ impl Tuned {
             texts.iter().map(String::as_str),
             self.max_length,
         )?;
+        let pad = model.tokenizer.pad_id();
+        let most = self.rows_that_fit(model, &encodings)?;
         let logits = match which {
-            Which::Tuned => logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?,
+            Which::Tuned => logits(&self.classifier, &encodings, pad, most).await?,
             Which::Baseline => {
-                let features = self.base_features(model, &encodings).await?;
+                let features = self.base_features(model, &encodings, most).await?;
                 self.baselines.logits(&features).probe
             }
         };
@@ -181,7 +202,7 @@ impl Tuned {
     /// Scores it next to the baselines on labelled rows.
     ///
     /// # Errors
-    /// [`Error::InvalidData`] for a label that was not trained; failures of the tokenizer or the device.
+    /// [`Error::InvalidData`] for a label that was not trained; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
         let truth = examples
             .iter()
@@ -205,8 +226,9 @@ impl Tuned {
             .map(|example| example.text.as_str())
             .collect::<Vec<_>>();
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
-        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id()).await?;
-        let features = self.base_features(model, &encodings).await?;
+        let most = self.rows_that_fit(model, &encodings)?;
+        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
+        let features = self.base_features(model, &encodings, most).await?;
         let baselines = self.baselines.logits(&features);
         Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
     }

@@ -4,10 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Sequence, SequenceOptions, TextRow, encode_row};
-use crate::eval::choices::log_likelihoods;
+use crate::eval::choices::{log_likelihoods, rows_at_once};
 use crate::eval::metrics::{largest, softmax};
 use crate::models::CausalLm;
+use crate::models::size::Shape;
 use crate::tasks::language::model::LanguageModel;
+use crate::tasks::language::tuned::held;
 use crate::{Error, Result};
 
 /// The place of the text in a template.
@@ -70,7 +72,7 @@ pub struct Choice {
 /// holds a byte after the prompt, spaces at the prompt's end included, as in lm-evaluation-harness.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for labels or a template that cannot be used; failures of tokenizer or device.
+/// [`Error::InvalidOption`] for labels or a template that cannot be used; [`Error::OutOfMemory`] for a prompt that does not fit; failures of tokenizer or device.
 pub async fn choose(
     model: &LanguageModel,
     network: &CausalLm,
@@ -82,6 +84,11 @@ pub async fn choose(
     let mut out = Vec::with_capacity(texts.len());
     for text in texts {
         let sequences = encode(model, network, text, labels, options)?;
+        let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(1);
+        let rows = rows_at_once(longest).min(labels.len());
+        let prompt = Shape::new(rows, longest).after(network.model.prefix_tokens());
+        let held = held(model, network);
+        (model.sizes()).check_generation(&model.compute, "This prompt", prompt, 0, held)?;
         let found = log_likelihoods(network, &sequences).await?;
         let tokens = sequences.iter().map(Sequence::target_count);
         let tokens = tokens.collect::<Vec<_>>();

@@ -32,6 +32,7 @@ pub struct LanguageSettings {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LanguageOptions {
+    /// What only language models have.
     #[serde(flatten)]
     pub own: LanguageSettings,
     /// What it has in common with other tasks.

@@ -6,7 +6,7 @@ use super::model::{LanguageModel, Prompt};
 use super::options::LanguageOptions;
 use crate::data::{ParsedText, Sequence, TextRow};
 use crate::eval::complete::complete;
-use crate::eval::generate::GenerationOptions;
+use crate::eval::generation_options::GenerationOptions;
 use crate::models::CausalLm;
 use crate::text::Message;
 use crate::{Error, Result};

@@ -4,15 +4,17 @@ use crate::Result;
 use crate::data::{Packed, ParsedText};
 use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::CausalLm;
+use crate::models::size::Shape;
 use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
 use crate::tasks::language::rows::{encode, scoring_batches, upload};
+use crate::tasks::language::tuned::held;
 
 /// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` is named in
 /// errors.
 ///
 /// # Errors
-/// As a run's own for these rows; failures of the device.
+/// As a run's own for these rows; [`crate::Error::OutOfMemory`] for a text that does not fit; failures of the device.
 pub async fn score(
     model: &LanguageModel,
     network: &CausalLm,
@@ -23,8 +25,11 @@ pub async fn score(
     let sequences = encode(model, file, rows, options)?;
     let packed = sequences.into_iter().map(Packed::from).collect::<Vec<_>>();
     let mut sums = Sums::default();
-    let batch = options.common.train_batch_size;
     let longest = packed.iter().map(Packed::len).max().unwrap_or(1);
+    let row = Shape::new(1, longest).after(network.model.prefix_tokens());
+    let (sizes, compute, held) = (model.sizes(), &model.compute, held(model, network));
+    sizes.check_pass(compute, "The longest text", row, held)?;
+    let batch = sizes.rows_that_fit(compute, row, options.common.train_batch_size, held);
     for chosen in scoring_batches(&packed, batch, longest)? {
         sums.add(network, &upload(model, &packed, &chosen)?).await?;
     }

@@ -1,4 +1,6 @@
 /** The kinds of fields in the options drawer, and the fields that both tasks have, by the package's names. */
+import { type DescribedCall, describeOptions, type OptionSpec } from "webtune";
+import { count } from "../ui/format";
 
 export interface OptionField {
   /** `learningRate`, or `method.r` for a field of an object. */
@@ -60,15 +62,45 @@ export const flag = (path: string, label: string, help: string, more?: More): Op
 export const shownWhen = (path: string, values: string[], fields: OptionField[]): OptionField[] =>
   fields.map((one) => ({ ...one, when: { path, values } }));
 
-/** Says of each field that is left empty which value it then has. */
-export const withDefaults = (defaults: Record<string, string>, groups: OptionGroup[]): OptionGroup[] =>
-  groups.map(({ title, fields }) => ({
-    title,
-    fields: fields.map((one) => {
-      const value = defaults[one.path];
-      return value === undefined ? one : { ...one, empty: `${value} by default` };
-    }),
-  }));
+/** What an empty field says of the value that the engine then takes; nothing if it has no fixed one. */
+function defaultWords({ choices }: OptionField, { default: value }: OptionSpec): string | undefined {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  const word = String(typeof value === "object" && value && "type" in value ? value.type : value);
+  const label = choices?.find((choice) => choice.value === word)?.label ?? word;
+  return `${label} by default`;
+}
+
+/** Beyond it a limit is none that a person meets. */
+const FAR = 1e9;
+
+/** "From 0 to 1." */
+function rangeWords({ min, minExcluded, max = FAR, maxExcluded }: OptionSpec): string {
+  const low =
+    min === undefined || (min === 0 && !minExcluded && max >= FAR) ? "" : `${minExcluded ? "above" : "from"} ${min}`;
+  const high =
+    max >= FAR
+      ? ""
+      : `${maxExcluded ? "below" : low.startsWith("from") ? "to" : "at most"} ${max < 1 ? max : count(max)}`;
+  const words = [low, high].filter(Boolean).join(high.startsWith("to") ? " " : ", ");
+  return words && ` ${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
+/**
+ * The fields with what the engine says of each: its range, and the value of one that is left empty.
+ *
+ * @throws Error for a field or a choice that the engine doesn't know.
+ */
+export function described(call: DescribedCall, groups: OptionGroup[]): OptionGroup[] {
+  const specs = new Map(describeOptions(call).map((spec) => [spec.name, spec]));
+  const describe = (one: OptionField): OptionField => {
+    const spec = specs.get(one.path) ?? specs.get(one.path.replace(/\.type$/, ""));
+    const unknown = spec?.values && one.choices?.find(({ value }) => !spec.values?.includes(value));
+    if (!spec || unknown) throw new Error(`${call}: ${one.path} ${unknown?.value ?? ""} is not known to the engine`);
+    const empty = one.empty ?? defaultWords(one, spec);
+    return { ...one, help: one.help + rangeWords(spec), ...(empty && { empty }) };
+  };
+  return groups.map(({ title, fields }) => ({ title, fields: fields.map(describe) }));
+}
 
 export const fieldsOf = (groups: readonly OptionGroup[]): OptionField[] => groups.flatMap(({ fields }) => fields);
 
@@ -91,9 +123,7 @@ export const methodField = (help: string, methods: string[]): OptionField =>
 export const loraFields: OptionField[] = [
   number("method.r", "Rank r", "Width of the adapter. A larger rank can learn more and takes more memory."),
   number("method.loraAlpha", "Alpha", "The adapter is scaled by alpha / r."),
-  number("method.loraDropout", "LoRA dropout", "Chance that an input of the adapter is dropped in training.", {
-    unit: "0 to 1",
-  }),
+  number("method.loraDropout", "LoRA dropout", "Chance that an input of the adapter is dropped in training."),
   flag("method.useRslora", "Rank-stabilised", "Scale by alpha / √r instead."),
   flag("method.useDora", "DoRA", "Train the magnitude of each output separately."),
 ];
@@ -122,9 +152,7 @@ export const shared = {
     ["constant", "Constant"],
     ["slantedTriangular", "Slanted triangular"],
   ]),
-  warmupRatio: number("warmupRatio", "Warm-up", "Share of the steps in which the rate rises from 0.", {
-    unit: "0 to 1",
-  }),
+  warmupRatio: number("warmupRatio", "Warm-up", "Share of the steps in which the rate rises from 0."),
   trainBatchSize: number("trainBatchSize", "Batch size", "Rows per forward pass. Fewer rows need less memory.", {
     unit: "rows",
   }),
@@ -135,11 +163,10 @@ export const shared = {
     "gradientCheckpointing",
     "Gradient checkpointing",
     "Compute each layer twice instead of storing its activations.",
+    { empty: "if memory requires it" },
   ),
   maxLength: (help: string) => number("maxLength", "Longest text", help, { unit: "tokens" }),
-  validationSplit: number("validationSplit", "Validation share", "Share of the rows used for validation only.", {
-    unit: "0 to 1",
-  }),
+  validationSplit: number("validationSplit", "Validation share", "Share of the rows used for validation only."),
   earlyStoppingPatience: (unit: string) =>
     number("earlyStoppingPatience", "Patience", `Stop after this many ${unit} without improvement; 0 for never.`, {
       unit,

@@ -1,5 +1,6 @@
 /** The fields of a classifier's run. What is left empty, the recipe decides. */
 import {
+  described,
   fieldsOf,
   flag,
   list,
@@ -13,7 +14,6 @@ import {
   shared,
   shownWhen,
   targetModules,
-  withDefaults,
 } from "../desk/options";
 
 const ofMethod = (method: string, fields: OptionField[]) => shownWhen("method.type", [method], fields);
@@ -85,9 +85,7 @@ const schedule: OptionField[] = [
   shared.lrSchedulerType,
   shared.warmupRatio,
   number("warmupSteps", "Warm-up steps", "The same in steps; set only one of the two.", { unit: "steps" }),
-  number("layerLrDecay", "Layer decay", "Each layer's rate is the rate of the layer above it times this.", {
-    unit: "0 to 1",
-  }),
+  number("layerLrDecay", "Layer decay", "Each layer's rate is the rate of the layer above it times this."),
   number(
     "unfreezeEverySteps",
     "Unfreeze by steps",
@@ -120,12 +118,10 @@ const schedule: OptionField[] = [
 const safeguards: OptionField[] = [
   shared.validationSplit,
   shared.earlyStoppingPatience("epochs"),
-  number("dropout", "Dropout", "Chance that a hidden value is dropped in training.", { unit: "0 to 1" }),
+  number("dropout", "Dropout", "Chance that a hidden value is dropped in training."),
   shared.weightDecay,
   flag("decayBiasAndNorm", "Decay everything", "Decay biases and norms as well."),
-  number("mixout", "Mixout", "Chance that a weight takes its pretrained value for a step; full fine-tuning only.", {
-    unit: "0 to 1",
-  }),
+  number("mixout", "Mixout", "Chance that a weight takes its pretrained value for a step; full fine-tuning only."),
   number("l2Sp", "L2-SP", "Pulls the weights towards their pretrained values."),
   shared.maxGradNorm,
 ];
@@ -144,34 +140,13 @@ const advanced: OptionField[] = [
   ...shared.adam,
 ];
 
-export const sortGroups: OptionGroup[] = withDefaults(
-  {
-    recipe: "Balanced",
-    "method.r": "4",
-    "method.loraAlpha": "16",
-    "method.loraDropout": "0",
-    "method.useRslora": "No",
-    "method.useDora": "No",
-    "method.initLoraWeights": "Kaiming",
-    "method.bias": "None",
-    "method.reductionFactor": "16",
-    "method.nonLinearity": "Swish",
-    "method.numVirtualTokens": "10",
-    seeds: "1",
-    seed: "42",
-    gradientCheckpointing: "No",
-    adamBeta1: "0.9",
-    adamBeta2: "0.999",
-    adamEpsilon: "1e-8",
-  },
-  [
-    { title: "Recipe", fields: recipe },
-    { title: "Method", fields: method },
-    { title: "Schedule", fields: schedule },
-    { title: "Safeguards", fields: safeguards },
-    { title: "Seeds", fields: seeds },
-    { title: "Advanced", fields: advanced },
-  ],
-);
+export const sortGroups: OptionGroup[] = described("classify", [
+  { title: "Recipe", fields: recipe },
+  { title: "Method", fields: method },
+  { title: "Schedule", fields: schedule },
+  { title: "Safeguards", fields: safeguards },
+  { title: "Seeds", fields: seeds },
+  { title: "Advanced", fields: advanced },
+]);
 
 export const sortFields = fieldsOf(sortGroups);

@@ -1,5 +1,6 @@
 /** The fields of a language model's run, and of the texts that it writes. */
 import {
+  described,
   fieldsOf,
   flag,
   list,
@@ -11,7 +12,6 @@ import {
   shared,
   shownWhen,
   targetModules,
-  withDefaults,
 } from "../desk/options";
 import type { DrawerWords } from "../desk/parts/option-drawer";
 
@@ -23,124 +23,80 @@ export const byDefault: DrawerWords = {
   reset: "Reset to the defaults",
 };
 
-export const writeGroups: OptionGroup[] = withDefaults(
+export const writeGroups: OptionGroup[] = described("language", [
   {
-    "method.type": "LoRA",
-    "method.r": "8",
-    "method.loraAlpha": "16",
-    "method.loraDropout": "0",
-    "method.useRslora": "No",
-    "method.useDora": "No",
-    "method.numVirtualTokens": "10",
-    numTrainEpochs: "3",
-    learningRate: "5e-4",
-    lrSchedulerType: "Cosine",
-    warmupRatio: "0.05",
-    trainBatchSize: "4",
-    gradientAccumulationSteps: "1",
-    maxLength: "512",
-    packing: "No",
-    completionOnlyLoss: "Yes",
-    validationSplit: "0.1",
-    fewShotExamples: "3",
-    sampleTokens: "32",
-    evalSteps: "0",
-    earlyStoppingPatience: "2",
-    weightDecay: "0",
-    maxGradNorm: "1",
-    seed: "42",
-    adamBeta1: "0.9",
-    adamBeta2: "0.999",
-    adamEpsilon: "1e-8",
+    title: "Method",
+    fields: [
+      methodField("What is trained.", ["lora", "prefix", "full"]),
+      ...shownWhen("method.type", ["", "lora"], [...loraFields, targetModules("all-linear")]),
+      ...shownWhen("method.type", ["prefix"], prefixFields),
+    ],
   },
-  [
-    {
-      title: "Method",
-      fields: [
-        methodField("What is trained.", ["lora", "prefix", "full"]),
-        ...shownWhen("method.type", ["", "lora"], [...loraFields, targetModules("all-linear")]),
-        ...shownWhen("method.type", ["prefix"], prefixFields),
-      ],
-    },
-    {
-      title: "Schedule",
-      fields: [shared.numTrainEpochs, shared.learningRate, shared.lrSchedulerType, shared.warmupRatio],
-    },
-    {
-      title: "Memory and speed",
-      fields: [
-        shared.trainBatchSize,
-        shared.gradientAccumulationSteps,
-        { ...shared.gradientCheckpointing, empty: "if memory requires it" },
-        shared.maxLength("A longer prompt is truncated on the left, an answer never."),
-        flag("packing", "Packing", "Put several short texts in one row; none attends to another."),
-      ],
-    },
-    {
-      title: "Texts",
-      fields: [
-        flag("completionOnlyLoss", "Learn answers only", "If not, every token is learned; plain text always is."),
-        shared.validationSplit,
-        number("fewShotExamples", "Examples in the prompt", "For the baseline without training; 0 for none."),
-        list(
-          "lines",
-          "samplePrompts",
-          "Sample prompts",
-          "One per line; the model answers them at every evaluation.",
-          "those of two validation texts",
-        ),
-        number("sampleTokens", "Tokens per sample", "0 for no samples.", { unit: "tokens" }),
-      ],
-    },
-    {
-      title: "Safeguards",
-      fields: [
-        number("evalSteps", "Evaluate every", "0 for once an epoch.", { unit: "steps" }),
-        shared.earlyStoppingPatience("evaluations"),
-        shared.weightDecay,
-        shared.maxGradNorm,
-        shared.seed,
-      ],
-    },
-    { title: "Advanced", fields: shared.adam },
-  ],
-);
+  {
+    title: "Schedule",
+    fields: [shared.numTrainEpochs, shared.learningRate, shared.lrSchedulerType, shared.warmupRatio],
+  },
+  {
+    title: "Memory and speed",
+    fields: [
+      shared.trainBatchSize,
+      shared.gradientAccumulationSteps,
+      shared.gradientCheckpointing,
+      shared.maxLength("A longer prompt is truncated on the left, an answer never."),
+      flag("packing", "Packing", "Put several short texts in one row; none attends to another."),
+    ],
+  },
+  {
+    title: "Texts",
+    fields: [
+      flag("completionOnlyLoss", "Learn answers only", "If not, every token is learned; plain text always is."),
+      shared.validationSplit,
+      number("fewShotExamples", "Examples in the prompt", "For the baseline without training; 0 for none."),
+      list(
+        "lines",
+        "samplePrompts",
+        "Sample prompts",
+        "One per line; the model answers them at every evaluation.",
+        "those of two validation texts",
+      ),
+      number("sampleTokens", "Tokens per sample", "0 for no samples.", { unit: "tokens" }),
+    ],
+  },
+  {
+    title: "Safeguards",
+    fields: [
+      number("evalSteps", "Evaluate every", "0 for once an epoch.", { unit: "steps" }),
+      shared.earlyStoppingPatience("evaluations"),
+      shared.weightDecay,
+      shared.maxGradNorm,
+      shared.seed,
+    ],
+  },
+  { title: "Advanced", fields: shared.adam },
+]);
 
 export const writeFields = fieldsOf(writeGroups);
 
-export const generationGroups: OptionGroup[] = withDefaults(
+export const generationGroups: OptionGroup[] = described("generate", [
   {
-    maxNewTokens: "128",
-    doSample: "No",
-    temperature: "1",
-    topK: "50",
-    topP: "1",
-    seed: "42",
-    repetitionPenalty: "1",
+    title: "How it writes",
+    fields: [
+      number("maxNewTokens", "Longest answer", "The model may end it earlier.", { unit: "tokens" }),
+      flag("doSample", "Sample", "Draw from the likely tokens. If not, always take the likeliest."),
+      ...shownWhen(
+        "doSample",
+        ["true"],
+        [
+          number("temperature", "Temperature", "Lower is more predictable."),
+          number("topK", "Top k", "Draw from this many likeliest tokens; 0 for all."),
+          number("topP", "Top p", "Draw from the likeliest tokens that together reach this probability."),
+          number("seed", "Seed", "The same seed draws the same text."),
+        ],
+      ),
+      number("repetitionPenalty", "Repetition penalty", "Above 1, tokens already in the text become less likely."),
+      list("lines", "stop", "Stop texts", "One per line; each ends the answer. Write \\n for a line break.", "none"),
+    ],
   },
-  [
-    {
-      title: "How it writes",
-      fields: [
-        number("maxNewTokens", "Longest answer", "The model may end it earlier.", { unit: "tokens" }),
-        flag("doSample", "Sample", "Draw from the likely tokens. If not, always take the likeliest."),
-        ...shownWhen(
-          "doSample",
-          ["true"],
-          [
-            number("temperature", "Temperature", "Lower is more predictable."),
-            number("topK", "Top k", "Draw from this many likeliest tokens; 0 for all."),
-            number("topP", "Top p", "Draw from the likeliest tokens that together reach this probability.", {
-              unit: "0 to 1",
-            }),
-            number("seed", "Seed", "The same seed draws the same text."),
-          ],
-        ),
-        number("repetitionPenalty", "Repetition penalty", "Above 1, tokens already in the text become less likely."),
-        list("lines", "stop", "Stop texts", "One per line; each ends the answer. Write \\n for a line break.", "none"),
-      ],
-    },
-  ],
-);
+]);
 
 export const generationFields = fieldsOf(generationGroups);

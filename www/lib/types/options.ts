@@ -488,6 +488,9 @@ export const OPTIONS = {
     {
       "name": "method",
       "type": "Method",
+      "default": {
+        "type": "lora"
+      },
       "doc": "What is trained."
     },
     {
