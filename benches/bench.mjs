@@ -95,7 +95,7 @@ async function measureWebgpu(harness) {
   try {
     small = await measure(harness, "webgpu", SMALL, EXPECTED.software);
   } catch (error) {
-    if (!(error instanceof Failure) || !/^WebGPU is not available/.test(error.message)) throw error;
+    if (!(error instanceof Failure) || error.code !== "noWebgpu") throw error;
     say(`webgpu is left out: ${error.message}`);
     return undefined;
   }

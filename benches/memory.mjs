@@ -66,7 +66,10 @@ function language(name, model, batch, tokens) {
   return each({ name, task: "causal-lm", model, batch, tokens, options });
 }
 
-/** Texts that fill so many batches. A token has at most some characters; what is too much is never reached. @param {Row} row @param {number} steps */
+/**
+ * Texts that fill this many batches. A token has at most some characters; what is too much is never reached.
+ * @param {Row} row @param {number} steps
+ */
 function textsFor({ task, batch, tokens }, steps) {
   const rows = batch * (steps + 1) + 4;
   const all = stories(rows * tokens * 8).map(({ text }) => text);

@@ -49,7 +49,7 @@ const CACHE = [
   },
 ];
 
-/** JSON lines with so many rows a label. @param {string} train @param {number} rows @param {number} draw @param {string} file */
+/** JSON lines with this many rows a label. @param {string} train @param {number} rows @param {number} draw @param {string} file */
 function cut(train, rows, draw, file) {
   /** @type {Map<string, string[]>} */
   const byLabel = new Map();

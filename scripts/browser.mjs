@@ -76,7 +76,7 @@ export async function openHarness(mounts = {}) {
           /** @type {[string, unknown]} */ ([job, argument]),
         );
         const { value, error } = await Promise.race([call, crashed]);
-        if (error) throw new Failure(error.message);
+        if (error) throw new Failure(error.message, error.code);
         return value;
       } finally {
         await page.close();

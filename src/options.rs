@@ -40,7 +40,7 @@ pub struct OptionRange {
     pub low: f64,
     /// Whether `low` itself is too small.
     pub low_excluded: bool,
-    /// The largest value, or what every value is below; infinite where there is none.
+    /// The largest value, or what every value is below; infinite if there is none.
     pub high: f64,
     /// Whether `high` itself is too large.
     pub high_excluded: bool,

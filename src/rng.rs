@@ -1,4 +1,4 @@
-//! Enters: one u64 seed and a stream's name. Leaves: random numbers that are the same on every platform.
+//! Random numbers from one u64 seed and a stream's name, the same on every platform.
 
 use std::f64::consts::TAU;
 
@@ -17,7 +17,7 @@ pub struct Rng {
 impl Rng {
     /// The stream `name` ("init", "shuffle", "dropout", "split") of `seed`.
     pub fn stream(seed: u64, name: &str) -> Rng {
-        // The key is written by hand: `seed_from_u64` may expand a seed otherwise in a later version of its crate.
+        // The key is written by hand: `seed_from_u64` may expand a seed differently in a later version of its crate.
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..16].copy_from_slice(&fnv1a(name.as_bytes()).to_le_bytes());

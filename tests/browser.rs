@@ -11,7 +11,7 @@ use common::matrix::{HEADS, cases, starts, thaws, trains};
 use common::table::rows;
 use common::tiny;
 use common::training::{falls, learns, runs_briefly};
-use js_sys::Function;
+use js_sys::{Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 use webtune::device::Compute;
@@ -106,4 +106,21 @@ fn calls_from_javascript_do_not_run_the_constructors() {
     let each = (js_sys::Date::now() - start) / 1000.0;
     console_log!("a call from JavaScript takes {each} ms");
     assert!(each < 0.2, "{each} ms for a call that does nothing");
+}
+
+/// JSON has no such number, and would take it for an option that was left out.
+#[wasm_bindgen_test]
+fn a_number_that_is_none_is_refused_by_name() {
+    for number in [f64::NAN, f64::INFINITY] {
+        let [outer, inner] = [Object::new(), Object::new()];
+        Reflect::set(&inner, &"r".into(), &number.into()).unwrap();
+        Reflect::set(&outer, &"method".into(), &inner).unwrap();
+        let error = webtune::wasm::parse_table("a.csv", b"text,label\n", outer.into()).unwrap_err();
+        let message = error.unchecked_into::<js_sys::Error>().message();
+        let message = String::from(message);
+        assert!(
+            message.starts_with("method.r: expected a number"),
+            "{message}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Enters: conversations under several models' templates. Leaves: proof that text, ids and the assistant's mask are exact.
+//! Conversations under several models' templates: text, ids and the assistant's mask are exact.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -452,11 +452,14 @@ fn streams_hold_back_unfinished_characters() {
         assert_eq!(pushed.concat() + &rest, case["decoded"]);
         for cut in 0..ids.len() {
             let (pushed, rest) = streamed(&tokenizer, &ids[..cut], &ids[cut..]);
-            let told = tokenizer.decode(&ids[..cut], true).unwrap();
+            let prompt = tokenizer.decode(&ids[..cut], true).unwrap();
             // A prompt that ends inside a character gives its bytes to the first text that leaves.
-            let told = told.trim_end_matches('\u{fffd}');
+            let prompt = prompt.trim_end_matches('\u{fffd}');
             if !own {
-                assert_eq!(format!("{told}{}{rest}", pushed.concat()), case["decoded"]);
+                assert_eq!(
+                    format!("{prompt}{}{rest}", pushed.concat()),
+                    case["decoded"]
+                );
             }
         }
     }

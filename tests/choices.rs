@@ -93,7 +93,7 @@ fn what_is_shared_passes_once_and_changes_nothing() {
                 truncated: 0,
             };
             let [a, b] = [sequence(&[9, 8, 7, 6, 5, 40]), sequence(&[9, 8, 7, 6, 300])];
-            // begins otherwise, so that all of each row passes
+            // begins differently, so that all of each row passes
             let apart = sequence(&[10, 8, 7, 6, 300]);
             let logs = |rows: &[Sequence]| {
                 let found = block_on(log_likelihoods(&network, rows)).unwrap();

@@ -1,4 +1,4 @@
-//! Enters: files as people have them. Leaves: proof that each is read, or refused with a message that helps.
+//! Files as people have them: each is read, or refused with a message that helps.
 
 #![cfg(not(target_arch = "wasm32"))]
 

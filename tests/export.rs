@@ -1,4 +1,4 @@
-//! What leaves: keys and shapes as PEFT has them, settings it reads, and an import with the same predictions.
+//! Exported files: keys and shapes as PEFT has them, settings it reads, and an import with the same predictions.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -455,8 +455,8 @@ fn every_method_comes_back_from_its_files_exactly() {
             let shapes = shapes(weights);
             let keys = shapes.keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(keys, expected_keys(case, head), "{name}");
-            // what was told is what the values take, here and in the head's own file
-            let told = finished(&events).export_bytes;
+            // the reported bytes are what the values take, here and in the head's own file
+            let reported = finished(&events).export_bytes;
             let numbers = |shapes: &BTreeMap<String, Vec<usize>>| {
                 shapes
                     .values()
@@ -470,7 +470,7 @@ fn every_method_comes_back_from_its_files_exactly() {
             } else {
                 3 * 32 + 3
             };
-            assert_eq!(4 * (numbers(&shapes) + own_head), told, "{name}");
+            assert_eq!(4 * (numbers(&shapes) + own_head), reported, "{name}");
 
             let back = block_on(import(&model, files.clone())).unwrap();
             for which in [Which::Tuned, Which::Baseline] {

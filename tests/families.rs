@@ -224,7 +224,7 @@ fn files_name_the_family_and_what_of_the_head_was_trained() {
         let bare = ["bias", "weight"].map(String::from);
         assert_eq!(keys(find(&probe, "head.safetensors")), bare.into());
 
-        // a whole network: every name of the checkpoint behind the family's prefix, and the head's
+        // a whole network: every name of the checkpoint, after the family's prefix, and the head's
         let stored = tiny::family_files(family);
         let stored = stored.iter().find(|file| file.path == "model.safetensors");
         let stored = keys(&stored.unwrap().bytes);
@@ -293,7 +293,7 @@ fn a_head_that_was_there_already_stays_frozen_where_peft_would_not_save_it() {
     let config: Value = serde_json::from_slice(find(&files, "adapter_config.json")).unwrap();
     assert_eq!(config["modules_to_save"], json!(["classifier", "score"]));
 
-    // an adapter that says otherwise is followed
+    // an adapter that says something else is followed
     let mut asked = files.clone();
     for file in &mut asked {
         if file.path == "adapter_config.json" {
@@ -336,7 +336,7 @@ fn the_frozen_part_is_computed_once_and_gives_the_same_numbers() {
                 let [(with, a), (without, b)] = [run(true), run(false)];
                 let name = format!("{family:?} {} {head:?}", case.name);
                 for (a, b) in losses(&with).iter().zip(losses(&without)) {
-                    // batches of other lengths pad, and round, otherwise
+                    // batches of other lengths pad, and round, differently
                     assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{name}: {a} {b}");
                 }
                 let [a, b] = [a, b].map(|tuned| block_on(values(&tuned.classifier)));

@@ -1,4 +1,4 @@
-//! Enters: valid, damaged and random weight files. Leaves: the proof that each is read exactly or refused by name.
+//! Valid, damaged and random weight files: each is read exactly, or refused with an error that names it.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -22,7 +22,7 @@ fn fixture(path: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A file of this header text and so many zero bytes of data.
+/// A file of this header text and this many zero bytes of data.
 fn file_of(header: &str, data_bytes: usize) -> Vec<u8> {
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header.as_bytes());
@@ -365,7 +365,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 proptest! {
-    // No file of past failures beside the sources: a failure prints its smallest input.
+    // No file of past failures next to the sources: a failure prints its smallest input.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -186,7 +186,7 @@ fn a_prefix_that_leaves_no_position_is_named() {
     }
 }
 
-/// The tiny model with so many heads and positions that a long prompt's scores take more than all else.
+/// The tiny model with enough heads and positions that a long prompt's scores take more than all else.
 fn many_heads(compute: Compute) -> LanguageModel {
     let mut config = config_json();
     for (key, value) in [

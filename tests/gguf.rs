@@ -33,7 +33,7 @@ fn settings(case: &Value) -> LoraConfig {
 
 fn base(case: &Value) -> GgufBase {
     let name = format!("org/{}", case["name"].as_str().unwrap());
-    // sizes that say nothing here, beside what the case says
+    // sizes that do not matter here, next to what the case says
     let mut config = json!({
         "vocab_size": 16, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "max_position_embeddings": 16,
         "n_embd": 16, "n_layer": 2, "n_positions": 16

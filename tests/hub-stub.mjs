@@ -21,7 +21,7 @@ const PROBE_BYTES = 16;
  * @property {Record<string, string>} repositories Repository id to folder.
  * @property {string[]} [privateRepositories] Ids that need the token: 401 without, 403 with a wrong one.
  * @property {string} [token] The token that opens them; default `hf_stub`.
- * @property {number} [cutFirst] So many transfers end half way with a closed connection; default 0.
+ * @property {number} [cutFirst] This many transfers end half way with a closed connection; default 0.
  * @property {string} [cutPath] Only files whose path ends so are cut; default all.
  * @property {boolean} [ranges] False answers 200 with the whole body to range requests; default true.
  * @property {boolean} [htmlFallback] Unknown files are answered by an HTML page with 200; default false.

@@ -133,9 +133,9 @@ fn frozen_groups_do_not_move() {
         );
         let (events, tuned) = block_on(run_on(&model, 21, settings.clone()));
         let name = format!("{} {head}", case.name);
-        let told = groups(&events);
-        assert_eq!(told.len(), 4, "{name}");
-        for (step, groups) in told.iter().enumerate() {
+        let reported = groups(&events);
+        assert_eq!(reported.len(), 4, "{name}");
+        for (step, groups) in reported.iter().enumerate() {
             for (group, rate, frozen) in groups {
                 let expected = match group.as_str() {
                     "head" => false,

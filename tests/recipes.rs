@@ -114,14 +114,14 @@ fn recipes_differ_in_method_stages_and_length() {
             (epochs, seeds),
             "{recipe}"
         );
-        for (word, told) in [
+        for (word, reported) in [
             ("LoRA", true),
             ("contrastive", contrastive),
             ("epochs", true),
             ("seeds", seeds > 1),
         ] {
             let found = reasons.iter().any(|reason| reason.contains(word));
-            assert_eq!(found, told, "{recipe} {word}: {reasons:?}");
+            assert_eq!(found, reported, "{recipe} {word}: {reasons:?}");
         }
     }
     assert_eq!(

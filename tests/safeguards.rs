@@ -311,7 +311,7 @@ fn seeds_are_told_summed_up_and_the_best_is_kept() {
     let finished = finished(&events);
     let summary = finished.seeds.as_ref().unwrap();
     assert_eq!(summary.runs.len(), 3);
-    // the last run's end is told by `finished`
+    // the last run's end is reported by `finished`
     for (index, run) in ended.iter() {
         assert_eq!(run, &summary.runs[*index]);
     }

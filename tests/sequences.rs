@@ -1,4 +1,4 @@
-//! Enters: files for language models. Leaves: proof that their rows become the right tokens, and none of an answer is lost.
+//! Files for language models: their rows become the right tokens, and no part of an answer is lost.
 
 #![cfg(not(target_arch = "wasm32"))]
 

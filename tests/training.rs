@@ -95,7 +95,7 @@ fn the_head_seed_changes_the_start_and_the_data_seed_the_order() {
     assert_eq!(a[0], b[0]);
     assert_ne!(a.last(), b.last());
 
-    // `seed` stands for both where neither is given
+    // `seed` is used for both if neither is given
     let both = of(still(json!({"seed": 7})));
     assert_eq!(
         both,
@@ -124,7 +124,7 @@ fn only_deltas_and_head_train() {
     let settings = json!({"numTrainEpochs": 1, "contrastive": false});
     let (events, tuned) = block_on(run(&Compute::cpu(), 24, settings));
     let Some(ClassifyEvent::Started {
-        trained_parameters: told,
+        trained_parameters: reported,
         total_parameters: all,
         ..
     }) = events.first()
@@ -133,11 +133,14 @@ fn only_deltas_and_head_train() {
     };
     let classifier = tuned.classifier.train();
     // two layers of four linear layers [32, 32], one [32, 64] and one [64, 32], rank 4; a head of 3 labels
-    assert_eq!(*told, 2 * 4 * (4 * (32 + 32) + 2 * (32 + 64)) + 3 * 32 + 3);
-    assert_eq!(*told, trained_parameters(&classifier, &tuned.trainable));
-    assert_eq!(*told, finished(&events).trained_parameters);
+    assert_eq!(
+        *reported,
+        2 * 4 * (4 * (32 + 32) + 2 * (32 + 64)) + 3 * 32 + 3
+    );
+    assert_eq!(*reported, trained_parameters(&classifier, &tuned.trainable));
+    assert_eq!(*reported, finished(&events).trained_parameters);
     assert_eq!(*all, total_parameters(&classifier));
-    assert_eq!(finished(&events).export_bytes, 4 * *told);
+    assert_eq!(finished(&events).export_bytes, 4 * *reported);
     for tensor in trained(&classifier, &tuned.trainable) {
         let known = ["delta.lora_a", "delta.lora_b", "head."];
         assert!(

@@ -1,5 +1,5 @@
 /**
- * Enters: a folder. Leaves: a Llama in it with the sizes of SmolLM2-135M, random weights in bfloat16 and a tokenizer of as many entries.
+ * Writes a Llama into a folder: the sizes of SmolLM2-135M, random weights in bfloat16 and a tokenizer of as many entries.
  * What it writes is noise; how much memory and time it takes is the real model's. Needs no download, and 270 MB of disk.
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs";

@@ -62,7 +62,7 @@ function story(random) {
 }
 
 /**
- * At least so many bytes of stories, none of them cut; one object each, as the command reads JSON lines of plain text.
+ * At least this many bytes of stories, none of them cut; one object each, as the command reads JSON lines of plain text.
  * @param {number} bytes @param {number} [seed]
  */
 export function stories(bytes, seed = 1) {

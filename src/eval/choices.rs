@@ -39,7 +39,7 @@ pub async fn log_likelihoods(model: &CausalLm, sequences: &[Sequence]) -> Result
     Ok(out)
 }
 
-/// How many sequences of at most so many tokens pass together.
+/// How many sequences of at most this many tokens pass together.
 pub fn rows_at_once(longest: usize) -> usize {
     (TOKENS / longest.max(1)).clamp(1, 32)
 }
@@ -58,7 +58,7 @@ fn shared(sequences: &[Sequence]) -> usize {
     sequences.iter().map(open).min().unwrap_or(0)
 }
 
-/// The same keys and values for so many rows.
+/// The same keys and values for this many rows.
 fn repeat(cache: &Cache, rows: usize) -> Cache {
     let wide = |x: &Tensor<4>| {
         let [_, heads, tokens, width] = x.dims();

@@ -16,7 +16,7 @@ pub struct GenerationOptions {
     pub do_sample: bool,
     /// What logits are divided by where it draws.
     pub temperature: f64,
-    /// Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all.
+    /// Draw from this many of the likeliest tokens, and those as likely as the last of them; 0 for all.
     pub top_k: usize,
     /// Draw from the likeliest tokens whose probabilities together reach this.
     pub top_p: f64,

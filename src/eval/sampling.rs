@@ -179,7 +179,7 @@ mod tests {
             for (id, count) in counts.iter().enumerate() {
                 let expected = case.probabilities.get(&(id as u32)).copied();
                 let found = f64::from(*count) / 20_000.0;
-                // five deviations of a share of so many draws, which is 0.0035 at most
+                // five deviations of a share of this many draws, which is 0.0035 at most
                 assert!(
                     (found - expected.unwrap_or(0.0)).abs() < 0.0177,
                     "{found} {expected:?}"

@@ -45,9 +45,9 @@ impl WholeExport {
         let mut paths: Vec<(String, Vec<String>)> = Vec::new();
         let mut tensors: Vec<MergedTensor> = Vec::new();
         // a `mean` head has a file of its own
-        let beside = |path: &str| subject.base.task == TaskType::FeatureExtraction && is_head(path);
+        let apart = |path: &str| subject.base.task == TaskType::FeatureExtraction && is_head(path);
         let all = Trainable::of(network, |path| {
-            !is_delta(path) && !is_prefix(path) && !beside(path)
+            !is_delta(path) && !is_prefix(path) && !apart(path)
         });
         for tensor in trained(network, &all) {
             let shape = match tensor.shape[..] {

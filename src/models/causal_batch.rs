@@ -46,7 +46,7 @@ impl CausalBatch {
         }
     }
 
-    /// With so many positions' logits at once.
+    /// With the logits of this many positions at once.
     pub fn with_chunk(mut self, positions: usize) -> Self {
         self.chunk = Some(positions);
         self

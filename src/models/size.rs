@@ -66,7 +66,7 @@ impl Shape {
         }
     }
 
-    /// The same after so many keys.
+    /// The same after this many keys.
     pub fn after(self, past: usize) -> Self {
         Self {
             past: past as u64,
@@ -297,7 +297,7 @@ impl NetworkSizes {
         sum([layer, widened]).max(self.logit_bytes(shape.positions()))
     }
 
-    /// Bytes of writing so many tokens after a prompt: the pass of the prompt's last piece, as [`tokens_at_once`] cuts it, and the keys and values
+    /// Bytes of writing this many tokens after a prompt: the pass of the prompt's last piece, as [`tokens_at_once`] cuts it, and the keys and values
     /// of all tokens.
     pub fn generation_bytes(&self, prompt: Shape, new: u64) -> u64 {
         let keys = sum([prompt.past, prompt.tokens]);
@@ -319,7 +319,7 @@ impl NetworkSizes {
         self.check(compute, what, shape, sum([held, self.forward_bytes(shape)]))
     }
 
-    /// The same for writing so many tokens after a prompt.
+    /// The same for writing this many tokens after a prompt.
     ///
     /// # Errors
     /// As [`Self::check_pass`].

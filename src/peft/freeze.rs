@@ -1,4 +1,4 @@
-//! Enters: a network. Leaves: its parameters by path: which train, their values and gradients, and how many there are.
+//! A network's parameters by path: which of them train, their values and gradients, and how many there are.
 
 use std::collections::BTreeSet;
 
@@ -253,7 +253,7 @@ pub fn take_gradients(
     visitor.out
 }
 
-/// Where a walk through the modules stands.
+/// Where a walk through the modules is.
 #[derive(Default)]
 struct Path(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! Enters: a trained parameter's path in the Rust modules. Leaves: its key in the method's weight file.
+//! The key that a trained parameter has in the method's weight file, from its path in the Rust modules.
 
 use super::adapter_file::TaskType;
 use super::houlsby::ADAPTER_NAME;

@@ -163,7 +163,7 @@ fn gram(rows: &[Vec<f64>]) -> Vec<f64> {
     gram
 }
 
-/// Vectors iterated beside the wanted ones: the more, the faster the wanted ones settle.
+/// Vectors iterated in addition to the wanted ones: the more, the faster the wanted ones settle.
 const SPARE_VECTORS: usize = 24;
 /// Enough for spectra that fall as slowly as those of trained weights; the iteration ends earlier where nothing moves any more.
 const MAX_ITERATIONS: usize = 500;
@@ -219,7 +219,7 @@ fn largest_eigenvectors(matrix: &[f64], n: usize, count: usize) -> Vec<(f64, Vec
     values.into_iter().zip(basis).take(count).collect()
 }
 
-/// Gram-Schmidt, twice, because once leaves rounding behind. A vector that the others span becomes zero.
+/// Gram-Schmidt, twice, because once leaves rounding errors. A vector that the others span becomes zero.
 fn orthonormalise(vectors: &mut [Vec<f64>]) {
     for index in 0..vectors.len() {
         let (done, rest) = vectors.split_at_mut(index);

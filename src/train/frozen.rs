@@ -7,7 +7,7 @@ use crate::models::HeadKind;
 pub enum Frozen {
     /// Nothing is worth keeping: batches start from ids.
     Nothing,
-    /// The embeddings and so many layers.
+    /// The embeddings and this many layers.
     Layers(usize),
     /// Everything but the head.
     Backbone,

@@ -27,7 +27,7 @@ impl Noise {
         self.seed(device, index + 1);
     }
 
-    /// Before the head above so many layers.
+    /// Before the head above this many layers.
     pub fn head(&self, device: &Device, layers: usize) {
         self.seed(device, layers + 1);
     }

@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// The standard error of an accuracy on so many rows.
+    /// The standard error of an accuracy on this many rows.
     fn of_rows(rows: usize) -> impl Fn(f64) -> Option<f64> {
         move |value: f64| Some((value * (1.0 - value) / rows as f64).sqrt())
     }

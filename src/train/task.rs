@@ -26,7 +26,7 @@ pub trait Score: Debug + Clone {
     /// The mean loss on the validation rows.
     fn loss(&self) -> f64;
 
-    /// The standard error of `value`, if it has one, on so many rows; runs are ended early by it.
+    /// The standard error of `value`, if it has one, on this many rows; runs are ended early by it.
     fn standard_error(value: f64, rows: usize) -> Option<f64>;
 }
 

@@ -72,8 +72,8 @@ impl Groups {
         decay.powi(steps as i32)
     }
 
-    /// How many groups train in a step, counted from the top: all of them, or one and then one more every so many steps or epochs
-    /// (gradual unfreezing, Howard & Ruder 2018). `step` and `epoch` count from 0.
+    /// How many groups train in a step, counted from the top: all of them, or one at first and one more after each given number of
+    /// steps or epochs (gradual unfreezing, Howard & Ruder 2018). `step` and `epoch` count from 0.
     pub fn active(&self, options: &LoopOptions, step: usize, epoch: usize) -> usize {
         let passed = match (options.unfreeze_every_steps, options.unfreeze_every_epochs) {
             (0, 0) => return self.len(),
@@ -141,7 +141,7 @@ mod tests {
         format!("encoder.Bert.encoder.layer.{index}.output.dense.delta.lora_a")
     }
 
-    /// Of a BERT with so many layers.
+    /// Of a BERT with this many layers.
     fn groups(layers: usize, paths: impl IntoIterator<Item = String>) -> Groups {
         let paths = paths.into_iter();
         let places = paths.map(|path| {

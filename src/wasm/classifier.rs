@@ -3,7 +3,7 @@
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use super::convert::{Answer, error, from_js, to_js};
+use super::convert::{Answer, error, from_js, options_from_js, to_js};
 use super::device::Device;
 use super::runner::Runner;
 use super::source::JsSource;
@@ -43,7 +43,7 @@ impl Classifier {
     /// Checks rows and options and prepares a run.
     pub fn start(&mut self, _file: &str, rows: JsValue, options: JsValue) -> Answer<()> {
         let rows: Vec<Example> = from_js(rows, "rows")?;
-        let options = UserOptions::parse(from_js(options, "options")?).map_err(error)?;
+        let options = UserOptions::parse(options_from_js(options)?).map_err(error)?;
         let task = ClassifyTask::new(&self.runner.model, &rows, options);
         self.runner.begin(task)
     }

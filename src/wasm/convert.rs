@@ -1,6 +1,6 @@
 //! Values of one side of the border as values of the other.
 
-use js_sys::{Array, Reflect, Uint8Array};
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
@@ -20,7 +20,7 @@ pub fn state(words: &str) -> JsValue {
 pub fn error(error: Error) -> JsValue {
     let out = js_sys::Error::new(&error.to_string());
     if let Ok(fields) = serialized(&error.report()) {
-        js_sys::Object::assign(&out, fields.unchecked_ref());
+        Object::assign(&out, fields.unchecked_ref());
     }
     out.into()
 }
@@ -37,11 +37,42 @@ pub fn to_js(value: &impl Serialize) -> Answer<JsValue> {
 /// Reads an argument; `undefined` is an empty object.
 pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Answer<T> {
     let value = if value.is_undefined() || value.is_null() {
-        js_sys::Object::new().into()
+        Object::new().into()
     } else {
         value
     };
     options::read(serde_wasm_bindgen::Deserializer::from(value), what).map_err(error)
+}
+
+/// Reads options. A number that JSON cannot hold would look like one that was left out, so it is refused by name.
+pub fn options_from_js<T: DeserializeOwned>(value: JsValue) -> Answer<T> {
+    check_numbers(&value, "options")?;
+    from_js(value, "options")
+}
+
+fn check_numbers(value: &JsValue, name: &str) -> Answer<()> {
+    if let Some(number) = value.as_f64()
+        && !number.is_finite()
+    {
+        return Err(error(Error::option(
+            name,
+            format!("expected a number, got {number}"),
+        )));
+    }
+    if !value.is_object() {
+        return Ok(());
+    }
+    for entry in Object::entries(value.unchecked_ref()) {
+        let entry: Array = entry.unchecked_into();
+        let key = entry.get(0).as_string().unwrap_or_default();
+        let name = if name == "options" {
+            key
+        } else {
+            format!("{name}.{key}")
+        };
+        check_numbers(&entry.get(1), &name)?;
+    }
+    Ok(())
 }
 
 /// Exported files: `{ path, bytes: Uint8Array }[]`.

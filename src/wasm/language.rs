@@ -4,7 +4,7 @@ use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use super::convert::{Answer, error, from_js, state, to_js};
+use super::convert::{Answer, error, from_js, options_from_js, state, to_js};
 use super::device::Device;
 use super::runner::Runner;
 use super::source::JsSource;
@@ -50,7 +50,7 @@ pub fn estimate_language_run(
 
 /// Options as JavaScript gives them; left out, the defaults.
 fn options_of(options: JsValue) -> Answer<LanguageOptions> {
-    LanguageOptions::parse(from_js(options, "options")?).map_err(error)
+    LanguageOptions::parse(options_from_js(options)?).map_err(error)
 }
 
 impl LanguageModel {
@@ -167,7 +167,7 @@ impl LanguageModel {
     ) -> Answer<JsValue> {
         let texts: Vec<String> = from_js(texts, "texts")?;
         let labels: Vec<String> = from_js(labels, "labels")?;
-        let options = from_js(options, "options")?;
+        let options = options_from_js(options)?;
         let network = self.network(which)?;
         let found = choose(&self.runner.model, network, &texts, &labels, &options).await;
         to_js(&found.map_err(error)?)
@@ -177,7 +177,7 @@ impl LanguageModel {
     #[wasm_bindgen(js_name = startText)]
     pub fn start_text(&mut self, prompt: JsValue, options: JsValue, which: JsValue) -> Answer<()> {
         let prompt = from_js(prompt, "prompt")?;
-        let options = from_js(options, "options")?;
+        let options = options_from_js(options)?;
         let network = self.network(which)?.clone();
         let writer = writer(&self.runner.model, &network, &prompt, options).map_err(error)?;
         self.writing = Some((writer, network));

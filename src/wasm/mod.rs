@@ -17,7 +17,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 use crate::eval::bootstrap;
-use convert::{Answer, error, from_js, to_js};
+use convert::{Answer, error, from_js, options_from_js, to_js};
 
 unsafe extern "C" {
     fn __wasm_call_ctors();
@@ -43,7 +43,7 @@ fn start() {
 /// Reads a person's table; see [`crate::data::parse()`].
 #[wasm_bindgen(js_name = parseTable)]
 pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Answer<JsValue> {
-    let options = from_js(options, "options")?;
+    let options = options_from_js(options)?;
     to_js(&crate::data::parse(name, bytes, &options).map_err(error)?)
 }
 

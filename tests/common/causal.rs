@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: for every golden group of the language models the largest relative error against transformers and PEFT.
+//! Compares the language models on a device with transformers and PEFT: the largest relative error of every golden group.
 
 use std::collections::BTreeMap;
 
@@ -171,7 +171,7 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     }
 }
 
-/// The fixture's one batch. The padding stands on the right, where a decoder's tokens never look.
+/// The fixture's one batch. The padding is on the right, where a decoder's tokens never look.
 pub fn batch(golden: &Golden, compute: &Compute) -> CausalBatch {
     let (shape, ids) = &golden.ints["input_ids"];
     let ids = ids.iter().map(|id| *id as i32).collect::<Vec<_>>();
@@ -209,7 +209,7 @@ pub async fn by_key(
     loaded: &Loaded,
 ) -> BTreeMap<String, Vec<f32>> {
     let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
-    // the export's own walk writes whatever stands in the trained tensors
+    // the export's own walk writes whatever is in the trained tensors
     let carried = replace(loaded.model.clone(), |path, _| tensors.remove(path));
     assert!(
         tensors.is_empty(),

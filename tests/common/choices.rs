@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: how far the labels' log-likelihoods are from transformers', and whether the same labels win by every rule.
+//! Compares the labels' log-likelihoods on a device with transformers', and checks that the same labels win by every rule.
 
 use serde::Deserialize;
 use webtune::device::Compute;

@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: the largest relative error of the contrastive loss and its gradient against pytorch-metric-learning.
+//! Compares the contrastive loss and its gradient on a device with pytorch-metric-learning's, as the largest relative error.
 
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;

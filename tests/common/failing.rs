@@ -5,7 +5,7 @@ use webtune::train::options::LoopOptions;
 use webtune::train::task::{Best, Ended, EventOf, FinishedOf, StagePlan, Start, StepRows, Task};
 use webtune::{Error, Result};
 
-/// Does as `task` does until it has made so many batches.
+/// Does as `task` does until it has made this many batches.
 pub struct Failing<T> {
     pub task: T,
     pub batches: usize,

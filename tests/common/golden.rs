@@ -1,4 +1,4 @@
-//! Enters: a fixture's bytes. Leaves: its tensors by name.
+//! Reads a fixture's bytes into its tensors by name.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Enters: a model. Leaves: whether every method, in every setting, starts, trains and differentiates as it should.
+//! Checks that every method, in every setting, starts, trains and differentiates on a model as it should.
 
 use std::collections::{BTreeMap, BTreeSet};
 

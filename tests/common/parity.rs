@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: for every golden group the largest relative error against transformers, PEFT and AdapterHub.
+//! Compares a device with transformers, PEFT and AdapterHub: the largest relative error of every golden group.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ macro_rules! adapter {
     };
 }
 
-/// The adapter and the golden values of a folder beside the model of another.
+/// The adapter and the golden values of a folder, with the model of another.
 macro_rules! upon {
     ($base:literal, $name:literal, $method:expr) => {
         Fixture {
@@ -554,7 +554,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     errors
 }
 
-/// Fails with all groups named where one is too far off; gives lines for a log otherwise.
+/// Fails with all groups named if one is too far off; gives lines for a log if none is.
 pub fn check(name: &str, engine: &str, errors: &Errors) -> String {
     let lines = errors
         .iter()

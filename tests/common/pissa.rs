@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: the largest relative errors of PiSSA's start, and of its way back to plain LoRA, against PEFT.
+//! Compares PiSSA's start, and its conversion to plain LoRA, with PEFT's on a device, as the largest relative errors.
 
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: the largest relative error of every safeguard against PyTorch's own arithmetic and libraries of its users.
+//! Compares every safeguard on a device with PyTorch and libraries built on it, as the largest relative error.
 
 use std::collections::HashMap;
 

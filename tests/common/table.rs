@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: the parity table of every method and safeguard on it, a line per group; fails where one is too far off.
+//! Makes the parity table of every method and safeguard on a device, a line per group; fails if one is too far off.
 
 use webtune::device::Compute;
 

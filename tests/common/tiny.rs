@@ -1,4 +1,4 @@
-//! Enters: a seed. Leaves: a tiny random model with a real tokenizer, and examples it can learn.
+//! Makes a tiny random model from a seed, with a real tokenizer, and examples that it can learn.
 
 use webtune::data::Example;
 use webtune::device::Compute;

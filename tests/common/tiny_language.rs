@@ -1,4 +1,4 @@
-//! Enters: a seed. Leaves: a tiny random language model with a real tokenizer, and texts it can learn.
+//! Makes a tiny random language model from a seed, with a real tokenizer, and texts that it can learn.
 
 use serde_json::{Value, json};
 use webtune::data::{ParsedText, parse_text_rows};

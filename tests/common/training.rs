@@ -1,4 +1,4 @@
-//! Enters: a device. Leaves: whether whole runs do what they should on it.
+//! Checks on a device that whole runs do what they should.
 
 use serde_json::{Value, json};
 use webtune::Error;

@@ -1,5 +1,5 @@
 /**
- * Enters: examples and settings that cannot work. Leaves: proof of one clear message, and of a page that still works.
+ * Examples and settings that cannot work: the page shows one clear message, and still works.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -116,7 +116,7 @@ describe("runs that cannot end well", () => {
     await close();
   });
 
-  test("more memory than there is: the numbers are told before anything is allocated", async () => {
+  test("more memory than there is: the numbers are reported before anything is allocated", async () => {
     const { page, close } = await site.open();
     await page.chooseDevice("cpu");
     await page.loadDefaultModel();

@@ -1,5 +1,5 @@
 /**
- * Enters: model files with one thing wrong each. Leaves: proof of one clear message, and of a page that still works.
+ * Model files with one thing wrong each: the page shows one clear message, and still works.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Enters: a tiny model and two short runs of different methods. Leaves: proof that they can be held side by side, and kept.
+ * Two short runs of different methods on a tiny model: the page compares them side by side, and keeps them.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Enters: a tiny model and a long run. Leaves: proof that a person can pause, resume and stop it.
+ * A long run of a tiny model on the page: a person can pause, resume and stop it.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Enters: a tiny language model on disk and a command line. Leaves: proof that `npm run finetune` tunes it, or says why not.
+ * `npm run finetune` from the command line on a tiny language model on disk: it tunes the model, or says why not.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

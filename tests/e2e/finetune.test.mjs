@@ -1,5 +1,5 @@
 /**
- * Enters: files on disk and a command line. Leaves: proof that `npm run finetune` writes what it promises, or says why not.
+ * `npm run finetune` from the command line on files on disk: it writes what it promises, or says why not.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -145,7 +145,7 @@ test("a language model classifies its last token", () => {
   assert.equal(status, 0, stderr);
   const config = JSON.parse(readFileSync(join(folder, "last/adapter/adapter_config.json"), "utf8"));
   assert.deepEqual([config.task_type, config.modules_to_save], ["SEQ_CLS", ["classifier", "score"]]);
-  // The tokenizer's settings came from the folder, and its padding token stands where transformers needs it.
+  // The tokenizer's settings came from the folder, and its padding token is where transformers needs it.
   assert.match(readFileSync(join(folder, "last/adapter/README.md"), "utf8"), /pad_token_id=1\)/);
   assert.equal(metricsOf("last").options.headLearningRate, 1e-3);
   const refused = finetune([...args, "--options", '{"method":{"type":"houlsby"}}', "--out", "refused"]);

@@ -1,5 +1,5 @@
 /**
- * Enters: a server that behaves like the Hugging Face hub, well or badly. Leaves: proof of a loaded model or a clear message.
+ * The page and a server that behaves like the Hugging Face hub, well or badly: the model loads, or one clear message says why not.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * Enters: a built page and the real MiniLM. Leaves: proof that a person gets from loading to a zip that is worth having.
+ * A person's whole way through the built page with the real MiniLM, from loading it to a zip with the trained adapter.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

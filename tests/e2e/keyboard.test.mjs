@@ -1,5 +1,5 @@
 /**
- * Enters: a keyboard and nothing else. Leaves: proof that all steps can be walked with it.
+ * The page by keyboard alone: every step can be reached and done.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -30,14 +30,14 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
     const pieces = () => tuner.exportPieces({ format: "merged" });
     const whole = [];
     for await (const piece of pieces()) whole.push(piece);
-    let told = 0;
+    let received = 0;
     const fill = async () => {
       for await (const _ of pieces()) {
-        told += 1;
-        if (told === 5) throw new Error("the disk is full");
+        received += 1;
+        if (received === 5) throw new Error("the disk is full");
         // Another run, and a text, come in between.
-        if (told === 2) await train();
-        if (told === 3) await tuner.generate("The", { maxNewTokens: 2 });
+        if (received === 2) await train();
+        if (received === 3) await tuner.generate("The", { maxNewTokens: 2 });
       }
     };
     const ended = await fill().catch((error) => error.message);
@@ -48,7 +48,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
     }
     const { text } = await tuner.generate("The cat", { maxNewTokens: 4 });
     tuner.dispose();
-    return { whole: sizesOf(whole), again: sizesOf(again), told, ended, text };
+    return { whole: sizesOf(whole), again: sizesOf(again), received, ended, text };
   }
 
   async function half() {
@@ -114,9 +114,9 @@ async function job(name) {
 }
 
 test("a merged folder is written at its reader's pace, and a reader that fails leaves the tuner usable", async () => {
-  const { whole, again, told, ended, text } = await job("merged");
+  const { whole, again, received, ended, text } = await job("merged");
   assert.equal(ended, "the disk is full");
-  assert.equal(told, 5);
+  assert.equal(received, 5);
   assert.deepEqual(again, whole);
   assert.equal(typeof text, "string");
   let left = 0;

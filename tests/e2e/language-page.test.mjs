@@ -1,6 +1,6 @@
 /**
- * Enters: a built page and a tiny random Llama. Leaves: proof that a person tunes a language model on it, reads what it writes,
- * and takes the result away in every form.
+ * The built page with a tiny random Llama: a person tunes a language model, reads what it writes, and saves the result in every
+ * format.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -117,7 +117,7 @@ test("a merged model goes to a folder file by file, or into a zip where the brow
     return found;
   });
 
-  // A second time beside the first one, which is left alone.
+  // A second time, next to the first one, which is left alone.
   await page.at("export-merged").click();
   await page.reads("export-note", /-merged-2\.$/);
 
@@ -216,7 +216,7 @@ test("what cannot be used gets a clear message and loses nothing", async () => {
   await page.start();
   await page.reads("option-learningRate-error", /expected a number, found "fast"/);
 
-  // Pasted texts stand in no file until they are saved.
+  // Pasted texts are in no file until they are saved.
   assert.ok(await page.leavingIsHeld());
   await page.export(() => page.at("save-texts").click());
   assert.ok(!(await page.leavingIsHeld()));

@@ -113,7 +113,7 @@ def full(export):
 
 
 def houlsby(export):
-    """Bottlenecks, and a head beside them."""
+    """Bottlenecks, and a head next to them."""
     import adapters
 
     model = export.classifier(export.base) if export.head == "cls" else AutoModel.from_pretrained(export.base)

@@ -1,5 +1,5 @@
 /**
- * Enters: adapters as browsers describe them. Leaves: proof of which engine is chosen, and of the reason given.
+ * Adapters as browsers describe them: which engine is chosen, and the reason given.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Enters: the package's sources. Leaves: its compiled modules, built once per test process.
+ * Compiles the package's sources into modules, once per test process.
  * They are compiled inside node_modules, so that their own imports resolve.
  */
 import { execFile } from "node:child_process";

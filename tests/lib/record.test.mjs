@@ -1,5 +1,5 @@
 /**
- * Enters: events as the engine tells them. Leaves: proof that a record keeps what a run said, and that bad files are refused by field.
+ * Records made from the engine's events: they keep what a run reported, and bad files are refused by the field that is wrong.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

@@ -1,5 +1,5 @@
 /**
- * Enters: model folders behind a stub of the hub. Leaves: proof that files are found and read, or refused with one clear error.
+ * Model folders served by a stub of the hub: files are found and read, or refused with one clear error.
  */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";

@@ -34,7 +34,7 @@ fn modernbert() -> Value {
     })
 }
 
-/// Texts of so many tokens at least.
+/// Texts of at least this many tokens.
 fn long_examples(count: usize, tokens: usize) -> Vec<Example> {
     let rows = tiny::examples(count).into_iter();
     let rows = rows.map(|row| Example {

@@ -54,7 +54,7 @@ fn gemma() -> Value {
     config
 }
 
-/// One text that fills so many blocks.
+/// One text that fills this many blocks.
 fn blocks(count: usize, tokens: usize) -> Vec<ParsedText> {
     let text = "the cat says meow and the dog says woof. ".repeat(count * tokens / 8 + 1);
     let line = json!({"text": text}).to_string();

@@ -9,7 +9,7 @@
 function timed(job) {
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const answer = new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.timing) : reject(new Error(data.error)));
+    worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.timing) : reject(data.error));
     worker.onerror = (event) => reject(new Error(event.message));
   });
   worker.postMessage(job);
@@ -33,6 +33,7 @@ function timed(job) {
     }
     return { value };
   } catch (error) {
-    return { error: { message: /** @type {Error} */ (error).message } };
+    const { code, message } = /** @type {{ code?: string, message: string }} */ (error);
+    return { error: { code, message } };
   }
 };

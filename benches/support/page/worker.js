@@ -32,7 +32,10 @@ async function timed(work) {
 
 async function findAdapter() {
   const adapter = await /** @type {any} */ (navigator).gpu?.requestAdapter();
-  if (!adapter) throw new Error("WebGPU is not available: there is no adapter");
+  if (!adapter) {
+    // the engine's own code, which the script goes by
+    throw Object.assign(new Error("WebGPU is not available: there is no adapter"), { code: "noWebgpu" });
+  }
   return { isFallback: adapter.info.isFallbackAdapter === true };
 }
 
@@ -60,6 +63,7 @@ addEventListener("message", async (/** @type {MessageEvent<Job>} */ { data }) =>
   try {
     postMessage({ timing: await run(data) });
   } catch (error) {
-    postMessage({ error: error instanceof Error ? error.message : String(error) });
+    const { code, message } = /** @type {{ code?: string, message?: string }} */ (error);
+    postMessage({ error: { code, message: message ?? String(error) } });
   }
 });

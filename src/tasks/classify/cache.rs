@@ -24,7 +24,7 @@ pub struct FrozenCache {
 }
 
 impl FrozenCache {
-    /// Empty, for so many rows.
+    /// Empty, for this many rows.
     pub fn new(rows: usize, hidden: usize, pad_id: u32, device: Device) -> Self {
         Self {
             frozen: Frozen::Nothing,

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// The place of the text in a template.
 const TEXT: &str = "{text}";
-/// Where the labels' words stand, separated by commas.
+/// Where the labels' words go, separated by commas.
 const LABELS: &str = "{labels}";
 
 /// What labels are ranked by.

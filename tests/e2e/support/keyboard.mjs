@@ -1,5 +1,5 @@
 /**
- * Enters: a page. Leaves: a walk over it with the keyboard alone.
+ * Moves over a page and uses its controls with the keyboard alone.
  */
 import assert from "node:assert/strict";
 

@@ -1,5 +1,5 @@
 /**
- * Enters: what a person does at the language model's desk. Leaves: the page's answers.
+ * Does in the page's part for language models what a person would, and returns what the page shows.
  */
 import assert from "node:assert/strict";
 import { tinyLanguageModel } from "./tiny-language.mjs";

@@ -1,5 +1,5 @@
 /**
- * Enters: a count. Leaves: rows of text and label as CSV, in words that the tiny tokenizer knows.
+ * Writes a given number of rows of text and label as CSV, in words that the tiny tokenizer knows.
  */
 
 const words = {

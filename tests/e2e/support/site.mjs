@@ -1,5 +1,6 @@
 /**
- * Enters: the built folder. Leaves: that folder under a sub-path, and pages of a real Chromium that watch their manners.
+ * Serves the built folder under a sub-path, and opens it in a real Chromium: closing a page fails if it threw an error, crashed, broke its
+ * Content Security Policy or sent a request to another server.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,5 @@
 /**
- * Enters: nothing but a seed. Leaves: the files of a tiny Llama with a real tokenizer, in one file of weights or in two shards.
+ * Makes the files of a tiny Llama with a real tokenizer, in one file of weights or in two shards, from nothing but a seed.
  */
 import { readFileSync } from "node:fs";
 import { noise, safetensors } from "./tiny-model.mjs";

@@ -1,5 +1,5 @@
 /**
- * Enters: nothing but a seed. Leaves: a tiny BERT with a real tokenizer as files, whole or with one thing wrong.
+ * Makes the files of a tiny BERT with a real tokenizer, whole or with one thing wrong, from nothing but a seed.
  * Its weights are noise: these tests look at messages and controls, not at what it learns.
  */
 import { readFileSync } from "node:fs";
@@ -93,7 +93,7 @@ export function safetensors(all) {
 
 /**
  * A model's files as a file input takes them.
- * @param {{ config?: object, weights?: Buffer }} [wrong] what stands in place of the right file
+ * @param {{ config?: object, weights?: Buffer }} [wrong] what takes the place of the right file
  */
 export function tinyModel(wrong = {}) {
   const json = (/** @type {unknown} */ value) => Buffer.from(JSON.stringify(value));

@@ -1,5 +1,5 @@
 /**
- * Enters: what a person does. Leaves: the page's answers. The only file that knows how the page names its parts.
+ * Does on the page what a person would, and returns what the page shows. The only file that knows how the page names its parts.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -79,7 +79,7 @@ export class WebtunePage {
     const failed = this.at("model-error").filter({ hasText: /./ }).waitFor({ timeout: LOAD_MS });
     const outcome = await Promise.race([ready, failed.then(() => this.at("model-error").innerText())]);
     assert.equal(outcome, undefined, `the model did not load: ${outcome}`);
-    // An earlier model's card may still stand while the next one loads.
+    // An earlier model's card may still be shown while the next one loads.
     await this.raw.waitForFunction(() => !document.querySelector('[data-testid="cancel-load"]'), undefined, {
       timeout: LOAD_MS,
     });

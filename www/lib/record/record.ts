@@ -84,7 +84,7 @@ export interface RunContext {
 type Trace = Pick<RunRecord, "curve" | "evaluations" | "rates">;
 type Event<Type extends ClassifyEvent["type"]> = Extract<ClassifyEvent, { type: Type }>;
 
-/** Rates are noted this often over a run, beside the steps in which something freezes, thaws or a stage begins. */
+/** Rates are noted this often over a run, in addition to the steps in which something freezes, thaws or a stage begins. */
 const RATE_SAMPLES = 100;
 
 /** Gathers a `RunRecord`. Construct it when the run starts, give it every event, and call `finish` after the last. */

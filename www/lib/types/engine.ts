@@ -471,7 +471,7 @@ export interface GenerationOptions {
   doSample?: boolean | undefined;
   /** What logits are divided by where it draws. Default: `1`. */
   temperature?: number | undefined;
-  /** Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all. Default: `50`. */
+  /** Draw from this many of the likeliest tokens, and those as likely as the last of them; 0 for all. Default: `50`. */
   topK?: number | undefined;
   /** Draw from the likeliest tokens whose probabilities together reach this. Default: `1`. */
   topP?: number | undefined;

@@ -841,7 +841,7 @@ export const OPTIONS = {
       "name": "topK",
       "type": "number",
       "default": 50,
-      "doc": "Draw from so many likeliest tokens, and those as likely as the last of them; 0 for all."
+      "doc": "Draw from this many of the likeliest tokens, and those as likely as the last of them; 0 for all."
     },
     {
       "name": "topP",
