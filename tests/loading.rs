@@ -110,7 +110,7 @@ fn too_little_memory_is_refused_with_the_numbers() {
     assert!(needed > available && available == 1 << 16);
 
     let mut model = block_on(tiny::model(&Compute::cpu()));
-    model.compute = model.compute.with_memory_limit(2 << 20);
+    model.compute = model.compute.with_memory_limit(1 << 20);
     let given = options(json!({"trainBatchSize": 1024}));
     let error = ClassifyTask::new(&model, &tiny::examples(30), given)
         .err()
