@@ -48,7 +48,7 @@ pub fn own_format<M: Model>(model: &M, tuned: &M::Tuned) -> Result<Format> {
     Ok(Format::own(subject.method.kind(), subject.base.task))
 }
 
-/// All files of a result in that format, by path. A merged model is held in memory whole: see [`Export`] for one that is not.
+/// All files of a result in that format, by path. A merged model is held in memory whole; `Export` gives it in pieces.
 ///
 /// # Errors
 /// [`crate::Error::InvalidOption`] for a format that the result cannot have, with the formats that it can;

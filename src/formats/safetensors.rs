@@ -40,7 +40,6 @@ pub struct TensorInfo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     file: String,
-    metadata: BTreeMap<String, String>,
     tensors: Vec<TensorInfo>,
     index: BTreeMap<String, usize>,
 }
@@ -79,15 +78,6 @@ impl Header {
         &self.file
     }
 
-    /// The free text entries of `__metadata__`.
-    #[cfg_attr(
-        not(feature = "internals"),
-        expect(dead_code, reason = "tests compare it with what was written")
-    )]
-    pub fn metadata(&self) -> &BTreeMap<String, String> {
-        &self.metadata
-    }
-
     /// All tensors, in the order of their data.
     pub fn tensors(&self) -> &[TensorInfo] {
         &self.tensors
@@ -107,9 +97,9 @@ impl Header {
             )
         })?;
         let Listing {
-            metadata,
             mut tensors,
             defect,
+            ..
         } = listing(text)?;
         if let Some(reason) = defect {
             return Err(reason);
@@ -129,7 +119,6 @@ impl Header {
         }
         Ok(Self {
             file: file_name.to_owned(),
-            metadata: metadata.unwrap_or_default(),
             tensors,
             index,
         })
@@ -162,7 +151,7 @@ fn check_length(length: u64, file_size: u64) -> Reasoned<()> {
 /// read all the same, because broken JSON explains more than one wrong entry.
 #[derive(Default)]
 struct Listing {
-    metadata: Option<BTreeMap<String, String>>,
+    has_metadata: bool,
     tensors: Vec<TensorInfo>,
     defect: Option<String>,
 }
@@ -173,7 +162,8 @@ impl Listing {
             self.tensors.push(tensor_info(name, value)?);
             return Ok(());
         }
-        if self.metadata.replace(metadata(value)?).is_some() {
+        check_metadata(value)?;
+        if std::mem::replace(&mut self.has_metadata, true) {
             return Err(format!("{METADATA_KEY} is listed twice"));
         }
         Ok(())
@@ -219,23 +209,21 @@ fn listing(text: &str) -> Reasoned<Listing> {
     })
 }
 
-fn metadata(value: &Value) -> Reasoned<BTreeMap<String, String>> {
+/// Free text, which nothing here reads.
+fn check_metadata(value: &Value) -> Reasoned<()> {
     // The reference implementation reads null as absent.
     if value.is_null() {
-        return Ok(BTreeMap::new());
+        return Ok(());
     }
     let Some(entries) = value.as_object() else {
         return Err(format!("{METADATA_KEY} is not an object of strings"));
     };
-    entries
-        .iter()
-        .map(|(key, value)| match value.as_str() {
-            Some(text) => Ok((key.clone(), text.to_owned())),
-            None => Err(format!(
-                "{METADATA_KEY}: the value of {key} is not a string"
-            )),
-        })
-        .collect()
+    match entries.iter().find(|(_, value)| !value.is_string()) {
+        Some((key, _)) => Err(format!(
+            "{METADATA_KEY}: the value of {key} is not a string"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn tensor_info(name: String, value: &Value) -> Reasoned<TensorInfo> {

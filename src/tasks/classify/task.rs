@@ -72,7 +72,8 @@ impl ClassifyTask {
     /// Checks examples and options; computes nothing yet.
     ///
     /// # Errors
-    /// As [`Plan::new`], and targets that match no layer.
+    /// [`Error::InvalidOption`], also for targets that match no layer, [`Error::InvalidData`], and [`Error::OutOfMemory`] before anything is
+    /// allocated.
     pub fn new(model: &Pretrained, examples: &[Example], given: UserOptions) -> Result<Self> {
         let plan = Plan::new(model, examples, given)?;
         let tap = match plan.frozen {

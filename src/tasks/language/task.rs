@@ -85,7 +85,7 @@ impl LanguageTask {
     /// Checks texts and options; computes nothing yet. `file` is named in errors.
     ///
     /// # Errors
-    /// As [`LanguagePlan::new`].
+    /// [`Error::InvalidOption`], [`Error::InvalidData`], and [`Error::OutOfMemory`] before anything is allocated.
     pub fn new(
         model: &LanguageModel,
         file: &str,
