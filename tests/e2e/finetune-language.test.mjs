@@ -146,7 +146,7 @@ test("mistakes end with code 1 and one line that names them", () => {
     [["--out", "x"], /--model: expected the folder or repository of a language model/],
     [[...tiny, "--storage", "int2"], /--storage: expected one of f32, f16, int8, int4, found int2/],
     [[...tiny, "--export", "peft,onnx"], /--export: expected some of peft, gguf, merged, found "onnx"/],
-    [[...tiny, "--seeds", "2"], /--seeds/],
+    [[...tiny, "--seeds", "0"], /--seeds: expected a whole number from 1 to 99, found 0/],
     [[...tiny, "--train", "table.csv"], /table\.csv.*table/],
     [[...tiny, "--train", "keys.jsonl"], /keys\.jsonl.*question/],
     [[...tiny, "--train", "long.jsonl"], /long\.jsonl/],
