@@ -1,11 +1,11 @@
-//! Merged models written in pieces and read back.
+//! Weight files written whole, and merged models written in pieces, read back.
 
 use std::collections::BTreeMap;
 
 use pollster::block_on;
 use serde_json::Value;
 use webtune::export::shards::{MergedTensor, MergedWriter, Piece, ShardPlan};
-use webtune::formats::{Checkpoint, Float, MemorySource};
+use webtune::formats::{Checkpoint, Float, Header, MemorySource, read_tensor, write};
 
 fn tensor(name: &str, shape: &[usize], dtype: Float) -> MergedTensor {
     MergedTensor {
@@ -238,5 +238,44 @@ fn a_model_leaves_in_shards_as_it_came() {
     assert!(again.names().eq(model.names()));
     for name in model.names() {
         assert_eq!(block_on(again.tensor(name)), block_on(model.tensor(name)));
+    }
+}
+
+/// The free text in a file's header.
+fn metadata(file: &[u8]) -> BTreeMap<String, String> {
+    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
+    let found = header.get("__metadata__").cloned();
+    found.map_or_else(BTreeMap::new, |found| {
+        serde_json::from_value(found).unwrap()
+    })
+}
+
+/// Both files were written by PyTorch tools (transformers, PEFT): reading and writing them again gives the same bytes.
+#[test]
+fn files_of_other_tools_come_back_byte_for_byte() {
+    for path in ["model.safetensors", "adapter/adapter_model.safetensors"] {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let bytes = std::fs::read(format!("{root}/tests/fixtures/bert/{path}")).unwrap();
+        let source = MemorySource::new(path, bytes.clone());
+        let header = block_on(Header::read(&source)).unwrap();
+        let metadata = metadata(&bytes);
+        assert_eq!(metadata.get("format"), Some(&"pt".to_owned()));
+        let tensors: Vec<_> = header
+            .tensors()
+            .iter()
+            .map(|info| {
+                let (shape, values) = block_on(read_tensor(&source, &header, &info.name)).unwrap();
+                (info.name.as_str(), shape, values)
+            })
+            .collect();
+        assert!(!tensors.is_empty());
+        // Backwards: the writer sorts.
+        let written = write(
+            tensors.iter().rev().map(|(n, s, v)| (*n, &s[..], &v[..])),
+            &metadata,
+        )
+        .unwrap();
+        assert!(written == bytes, "{path} came back differently");
     }
 }
