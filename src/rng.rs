@@ -76,11 +76,44 @@ impl Rng {
     }
 }
 
-/// FNV-1a, 64 bits: turns a stream's name into key bytes.
+/// FNV-1a, 64 bits: key bytes from a stream's name, and a hash that any changed byte changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    }
+
+    /// The hash of all bytes so far.
+    pub fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The hash of what a value holds.
+///
+/// # Errors
+/// None in practice: everything here can be written.
+pub(crate) fn hash(value: &(impl serde::Serialize + ?Sized)) -> crate::Result<u64> {
+    let bytes = postcard::to_stdvec(value).map_err(crate::Error::internal)?;
+    Ok(fnv1a(&bytes))
+}
+
+/// The hash of some bytes.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = Fnv::default();
+    hash.write(bytes);
+    hash.finish()
 }
 
 #[cfg(test)]

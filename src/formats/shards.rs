@@ -1,5 +1,6 @@
 //! The tensors of a model folder by name, whichever of its weight files holds them.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -9,12 +10,16 @@ use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
 use super::source::{Source, read_all};
 use super::values::{read_tensor, read_values};
 use crate::error::{Error, Result};
+use crate::rng::Fnv;
 
 /// The weights of a model that fit one file.
 pub const SINGLE_FILE: &str = "model.safetensors";
 
 /// The list of tensors of a model whose weights are split over several files.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// One value in this many is part of the digest.
+const NOTED: usize = 61;
 
 /// All weights of a model folder, opened but not loaded: headers are checked, values are read when asked for.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub struct Checkpoint<S: Source> {
     shards: Vec<Shard<S>>,
     /// Position in `shards` by tensor name.
     tensors: BTreeMap<String, usize>,
+    digest: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -49,6 +55,7 @@ impl<S: Source> Checkpoint<S> {
                 file: SINGLE_FILE.to_owned(),
                 tensors: tensors.collect(),
                 shards: vec![Shard { source, header }],
+                digest: Cell::new(0),
             });
         }
         let Some(index) = take(&mut sources, INDEX_FILE) else {
@@ -83,7 +90,24 @@ impl<S: Source> Checkpoint<S> {
             file: INDEX_FILE.to_owned(),
             shards,
             tensors,
+            digest: Cell::new(0),
         })
+    }
+
+    /// A hash of some of all values that were read so far, in any order: other weights give another one.
+    pub fn digest(&self) -> u64 {
+        self.digest.get()
+    }
+
+    fn note(&self, name: &str, start: u64, values: &[f32]) {
+        let mut hash = Fnv::default();
+        hash.write(name.as_bytes());
+        hash.write(&start.to_le_bytes());
+        for value in values.iter().step_by(NOTED) {
+            hash.write(&value.to_le_bytes());
+        }
+        self.digest
+            .set(self.digest.get().wrapping_add(hash.finish()));
     }
 
     /// The names of all tensors, sorted.
@@ -107,7 +131,9 @@ impl<S: Source> Checkpoint<S> {
     /// As [`read_tensor`]; a name that is nowhere is [`Error::MissingTensor`] with the single file or the index.
     pub async fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
         let shard = self.shard_of(name)?;
-        read_tensor(&shard.source, &shard.header, name).await
+        let tensor = read_tensor(&shard.source, &shard.header, name).await?;
+        self.note(name, 0, &tensor.1);
+        Ok(tensor)
     }
 
     /// Some of a tensor's values, in row order; `range` counts values.
@@ -116,7 +142,10 @@ impl<S: Source> Checkpoint<S> {
     /// As [`read_values`]; a name that is nowhere as in [`Checkpoint::tensor`].
     pub async fn values(&self, name: &str, range: Range<u64>) -> Result<Vec<f32>> {
         let shard = self.shard_of(name)?;
-        read_values(&shard.source, &shard.header, name, range).await
+        let start = range.start;
+        let values = read_values(&shard.source, &shard.header, name, range).await?;
+        self.note(name, start, &values);
+        Ok(values)
     }
 
     /// As [`Checkpoint::info`].

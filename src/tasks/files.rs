@@ -1,6 +1,7 @@
 //! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
 
 use crate::formats::{Source, read_all};
+use crate::rng::hash;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
@@ -73,4 +74,16 @@ pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u
                     .join(", ")
             },
         })
+}
+
+/// What a model is: its weights' digest, its settings and its tokenizer.
+///
+/// # Errors
+/// None in practice.
+pub fn digest(
+    weights: u64,
+    config: &serde_json::Value,
+    tokenizer: &[(String, Vec<u8>)],
+) -> Result<u64> {
+    hash(&(weights, config.to_string(), tokenizer))
 }

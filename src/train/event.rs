@@ -1,11 +1,11 @@
 //! What happens in a run, as one tagged event, the same for worker, package and page. A task fills in what is its own.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::unfreeze::GroupRate;
 
 /// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FinishReason {
@@ -24,7 +24,7 @@ pub enum FinishReason {
 }
 
 /// Which objective is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
@@ -37,7 +37,7 @@ pub enum Stage {
 }
 
 /// One of several runs that differ in their seeds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SeedRun {

@@ -1,7 +1,9 @@
 //! Training, whatever is trained: the loop and its step, schedules, safeguards, seeds, memory. What is particular to a task is in
 //! [`task::Task`].
 
+pub mod checkpoint;
 pub mod event;
+pub mod fingerprint;
 pub mod frozen;
 pub mod gradients;
 pub mod loss;

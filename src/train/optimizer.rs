@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::device::read;
 use crate::models::names::is_bias_or_norm;
 use crate::peft::freeze::replace;
+use crate::{Error, Result};
 
 /// AdamW's constants; `torch.optim.AdamW`'s names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +63,44 @@ impl AdamW {
             config,
             moments: HashMap::new(),
         }
+    }
+
+    /// The steps that each parameter has made, sorted by path.
+    pub fn steps(&self) -> Vec<(String, i32)> {
+        let each = self.moments.iter();
+        let mut steps: Vec<_> = each.map(|(path, m)| (path.clone(), m.steps)).collect();
+        steps.sort();
+        steps
+    }
+
+    /// A parameter's mean and mean square.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub async fn means(&self, path: &str) -> Result<[Vec<f32>; 2]> {
+        match self.moments.get(path).map(|moments| &moments.means) {
+            Some(Means::Host { mean, square }) => Ok([mean.clone(), square.clone()]),
+            Some(Means::Device(means)) => {
+                let [mean, square] = means.as_ref();
+                Ok([read(mean.clone()).await?, read(square.clone()).await?])
+            }
+            None => Err(Error::internal(format!("{path} has made no step"))),
+        }
+    }
+
+    /// Puts back what [`Self::steps`] and [`Self::means`] gave.
+    pub fn restore(&mut self, path: &str, steps: i32, means: [Vec<f32>; 2], device: &Device) {
+        let [mean, square] = means;
+        let means = if *device == Device::flex() {
+            Means::Host { mean, square }
+        } else {
+            let tensor = |values: Vec<f32>| {
+                let count = values.len();
+                Tensor::from_data(TensorData::new(values, [count]), device)
+            };
+            Means::Device(Box::new([tensor(mean), tensor(square)]))
+        };
+        self.moments.insert(path.into(), Moments { means, steps });
     }
 
     /// One step. `gradients`: flat, by path; `rate(path)` is a parameter's learning rate. Parameters without a gradient

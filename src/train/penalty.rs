@@ -42,6 +42,19 @@ impl Penalty {
         }
     }
 
+    /// The start of the paths that `which` names.
+    pub fn start_of(&self, which: impl Fn(&str) -> bool) -> Vec<(&str, &Tensor<1>)> {
+        let start = self.start.iter().filter(|(path, _)| which(path));
+        let mut start: Vec<_> = start.map(|(path, value)| (path.as_str(), value)).collect();
+        start.sort_by_key(|(path, _)| *path);
+        start
+    }
+
+    /// Sets the start of a path.
+    pub fn set_start(&mut self, path: &str, value: Tensor<1>) {
+        self.start.insert(path.into(), value);
+    }
+
     /// Adds the penalty's gradient, `2 lambda (theta - theta_start)`, to those of the same paths. Adding it before clipping and Adam is
     /// the same as adding the penalty to the loss.
     pub fn add_to(

@@ -1,5 +1,10 @@
 //! The training loop, the only one: a task in, one event per call out, and in the end the best state found. Pausing is not calling.
 
+pub mod saved;
+
+use std::collections::VecDeque;
+
+use super::checkpoint::{Past, RunCheckpoint};
 use super::event::{Event, FinishReason, SeedRun};
 use super::running::Running;
 use super::seeds::Seeds;
@@ -18,6 +23,12 @@ pub struct Run<T: Task> {
     failure: Option<Error>,
     stop: bool,
     tuned: Option<T::Tuned>,
+    /// What was reported since training began.
+    past: Vec<Past<T::Evaluated>>,
+    /// The state that the run goes on from, once all before training is done.
+    restored: Option<Box<RunCheckpoint<T>>>,
+    /// What was reported before and comes again.
+    replay: VecDeque<EventOf<T>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +53,9 @@ impl<T: Task> Run<T> {
             failure: None,
             stop: false,
             tuned: None,
+            past: Vec::new(),
+            restored: None,
+            replay: VecDeque::new(),
         }
     }
 
@@ -61,6 +75,9 @@ impl<T: Task> Run<T> {
     /// Failures before anything was trained, and of the report on what was found, which [`Self::take_tuned`] has all the same. An error in a step
     /// is none of these: it ends the run as `failed`, with the best state kept.
     pub async fn next_event(&mut self) -> Result<Option<EventOf<T>>> {
+        if let Some(event) = self.replay.pop_front() {
+            return Ok(Some(event));
+        }
         loop {
             let event = match self.phase {
                 Phase::Done => return Ok(None),
@@ -68,6 +85,12 @@ impl<T: Task> Run<T> {
                 // whatever comes of it, it is not done twice
                 phase => {
                     self.phase = Phase::Done;
+                    if matches!(phase, Phase::Begin)
+                        && let Some(checkpoint) = self.restored.take()
+                    {
+                        // its events are remembered already
+                        return self.restore(*checkpoint).await;
+                    }
                     match phase {
                         Phase::Start => self.start()?,
                         Phase::Prepare => self.prepare().await?,
@@ -76,8 +99,9 @@ impl<T: Task> Run<T> {
                     }
                 }
             };
-            if event.is_some() {
-                return Ok(event);
+            if let Some(event) = event {
+                self.remember(&event);
+                return Ok(Some(event));
             }
         }
     }
@@ -100,18 +124,8 @@ impl<T: Task> Run<T> {
 
     async fn begin(&mut self) -> Result<Option<EventOf<T>>> {
         let index = self.seeds.len();
-        let count = self.task.options().seeds;
-        let options = if count > 1 {
-            self.task.options().with_seed(index)
-        } else {
-            self.task.options().clone()
-        };
-        let event = (count > 1).then(|| Event::Seed {
-            index,
-            count,
-            head_seed: options.head_seed(),
-            data_seed: options.data_seed(),
-        });
+        let options = self.options_of(index);
+        let event = (options.seeds > 1).then(|| self.seed_event(index));
         match Running::new(&mut self.task, options).await {
             Ok(running) => self.running = Some(running),
             // an earlier seed has found something

@@ -1,5 +1,7 @@
 //! One run in the middle of its work: its stages, steps and evaluations, and the best state found.
 
+pub(super) mod saved;
+
 use web_time::Instant;
 
 use burn::module::Module;
@@ -36,6 +38,8 @@ pub struct Running<T: Task> {
     schedule: Schedule,
     /// Groups that train now, from the top; 0 before the first step of a stage.
     active: usize,
+    /// Steps of this stage, and of all, when they began to.
+    active_since: [usize; 2],
     epoch: usize,
     /// Of this epoch.
     steps: Vec<StepRows>,
@@ -61,8 +65,15 @@ impl<T: Task> Running<T> {
     /// # Errors
     /// Settings that do not fit the model; failures of the device.
     pub async fn new(task: &mut T, options: LoopOptions) -> Result<Self> {
+        let mut running = Self::fresh(task, options).await?;
+        running.begin_stage(task)?;
+        Ok(running)
+    }
+
+    /// A run before its first stage.
+    async fn fresh(task: &mut T, options: LoopOptions) -> Result<Self> {
         let start = task.begin(&options).await?;
-        let mut running = Self {
+        Ok(Self {
             groups: Groups::new(&start.trainable, &start.network),
             penalty: Penalty::new(&start.network, &start.trainable, options.l2_sp),
             optimizer: AdamW::new(options.adamw()),
@@ -79,6 +90,7 @@ impl<T: Task> Running<T> {
             stage: 0,
             schedule: Schedule::new(options.lr_scheduler_type, 0, 0.0, None),
             active: 0,
+            active_since: [0, 0],
             epoch: 0,
             steps: Vec::new(),
             next: 0,
@@ -91,9 +103,7 @@ impl<T: Task> Running<T> {
             finish: None,
             error: None,
             options,
-        };
-        running.begin_stage(task)?;
-        Ok(running)
+        })
     }
 
     /// Why the run is over, if it is.
@@ -179,16 +189,20 @@ impl<T: Task> Running<T> {
             self.finish = Some(FinishReason::Completed);
             return Ok(());
         };
+        self.schedule = self.schedule_of(&plan);
+        self.optimizer = AdamW::new(self.options.adamw());
+        (self.active, self.stage_steps, self.epoch) = (0, 0, 0);
+        self.next_epoch(task, plan)
+    }
+
+    fn schedule_of(&self, plan: &StagePlan) -> Schedule {
         let options = &self.options;
-        self.schedule = Schedule::new(
+        Schedule::new(
             options.lr_scheduler_type,
             plan.steps(),
             options.warmup_ratio.unwrap_or(0.0),
             options.warmup_steps.map(|warmup| warmup.min(plan.steps())),
-        );
-        self.optimizer = AdamW::new(options.adamw());
-        (self.active, self.stage_steps, self.epoch) = (0, 0, 0);
-        self.next_epoch(task, plan)
+        )
     }
 
     fn next_epoch(&mut self, task: &T, plan: StagePlan) -> Result<()> {
@@ -228,6 +242,12 @@ impl<T: Task> Running<T> {
         if self.active == active {
             return Ok(());
         }
+        self.active_since = [self.stage_steps, self.done];
+        self.activate(task, plan, active)
+    }
+
+    /// Turns on the gradients of the topmost `active` groups.
+    fn activate(&mut self, task: &mut T, plan: StagePlan, active: usize) -> Result<()> {
         self.active = active;
         let network = self.take_network()?;
         let (trainable, groups) = (&self.trainable, &self.groups);
@@ -267,7 +287,15 @@ impl<T: Task> Running<T> {
         let head_rate = plan.head_learning_rate * factor;
         let loss = self.train(task, &batches, [rate, head_rate])?;
         drop(batches);
-        let groups = self.rates(plan, rate, head_rate)?;
+        let groups = rates(
+            &self.groups,
+            &self.trainable,
+            self.network()?,
+            &plan,
+            self.active,
+            [rate, head_rate],
+            self.options.layer_lr_decay,
+        );
         self.next += 1;
         self.stage_steps += 1;
         self.done += 1;
@@ -327,23 +355,6 @@ impl<T: Task> Running<T> {
         let (network, loss) = train_step(network, &mut self.optimizer, batches, &rules, by_path);
         self.network = Some(network);
         Ok(loss)
-    }
-
-    /// Every group's rate in this step, bottom to top.
-    fn rates(&self, plan: StagePlan, rate: f64, head_rate: f64) -> Result<Vec<GroupRate>> {
-        let decay = self.options.layer_lr_decay;
-        let mut rates = self.groups.rates(self.active, rate, head_rate, decay);
-        if plan.headless
-            && let Some(top) = rates.iter_mut().find(|group| group.name == HEAD)
-        {
-            // without a head, the pooler alone may train in its group
-            let network = self.network()?;
-            let mut paths = self.trainable.paths();
-            let pooler = paths.any(|path| network.place(path) == Place::Top && !is_head(path));
-            top.frozen = !pooler;
-            top.learning_rate = if pooler { rate } else { 0.0 };
-        }
-        Ok(rates)
     }
 
     /// Scores the state of now on the validation rows and keeps it if it is the best.
@@ -406,4 +417,27 @@ impl<T: Task> Running<T> {
             Ok(())
         }
     }
+}
+
+/// Every group's rate in a step in which the topmost `active` train, bottom to top.
+pub(super) fn rates(
+    groups: &Groups,
+    trainable: &Trainable,
+    network: &impl Network,
+    plan: &StagePlan,
+    active: usize,
+    [rate, head_rate]: [f64; 2],
+    decay: f64,
+) -> Vec<GroupRate> {
+    let mut rates = groups.rates(active, rate, head_rate, decay);
+    if plan.headless
+        && let Some(top) = rates.iter_mut().find(|group| group.name == HEAD)
+    {
+        // without a head, the pooler alone may train in its group
+        let mut paths = trainable.paths();
+        let pooler = paths.any(|path| network.place(path) == Place::Top && !is_head(path));
+        top.frozen = !pooler;
+        top.learning_rate = if pooler { rate } else { 0.0 };
+    }
+    rates
 }

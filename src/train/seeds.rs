@@ -26,6 +26,21 @@ fn beats(a: &SeedRun, b: &SeedRun) -> bool {
 }
 
 impl Seeds {
+    /// What is known of these runs.
+    pub fn of(runs: Vec<SeedRun>, curves: Vec<Vec<f64>>) -> Self {
+        Self { runs, curves }
+    }
+
+    /// Every run that has ended.
+    pub fn runs(&self) -> &[SeedRun] {
+        &self.runs
+    }
+
+    /// Every run's best value so far after each evaluation.
+    pub fn curves(&self) -> &[Vec<f64>] {
+        &self.curves
+    }
+
     /// Whether a run that has reached `curve` (its best value so far after each evaluation, `progress` of its steps done) should end: it lies below
     /// the median of the earlier runs at the same evaluation by more than the standard error that `error` gives for that median. Where it gives
     /// none, no run ends early.

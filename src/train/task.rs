@@ -4,8 +4,11 @@ use std::fmt::Debug;
 
 use burn::module::Module;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::event::{Event, FinishReason, Finished, SeedSummary, Stage};
+use super::fingerprint::Fingerprint;
 use super::gradients::Batch;
 use super::options::LoopOptions;
 use crate::models::Stack;
@@ -13,7 +16,7 @@ use crate::peft::Trainable;
 use crate::{Error, Result};
 
 /// How well a state does on the validation rows.
-pub trait Score: Debug + Clone {
+pub trait Score: Debug + Clone + Serialize + DeserializeOwned {
     /// Whether it is a number.
     fn is_finite(&self) -> bool;
 
@@ -122,8 +125,35 @@ pub trait Task: Sized {
     type Started: Debug + Clone + Serialize;
     type Baselines: Debug + Clone + Serialize;
     type Options: Debug + Clone + Serialize;
-    type Evaluated: Debug + Clone + Serialize;
+    type Evaluated: Debug + Clone + Serialize + DeserializeOwned;
     type Results: Debug + Clone + Serialize;
+
+    /// What a run of it tunes, in words.
+    const NAME: &'static str;
+
+    /// Options that hold a person's texts.
+    const TEXTS: &'static [&'static str];
+
+    /// What its model and its rows are.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// The options as they were given.
+    fn given(&self) -> Map<String, Value>;
+
+    /// What was decided by the clock.
+    fn decisions(&self) -> Vec<f64>;
+
+    /// Takes such decisions over, in place of its own.
+    fn decide(&mut self, decisions: &[f64]);
+
+    /// The numbers of an evaluation, without any text.
+    fn without_texts(&self, evaluated: &Self::Evaluated) -> Self::Evaluated;
+
+    /// The same with the texts that every evaluation has.
+    fn with_texts(&self, evaluated: &Self::Evaluated) -> Self::Evaluated;
+
+    /// Whether the output of frozen layers is computed once and kept.
+    fn caches(&self) -> bool;
 
     /// The options of the loop; final once [`Self::prepare`] gave `None`.
     fn options(&self) -> &LoopOptions;

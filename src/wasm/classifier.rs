@@ -1,6 +1,6 @@
 //! Text classification on the other side of the border.
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::convert::{Answer, error, from_js, options_from_js, to_js};
@@ -46,6 +46,32 @@ impl Classifier {
         let options = UserOptions::parse(options_from_js(options)?).map_err(error)?;
         let task = ClassifyTask::new(&self.runner.model, &rows, options);
         self.runner.begin(task)
+    }
+
+    /// Begins a run where a checkpoint left off. `options`: those with a person's texts, which no checkpoint holds, again.
+    pub fn resume(
+        &mut self,
+        _file: &str,
+        rows: JsValue,
+        checkpoint: Uint8Array,
+        options: JsValue,
+    ) -> Answer<()> {
+        let rows: Vec<Example> = from_js(rows, "rows")?;
+        self.runner.resume(&checkpoint, options, |model, options| {
+            ClassifyTask::new(model, &rows, UserOptions::parse(options)?)
+        })
+    }
+
+    /// Begins to write the run's state of now; false if there is none that it could go on from.
+    #[wasm_bindgen(js_name = startCheckpoint)]
+    pub fn start_checkpoint(&mut self) -> Answer<bool> {
+        self.runner.start_checkpoint()
+    }
+
+    /// The next piece of a checkpoint, a `Uint8Array`; undefined after the last.
+    #[wasm_bindgen(js_name = nextCheckpointPiece)]
+    pub async fn next_checkpoint_piece(&mut self) -> Answer<JsValue> {
+        self.runner.next_checkpoint_piece().await
     }
 
     /// Works until there is something to report; undefined if no run goes on.

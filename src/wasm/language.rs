@@ -95,6 +95,32 @@ impl LanguageModel {
         self.runner.begin(task)
     }
 
+    /// Begins a run where a checkpoint left off. `options`: those with a person's texts, which no checkpoint holds, again.
+    pub fn resume(
+        &mut self,
+        file: &str,
+        rows: JsValue,
+        checkpoint: Uint8Array,
+        options: JsValue,
+    ) -> Answer<()> {
+        let rows: Vec<ParsedText> = from_js(rows, "rows")?;
+        self.runner.resume(&checkpoint, options, |model, options| {
+            LanguageTask::new(model, file, &rows, LanguageOptions::parse(options)?)
+        })
+    }
+
+    /// Begins to write the run's state of now; false if there is none that it could go on from.
+    #[wasm_bindgen(js_name = startCheckpoint)]
+    pub fn start_checkpoint(&mut self) -> Answer<bool> {
+        self.runner.start_checkpoint()
+    }
+
+    /// The next piece of a checkpoint, a `Uint8Array`; undefined after the last.
+    #[wasm_bindgen(js_name = nextCheckpointPiece)]
+    pub async fn next_checkpoint_piece(&mut self) -> Answer<JsValue> {
+        self.runner.next_checkpoint_piece().await
+    }
+
     /// Works until there is something to report; undefined if no run goes on.
     #[wasm_bindgen(js_name = nextEvent)]
     pub async fn next_event(&mut self) -> Answer<JsValue> {

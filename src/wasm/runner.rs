@@ -3,10 +3,14 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
-use super::convert::{Answer, error, files_from_js, state, to_js};
+use serde_json::Value;
+
+use super::convert::{Answer, error, files_from_js, options_from_js, state, to_js};
 use crate::Result;
 use crate::export::{self, Export, Format, Model, Piece};
+use crate::train::checkpoint::RunCheckpoint;
 use crate::train::run::Run;
+use crate::train::run::saved::CheckpointWriter;
 use crate::train::task::Task;
 
 /// A loaded model, at most one run of it, its result, and an export that is being written.
@@ -16,6 +20,7 @@ pub struct Runner<M: Model, T: Task<Tuned = M::Tuned>> {
     tuned: Option<M::Tuned>,
     /// With the result that it began with, which a run's end does not take away.
     export: Option<(Export, M::Tuned)>,
+    checkpoint: Option<CheckpointWriter>,
 }
 
 impl<M: Model<Tuned: Clone>, T: Task<Tuned = M::Tuned>> Runner<M, T> {
@@ -25,12 +30,53 @@ impl<M: Model<Tuned: Clone>, T: Task<Tuned = M::Tuned>> Runner<M, T> {
             run: None,
             tuned: None,
             export: None,
+            checkpoint: None,
         }
     }
 
     pub fn begin(&mut self, task: Result<T>) -> Answer<()> {
         self.run = Some(Run::new(task.map_err(error)?));
         Ok(())
+    }
+
+    /// Begins a run where `bytes`, a checkpoint, left off. `task` makes one of options.
+    pub fn resume(
+        &mut self,
+        bytes: &Uint8Array,
+        options: JsValue,
+        task: impl FnOnce(&M, Value) -> Result<T>,
+    ) -> Answer<()> {
+        let checkpoint = RunCheckpoint::read(bytes.to_vec()).map_err(error)?;
+        let options = checkpoint
+            .options(options_from_js(options)?)
+            .map_err(error)?;
+        let task = task(&self.model, Value::Object(options)).map_err(error)?;
+        self.run = Some(Run::resume(task, checkpoint).map_err(error)?);
+        Ok(())
+    }
+
+    /// Begins to write the state of now; false if there is none that a run could go on from.
+    pub fn start_checkpoint(&mut self) -> Answer<bool> {
+        let writer = match &self.run {
+            Some(run) => run.checkpoint().map_err(error)?,
+            None => None,
+        };
+        self.checkpoint = writer;
+        Ok(self.checkpoint.is_some())
+    }
+
+    /// The next piece of it; undefined after the last.
+    pub async fn next_checkpoint_piece(&mut self) -> Answer<JsValue> {
+        let (Some(run), Some(writer)) = (&self.run, &mut self.checkpoint) else {
+            return Err(state("start a checkpoint first"));
+        };
+        let piece = run.checkpoint_piece(writer).await.map_err(error)?;
+        if piece.is_none() {
+            self.checkpoint = None;
+        }
+        Ok(piece.map_or(JsValue::UNDEFINED, |bytes| {
+            Uint8Array::from(bytes.as_slice()).into()
+        }))
     }
 
     /// The next event; undefined if no run goes on.

@@ -1,6 +1,8 @@
 //! A task whose batches fail from some point on, as those of a device that is lost.
 
+use serde_json::{Map, Value};
 use webtune::train::event::Stage;
+use webtune::train::fingerprint::Fingerprint;
 use webtune::train::options::LoopOptions;
 use webtune::train::task::{Best, Ended, EventOf, FinishedOf, StagePlan, Start, StepRows, Task};
 use webtune::{Error, Result};
@@ -36,6 +38,37 @@ impl<T: Task> Task for Failing<T> {
     type Options = T::Options;
     type Evaluated = T::Evaluated;
     type Results = T::Results;
+
+    const NAME: &'static str = T::NAME;
+    const TEXTS: &'static [&'static str] = T::TEXTS;
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.task.fingerprint()
+    }
+
+    fn given(&self) -> Map<String, Value> {
+        self.task.given()
+    }
+
+    fn decisions(&self) -> Vec<f64> {
+        self.task.decisions()
+    }
+
+    fn decide(&mut self, decisions: &[f64]) {
+        self.task.decide(decisions);
+    }
+
+    fn without_texts(&self, evaluated: &T::Evaluated) -> T::Evaluated {
+        self.task.without_texts(evaluated)
+    }
+
+    fn with_texts(&self, evaluated: &T::Evaluated) -> T::Evaluated {
+        self.task.with_texts(evaluated)
+    }
+
+    fn caches(&self) -> bool {
+        self.task.caches()
+    }
 
     fn options(&self) -> &LoopOptions {
         self.task.options()

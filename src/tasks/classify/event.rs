@@ -1,6 +1,6 @@
 //! What a classifier's run adds to the events of the loop.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::options::ClassifyOptions;
 use crate::eval::evaluation::{Baselines, Evaluation};
@@ -64,7 +64,7 @@ pub struct ClassifyBaselines {
 }
 
 /// The scores of an evaluation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyEvaluated {

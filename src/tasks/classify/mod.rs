@@ -4,6 +4,7 @@ pub mod batch;
 pub mod cache;
 pub mod contrast;
 pub mod event;
+mod forward;
 mod memory;
 pub mod model;
 pub mod options;

@@ -10,7 +10,7 @@ use crate::eval::evaluate::sentence_vectors;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
-use crate::tasks::files::{json, optional, read_tokenizer, required};
+use crate::tasks::files::{digest, json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
 
@@ -41,6 +41,8 @@ pub struct Pretrained {
     pub tokenizer_files: Vec<(String, Vec<u8>)>,
     /// Where it runs.
     pub compute: Compute,
+    /// Changes with its settings and weights.
+    pub digest: u64,
 }
 
 /// What was loaded.
@@ -120,6 +122,7 @@ impl Pretrained {
             storage,
             default_head,
             default_head_reason,
+            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files)?,
             config_json,
             general: Arc::default(),
             tokenizer_files,

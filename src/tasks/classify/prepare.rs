@@ -34,8 +34,11 @@ impl ClassifyTask {
             return Ok(Event::Progress { done, total });
         }
         let share = plan.train.len() as f64 / pass.total() as f64;
+        // a run that is resumed keeps to what it decided
+        let seconds_per_position = self.speed.unwrap_or_else(|| median(seconds));
+        self.speed = Some(seconds_per_position);
         let speed = Speed {
-            seconds_per_position: median(seconds),
+            seconds_per_position,
             positions: pass.positions as f64 * share,
         };
         let recipe = Preparation::Recipe(speed);

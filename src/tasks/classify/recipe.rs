@@ -63,6 +63,11 @@ impl UserOptions {
         Ok(Self(map))
     }
 
+    /// By name.
+    pub fn map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     fn has(&self, option: &str) -> bool {
         self.0.contains_key(option)
     }

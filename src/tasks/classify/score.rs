@@ -1,9 +1,11 @@
 //! How well a classifier does on the validation rows, as far as the loop compares states by it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::train::task::Score;
 
 /// A classifier's score on the validation rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassifyScore {
     pub accuracy: f64,
     pub loss: f64,

@@ -1,7 +1,7 @@
 //! What is particular to classifying in the training loop: features and baselines first, stages, batches from the frozen cache, scores.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use serde_json::{Map, Value};
 
 use super::batch::{Target, TrainBatch, upload_labels};
 use super::cache::FrozenCache;
@@ -17,16 +17,15 @@ use super::recipe::{Speed, UserOptions};
 use super::score::ClassifyScore;
 use super::tuned::{Card, Tuned};
 use crate::data::{Example, batches};
-use crate::device::read;
-use crate::eval::evaluate::{EVALUATION_BATCH, FeaturePass, scoring_batches};
+use crate::eval::evaluate::{EVALUATION_BATCH, FeaturePass};
 use crate::eval::evaluation::{BaselineHeads, Baselines, OfBaselines};
 use crate::eval::metrics::report;
-use crate::eval::probe::{ProbeData, fit};
 use crate::models::classifier::HeadWeights;
 use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
-use crate::rng::Rng;
+use crate::rng::{Rng, hash};
 use crate::train::event::{Event, Stage};
+use crate::train::fingerprint::Fingerprint;
 use crate::train::frozen::{Frozen, frozen_part};
 use crate::train::options::LoopOptions;
 use crate::train::run::Run;
@@ -35,10 +34,6 @@ use crate::{Error, Result};
 
 /// A classifier's run.
 pub type ClassifyRun = Run<ClassifyTask>;
-
-/// Inverse strength of the L2 penalty (scikit-learn's `C`) of the head that is fitted after a contrastive stage. One value, because where
-/// such a stage helps most, the validation rows are too few to choose by.
-const REFIT_PENALTY: f64 = 10.0;
 
 /// Classifying, with a model and a person's examples.
 pub struct ClassifyTask {
@@ -50,6 +45,9 @@ pub struct ClassifyTask {
     pub(super) cache: FrozenCache,
     /// What PiSSA's adapters started from; the same for every seed.
     pissa: Option<Vec<pissa::Start>>,
+    fingerprint: Fingerprint,
+    /// Seconds of a forward pass per token position, by which the recipe was chosen.
+    pub(super) speed: Option<f64>,
 }
 
 /// The work before training.
@@ -94,6 +92,11 @@ impl ClassifyTask {
             prepared: None,
             cache,
             pissa: None,
+            fingerprint: Fingerprint {
+                model: model.digest,
+                rows: hash(examples)?,
+            },
+            speed: None,
             plan,
         })
     }
@@ -115,43 +118,6 @@ impl ClassifyTask {
                 .collect(),
             bias: vec![0.0; labels],
         }
-    }
-
-    /// What `forward` gives for rows of the plan, in their order; the cache is used and filled. `classifier`: without gradients.
-    async fn score(
-        &mut self,
-        classifier: &Classifier,
-        rows: std::ops::Range<usize>,
-        forward: impl Fn(&Inputs) -> Tensor<2>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let encodings = &self.plan.encodings;
-        let mut out = vec![Vec::new(); rows.len()];
-        for batch in scoring_batches(&encodings[rows.clone()], EVALUATION_BATCH)? {
-            let places = (batch.iter().map(|row| row + rows.start)).collect::<Vec<_>>();
-            let inputs = self.cache.inputs(classifier, encodings, &places).await?;
-            let values = read(forward(&inputs)).await?;
-            let columns = values.len() / batch.len();
-            for (row, values) in batch.iter().zip(values.chunks(columns)) {
-                out[*row] = values.to_vec();
-            }
-        }
-        Ok(out)
-    }
-
-    /// A head fitted on the encoder as it is now.
-    async fn refit(&mut self, classifier: &Classifier) -> Result<HeadWeights> {
-        let snapshot = classifier.valid();
-        let rows = 0..self.plan.train.len();
-        let forward = |inputs: &Inputs| snapshot.features(inputs);
-        let features = self.score(&snapshot, rows, forward).await?;
-        if !features.iter().flatten().all(|value| value.is_finite()) {
-            // a diverged encoder: the scores will show it
-            return Ok(self.prepared()?.heads.probe.clone());
-        }
-        let plan = &self.plan;
-        let bias = Classifier::has_bias(&classifier.encoder, plan.head);
-        let data = ProbeData::new(features.concat(), plan.train.labels.clone(), bias);
-        fit(&data, plan.labels.len(), REFIT_PENALTY, None).await
     }
 
     /// The best classifier as it leaves, in the form that its files have, and the method that describes it.
@@ -186,6 +152,47 @@ impl Task for ClassifyTask {
     type Options = ClassifyOptions;
     type Evaluated = ClassifyEvaluated;
     type Results = ClassifyResults;
+
+    const NAME: &'static str = "classifier";
+    const TEXTS: &'static [&'static str] = &["labelDescriptions"];
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn given(&self) -> Map<String, Value> {
+        self.plan.given.map().clone()
+    }
+
+    fn decisions(&self) -> Vec<f64> {
+        self.speed.into_iter().collect()
+    }
+
+    fn decide(&mut self, decisions: &[f64]) {
+        self.speed = decisions.first().copied();
+    }
+
+    /// Without the labels' names.
+    fn without_texts(&self, evaluated: &ClassifyEvaluated) -> ClassifyEvaluated {
+        let mut evaluated = evaluated.clone();
+        for class in &mut evaluated.validation.per_class {
+            class.label.clear();
+        }
+        evaluated
+    }
+
+    fn with_texts(&self, evaluated: &ClassifyEvaluated) -> ClassifyEvaluated {
+        let mut evaluated = evaluated.clone();
+        let classes = evaluated.validation.per_class.iter_mut();
+        for (class, name) in classes.zip(self.plan.labels.names()) {
+            class.label.clone_from(name);
+        }
+        evaluated
+    }
+
+    fn caches(&self) -> bool {
+        self.plan.may_cache
+    }
 
     fn options(&self) -> &LoopOptions {
         &self.options.common

@@ -1,6 +1,6 @@
 //! What a language model's run adds to the events of the loop.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::options::LanguageOptions;
 use crate::eval::likelihood::Likelihood;
@@ -14,7 +14,7 @@ pub type LanguageEvent =
 pub type LanguageFinished = Finished<LanguageOptions, LanguageResults>;
 
 /// A prompt and what a model wrote after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Completion {
     pub prompt: String,
@@ -64,7 +64,7 @@ pub struct LanguageBaselines {
 }
 
 /// The scores of an evaluation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageEvaluated {

@@ -8,7 +8,7 @@ use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::{CausalLm, DecoderConfig, Loader, NetworkSizes};
-use crate::tasks::files::{json, read_tokenizer, required};
+use crate::tasks::files::{digest, json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
 
 /// Everything that is known of a loaded language model. Cloning shares the weights.
@@ -36,6 +36,8 @@ pub struct LanguageModel {
     pub tokenizer_files: Vec<(String, Vec<u8>)>,
     /// Where it runs.
     pub compute: Compute,
+    /// Changes with its settings and weights.
+    pub digest: u64,
 }
 
 /// What was loaded.
@@ -124,6 +126,7 @@ impl LanguageModel {
             template,
             model,
             storage,
+            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files)?,
             config_json,
             ends,
             tokenizer_files,

@@ -1,5 +1,7 @@
 //! What is particular to language modelling in the training loop: the untuned model's scores first, batches of tokens, samples.
 
+use serde_json::{Map, Value};
+
 use super::event::{
     FewShot, LanguageBaselines, LanguageEvaluated, LanguageEvent, LanguageFinished,
     LanguageResults, LanguageStarted,
@@ -15,7 +17,9 @@ use crate::data::{Packed, ParsedText, batches};
 use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::{InitLoraWeights, Method, attach, full, pissa};
+use crate::rng::hash;
 use crate::train::event::{Event, Finished, Stage};
+use crate::train::fingerprint::Fingerprint;
 use crate::train::options::LoopOptions;
 use crate::train::run::Run;
 use crate::train::task::{Ended, Score, StagePlan, Start, StepRows, Task};
@@ -33,6 +37,8 @@ pub struct LanguageTask {
     few_shot: Option<FewShot>,
     /// What PiSSA's adapters started from; the same for every seed.
     pissa: Option<Vec<pissa::Start>>,
+    given: Map<String, Value>,
+    fingerprint: Fingerprint,
 }
 
 /// The work before training.
@@ -55,6 +61,18 @@ struct Scoring {
 enum Texts {
     Validation,
     FewShot,
+}
+
+/// Every option that has a value.
+fn given(options: &LanguageOptions) -> Result<Map<String, Value>> {
+    let json = serde_json::to_value(options).map_err(Error::internal)?;
+    let Value::Object(map) = json else {
+        return Err(Error::internal("options that are no object"));
+    };
+    Ok(map
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect())
 }
 
 impl Score for Likelihood {
@@ -92,6 +110,11 @@ impl LanguageTask {
         rows: &[ParsedText],
         options: LanguageOptions,
     ) -> Result<Self> {
+        let given = given(&options)?;
+        let fingerprint = Fingerprint {
+            model: model.digest,
+            rows: hash(rows)?,
+        };
         let plan = LanguagePlan::new(model, file, rows, options)?;
         let scoring = |texts, rows: &[Packed]| {
             let batch = plan.options.common.train_batch_size;
@@ -113,6 +136,8 @@ impl LanguageTask {
             base: None,
             few_shot: None,
             pissa: None,
+            given,
+            fingerprint,
             plan,
         })
     }
@@ -171,6 +196,39 @@ impl Task for LanguageTask {
     type Options = LanguageOptions;
     type Evaluated = LanguageEvaluated;
     type Results = LanguageResults;
+
+    const NAME: &'static str = "language model";
+    const TEXTS: &'static [&'static str] = &["samplePrompts"];
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn given(&self) -> Map<String, Value> {
+        self.given.clone()
+    }
+
+    fn decisions(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    fn decide(&mut self, _decisions: &[f64]) {}
+
+    /// Without what was written; a resumed run reports no samples of the evaluations before.
+    fn without_texts(&self, evaluated: &LanguageEvaluated) -> LanguageEvaluated {
+        LanguageEvaluated {
+            validation: evaluated.validation,
+            completions: Vec::new(),
+        }
+    }
+
+    fn with_texts(&self, evaluated: &LanguageEvaluated) -> LanguageEvaluated {
+        evaluated.clone()
+    }
+
+    fn caches(&self) -> bool {
+        false
+    }
 
     fn options(&self) -> &LoopOptions {
         &self.plan.options.common
