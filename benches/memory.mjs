@@ -25,7 +25,7 @@ import { stories } from "./support/stories.mjs";
  * @property {any} options
  */
 
-const LORA = { type: "lora", r: 8 };
+export const LORA = { type: "lora", r: 8 };
 
 /**
  * Every storage, without and with gradient checkpointing.
@@ -70,7 +70,7 @@ function language(name, model, batch, tokens) {
  * Texts that fill this many batches. A token has at most some characters; what is too much is never reached.
  * @param {Row} row @param {number} steps
  */
-function textsFor({ task, batch, tokens }, steps) {
+export function textsFor({ task, batch, tokens }, steps) {
   const rows = batch * (steps + 1) + 4;
   const all = stories(rows * tokens * 8).map(({ text }) => text);
   // a language model's plain text is cut into blocks, a classifier's texts are cut at their ends

@@ -12,6 +12,7 @@ import { LanguageModel, TextClassifier } from "webtune";
  * @property {any} options of the run
  * @property {string[]} texts
  * @property {number} steps after which the run ends
+ * @property {boolean} [checkpoints] whether its state is written as often as it may be
  */
 
 /** @param {StepsJob} job */
@@ -23,9 +24,11 @@ function open({ task, model, device, storage }) {
 /**
  * @param {TextClassifier | LanguageModel} tuner
  * @param {StepsJob} job
+ * @param {(bytes: Uint8Array, ms: number) => void} write
  * @returns {AsyncIterable<any>}
  */
-function begin(tuner, { texts, options }) {
+function begin(tuner, { texts, options: given, checkpoints }, write) {
+  const options = checkpoints ? { ...given, checkpoint: { everySeconds: 0, write } } : given;
   if (tuner instanceof LanguageModel) {
     const rows = texts.map((text, index) => ({ row: index + 1, content: { text } }));
     return tuner.train(rows, options);
@@ -45,9 +48,14 @@ export async function trainSteps(job) {
     const loadedBytes = await tuner.memoryBytes();
     const stepMs = [];
     const losses = [];
+    /** @type {{ bytes: number, ms: number }[]} */
+    const checkpoints = [];
     let started;
     let tokens = 0;
-    for await (const event of begin(tuner, job)) {
+    const write = (/** @type {Uint8Array} */ { length }, /** @type {number} */ ms) => {
+      checkpoints.push({ bytes: length, ms });
+    };
+    for await (const event of begin(tuner, job, write)) {
       if (event.type === "started") started = event;
       if (event.type !== "step") continue;
       stepMs.push(event.ms);
@@ -66,6 +74,7 @@ export async function trainSteps(job) {
       stepMs,
       losses,
       tokens,
+      checkpoints,
     };
   } finally {
     tuner.dispose();

@@ -22,8 +22,9 @@ export class FakeEngine {
     unreachable = 0,
     error = undefined,
     words = STORY,
+    checkpointMs = 0,
   } = {}) {
-    this.settings = { steps, stepMs, failAt, gpu, refuses, unreachable, error, words };
+    this.settings = { steps, stepMs, failAt, gpu, refuses, unreachable, error, words, checkpointMs };
   }
 
   async #exclusive(name, ms = 1) {
@@ -57,6 +58,26 @@ export class FakeEngine {
     this.#events = [{ type: "started" }];
     for (let step = 1; step <= this.settings.steps; step += 1) this.#events.push({ type: "step", step });
     this.#events.push({ type: "finished", reason: "completed" });
+  }
+
+  /** A state is the number of events that are left, in two pieces. */
+  resume(file, rows, checkpoint, options) {
+    this.start(file, rows, options);
+    this.calls.push("resume");
+    this.#events = this.#events.slice(-checkpoint[1]);
+  }
+
+  startCheckpoint() {
+    if (this.#busy) this.overlapped = true;
+    this.calls.push("startCheckpoint");
+    if (this.#events.length > this.settings.steps) return false;
+    this.state = [Uint8Array.of(7), Uint8Array.of(this.#events.length)];
+    return true;
+  }
+
+  async nextCheckpointPiece() {
+    await this.#exclusive("nextCheckpointPiece", this.settings.checkpointMs);
+    return this.state.shift();
   }
 
   async nextEvent() {

@@ -20,7 +20,7 @@ export {
   parseTextRows,
   readModelConfig,
 } from "./standalone.js";
-export type { LoadOptions, TrainControls } from "./tuner.js";
+export type { CheckpointControls, LoadOptions, TrainControls } from "./tuner.js";
 export type * from "./types/engine.js";
 export type { OptionSpec } from "./types/options.js";
 export type { ExportedFile, ExportPiece } from "./worker/engine.js";

@@ -4,9 +4,12 @@
 import { abortedError, toWebtuneError, type WebtuneError } from "./errors.js";
 import type { ClassifyEvent } from "./types/engine.js";
 import type { Listeners, WorkerLink } from "./worker/link.js";
+import type { Control } from "./worker/messages.js";
 
 /** The last event of a run. */
 export type FinishedEvent<Event> = Extract<Event, { type: "finished" }>;
+
+type Write = (bytes: Uint8Array, ms: number) => unknown;
 
 interface Waiting<Event> {
   resolve(result: IteratorResult<Event, undefined>): void;
@@ -37,12 +40,13 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
 
   /**
    * @internal Runs are made by `train` of `TextClassifier` and `LanguageModel`.
-   * @param start Sends the call, whose events are of the type `Event`.
+   * @param start Sends the call, whose events are of the type `Event`. @param write Takes the run's checkpoints.
    */
   constructor(
     link: WorkerLink,
     start: (listeners: Listeners) => { id: number; answer: Promise<unknown> },
     signal: AbortSignal | undefined,
+    write?: Write | undefined,
   ) {
     this.#link = link;
     this.#signal = signal;
@@ -52,7 +56,12 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
       return;
     }
     signal?.addEventListener("abort", this.#abort);
-    const { id, answer } = start({ onEvent: (event) => this.#take(event as unknown as Event) });
+    const { id, answer } = start({
+      onEvent: (event) => {
+        if (event.type === "checkpoint") void this.#save(event, write);
+        else this.#take(event as unknown as Event);
+      },
+    });
     this.#id = id;
     this.#ended = answer.then(
       () => this.#end(this.#aborted ? abortedError("training") : undefined),
@@ -128,7 +137,17 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
     this.#steer("stop");
   }
 
-  #steer(action: "pause" | "resume" | "stop"): void {
+  async #save({ bytes, ms }: { bytes: Uint8Array; ms: number }, write: Write | undefined): Promise<void> {
+    try {
+      await write?.(bytes, ms);
+    } catch (error) {
+      // The caller's own mistake, or a full disk: no reason to lose the run.
+      reportError(error);
+    }
+    this.#steer("saved");
+  }
+
+  #steer(action: Control): void {
     if (!this.#over && this.#id !== undefined) this.#link.control(this.#id, action);
   }
 

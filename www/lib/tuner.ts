@@ -2,7 +2,7 @@
  * What classifiers and language models have in common: loading, one run at a time, export and import, memory, the end.
  */
 import type { DeviceChoice, DeviceReport } from "./device.js";
-import { WebtuneError } from "./errors.js";
+import { optionError, WebtuneError } from "./errors.js";
 import { TrainingRun } from "./run.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type { ExportFormat, WeightStorage } from "./types/engine.js";
@@ -25,8 +25,26 @@ export interface LoadOptions {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
+/** Keeps a run's state outside the worker, so that `resume` can go on with it. */
+export interface CheckpointControls {
+  /**
+   * How often a state is written; default 20. It is written less often where writing would take more than 2% of the run's time, and
+   * once at every pause.
+   */
+  everySeconds?: number | undefined;
+  /**
+   * Takes a state, which holds numbers and settings and none of the texts. The next one comes once this has settled. Keep the last
+   * two: a tab may be killed while one is written. What it throws is reported like any error of a callback, and the run goes on.
+   *
+   * @param ms What the engine took to make it.
+   */
+  write(bytes: Uint8Array, ms: number): unknown;
+}
+
 /** What `train` takes besides the engine's own options. */
 export interface TrainControls {
+  /** Default: no state is written. */
+  checkpoint?: CheckpointControls | undefined;
   /** An abort ends the run with the best state so far kept. */
   signal?: AbortSignal | undefined;
   /** What errors call the rows; default "examples" or "texts". */
@@ -74,15 +92,48 @@ export abstract class Tuner<Task extends TaskName> {
     rows: readonly Tasks[Task]["row"][],
     options: Tasks[Task]["options"] & TrainControls = {},
   ): TrainingRun<Tasks[Task]["event"]> {
+    return this.#begin(rows, options, undefined);
+  }
+
+  /**
+   * Goes on with a run that was cut off: what came before training is computed again, the events since then come again from the
+   * checkpoint (a language model's samples left out), and the rest follows. On the CPU engine the result is the one of an
+   * uninterrupted run, to the last bit.
+   *
+   * @param checkpoint What `write` was given. @param rows The same rows in the same order.
+   * @param options The run's own options come from the checkpoint; only those that hold texts (`labelDescriptions`, `samplePrompts`)
+   * are needed again.
+   * @throws WebtuneError `invalidFile` (thrown by the loop) for a checkpoint that is damaged, or of another model, other rows, another
+   * task or another version of webtune; `invalidOption` for a text that is missing or an option that differs; `invalidState` while
+   * another run goes on.
+   */
+  resume(
+    checkpoint: Uint8Array,
+    rows: readonly Tasks[Task]["row"][],
+    options: Tasks[Task]["options"] & TrainControls = {},
+  ): TrainingRun<Tasks[Task]["event"]> {
+    return this.#begin(rows, options, checkpoint);
+  }
+
+  #begin(
+    rows: readonly Tasks[Task]["row"][],
+    { signal, file = this.#rowsName, checkpoint, ...settings }: Tasks[Task]["options"] & TrainControls,
+    from: Uint8Array | undefined,
+  ): TrainingRun<Tasks[Task]["event"]> {
     if (this.link.closed) throw this.link.closed;
     if (this.#run && !this.#run.over) {
       throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
     }
-    const { signal, file = this.#rowsName, ...settings } = options;
+    const checkpointSeconds = checkpoint && (checkpoint.everySeconds ?? 20);
+    if (checkpointSeconds !== undefined && !(checkpointSeconds >= 0)) {
+      throw optionError("checkpoint.everySeconds", `expected 0 or more, got ${checkpointSeconds}`);
+    }
+    const request = { file, rows: [...rows], options: settings, from, checkpointSeconds };
     this.#run = new TrainingRun(
       this.link,
-      (listeners) => this.link.call("train", [file, [...rows], settings], listeners),
+      (listeners) => this.link.call("train", [request], listeners),
       signal,
+      checkpoint?.write.bind(checkpoint),
     );
     return this.#run;
   }

@@ -47,7 +47,13 @@ export interface EngineModel<Task extends TaskName> {
   info(): Tasks[Task]["info"];
   /** Checks rows and options; the run itself goes on in `nextEvent`. `file` is what errors call the rows. */
   start(file: string, rows: Tasks[Task]["row"][], options: Tasks[Task]["options"]): void;
-  /** Works until something is worth telling; undefined after `finished`. */
+  /** Begins a run where a checkpoint left off. `options`: those with a person's texts, which no checkpoint holds. */
+  resume(file: string, rows: Tasks[Task]["row"][], checkpoint: Uint8Array, options: Tasks[Task]["options"]): void;
+  /** Begins to write the run's state of now; false if there is none that it could go on from. */
+  startCheckpoint(): boolean;
+  /** The next piece of it; undefined after the last. */
+  nextCheckpointPiece(): Promise<Uint8Array | undefined>;
+  /** Works until something is worth reporting; undefined after `finished`. */
   nextEvent(): Promise<CallEvent | undefined>;
   /** Ends the run early: `finished` still comes, with the best state so far. */
   stop(): void;

@@ -6,8 +6,20 @@ import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit,
 import { isFatal, messageOf, optionError, toWire, WebtuneError } from "../errors.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES, openSource, readConfig } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
-import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel } from "./engine.js";
-import type { Answer, Arguments, CallName, Control, FromWorker, LoadProgress, Tasks, ToWorker } from "./messages.js";
+import { CheckpointClock } from "./checkpoint-clock.js";
+import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel, EngineModel } from "./engine.js";
+import type {
+  Answer,
+  Arguments,
+  CallName,
+  Control,
+  FromWorker,
+  LoadProgress,
+  RunRequest,
+  TaskName,
+  Tasks,
+  ToWorker,
+} from "./messages.js";
 import { delay, SerialQueue } from "./queue.js";
 
 export interface HostParts {
@@ -23,6 +35,8 @@ export interface HostParts {
 interface Steered {
   paused: boolean;
   stopped: boolean;
+  /** A checkpoint is on its way and not yet saved. */
+  saving: boolean;
   wake: () => void;
 }
 
@@ -73,6 +87,7 @@ export class EngineHost {
     const steered = this.#steered.get(id);
     if (!steered) return;
     if (action === "stop") steered.stopped = true;
+    else if (action === "saved") steered.saving = false;
     else steered.paused = action === "pause";
     steered.wake();
   }
@@ -220,7 +235,7 @@ export class EngineHost {
 
   /** Lets the page steer a call while its work goes on in turns of the queue. */
   async #steer<T>(id: number, work: (steered: Steered) => Promise<T>): Promise<T> {
-    const steered: Steered = { paused: false, stopped: false, wake: () => undefined };
+    const steered: Steered = { paused: false, stopped: false, saving: false, wake: () => undefined };
     this.#steered.set(id, steered);
     try {
       return await work(steered);
@@ -229,16 +244,19 @@ export class EngineHost {
     }
   }
 
-  #train(id: number, ...[file, rows, options]: Arguments<"train">): Promise<undefined> {
+  #train(id: number, ...[request]: Arguments<"train">): Promise<undefined> {
     return this.#steer(id, async (run) => {
       await this.#queue.run(() => {
         const loaded = this.#present();
         // The two sides of a call agree on the task: each class of the package makes calls of its own.
-        if (loaded.task === "classify") loaded.model.start(file, rows as Tasks["classify"]["row"][], options);
-        else loaded.model.start(file, rows as Tasks["language"]["row"][], options);
+        if (loaded.task === "classify")
+          begin(loaded.model, request as RunRequest & { rows: Tasks["classify"]["row"][] });
+        else begin(loaded.model, request as RunRequest & { rows: Tasks["language"]["row"][] });
       });
+      const clock = new CheckpointClock(request.checkpointSeconds, performance.now());
       let stopSent = false;
       for (;;) {
+        if (!run.saving && clock.isDue(performance.now(), run.paused)) await this.#checkpoint(id, run, clock);
         await resumed(run);
         const event = await this.#queue.run(async () => {
           const model = this.#model();
@@ -256,6 +274,27 @@ export class EngineHost {
         await delay(0);
       }
     });
+  }
+
+  /** Sends the run's state to the page, if it has one that it could go on from. */
+  async #checkpoint(id: number, run: Steered, clock: CheckpointClock): Promise<void> {
+    const begun = performance.now();
+    const bytes = await this.#queue.run(async () => {
+      const model = this.#model();
+      if (!model.startCheckpoint()) return undefined;
+      const pieces: Uint8Array[] = [];
+      for (;;) {
+        const piece = await model.nextCheckpointPiece();
+        if (piece === undefined) return joined(pieces);
+        pieces.push(piece);
+      }
+    });
+    if (!bytes) return;
+    const ended = performance.now();
+    clock.written(begun, ended);
+    run.saving = true;
+    const event = { type: "checkpoint" as const, bytes, ms: ended - begun };
+    this.#parts.post({ kind: "event", id, event }, [bytes.buffer]);
   }
 
   #generate(id: number, ...[prompt, options, which]: Arguments<"generate">): Promise<WrittenText> {
@@ -292,6 +331,24 @@ export class EngineHost {
       }
     });
   }
+}
+
+function begin<Task extends TaskName>(
+  model: EngineModel<Task>,
+  { file, rows, options, from }: RunRequest & { rows: Tasks[Task]["row"][] },
+): void {
+  if (from) model.resume(file, rows, from, options);
+  else model.start(file, rows, options);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let filled = 0;
+  for (const piece of pieces) {
+    out.set(piece, filled);
+    filled += piece.length;
+  }
+  return out;
 }
 
 /** Waits while the page has paused what `state` belongs to. */

@@ -42,6 +42,18 @@ export interface Tasks {
 }
 export type TaskName = keyof Tasks;
 
+/** A run to begin, or to go on with. */
+export interface RunRequest {
+  /** What errors call the rows. */
+  file: string;
+  rows: readonly unknown[];
+  options: object;
+  /** The state to go on from. */
+  from: Uint8Array | undefined;
+  /** How often a checkpoint is wanted. */
+  checkpointSeconds: number | undefined;
+}
+
 /** Every call that the worker answers. */
 export interface Calls {
   load(
@@ -51,8 +63,8 @@ export interface Calls {
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
   ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo };
-  /** Answers when the run has ended; `file` is what errors call the rows. */
-  train(file: string, rows: readonly unknown[], options: object): undefined;
+  /** Answers when the run has ended. */
+  train(run: RunRequest): undefined;
   formats(): ExportFormat[];
   /** The folder's pieces are events, each after a `resume` for the one before. */
   export(format: ExportFormat | undefined): undefined;
@@ -87,14 +99,16 @@ export type CallName = keyof Calls;
 export type Arguments<Name extends CallName> = Parameters<Calls[Name]>;
 export type Answer<Name extends CallName> = ReturnType<Calls[Name]>;
 
-/** What a call reports on the way: a run its events, a text its pieces, an export its files' bytes. */
+/** What a call reports on the way: a run its events and checkpoints, a text its pieces, an export its files' bytes. */
 export type CallEvent =
   | ClassifyEvent
   | LanguageEvent
+  | { type: "checkpoint"; bytes: Uint8Array; ms: number }
   | { type: "text"; text: string }
   | { type: "piece"; piece: ExportPiece };
 
-export type Control = "pause" | "resume" | "stop";
+/** `saved`: the last checkpoint is where it belongs, and another may come. */
+export type Control = "pause" | "resume" | "stop" | "saved";
 
 export type ToWorker =
   | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]
