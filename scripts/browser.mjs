@@ -67,7 +67,9 @@ export async function openHarness(mounts = {}) {
       try {
         await page.exposeFunction("webtuneReport", onEvent);
         const crashed = new Promise((_, fail) =>
-          page.once("crash", () => fail(new Failure("the browser's page crashed, most likely for want of memory"))),
+          page.once("crash", () =>
+            fail(new Failure("the browser's page crashed, most likely for want of memory", "crashed")),
+          ),
         );
         await page.goto(`${server.origin}${path}`);
         await page.waitForFunction("globalThis.webtuneRun");
@@ -78,6 +80,14 @@ export async function openHarness(mounts = {}) {
         const { value, error } = await Promise.race([call, crashed]);
         if (error) throw new Failure(error.message, error.code);
         return value;
+      } catch (error) {
+        // Calls to a browser that is gone may fail before its end is known.
+        await new Promise((done) => setTimeout(done, 100));
+        if (browser.isConnected()) throw error;
+        throw new Failure(
+          "the browser ended before its work did: it was closed or killed, or memory ran out",
+          "crashed",
+        );
       } finally {
         await page.close();
       }

@@ -5,6 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./cache.mjs";
+import { readCheckpoint } from "./finetune-checkpoint.mjs";
 import { Failure } from "./run.mjs";
 
 /** @type {Record<string, string>} */
@@ -19,8 +20,34 @@ const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 
+/** Options that a run which goes on may have anew; all others are those that it began with. */
+const ANEW = ["resume", "device", "checkpoint-seconds"];
+const CHECKPOINT_SECONDS = 20;
+const DAY = 86400;
+
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] --out DIR";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+
+export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
+npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
+
+  --task classification|causal-lm     default: classification
+  --train FILE                        rows; default: the built-in examples
+  --test FILE                         rows that are answered before and after
+  --model DIR|repository              of a classifier there is a default
+  --hub-url URL                       where repositories are looked up
+  --device auto|cpu|webgpu            default: auto
+  --seed N, --seeds N                 first seed, and number of seeds
+  --options JSON|FILE                 what a run takes, see docs/options.md
+  --prompts FILE                      texts that a language model continues
+  --export peft,gguf,merged           formats of a language model
+  --storage f32|f16|int8|int4         of the frozen weights; default: f32
+  --out DIR                           where the result goes
+  --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the result is
+                                      written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Whatever N is, writing takes no more
+                                      than 2% of the run's time
+  --resume DIR                        takes the rest from DIR/checkpoint; --device and --checkpoint-seconds may be given anew
+`;
 
 /** npm changes to the repository's folder; paths are relative to the folder that the person is in. */
 const here = (/** @type {string} */ path) => resolve(process.env.INIT_CWD ?? process.cwd(), path);
@@ -82,7 +109,40 @@ function checkExports(exports, method, storage) {
   if (storage.startsWith("int")) refuse("merged", `would keep what --storage ${storage} rounded away; use f32 or f16`);
 }
 
-/** @param {string[]} args */
+/** @param {string | undefined} device */
+function checkDevice(device) {
+  if (device === undefined || DEVICES.includes(device)) return;
+  throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
+}
+
+/** @param {string} given */
+function readSeconds(given) {
+  const seconds = /^\d{1,5}$/.test(given) ? Number(given) : Number.NaN;
+  if (seconds <= DAY) return seconds;
+  throw new Failure(`--checkpoint-seconds: expected a whole number from 0 to ${DAY}, found ${given}`);
+}
+
+/** @param {Record<string, string | boolean | undefined>} values @param {string} given @param {Partial<Settings>} anew @returns {Given} */
+function readResumed(values, given, anew) {
+  const refused = Object.keys(values).find((name) => !ANEW.includes(name));
+  if (refused) {
+    throw new Failure(
+      `--${refused}: the run in ${given} goes on with what it began with; next to --resume expected nothing but --device and --checkpoint-seconds`,
+    );
+  }
+  const out = here(given);
+  const { settings, folder, states } = readCheckpoint(out);
+  return { settings: { ...settings, ...anew }, out, from: { folder, states } };
+}
+
+/** @typedef {import("./finetune-checkpoint.mjs").Settings} Settings */
+/** @typedef {{ settings: Settings, out: string, from?: { folder: string, states: string[] } }} Given */
+
+/**
+ * The settings of a run, where its result goes and, if it was cut off before, the states that it can go on from.
+ * @param {string[]} args
+ * @returns {Given | "help"}
+ */
 export function readArguments(args) {
   let values;
   try {
@@ -103,10 +163,23 @@ export function readArguments(args) {
         export: text,
         storage: text,
         out: text,
+        "checkpoint-seconds": text,
+        resume: text,
+        help: { type: "boolean", short: "h" },
       },
     }));
   } catch (error) {
     throw new Failure(`${/** @type {Error} */ (error).message.split("\n")[0]}; usage: ${USAGE}`);
+  }
+  if (values.help) return "help";
+  checkDevice(values.device);
+  const every = values["checkpoint-seconds"];
+  const checkpointSeconds = every === undefined ? CHECKPOINT_SECONDS : readSeconds(every);
+  if (values.resume !== undefined) {
+    return readResumed(values, values.resume, {
+      ...(values.device === undefined ? {} : { device: values.device }),
+      ...(every === undefined ? {} : { checkpointSeconds }),
+    });
   }
   const { task = "classification", device = "auto", seed, seeds, out, storage = "f32" } = values;
   if (!out) throw new Failure(`--out is missing; usage: ${USAGE}`);
@@ -128,7 +201,6 @@ export function readArguments(args) {
   const unknown = exports.find((name) => !EXPORTS.includes(name));
   if (unknown !== undefined) throw new Failure(`--export: expected some of ${EXPORTS.join(", ")}, found "${unknown}"`);
   if (language) checkExports(exports, options.method, storage);
-  if (!DEVICES.includes(device)) throw new Failure(`--device: expected one of ${DEVICES.join(", ")}, found ${device}`);
   if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
     throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
   }
@@ -138,7 +210,7 @@ export function readArguments(args) {
   if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
   }
-  return {
+  const settings = {
     task,
     storage,
     // A classifier's result leaves in its method's own format.
@@ -153,6 +225,7 @@ export function readArguments(args) {
       ...(seed === undefined ? {} : { seed: Number(seed) }),
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
     },
-    out: here(out),
+    checkpointSeconds,
   };
+  return { settings, out: here(out) };
 }

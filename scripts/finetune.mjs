@@ -4,7 +4,8 @@
  */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { readArguments } from "./finetune-arguments.mjs";
+import { HELP, readArguments } from "./finetune-arguments.mjs";
+import { CheckpointKeeper, holdsCheckpoint } from "./finetune-checkpoint.mjs";
 import { folderWriter } from "./finetune-files.mjs";
 import { readPrompts } from "./finetune-prompts.mjs";
 import { TASKS } from "./finetune-tasks.mjs";
@@ -14,22 +15,34 @@ import { setup } from "./setup.mjs";
 /** Tokens of a prompt's completion. */
 const MAX_NEW_TOKENS = 64;
 
+/** Words for a shell. @param {string} path */
+const quoted = (path) => (/^[\w./:\\-]+$/.test(path) ? path : `"${path}"`);
+
 /**
  * Takes what a run reports: everything is written as soon as it is known, so that a later failure takes nothing away.
  * @param {(typeof TASKS)[string]} task
  * @param {string} out
  * @param {boolean} prompted
+ * @param {CheckpointKeeper} keeper
  */
-function reporter(task, out, prompted) {
+function reporter(task, out, prompted, keeper) {
   /** @type {Record<string, ReturnType<typeof folderWriter>>} */
   const writers = {};
   const completions = join(out, "completions.jsonl");
   return (/** @type {any} */ event) => {
     switch (event.type) {
       case "file":
+        if (event.folder === "checkpoint") return keeper.take(event);
         writers[event.folder] ??= folderWriter(join(out, event.folder));
         writers[event.folder]?.(event);
         return;
+      case "checkpoint":
+        return keeper.commit();
+      case "resumed":
+        keeper.refuse(event.refused.map((/** @type {any} */ { name }) => name));
+        for (const { name, message } of event.refused)
+          say(`${name} is refused (${message}), the one before it is taken`);
+        return say(`going on from ${event.state}; what was reported before it comes again`);
       case "measured":
         writeFileSync(join(out, "metrics.json"), `${JSON.stringify(task.metrics(event), null, 2)}\n`);
         task.write(out, event);
@@ -45,8 +58,13 @@ function reporter(task, out, prompted) {
 
 script(import.meta.url, async () => {
   const given = readArguments(process.argv.slice(2));
-  const { task: name, train, test, model, device, storage, options, prompts, exports, out } = given;
-  const task = TASKS[name];
+  if (given === "help") {
+    process.stdout.write(HELP);
+    return;
+  }
+  const { settings, out, from } = given;
+  const { task: name, train, test, model, device, storage, options, prompts, exports, checkpointSeconds } = settings;
+  const task = Object.hasOwn(TASKS, name) ? TASKS[name] : undefined;
   if (!task) throw new Failure(`--task: expected one of ${Object.keys(TASKS).join(", ")}, found ${name}`);
   try {
     mkdirSync(out, { recursive: true });
@@ -54,6 +72,10 @@ script(import.meta.url, async () => {
     throw new Failure(`--out: ${out} cannot be made: ${/** @type {Error} */ (error).message}`);
   }
   const asked = prompts ? readPrompts(prompts) : [];
+  const resuming = `npm run finetune -- --resume ${quoted(out)}`;
+  if (!from && holdsCheckpoint(out)) {
+    say(`note: ${out} holds a run that was cut off, which this one replaces; to go on with it instead: ${resuming}`);
+  }
   await setup({ browser: true });
   // Loaded after setup: it needs installed packages.
   const { openHarness } = await import("./browser.mjs");
@@ -63,6 +85,7 @@ script(import.meta.url, async () => {
     ...(test ? { "/test": test } : {}),
     // The folder's own name is the model's name.
     ...(folder ? { [`/model/${basename(folder)}/`]: folder } : {}),
+    ...(from ? { "/checkpoint/": from.folder } : {}),
   });
   const source = folder
     ? { url: `model/${encodeURIComponent(basename(folder))}/` }
@@ -78,13 +101,25 @@ script(import.meta.url, async () => {
     prompts: asked,
     maxNewTokens: MAX_NEW_TOKENS,
     ...(exports ? { exports } : {}),
+    checkpointSeconds,
+    ...(from ? { states: from.states.map((state) => ({ url: `checkpoint/${state}`, name: state })) } : {}),
   };
+  const keeper = new CheckpointKeeper(out, settings, !from);
   try {
-    const result = await harness.run("finetune", job, reporter(task, out, asked.length > 0));
+    const result = await harness.run("finetune", job, reporter(task, out, asked.length > 0, keeper));
     say(result.finished.message);
     task.conclude(result);
     say(`written to ${out}`);
+    // A run that an error ended has its best state written, and may still be gone on with.
+    if (result.finished.reason !== "failed") keeper.remove();
+    else if (keeper.written || from) say(`its last checkpoint is kept; to go on from it: ${resuming}`);
+  } catch (error) {
+    const { message, code } = /** @type {Failure} */ (error);
+    // A checkpoint that was refused is no way on, unlike one that was there when the browser died.
+    if (!keeper.written && !(from && code === "crashed")) throw error;
+    throw new Failure(`${message}; to go on from the last checkpoint: ${resuming}`, code);
   } finally {
+    keeper.close();
     await harness.close();
   }
 });

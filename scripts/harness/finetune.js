@@ -17,6 +17,8 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {import("webtune").Prompt[]} [prompts]
  * @property {number} [maxNewTokens] of each completion
  * @property {import("webtune").ExportFormat[]} [exports] formats; without any the method's own
+ * @property {number} [checkpointSeconds] how often the run's state is sent; without it never
+ * @property {RemoteFile[]} [states] of the same run, the newest first; it goes on from the first one that is whole
  */
 
 /** @param {RemoteFile} file */
@@ -69,9 +71,59 @@ const TASKS = {
   },
 };
 
+/** Options that hold texts, which no state has. @param {any} options */
+const textsIn = ({ labelDescriptions, samplePrompts }) => ({
+  ...(labelDescriptions === undefined ? {} : { labelDescriptions }),
+  ...(samplePrompts === undefined ? {} : { samplePrompts }),
+});
+
+/** @param {Uint8Array} bytes */
+async function keep(bytes) {
+  await send({ path: "state", bytes }, "checkpoint");
+  await report({ type: "checkpoint" });
+}
+
+/**
+ * The events of a run from its beginning, or from where it was cut off.
+ * @param {any} model @param {any[]} rows @param {FinetuneJob} job
+ * @returns {AsyncGenerator<any, void, undefined>}
+ */
+async function* eventsOf(model, rows, { options, train, checkpointSeconds, states }) {
+  const checkpoint = checkpointSeconds === undefined ? undefined : { everySeconds: checkpointSeconds, write: keep };
+  const controls = { file: train.name, checkpoint };
+  if (!states) {
+    yield* model.train(rows, { ...options, ...controls });
+    return;
+  }
+  const refused = [];
+  for (const state of states) {
+    const bytes = new Uint8Array(await (await fetchFile(state)).arrayBuffer());
+    const run = model.resume(bytes, rows, { ...textsIn(options), ...controls });
+    let first;
+    try {
+      first = await run.next();
+    } catch (error) {
+      const { code, message } = /** @type {{ code?: string, message: string }} */ (error);
+      // Whether it is this state alone, or the rows or the model, shows in the other one.
+      if (code !== "invalidFile") throw error;
+      refused.push({ name: state.name, message });
+      continue;
+    }
+    await report({ type: "resumed", state: state.name, refused });
+    if (first.done) return;
+    yield first.value;
+    yield* run;
+    return;
+  }
+  const reasons = new Set(refused.map(({ message }) => message));
+  const each = refused.map(({ name, message }) => `${name}: ${message}`);
+  const message = reasons.size === 1 ? [...reasons].join() : each.join("; ");
+  throw Object.assign(new Error(message), { code: "invalidFile" });
+}
+
 /** @param {FinetuneJob} job */
 export async function finetune(job) {
-  const { task = "classification", model: source, device, storage, options, train, test, exports = [undefined] } = job;
+  const { task = "classification", model: source, device, storage, train, test, exports = [undefined] } = job;
   const differing = TASKS[task];
   if (!differing) throw new Error(`task: expected one of ${Object.keys(TASKS).join(", ")}, got ${task}`);
   const rows = await differing.read(train);
@@ -88,7 +140,7 @@ export async function finetune(job) {
     const steps = { count: 0, tokens: 0, targets: 0, ms: 0 };
     let started;
     let finished;
-    for await (const event of model.train(rows, { ...options, file: train.name })) {
+    for await (const event of eventsOf(model, rows, job)) {
       if (task === "classification") recorder.take(event);
       if (event.type === "started") started = event;
       if (event.type === "finished") finished = event;
