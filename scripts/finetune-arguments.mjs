@@ -43,9 +43,9 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --export peft,gguf,merged           formats of a language model
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
   --out DIR                           where the result goes
-  --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the result is
-                                      written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Whatever N is, writing takes no more
-                                      than 2% of the run's time
+  --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
+                                      result is written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Less often,
+                                      whatever N is, if making states would take more than 2% of the run's time
   --resume DIR                        takes the rest from DIR/checkpoint; --device and --checkpoint-seconds may be given anew
 `;
 
