@@ -1,6 +1,7 @@
 /** The page: two desks, one of them in view, and the warning before leaving. */
 import { useEffect, useState } from "preact/hooks";
-import { type TaskName, TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
+import type { TaskName } from "./desk/task";
+import { TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
 import { SortDesk, SortDeskView } from "./sort/desk";
 import { WriteDesk, WriteDeskView } from "./write/desk";
 

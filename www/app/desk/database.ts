@@ -1,23 +1,34 @@
 /** Access to the stores that the browser keeps for this page, on this device only. */
 const DATABASE = "webtune-page";
 /** Counts up when a store is added. */
-const VERSION = 2;
-const STORES = ["examples", "runs"] as const;
+const VERSION = 3;
+const STORES = ["examples", "runs", "unfinished"] as const;
 
 function open(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, VERSION);
+    let tooLate = false;
     request.onupgradeneeded = () => {
       for (const name of STORES) {
         if (!request.result.objectStoreNames.contains(name)) request.result.createObjectStore(name);
       }
     };
-    request.onsuccess = () => resolve(request.result);
-    request.onblocked = () => reject(new Error("another tab is using this page's storage; close it first"));
+    request.onsuccess = () => {
+      const database = request.result;
+      // A later version of this page in another tab waits until all are closed.
+      database.onversionchange = () => database.close();
+      if (tooLate) database.close();
+      else resolve(database);
+    };
+    request.onblocked = () => {
+      tooLate = true;
+      reject(new Error("another tab is using this page's storage; close it first"));
+    };
     request.onerror = () => reject(request.error ?? new Error("this browser refused to open its storage"));
   });
 }
 
+/** One transaction. `work` may ask for several things; it gives the request whose result is wanted. */
 export async function inStore<T>(
   name: (typeof STORES)[number],
   mode: IDBTransactionMode,

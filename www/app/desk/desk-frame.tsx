@@ -68,12 +68,14 @@ interface Props {
   /** The switch between tasks. */
   tasks: ComponentChildren;
   state: DeskState;
+  /** Above the steps. */
+  notice: ComponentChildren;
   notes: StepNote[];
   /** One child per note. */
   children: ComponentChildren;
 }
 
-export function DeskFrame({ lead, tasks, state, notes, children }: Props) {
+export function DeskFrame({ lead, tasks, state, notice, notes, children }: Props) {
   const { report } = state.model;
   return (
     <>
@@ -97,6 +99,7 @@ export function DeskFrame({ lead, tasks, state, notes, children }: Props) {
       <div class="layout">
         <StepNav items={inOrder(notes)} />
         <main>
+          {notice}
           {toChildArray(children).map((step, index) => {
             const title = notes[index]?.title ?? "This step";
             return (

@@ -2,6 +2,7 @@
 import type { DeviceChoice, DeviceReport, ExportedFile, WeightStorage } from "webtune";
 import type { FieldValues } from "./read-options";
 import type { TaskTypes } from "./task";
+import type { UnfinishedRun } from "./unfinished-runs";
 
 export interface Progress {
   /** What is going on, for a person. */
@@ -20,6 +21,8 @@ export interface ModelState<T extends TaskTypes = TaskTypes> {
   info?: T["tuner"]["model"] | undefined;
   report?: DeviceReport | undefined;
   error?: string | undefined;
+  /** Counts up when the form of the source was filled in by the page. */
+  formVersion: number;
 }
 
 export interface RowsState<T extends TaskTypes = TaskTypes> {
@@ -46,7 +49,8 @@ export interface Curves<T extends TaskTypes = TaskTypes> {
   evaluations: T["evaluation"][];
 }
 
-export type RunStatus = "idle" | "starting" | "running" | "paused" | "stopping";
+/** `reloading`: the engine was lost, and the model is loaded into another one. */
+export type RunStatus = "idle" | "starting" | "running" | "paused" | "stopping" | "reloading";
 
 export interface RunState<T extends TaskTypes = TaskTypes> {
   status: RunStatus;
@@ -59,6 +63,18 @@ export interface RunState<T extends TaskTypes = TaskTypes> {
   curves: Curves<T>;
   /** Milliseconds left, estimated from recent steps. */
   etaMs?: number | undefined;
+  error?: string | undefined;
+  /** How the run went on after its engine was lost. */
+  recovery?: string | undefined;
+  /** Why this browser does not keep the run's state. */
+  storageTrouble?: string | undefined;
+}
+
+/** A run that was cut off and can go on. */
+export interface UnfinishedState {
+  offered?: UnfinishedRun | undefined;
+  /** Its model is being loaded. */
+  continuing: boolean;
   error?: string | undefined;
 }
 
@@ -87,6 +103,7 @@ export interface DeskState<T extends TaskTypes = TaskTypes> {
   rows: RowsState<T>;
   run: RunState<T>;
   result: ResultState<T>;
+  unfinished: UnfinishedState;
   /** For the live region: the last thing worth hearing. */
   announcement: string;
 }
@@ -104,6 +121,8 @@ export const emptyRun = <T extends TaskTypes>(options: FieldValues): RunState<T>
   curves: noCurves,
   etaMs: undefined,
   error: undefined,
+  recovery: undefined,
+  storageTrouble: undefined,
 });
 
 /** Of a model that was not tuned. */
@@ -123,10 +142,11 @@ export const emptyResult = (version: number): ResultState<never> => ({
 });
 
 export const emptyDesk = <T extends TaskTypes>(): DeskState<T> => ({
-  model: { status: "empty", device: "auto", storage: "f32" },
+  model: { status: "empty", device: "auto", storage: "f32", formVersion: 0 },
   rows: { items: [], reading: false, remember: false, unsaved: false, stored: false },
   run: emptyRun({}),
   result: emptyResult(0),
+  unfinished: { continuing: false },
   announcement: "",
 });
 

@@ -1,9 +1,7 @@
 /** The switch between the two desks, stored in the page's address. */
 import { useEffect, useRef } from "preact/hooks";
+import type { TaskName } from "./task";
 import "../ui/segments.css";
-
-/** `classify` sorts texts under labels, `write` answers and continues texts. */
-export type TaskName = "classify" | "write";
 
 const KEY = "task";
 

@@ -1,5 +1,6 @@
 /** What a task gives to the parts that both desks share: its types, its option fields and its calls into the package. */
 import type {
+  CheckpointControls,
   DeviceReport,
   ExportedFile,
   ExportFormat,
@@ -11,6 +12,10 @@ import type {
   WeightStorage,
 } from "webtune";
 import type { OptionField } from "./options";
+import type { DefaultModel } from "./source-form";
+
+/** `classify` sorts texts under labels, `write` answers and continues texts. */
+export type TaskName = "classify" | "write";
 
 /** The options of a run as the engine reports them, none left out. */
 export type ResolvedOptions = ResolvedClassifyOptions | ResolvedLanguageOptions;
@@ -52,7 +57,16 @@ export interface TaskTypes {
 }
 
 export interface Task<T extends TaskTypes> {
+  name: TaskName;
+  preset: DefaultModel;
   fields: readonly OptionField[];
   load(source: ModelSource, options: LoadOptions): Promise<T["tuner"]>;
-  train(tuner: T["tuner"], rows: readonly T["row"][], options: T["options"]): TrainingRun<T["event"]>;
+  /** With a checkpoint the run goes on from there. */
+  train(
+    tuner: T["tuner"],
+    rows: readonly T["row"][],
+    options: T["options"],
+    checkpoint: CheckpointControls,
+    from: Uint8Array | undefined,
+  ): TrainingRun<T["event"]>;
 }

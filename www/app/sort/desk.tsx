@@ -3,7 +3,9 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { ExportActions } from "../desk/actions/export";
 import { ModelActions } from "../desk/actions/model";
+import { UnfinishedActions } from "../desk/actions/unfinished";
 import { DeskFrame, stepNotes } from "../desk/desk-frame";
+import { UnfinishedNotice } from "../desk/parts/unfinished-notice";
 import { useStore } from "../desk/store";
 import { counted, percent } from "../ui/format";
 import { ExampleActions } from "./actions/examples";
@@ -28,12 +30,14 @@ export class SortDesk {
   readonly runs = new KeptRunsActions(this.store);
   readonly run = new SortRunActions(this.store, this.model, this.runs);
   readonly files = new ExportActions<SortTypes>(this.store, this.model);
+  readonly unfinished = new UnfinishedActions<SortTypes>(this.store, sortTask, this);
   readonly predict = new PredictActions(this.model);
 
   /** Brings back what an earlier visit stored on this device. */
   recall(): void {
     void this.rows.recall();
     void this.runs.recall();
+    void this.unfinished.find();
   }
 
   leavingWouldLose(): boolean {
@@ -54,12 +58,13 @@ export function SortDeskView({ desk, tasks }: { desk: SortDesk; tasks: Component
       lead="Teach a small language model your labels, in this tab. No text leaves it."
       tasks={tasks}
       state={state}
+      notice={<UnfinishedNotice state={state} actions={desk.unfinished} noun="example" />}
       notes={[
         ...stepNotes(state, examples, score),
         { ...compare, note: runs > 0 ? counted(runs, "run") : "no run yet" },
       ]}
     >
-      <SortModelStep state={state} desk={desk} />
+      <SortModelStep key={state.model.formVersion} state={state} desk={desk} />
       <ExamplesStep state={state} desk={desk} checked={checked} />
       <SortTrainStep state={state} desk={desk} checked={checked} />
       <SortResultsStep state={state} />

@@ -5,11 +5,21 @@ import { sortFields } from "./options";
 import type { SortTypes } from "./state";
 
 export const sortTask: Task<SortTypes> = {
+  name: "classify",
+  preset: {
+    name: "sentence-transformers/all-MiniLM-L6-v2",
+    // A copy of the repository, next to the page.
+    source: {
+      url: new URL("models/all-MiniLM-L6-v2/", document.baseURI).href,
+      name: "sentence-transformers/all-MiniLM-L6-v2",
+    },
+    text: "Small and fast, for English. About 90 MB, Apache-2.0.",
+  },
   fields: sortFields,
   load: (source, options) => TextClassifier.load(source, options),
-  train: (tuner, rows, options) =>
-    tuner.train(
-      rows.map(({ text, label }) => ({ text: text.trim(), label: label.trim() })),
-      options,
-    ),
+  train: (tuner, rows, options, checkpoint, from) => {
+    const examples = rows.map(({ text, label }) => ({ text: text.trim(), label: label.trim() }));
+    const all = { ...options, checkpoint };
+    return from ? tuner.resume(from, examples, all) : tuner.train(examples, all);
+  },
 };

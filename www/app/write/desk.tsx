@@ -1,6 +1,8 @@
 /** The desk that teaches a language model to write, in five steps. */
 import type { ComponentChildren } from "preact";
+import { UnfinishedActions } from "../desk/actions/unfinished";
 import { DeskFrame, stepNotes } from "../desk/desk-frame";
+import { UnfinishedNotice } from "../desk/parts/unfinished-notice";
 import { wouldLoseWork } from "../desk/state";
 import { useStore } from "../desk/store";
 import { figure } from "../ui/format";
@@ -9,12 +11,13 @@ import { GenerateActions } from "./actions/generate";
 import { WriteModelActions } from "./actions/model";
 import { WriteRunActions } from "./actions/run";
 import { TextActions } from "./actions/texts";
-import { WriteStore } from "./state";
+import { WriteStore, type WriteTypes } from "./state";
 import { WriteModelStep } from "./steps/model";
 import { WriteResultsStep } from "./steps/results";
 import { TextsStep } from "./steps/texts";
 import { WriteTrainStep } from "./steps/train";
 import { WriteUseStep } from "./steps/use";
+import { writeTask } from "./task";
 
 /** The desk's state and actions, which stay while the other desk is in view. */
 export class WriteDesk {
@@ -23,11 +26,13 @@ export class WriteDesk {
   readonly rows = new TextActions(this.store);
   readonly run = new WriteRunActions(this.store, this.model);
   readonly files = new WriteExportActions(this.store, this.model);
+  readonly unfinished = new UnfinishedActions<WriteTypes>(this.store, writeTask, this);
   readonly generate = new GenerateActions(this.store, this.model);
 
   /** Brings back what an earlier visit stored on this device. */
   recall(): void {
     void this.rows.recall();
+    void this.unfinished.find();
   }
 
   leavingWouldLose(): boolean {
@@ -44,9 +49,10 @@ export function WriteDeskView({ desk, tasks }: { desk: WriteDesk; tasks: Compone
       lead="Teach a small language model to write like your examples, in this tab. No text leaves it."
       tasks={tasks}
       state={state}
+      notice={<UnfinishedNotice state={state} actions={desk.unfinished} noun="text" />}
       notes={stepNotes(state, texts, finished?.tuned ? `perplexity ${figure(finished.tuned.perplexity)}` : undefined)}
     >
-      <WriteModelStep state={state} desk={desk} />
+      <WriteModelStep key={state.model.formVersion} state={state} desk={desk} />
       <TextsStep state={state} desk={desk} />
       <WriteTrainStep state={state} desk={desk} />
       <WriteResultsStep state={state} />

@@ -14,12 +14,18 @@ export function withLora(options: LanguageOptions): LanguageOptions {
 }
 
 export const writeTask: Task<WriteTypes> = {
+  name: "write",
+  preset: {
+    name: "HuggingFaceTB/SmolLM2-135M-Instruct",
+    source: { repository: "HuggingFaceTB/SmolLM2-135M-Instruct" },
+    text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
+  },
   fields: writeFields,
   load: (source, options) => LanguageModel.load(source, options),
-  // Errors name a row by its place in the list.
-  train: (tuner, rows, options) =>
-    tuner.train(
-      rows.map(({ content }, index) => ({ content, row: index + 1 })),
-      { ...withLora(options), file: "the list of texts" },
-    ),
+  train: (tuner, rows, options, checkpoint, from) => {
+    // Errors name a row by its place in the list.
+    const texts = rows.map(({ content }, index) => ({ content, row: index + 1 }));
+    const all = { ...withLora(options), file: "the list of texts", checkpoint };
+    return from ? tuner.resume(from, texts, all) : tuner.train(texts, all);
+  },
 };

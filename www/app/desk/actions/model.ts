@@ -1,12 +1,23 @@
 /** Loads models: one at a time, and the one before is given up only once the next one is there. */
-import type { LoadProgress, ModelSource } from "webtune";
+import type { DeviceChoice, LoadProgress, ModelSource, WeightStorage } from "webtune";
 import { bytes, codeOf, messageOf, percent } from "../../ui/format";
+import type { SourceForm } from "../source-form";
 import { type DeskState, emptyResult, emptyRun, type Progress } from "../state";
 import type { Store } from "../store";
 import type { Task, TaskTypes } from "../task";
 
+/** How the model was loaded, and can be again. */
+export interface Opened {
+  source: ModelSource;
+  /** In which the person described the source. */
+  form: SourceForm;
+  device: DeviceChoice;
+  storage: WeightStorage;
+}
+
 export class ModelActions<T extends TaskTypes> {
   tuner: T["tuner"] | undefined;
+  opened: Opened | undefined;
   #loading: AbortController | undefined;
 
   constructor(
@@ -14,9 +25,49 @@ export class ModelActions<T extends TaskTypes> {
     private readonly task: Pick<Task<T>, "load">,
   ) {}
 
-  async load(source: ModelSource): Promise<void> {
+  /** Gives whether it is there. */
+  async load(source: ModelSource, form: SourceForm): Promise<boolean> {
     const { store } = this;
     const { device, storage } = store.state.model;
+    const opened = { source, form, device, storage };
+    try {
+      const loaded = await this.#open(opened);
+      if (!loaded) return false;
+      this.#take(loaded, opened);
+      store.patch("run", emptyRun(store.state.run.options));
+      store.patch("result", emptyResult(store.state.result.version + 1));
+      store.announce(`Model ${loaded.model.name} is loaded. ${loaded.device.reason}`);
+      return true;
+    } catch (error) {
+      const cancelled = codeOf(error) === "aborted";
+      store.patch("model", { error: cancelled ? undefined : messageOf(error) });
+      if (cancelled) store.announce("Loading was cancelled.");
+      return false;
+    }
+  }
+
+  /**
+   * The same model in another engine, in the middle of a run that has lost its own. Files of the result before it stay.
+   *
+   * @param device in place of the one that was chosen.
+   */
+  async reopen(device?: DeviceChoice): Promise<void> {
+    const { store, opened } = this;
+    if (!opened) throw new Error("Load a model first.");
+    this.tuner?.dispose();
+    this.tuner = undefined;
+    store.patch("model", { info: undefined, report: undefined });
+    const { files, version } = store.state.result;
+    if (!files) store.patch("result", emptyResult(version + 1));
+    const again = { ...opened, device: device ?? opened.device };
+    const loaded = await this.#open(again);
+    if (!loaded) throw new Error("another model was loaded meanwhile");
+    this.#take(loaded, again);
+  }
+
+  /** Undefined if another model was asked for meanwhile. */
+  async #open({ source, device, storage }: Opened): Promise<T["tuner"] | undefined> {
+    const { store } = this;
     this.#loading?.abort();
     const loading = new AbortController();
     this.#loading = loading;
@@ -27,16 +78,13 @@ export class ModelActions<T extends TaskTypes> {
     };
     try {
       const loaded = await this.task.load(source, { device, storage, signal: loading.signal, onProgress });
-      if (isLatest()) {
-        this.#take(loaded);
-        this.onLoaded(source);
-      } else loaded.dispose();
+      if (isLatest()) return loaded;
+      loaded.dispose();
+      return undefined;
     } catch (error) {
-      if (!isLatest()) return;
-      const cancelled = codeOf(error) === "aborted";
-      const message = cancelled ? undefined : messageOf(error);
-      store.patch("model", { status: this.tuner ? "ready" : "empty", progress: undefined, error: message });
-      if (cancelled) store.announce("Loading was cancelled.");
+      if (!isLatest()) return undefined;
+      store.patch("model", { status: this.tuner ? "ready" : "empty", progress: undefined });
+      throw error;
     }
   }
 
@@ -47,7 +95,9 @@ export class ModelActions<T extends TaskTypes> {
   /** After a crash of the engine, which takes the model with it. Files that were exported before stay. */
   drop(): void {
     const { store } = this;
-    this.tuner?.dispose();
+    // A run has found the crash as well, and its model is on its way back.
+    if (!this.tuner) return;
+    this.tuner.dispose();
     this.tuner = undefined;
     const { status } = store.state.model;
     store.patch("model", {
@@ -66,15 +116,13 @@ export class ModelActions<T extends TaskTypes> {
 
   protected onLoaded(_source: ModelSource): void {}
 
-  #take(loaded: T["tuner"]): void {
-    const { store } = this;
+  #take(loaded: T["tuner"], opened: Opened): void {
     this.tuner?.dispose();
     this.tuner = loaded;
+    this.opened = opened;
     const { model: info, device: report } = loaded;
-    store.patch("model", { status: "ready", info, report, progress: undefined });
-    store.patch("run", emptyRun(store.state.run.options));
-    store.patch("result", emptyResult(store.state.result.version + 1));
-    store.announce(`Model ${info.name} is loaded. ${report.reason}`);
+    this.store.patch("model", { status: "ready", info, report, progress: undefined });
+    this.onLoaded(opened.source);
   }
 }
 

@@ -36,6 +36,11 @@ export abstract class RowsActions<T extends TaskTypes> {
   /** With `add`, the rows follow those already there. */
   abstract read(name: string, content: Blob | string, add: boolean): Promise<void>;
 
+  /** Those that a run would take. */
+  protected usable(rows: readonly T["row"][]): readonly T["row"][] {
+    return rows;
+  }
+
   /** The line of a JSON lines file, or undefined for a row that no file can hold. */
   protected abstract line(row: T["row"]): object | undefined;
 
@@ -83,6 +88,15 @@ export abstract class RowsActions<T extends TaskTypes> {
       // Some browsers have no storage in private windows: nothing was remembered then, and nothing is lost.
       console.warn(`webtune: remembered rows could not be read: ${messageOf(error)}`);
     }
+  }
+
+  /** The rows of a run that goes on. What the device remembers of others stays until something is edited. */
+  bringBack(rows: readonly T["row"][]): void {
+    const { items } = this.store.state.rows;
+    if (isSame(this.usable(items), rows)) return;
+    const undo = items.length > 0 ? this.#undoOf(`the ${this.words.noun}s before this`) : undefined;
+    const note = `${counted(rows.length, this.words.noun)} of the run that was cut off.`;
+    this.store.patch("rows", { items: this.numbered(rows.map(contentOf)), undo, note, unsaved: true, stored: false });
   }
 
   async setRemember(on: boolean): Promise<void> {
@@ -155,10 +169,7 @@ export abstract class RowsActions<T extends TaskTypes> {
   async #store(): Promise<void> {
     const { items, remember: wanted } = this.store.state.rows;
     if (!wanted) return;
-    await remember(
-      this.words.key,
-      items.map(({ id: _own, ...row }) => row),
-    );
+    await remember(this.words.key, items.map(contentOf));
     const { items: now, remember: still } = this.store.state.rows;
     if (now === items && still) this.store.patch("rows", { stored: true });
   }
@@ -167,3 +178,10 @@ export abstract class RowsActions<T extends TaskTypes> {
     this.store.patch("rows", { remember: false, error: `Remembering failed: ${messageOf(error)}` });
   }
 }
+
+function contentOf<Row extends { id: number }>({ id: _own, ...content }: Row): Content<Row> {
+  return content;
+}
+
+const isSame = (some: readonly { id: number }[], others: readonly { id: number }[]): boolean =>
+  JSON.stringify(some.map(contentOf)) === JSON.stringify(others.map(contentOf));

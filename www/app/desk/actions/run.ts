@@ -1,39 +1,52 @@
-/** Starts, pauses and stops runs, turns their events into state, and takes the exported files as soon as a run has ended. */
-import type { TrainingRun } from "webtune";
-import { codeOf, messageOf } from "../../ui/format";
+/** Starts, pauses and stops runs, lets them go on where their engine was lost, and takes the exported files as soon as one has ended. */
+import type { ExportedFile, TrainingRun } from "webtune";
+import { codeOf, count, messageOf } from "../../ui/format";
+import { checkpointSeconds, GoingRun } from "../going-run";
 import { fieldOfError, readOptions } from "../read-options";
-import { type DeskState, emptyResult, emptyRun } from "../state";
+import { holdRun } from "../run-lock";
+import { keptForm } from "../source-form";
+import { type DeskState, emptyRun } from "../state";
 import type { Store } from "../store";
 import type { Task, TaskTypes } from "../task";
 import { TimeLeft } from "../time-left";
+import { newRunId, type Place, type UnfinishedRun } from "../unfinished-runs";
+import { keepScreenOn } from "../wake-lock";
 import type { ModelActions } from "./model";
+import { RunEvents } from "./run-events";
 
-interface StepEvent {
-  step: number;
-  epoch: number;
-  totalSteps: number;
-  loss: number;
-  learningRate: number;
-  ms: number;
-}
+/** The run itself is whole, but nothing could go on with it now. */
+class CutOff extends Error {}
 
-export abstract class RunActions<T extends TaskTypes> {
+export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
   #run: TrainingRun<T["event"]> | undefined;
-  #time = new TimeLeft();
+  /** What a person asked of a run before its engine was lost, for when the run is where it was. */
+  #wish: "pause" | "stop" | undefined;
+  /** A run has ended that can go on later. */
+  onCutOff: () => void = () => undefined;
 
   constructor(
-    protected readonly store: Store<DeskState<T>>,
+    store: Store<DeskState<T>>,
     protected readonly model: ModelActions<T>,
     private readonly task: Task<T>,
-  ) {}
-
-  /** Turns an event into state, with the methods below for what all runs have. */
-  protected abstract take(event: T["event"]): void;
+  ) {
+    super(store);
+  }
 
   /** Settings that are not in the drawer. */
   protected moreOptions(_rows: readonly T["row"][], options: T["options"]): T["options"] {
     return options;
   }
+
+  /** The reverse, for a run that goes on. */
+  bringBack(_options: T["options"]): void {}
+
+  /** What the rows were read from. */
+  protected dataName(): string {
+    return "rows";
+  }
+
+  /** Before its first event, once for each engine. */
+  protected onBegin(_run: UnfinishedRun): void {}
 
   /** What a finished run leaves can be exported as an adapter. */
   protected hasAdapter(_finished: T["finished"]): boolean {
@@ -45,35 +58,47 @@ export abstract class RunActions<T extends TaskTypes> {
 
   async start(rows: readonly T["row"][]): Promise<void> {
     const { store, task } = this;
-    const { tuner } = this.model;
-    if (!tuner) return;
-    const { options, errors } = readOptions<T["options"]>(task.fields, store.state.run.options);
+    const { tuner, opened } = this.model;
+    if (!tuner || !opened) return;
+    const fields = store.state.run.options;
+    const { options, errors } = readOptions<T["options"]>(task.fields, fields);
     if (Object.keys(errors).length > 0) {
       store.patch("run", { fieldErrors: errors, error: "Some options cannot be read; they are marked below." });
       return;
     }
-    store.patch("run", { ...emptyRun(store.state.run.options), status: "starting" });
-    store.announce("Training starts.");
-    this.#time = new TimeLeft();
-    const before = store.state.result.files;
-    let isFinished = false;
-    try {
-      const run = task.train(tuner, rows, this.moreOptions(rows, options));
-      this.#run = run;
-      for await (const event of run) {
-        this.take(event);
-        if (event.type !== "finished") continue;
-        isFinished = true;
-        await this.#takeFiles(tuner, event as T["finished"]);
+    const { form, device, storage } = opened;
+    const about: UnfinishedRun = {
+      id: newRunId(),
+      task: task.name,
+      startedAt: Date.now(),
+      model: { name: tuner.model.name, form: keptForm(form), device, storage },
+      options: this.moreOptions(rows, options),
+      fields,
+      data: this.dataName(),
+      rowCount: rows.length,
+      states: [],
+    };
+    await this.#go(new GoingRun<T>(about, rows, holdRun(about.id), false, this.#onTrouble), async (run) => {
+      store.announce("Training starts.");
+      await this.#toTheEnd(run, undefined);
+    });
+  }
+
+  /** From storage, with its model loaded. Gives why it cannot: it stays in storage then. */
+  async continue(about: UnfinishedRun, rows: readonly T["row"][], free: () => void): Promise<string | undefined> {
+    let refused: string | undefined;
+    const run = new GoingRun<T>(about, rows, Promise.resolve(free), true, this.#onTrouble);
+    await this.#go(run, async () => {
+      this.store.announce("Training continues.");
+      try {
+        await this.#fromStorage(run);
+      } catch (error) {
+        if (run.hasStarted) throw error;
+        refused = messageOf(error);
+        throw new CutOff();
       }
-    } catch (error) {
-      // Once it has finished, a run's own result is in the engine; before it has started, that of the run before.
-      const isReplaced = !isFinished && store.state.run.started !== undefined;
-      await this.#fail(error, before && isReplaced ? () => tuner.import(before) : undefined);
-    } finally {
-      this.#run = undefined;
-      store.patch("run", { status: "idle", etaMs: undefined });
-    }
+    });
+    return refused;
   }
 
   pause(): void {
@@ -83,7 +108,7 @@ export abstract class RunActions<T extends TaskTypes> {
   }
 
   resume(): void {
-    this.#time.restartClock();
+    this.time.restartClock();
     this.#run?.resume();
     this.store.patch("run", { status: "running" });
     this.store.announce("Training continues.");
@@ -107,46 +132,135 @@ export abstract class RunActions<T extends TaskTypes> {
     this.store.patch("run", { options: {}, fieldErrors: {} });
   }
 
-  protected takeStarted(started: T["started"]): void {
-    const { status } = this.store.state.run;
-    this.store.patch("run", { started, status: status === "starting" ? "running" : status });
+  /** Shows a run, and clears up behind it whatever its end is. */
+  async #go(run: GoingRun<T>, work: (run: GoingRun<T>) => Promise<void>): Promise<void> {
+    const { store } = this;
+    const before = store.state.result.files;
+    const letScreenGoOut = keepScreenOn();
+    store.patch("run", { ...emptyRun(store.state.run.options), status: "starting" });
+    let isCutOff = false;
+    try {
+      await work(run);
+    } catch (error) {
+      isCutOff = error instanceof CutOff;
+      if (error instanceof CutOff) store.patch("run", { error: error.message || undefined });
+      // Before it has started, the result of the run before is still in the engine.
+      else await this.#fail(error, run.hasStarted ? before : undefined);
+    } finally {
+      this.#run = undefined;
+      this.#wish = undefined;
+      letScreenGoOut();
+      store.patch("run", { status: "idle", etaMs: undefined });
+    }
+    if (!isCutOff) await run.end();
+    else {
+      await run.release();
+      if (run.isStored) this.onCutOff();
+    }
   }
 
-  protected takePrepared(prepared: { done: number; total: number }): void {
-    this.store.patch("run", { prepared, etaMs: this.#time.prepared(prepared) });
+  /** The newest state, or the one before if that is damaged. */
+  async #fromStorage(run: GoingRun<T>): Promise<void> {
+    const { states } = run.about;
+    if (states.length === 0) return this.#toTheEnd(run, undefined);
+    let refusal: unknown = new Error("its states are not in this browser's storage any more");
+    for (const kept of states) {
+      const state = await run.takeState(kept);
+      if (!state) continue;
+      try {
+        return await this.#toTheEnd(run, state);
+      } catch (error) {
+        if (codeOf(error) !== "invalidFile" || run.hasStarted) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
   }
 
-  protected takeFindings(findings: Partial<T["findings"]>): void {
-    this.store.patch("run", { findings: { ...this.store.state.run.findings, ...findings } });
+  /** On as many engines as it takes. */
+  async #toTheEnd(run: GoingRun<T>, from: Uint8Array | undefined): Promise<void> {
+    let state = from;
+    for (;;) {
+      try {
+        await this.#onOneEngine(run, state);
+        return;
+      } catch (error) {
+        const next = run.losses.next({
+          code: codeOf(error),
+          hasStarted: run.hasStarted,
+          onGpu: this.model.tuner?.device.device === "webgpu",
+          hasState: run.place !== undefined,
+        });
+        if (!next) throw error;
+        state = await this.#otherEngine(run, messageOf(error), next.onCpu);
+      }
+    }
   }
 
-  protected takeStep({ step, epoch, totalSteps, loss, learningRate, ms }: StepEvent, stepsAfter = 0): void {
-    const { curves } = this.store.state.run;
-    const losses = [...curves.losses, loss];
-    const rates = [...curves.rates, learningRate];
-    this.store.patch("run", {
-      curves: { ...curves, step, epoch, totalSteps, losses, rates },
-      etaMs: this.#time.step(ms, totalSteps - step + stepsAfter),
-    });
+  async #onOneEngine(run: GoingRun<T>, from: Uint8Array | undefined): Promise<void> {
+    const { tuner } = this.model;
+    if (!tuner) throw new Error("Load a model first.");
+    this.time = new TimeLeft();
+    this.onBegin(run.about);
+    const back = from && run.place;
+    const checkpoint = {
+      everySeconds: checkpointSeconds(),
+      write: (bytes: Uint8Array) => run.keepState(bytes, this.#place()),
+    };
+    const events = this.task.train(tuner, run.rows, run.options, checkpoint, from);
+    this.#run = events;
+    try {
+      for await (const event of events) {
+        this.take(event);
+        if (event.type === "started") void run.start();
+        if (event.type === "finished") {
+          await this.#takeFiles(tuner, event as T["finished"]);
+          return;
+        }
+        if (this.#wish && this.#place().step >= (back?.step ?? 0)) this.#grant();
+      }
+    } finally {
+      this.#run = undefined;
+    }
   }
 
-  protected takeEvaluation(evaluation: T["evaluation"]): void {
-    const { curves } = this.store.state.run;
-    const { evaluations } = curves;
-    const earlier = evaluation.best ? evaluations.map((one) => ({ ...one, best: false })) : evaluations;
-    this.store.patch("run", { curves: { ...curves, evaluations: [...earlier, evaluation] } });
+  /** Gives the state to go on from. */
+  async #otherEngine(run: GoingRun<T>, message: string, onCpu: boolean): Promise<Uint8Array | undefined> {
+    const { store } = this;
+    const { status, options, storageTrouble } = store.state.run;
+    this.#wish ??= status === "paused" ? "pause" : status === "stopping" ? "stop" : undefined;
+    const reason = `The engine stopped (${message.replace(/\.$/, "")}).`;
+    const recovery = `${reason} The model is loaded again.`;
+    store.patch("run", { ...emptyRun(options), status: "reloading", recovery, storageTrouble });
+    store.announce(recovery);
+    try {
+      await this.model.reopen(onCpu ? "cpu" : undefined);
+    } catch (error) {
+      throw new CutOff(`${reason} The model could not be loaded again: ${messageOf(error)}`);
+    }
+    const state = await run.lastState();
+    const where = run.place && state ? `continued at step ${count(run.place.step)}` : "began anew";
+    const words = `${reason} The run ${where}${onCpu ? " on the CPU engine" : ""}.`;
+    store.patch("run", { status: "starting", recovery: words });
+    store.announce(words);
+    return state;
   }
 
-  protected takeFinished(finished: T["finished"]): void {
-    this.store.patch("result", {
-      ...emptyResult(this.store.state.result.version + 1),
-      finished,
-      origin: "trained",
-      model: this.store.state.model.info?.name ?? "model",
-      exported: false,
-    });
-    this.store.announce(finished.message);
+  #grant(): void {
+    const wish = this.#wish;
+    this.#wish = undefined;
+    if (wish === "pause") this.pause();
+    else this.stop();
   }
+
+  #place(): Place {
+    const { step, totalSteps } = this.store.state.run.curves;
+    return { step, totalSteps, at: Date.now() };
+  }
+
+  readonly #onTrouble = (storageTrouble: string): void => {
+    this.store.patch("run", { storageTrouble });
+  };
 
   /** At once, so that they survive whatever happens to the engine later. */
   async #takeFiles(tuner: T["tuner"], finished: T["finished"]): Promise<void> {
@@ -160,7 +274,7 @@ export abstract class RunActions<T extends TaskTypes> {
   }
 
   /** Shows what went wrong and where, and puts the result of the run before back into the engine. */
-  async #fail(error: unknown, restore: (() => Promise<void>) | undefined): Promise<void> {
+  async #fail(error: unknown, before: ExportedFile[] | undefined): Promise<void> {
     const { store } = this;
     const message = messageOf(error);
     if (codeOf(error) === "crashed") {
@@ -171,9 +285,9 @@ export abstract class RunActions<T extends TaskTypes> {
     }
     const field = fieldOfError(this.task.fields, error);
     store.patch("run", { error: message, fieldErrors: field ? { [field.path]: field.reason } : {} });
-    if (!restore) return;
+    if (!before) return;
     try {
-      await restore();
+      await this.model.tuner?.import(before);
     } catch (second) {
       if (codeOf(second) === "crashed") this.model.drop();
       store.patch("run", {

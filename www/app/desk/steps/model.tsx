@@ -9,7 +9,7 @@ import { type Segment, Segments } from "../../ui/segments";
 import { StepCard } from "../../ui/step-card";
 import type { ModelActions } from "../actions/model";
 import { ModelSourceFields, type Way } from "../parts/model-source";
-import { emptyForm, type SourceForm, sourceOf } from "../source-form";
+import { type DefaultModel, emptyForm, type SourceForm, sourceOf } from "../source-form";
 import { type DeskState, wouldLoseResult } from "../state";
 import { type Drafts, type Store, useDraft } from "../store";
 import type { TaskTypes } from "../task";
@@ -20,20 +20,11 @@ const devices: Segment<DeviceChoice>[] = [
   { value: "cpu", label: "CPU", help: "Always the processor. Works everywhere." },
 ];
 
-/** The model that a desk offers first. */
-export interface DefaultModel {
-  /** A repository id. */
-  name: string;
-  source: ModelSource;
-  /** In a few words. */
-  text: string;
-}
-
 /** The form as it was filled in, and the source that it describes or what is missing. */
 export function useSource(drafts: Drafts, preset: DefaultModel) {
   const [form, setForm] = useDraft(drafts, "form", emptyForm);
   // The same object while the form is the same, so that a config.json is read once.
-  const source = useMemo(() => sourceOf(form, preset.source, preset.name), [form, preset]);
+  const source = useMemo(() => sourceOf(form, preset), [form, preset]);
   return { form, setForm, source };
 }
 
@@ -81,7 +72,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
       title: "Load another model?",
       text: "The tuned adapter has not been exported. Loading a model discards it.",
       yes: "Discard it and load",
-      act: () => void actions.load(source),
+      act: () => void actions.load(source, form),
     });
   };
 

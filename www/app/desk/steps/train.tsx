@@ -9,7 +9,15 @@ import type { RunActions } from "../actions/run";
 import type { OptionGroup } from "../options";
 import { type DrawerWords, OptionDrawer } from "../parts/option-drawer";
 import { RunButtons } from "../parts/run-buttons";
-import { type DeskState, isBusy, type Progress, type RunState, type RunStatus, wouldLoseResult } from "../state";
+import {
+  type DeskState,
+  isBusy,
+  type ModelState,
+  type Progress,
+  type RunState,
+  type RunStatus,
+  wouldLoseResult,
+} from "../state";
 import type { TaskTypes } from "../task";
 
 /** How a task speaks of its runs. */
@@ -49,7 +57,12 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
   const { model, run, result } = state;
   const { finished } = result;
   const { askIf, dialog } = useConfirm();
-  const needs = [model.status === "ready" ? "" : "load a model", rows.length > 0 ? "" : words.addRows].filter(Boolean);
+  const busyRun = isBusy(run);
+  const missing = [model.status === "ready" ? "" : "load a model", rows.length > 0 ? "" : words.addRows].filter(
+    Boolean,
+  );
+  // A run that goes on has all that it needs, also while its model is loaded again.
+  const needs = busyRun ? [] : missing;
   const start = () =>
     askIf(wouldLoseResult(state), {
       title: "Train again?",
@@ -57,7 +70,7 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
       yes: "Discard it and train",
       act: () => void actions.start(rows),
     });
-  const progress = progressOf(run, props);
+  const progress = progressOf(run, model, props);
 
   return (
     <StepCard
@@ -76,7 +89,7 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
         words={words.drawer}
         values={run.options}
         errors={run.fieldErrors}
-        disabled={isBusy(run)}
+        disabled={busyRun}
         onChange={(path, value) => actions.setOption(path, value)}
         onReset={() => actions.resetOptions()}
       />
@@ -88,7 +101,8 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
         onStart={start}
       />
       <Alert message={run.error} testId="train-error" />
-      {isBusy(run) ? (
+      <Keeping run={run} />
+      {busyRun ? (
         <ProgressLine testId="train-progress" label="Training" {...progress} />
       ) : finished ? (
         <p
@@ -104,6 +118,26 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
   );
 }
 
+/** What becomes of a run when its tab or its engine does not last. */
+function Keeping({ run: { storageTrouble, recovery } }: { run: RunState }) {
+  return (
+    <>
+      <p class="help" data-testid="keeping">
+        While a run goes on, its rows and its state are kept in this browser, so that it can continue after a crash;
+        they are removed when it ends.
+      </p>
+      <div role="status" class={storageTrouble ? "note note-warn" : "alert-empty"} data-testid="storage-trouble">
+        {storageTrouble
+          ? `This browser does not keep the run's state (${storageTrouble.replace(/\.$/, "")}). The run goes on, but could not continue after a crash of this tab.`
+          : null}
+      </div>
+      <div role="status" class={recovery ? "note note-warn" : "alert-empty"} data-testid="recovery">
+        {recovery}
+      </div>
+    </>
+  );
+}
+
 /** Ways in which a run ends that a person should look at. */
 const badEnds = new Set(["diverged", "failed"]);
 
@@ -113,15 +147,18 @@ const statusWords: Record<RunStatus, string> = {
   running: "",
   paused: "Paused. ",
   stopping: "Stopping. ",
+  reloading: "Loading the model again. ",
 };
 
 type Where = Pick<Props<TaskTypes>, "words" | "place" | "speed" | "isMeasured">;
 
 function progressOf(
   { status, curves, prepared, etaMs }: RunState,
+  model: ModelState,
   { words, place, speed, isMeasured }: Where,
 ): Progress {
   const before = statusWords[status];
+  if (status === "reloading") return { ...model.progress, text: `${before}${model.progress?.text ?? ""}` };
   const left = etaMs === undefined || status === "paused" ? "" : `, about ${duration(etaMs)} left`;
   if (curves.step > 0) {
     const { step, totalSteps } = curves;

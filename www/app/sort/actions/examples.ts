@@ -2,7 +2,7 @@
 import { type ParseOptions, parseExamples } from "webtune";
 import { RowsActions } from "../../desk/actions/rows";
 import { counted, listed } from "../../ui/format";
-import type { Row } from "../checks";
+import { check, type Row } from "../checks";
 import type { SortStore, SortTypes, Source } from "../state";
 
 export class ExampleActions extends RowsActions<SortTypes> {
@@ -37,6 +37,12 @@ export class ExampleActions extends RowsActions<SortTypes> {
     this.sort.patch("table", { source: undefined, failed: undefined, found: undefined });
   }
 
+  override bringBack(rows: readonly Row[]): void {
+    const before = this.sort.state.rows.items;
+    super.bringBack(rows);
+    if (this.sort.state.rows.items !== before) this.sort.patch("table", { source: undefined, found: undefined });
+  }
+
   override undo(): void {
     super.undo();
     this.sort.patch("table", { source: undefined, found: undefined });
@@ -45,6 +51,10 @@ export class ExampleActions extends RowsActions<SortTypes> {
   describe(label: string, description: string): void {
     const { descriptions } = this.sort.state.labels;
     this.sort.patch("labels", { descriptions: new Map([...descriptions, [label, description]]) });
+  }
+
+  protected override usable(rows: readonly Row[]): readonly Row[] {
+    return check(rows).usable;
   }
 
   protected override line({ text, label }: Row): object | undefined {

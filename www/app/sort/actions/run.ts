@@ -3,6 +3,7 @@ import { type ClassifyEvent, type ClassifyOptions, RunRecorder, type Stage } fro
 import type { ModelActions } from "../../desk/actions/model";
 import { RunActions } from "../../desk/actions/run";
 import { noCurves } from "../../desk/state";
+import type { UnfinishedRun } from "../../desk/unfinished-runs";
 import { percent } from "../../ui/format";
 import type { Row } from "../checks";
 import type { EventOf, Findings, SortStore, SortTypes } from "../state";
@@ -28,17 +29,26 @@ export class SortRunActions extends RunActions<SortTypes> {
 
   /** Descriptions only of labels that train: the engine refuses others. */
   protected override moreOptions(rows: readonly Row[], options: ClassifyOptions): ClassifyOptions {
-    const { table, labels, model } = this.sort.state;
-    this.#recorder = new RunRecorder({
-      model: model.info?.name ?? "model",
-      device: model.report?.device ?? "cpu",
-      data: table.source?.name ?? "rows of the table",
-    });
+    const { labels } = this.sort.state;
     const used = new Set(rows.map(({ label }) => label.trim()));
     const written = [...labels.descriptions]
       .map(([label, words]) => [label, words.trim()] as const)
       .filter(([label, words]) => used.has(label) && words !== "");
     return written.length > 0 ? { ...options, labelDescriptions: Object.fromEntries(written) } : options;
+  }
+
+  override bringBack({ labelDescriptions }: ClassifyOptions): void {
+    if (!labelDescriptions) return;
+    this.sort.patch("labels", { descriptions: new Map(Object.entries(labelDescriptions)) });
+  }
+
+  protected override dataName(): string {
+    return this.sort.state.table.source?.name ?? "rows of the table";
+  }
+
+  protected override onBegin({ model, data }: UnfinishedRun): void {
+    const { report } = this.sort.state.model;
+    this.#recorder = new RunRecorder({ model: model.name, device: report?.device ?? "cpu", data });
   }
 
   protected override onFinished(): void {

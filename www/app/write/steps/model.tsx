@@ -4,17 +4,13 @@ import { ModelFacts } from "../../desk/parts/model-facts";
 import { StorageChoice } from "../../desk/parts/storage-choice";
 import type { SourceForm } from "../../desk/source-form";
 import { isBusy } from "../../desk/state";
-import { type DefaultModel, ModelStep, useSource } from "../../desk/steps/model";
+import { ModelStep, useSource } from "../../desk/steps/model";
 import { bytes } from "../../ui/format";
 import type { WriteDesk } from "../desk";
 import { BudgetCard } from "../parts/budget-card";
 import type { WriteState } from "../state";
+import { writeTask } from "../task";
 
-const preset: DefaultModel = {
-  name: "HuggingFaceTB/SmolLM2-135M-Instruct",
-  source: { repository: "HuggingFaceTB/SmolLM2-135M-Instruct" },
-  text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
-};
 /** A pause in typing settings, in milliseconds. */
 const PAUSE = 250;
 
@@ -22,7 +18,7 @@ export function WriteModelStep({ state, desk }: { state: WriteState; desk: Write
   const { store, model: actions } = desk;
   const { model, run, result, trying } = state;
   const { info, report } = model;
-  const { form, setForm, source } = useSource(store.drafts, preset);
+  const { form, setForm, source } = useSource(store.drafts, writeTask.preset);
 
   // What a run needs depends on all of these.
   useEffect(() => {
@@ -43,7 +39,7 @@ export function WriteModelStep({ state, desk }: { state: WriteState; desk: Write
   return (
     <ModelStep
       lead="The pretrained language model that learns from your texts."
-      preset={preset}
+      preset={writeTask.preset}
       families="Llama, Qwen 2 and 3, Gemma 3 or GPT-2"
       form={form}
       onForm={choose}
