@@ -218,8 +218,8 @@ test("a damaged state is passed over for the one before; if both are, the run ca
   await goTo("confirm-yes");
   await keyboard.press("Enter");
   await waitUntilKept(page.raw, nothing);
-  assert.equal(await page.at("unfinished").isVisible(), false);
-  assert.equal(await page.raw.evaluate(() => document.activeElement?.id), "model");
+  await page.at("unfinished").waitFor({ state: "hidden" });
+  await page.raw.waitForFunction(() => document.activeElement?.id === "model", undefined, { timeout: 5000 });
   await close();
 });
 
@@ -256,6 +256,48 @@ test("a browser that keeps nothing: said once, and the run ends as ever", async 
   assert.equal(said.match(/no storage here/g)?.length, 1);
   assert.equal((await page.finished()).reason, "completed");
   assert.ok((await page.export()).bytes.length > 0);
+  await close();
+});
+
+test("a full storage: said once, and after a crash the run goes on from memory", async () => {
+  const { page, close } = await site.open();
+  await page.raw.addInitScript(() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (value, key) {
+      if (String(Reflect.get(Object(key), 1)).startsWith("state")) throw new DOMException("", "QuotaExceededError");
+      return put.call(this, value, key);
+    };
+  });
+  await page.raw.reload();
+  await startSorting(page);
+  await page.reads("storage-trouble", /does not keep the run's state \(the storage is full\)/);
+  await page.progress(/step \d\d/);
+  await page.crashWorkers();
+  await page.reads("recovery", /continued at step/);
+  assert.equal((await page.finished()).reason, "completed");
+  await waitUntilKept(page.raw, nothing);
+  await close();
+});
+
+test("a run on the graphics card goes on there after one loss, and on the CPU engine after the second", async () => {
+  const { page, close } = await site.open();
+  await writeStatesOften(page.raw);
+  await page.chooseDevice("webgpu");
+  await page.chooseModelFiles(tinyModel());
+  await page.loadModel();
+  await page.paste(csv(20));
+  await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: "40" });
+  await page.start();
+  await page.progress(/step \d/);
+  await waitUntilKept(page.raw, twoStates);
+  await page.crashWorkers();
+  await page.reads("recovery", /continued at step \d+\.$/);
+  await page.progress(/step \d/);
+  await page.reads("device-pill", /WebGPU/);
+  await page.crashWorkers();
+  await page.reads("recovery", /continued at step \d+ on the CPU engine\.$/);
+  await page.reads("device-pill", /CPU/);
+  assert.equal((await page.finished()).reason, "completed");
   await close();
 });
 

@@ -40,9 +40,14 @@ export async function inStore<T>(
       const transaction = database.transaction(name, mode);
       const request = work(transaction.objectStore(name));
       transaction.oncomplete = () => resolve(request.result);
-      transaction.onerror = () => reject(transaction.error ?? new Error("the browser's storage failed"));
-      transaction.onabort = () => reject(transaction.error ?? new Error("the browser's storage is full"));
+      // Only a request knows its error when this is told; a full storage may show at the end of the transaction.
+      transaction.onerror = (event) => reject((event.target as IDBRequest).error ?? new Error("the storage failed"));
+      transaction.onabort = () => reject(transaction.error ?? new Error("the storage is full"));
     });
+  } catch (error) {
+    // Browsers give no words with it.
+    const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
+    throw isFull ? new Error("the storage is full") : error;
   } finally {
     database.close();
   }

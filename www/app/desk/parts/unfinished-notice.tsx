@@ -36,6 +36,7 @@ export function UnfinishedNotice<T extends TaskTypes>({ state, actions, noun }: 
   const { askIf, ask: confirm, dialog } = useConfirm();
   const busy = isBusy(run) || model.status === "loading" || continuing;
   useTrainInView(continuing, isBusy(run));
+  const place = useInView(offered?.id);
   const go = (missing: Missing) =>
     askIf(wouldLoseResult(state), {
       title: "Continue the other run?",
@@ -61,6 +62,7 @@ export function UnfinishedNotice<T extends TaskTypes>({ state, actions, noun }: 
 
   return (
     <section
+      ref={place}
       class={offered ? "unfinished" : "alert-empty"}
       aria-label="A run that was cut off"
       data-testid="unfinished"
@@ -168,6 +170,15 @@ function TokenQuestion({ disabled, onAnswer }: QuestionProps) {
 function useFocusedFirst() {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => place.current?.querySelector("input")?.focus({ preventScroll: true }), []);
+  return place;
+}
+
+/** After a reload the browser is where the page was scrolled to. Whoever is at work elsewhere stays there. */
+function useInView(id: string | undefined) {
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (id && document.activeElement === document.body) place.current?.scrollIntoView({ block: "nearest" });
+  }, [id]);
   return place;
 }
 
