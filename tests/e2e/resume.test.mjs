@@ -197,6 +197,8 @@ test("a damaged state is passed over for the one before; if both are, the run ca
   await continueWith(page, tinyModel());
   await page.progress(/step \d/);
   assert.equal(await page.at("unfinished").isVisible(), false);
+  const { testId } = await focused();
+  assert.equal(testId, "pause", "the answered question went, and the keyboard's place moved to the run's buttons");
 
   await waitUntilKept(page.raw, twoStates);
   await page.raw.reload();
@@ -220,6 +222,27 @@ test("a damaged state is passed over for the one before; if both are, the run ca
   await waitUntilKept(page.raw, nothing);
   await page.at("unfinished").waitFor({ state: "hidden" });
   await page.raw.waitForFunction(() => document.activeElement?.id === "model", undefined, { timeout: 5000 });
+  await close();
+});
+
+test("a model from the web is loaded again without a question", async () => {
+  const { page, close } = await site.open();
+  await writeStatesOften(page.raw);
+  await page.chooseDevice("cpu");
+  await page.loadDefaultModel();
+  await page.paste(csv(6));
+  await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: "500" });
+  await page.start();
+  await page.progress(/step \d/);
+  await waitUntilKept(page.raw, twoStates);
+  await page.raw.reload();
+  assert.match(await offer(page), /all-MiniLM-L6-v2 on 12 examples/);
+  await page.at("continue-run").click();
+  await page.progress(/step \d/);
+  assert.equal(await page.at("model-name").innerText(), "sentence-transformers/all-MiniLM-L6-v2");
+  await page.at("stop").click();
+  assert.equal((await page.finished()).reason, "stopped");
+  await waitUntilKept(page.raw, nothing);
   await close();
 });
 
@@ -298,6 +321,36 @@ test("a run on the graphics card goes on there after one loss, and on the CPU en
   await page.reads("recovery", /continued at step \d+ on the CPU engine\.$/);
   await page.reads("device-pill", /CPU/);
   assert.equal((await page.finished()).reason, "completed");
+  await close();
+});
+
+test("the screen is kept on while a run goes on, again after a change of tabs, and no longer", async () => {
+  const { page, close } = await site.open();
+  await page.raw.addInitScript(() => {
+    const held = { asked: 0, on: 0 };
+    Reflect.set(window, "held", held);
+    const request = async () => {
+      held.asked += 1;
+      held.on += 1;
+      let isOn = true;
+      const release = async () => {
+        held.on -= isOn ? 1 : 0;
+        isOn = false;
+      };
+      return { release };
+    };
+    Object.defineProperty(navigator, "wakeLock", { value: { request } });
+  });
+  await page.raw.reload();
+  const held = () => page.raw.evaluate(() => Reflect.get(window, "held"));
+  await startSorting(page, { numTrainEpochs: "1000" });
+  await page.progress(/step \d/);
+  assert.deepEqual(await held(), { asked: 1, on: 1 });
+  await page.raw.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  assert.deepEqual(await held(), { asked: 2, on: 1 });
+  await page.at("stop").click();
+  await page.finished();
+  assert.deepEqual(await held(), { asked: 2, on: 0 });
   await close();
 });
 

@@ -15,11 +15,12 @@ import {
 /** Seconds between two states; tests shorten them with `?checkpointSeconds=0` in the page's address. */
 export function checkpointSeconds(): number {
   const given = new URL(location.href).searchParams.get("checkpointSeconds");
-  return given === null ? 20 : Number(given);
+  return given !== null && Number(given) >= 0 ? Number(given) : 20;
 }
 
 export class GoingRun<T extends TaskTypes> {
   readonly losses = new Losses();
+  usedGpu = false;
   readonly rows: readonly T["row"][];
   /** As it is in storage, or as it is to be stored. */
   #about: UnfinishedRun;

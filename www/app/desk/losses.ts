@@ -11,7 +11,7 @@ export interface Loss {
   code: string | undefined;
   /** Data and options were accepted: what fails before that fails again. */
   hasStarted: boolean;
-  onGpu: boolean;
+  usedGpu: boolean;
   /** There is a state to go on from. */
   hasState: boolean;
 }
@@ -21,11 +21,11 @@ export class Losses {
   #begunAnew = false;
 
   /** Undefined: the run is given up. */
-  next({ code, hasStarted, onGpu, hasState }: Loss): { onCpu: boolean } | undefined {
+  next({ code, hasStarted, usedGpu, hasState }: Loss): { onCpu: boolean } | undefined {
     if (code === undefined || !LOST.has(code) || !hasStarted) return undefined;
     this.#count += 1;
     if (this.#count >= MOST || (!hasState && this.#begunAnew)) return undefined;
     this.#begunAnew ||= !hasState;
-    return { onCpu: onGpu && this.#count >= SUSPICIOUS };
+    return { onCpu: usedGpu && this.#count >= SUSPICIOUS };
   }
 }

@@ -188,7 +188,7 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
         const next = run.losses.next({
           code: codeOf(error),
           hasStarted: run.hasStarted,
-          onGpu: this.model.tuner?.device.device === "webgpu",
+          usedGpu: run.usedGpu,
           hasState: run.place !== undefined,
         });
         if (!next) throw error;
@@ -202,6 +202,7 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     if (!tuner) throw new Error("Load a model first.");
     this.time = new TimeLeft();
     this.onBegin(run.about);
+    run.usedGpu ||= tuner.device.device === "webgpu";
     const back = from && run.place;
     const checkpoint = {
       everySeconds: checkpointSeconds(),

@@ -47,9 +47,9 @@ export class UnfinishedActions<T extends TaskTypes> {
     const { offered, continuing } = this.store.state.unfinished;
     if (!offered || continuing) return;
     this.#patch({ continuing: true, error: undefined });
-    const free = await holdRun(offered.id);
+    const free = await this.#hold(offered.id);
+    if (!free) return;
     try {
-      if (!free) throw new Error("It goes on in another tab.");
       await this.#load(offered, missing);
       const rows = await rowsOf<T["row"]>(offered.id);
       this.#fill(offered, rows);
@@ -57,22 +57,35 @@ export class UnfinishedActions<T extends TaskTypes> {
       const error = await this.desk.run.continue(offered, rows, free);
       if (error) this.#patch({ error });
     } catch (error) {
-      free?.();
+      free();
       this.#patch({ continuing: false, error: messageOf(error) });
     }
   }
 
   async discard(): Promise<void> {
     const { offered } = this.store.state.unfinished;
-    if (!offered) return;
+    const free = offered && (await this.#hold(offered.id));
+    if (!free) return;
     try {
       await forgetRun(offered.id);
       this.#patch({ offered: undefined, error: undefined });
       this.store.announce("The run was discarded.");
-      await this.find();
     } catch (error) {
       this.#patch({ error: `This browser failed to remove it: ${messageOf(error)}` });
+    } finally {
+      free();
     }
+    await this.find();
+  }
+
+  /** Another tab may have been offered the same run, and be first. */
+  async #hold(id: string): Promise<(() => void) | undefined> {
+    const free = await holdRun(id);
+    if (free) return free;
+    this.#patch({ continuing: false });
+    this.store.announce("That run goes on in another tab.");
+    await this.find();
+    return undefined;
   }
 
   async #load({ model }: UnfinishedRun, missing: Missing): Promise<void> {

@@ -16,8 +16,9 @@ const time = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "s
 
 /** What the run was, in one sentence. */
 function inWords({ model, rowCount, startedAt, states: [newest] }: UnfinishedRun, noun: string): string {
+  const where = newest?.step ? `at step ${count(newest.step)} of ${count(newest.totalSteps)}` : "before its first step";
   const how = newest
-    ? `It was at step ${count(newest.step)} of ${count(newest.totalSteps)} on ${time.format(newest.at)}`
+    ? `It was ${where} on ${time.format(newest.at)}`
     : `It was started on ${time.format(startedAt)}, and no state of it was kept yet, so it begins anew`;
   return `A run of ${model.name} on ${counted(rowCount, noun)} was cut off. ${how}.`;
 }
