@@ -225,6 +225,33 @@ test("a damaged state is passed over for the one before; if both are, the run ca
   await close();
 });
 
+test("a run whose model cannot be loaded again is offered, and loses nothing", async () => {
+  const { page, close } = await site.open();
+  await startSorting(page, { numTrainEpochs: "1000" });
+  await page.progress(/step \d/);
+  await waitUntilKept(page.raw, twoStates);
+  await page.raw.evaluate(() => {
+    const { Worker } = window;
+    Reflect.set(window, "Worker", function refuse() {
+      Reflect.set(window, "Worker", Worker);
+      throw new Error("no worker here");
+    });
+  });
+  await page.crashWorkers();
+  await page.trainError(/a crash on purpose.*could not be loaded again: no worker here/s);
+  await offer(page);
+  await continueWith(page, tinyModel());
+  await page.at("pause").waitFor();
+  await page.raw.waitForFunction(() =>
+    document.querySelector('[data-testid="train-progress-text"]')?.textContent?.match(/step \d/),
+  );
+  assert.equal(await page.at("train-error").isVisible(), false);
+  await page.at("stop").click();
+  assert.equal((await page.finished()).reason, "stopped");
+  await waitUntilKept(page.raw, nothing);
+  await close();
+});
+
 test("a model from the web is loaded again without a question", async () => {
   const { page, close } = await site.open();
   await writeStatesOften(page.raw);
@@ -308,7 +335,7 @@ test("a run on the graphics card goes on there after one loss, and on the CPU en
   await page.chooseDevice("webgpu");
   await page.chooseModelFiles(tinyModel());
   await page.loadModel();
-  await page.paste(csv(20));
+  await page.paste(csv(8));
   await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: "40" });
   await page.start();
   await page.progress(/step \d/);
