@@ -14,6 +14,7 @@ use common::loops::{
 use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
+use webtune::error::ErrorCode;
 use webtune::tasks::classify::event::KeptStage;
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::{ClassifyEvent, ClassifyTask, UserOptions};
@@ -68,6 +69,7 @@ where
     assert!(tuned.is_some());
     let done: &Finished<_, _> = finished::<Failing<T>>(&seen);
     assert_eq!(done.reason, FinishReason::Failed);
+    assert_eq!(done.error_code, Some(ErrorCode::DeviceFailed));
     assert_eq!(done.steps, batches);
     assert_eq!(done.kept_epoch, epoch, "{}", done.message);
     assert!(done.message.contains(WORDS), "{}", done.message);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::unfreeze::GroupRate;
+use crate::error::ErrorCode;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +163,9 @@ pub struct Finished<O, F> {
     /// The error that ended it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<ErrorCode>,
     /// Step and epoch of the state that is kept; 0 for the state before training.
     pub kept_step: usize,
     pub kept_epoch: usize,

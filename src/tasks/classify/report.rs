@@ -83,6 +83,7 @@ impl ClassifyTask {
             reason: ended.reason,
             message: message(&ended, kept_stage, &options),
             error: ended.error.as_ref().map(ToString::to_string),
+            error_code: ended.error.as_ref().map(Error::kind),
             kept_step: ended.best.step,
             kept_epoch: ended.best.epoch,
             steps: ended.steps,

@@ -390,6 +390,7 @@ impl Task for LanguageTask {
             reason: ended.reason,
             message: message(&ended),
             error: ended.error.as_ref().map(ToString::to_string),
+            error_code: ended.error.as_ref().map(Error::kind),
             kept_step: ended.best.step,
             kept_epoch: ended.best.epoch,
             verdict: verdict(&results, ended.best.step),

@@ -53,7 +53,14 @@ export interface TaskTypes {
   /** What else a run reports. */
   findings: object;
   /** The event that a run ends with. */
-  finished: { type: "finished"; reason: string; message: string; options: ResolvedOptions };
+  finished: {
+    type: "finished";
+    reason: string;
+    message: string;
+    error?: string | undefined;
+    errorCode?: string | undefined;
+    options: ResolvedOptions;
+  };
 }
 
 export interface Task<T extends TaskTypes> {

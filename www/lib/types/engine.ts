@@ -175,6 +175,8 @@ export interface ClassifyFinished {
   message: string;
   /** The error that ended it, if one did. */
   error?: string | undefined;
+  /** Its kind. */
+  errorCode?: ErrorCode | undefined;
   /** Step and epoch of the state that is kept; 0 for the state before training. */
   keptStep: number;
   keptEpoch: number;
@@ -673,6 +675,8 @@ export interface LanguageFinished {
   message: string;
   /** The error that ended it, if one did. */
   error?: string | undefined;
+  /** Its kind. */
+  errorCode?: ErrorCode | undefined;
   /** Step and epoch of the state that is kept; 0 for the state before training. */
   keptStep: number;
   keptEpoch: number;

@@ -17,6 +17,16 @@ import { RunEvents } from "./run-events";
 /** The run itself is whole, but nothing could go on with it now. */
 class CutOff extends Error {}
 
+/** A run ended by an error after which another engine may do better. */
+class Lost extends Error {
+  constructor(
+    message: string,
+    readonly next: { onCpu: boolean },
+  ) {
+    super(message);
+  }
+}
+
 export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
   #run: TrainingRun<T["event"]> | undefined;
   /** What a person asked of a run before its engine was lost, for when the run is where it was. */
@@ -185,16 +195,16 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
         await this.#onOneEngine(run, state);
         return;
       } catch (error) {
-        const next = run.losses.next({
-          code: codeOf(error),
-          hasStarted: run.hasStarted,
-          usedGpu: run.usedGpu,
-          hasState: run.place !== undefined,
-        });
+        const next = error instanceof Lost ? error.next : this.#afterLoss(run, codeOf(error));
         if (!next) throw error;
         state = await this.#otherEngine(run, messageOf(error), next.onCpu);
       }
     }
+  }
+
+  #afterLoss(run: GoingRun<T>, code: string | undefined): { onCpu: boolean } | undefined {
+    const { hasStarted, usedGpu, place } = run;
+    return run.losses.next({ code, hasStarted, usedGpu, hasState: place !== undefined });
   }
 
   async #onOneEngine(run: GoingRun<T>, from: Uint8Array | undefined): Promise<void> {
@@ -212,6 +222,11 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     this.#run = events;
     try {
       for await (const event of events) {
+        if (event.type === "finished") {
+          const { error = "an error", errorCode } = event as T["finished"];
+          const next = errorCode && this.#afterLoss(run, errorCode);
+          if (next) throw new Lost(error, next);
+        }
         this.take(event);
         if (event.type === "started") void run.start();
         if (event.type === "finished") {
