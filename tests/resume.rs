@@ -176,14 +176,14 @@ fn a_run_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
     let (classifiers, languages) = (classifiers(), language_models());
     let cases = classifiers.len() + languages.len();
     let kills = (number("WEBTUNE_KILLS", 150) as usize).div_ceil(cases);
-    println!("seed {seed}, {kills} kills each");
+    println!("seed {seed}\n| task | kill points | kills | steps lost | options |");
     let model = classifier();
     for options in classifiers {
         let what = options.to_string();
         let points = kill(&what, kills, &mut rng, &model, || {
             classify(&model, 36, options.clone())
         });
-        println!("classifier, {points} points: {what}");
+        println!("| classifier | {points} | {kills} | 0 | {what} |");
     }
     let model = language_model();
     for options in languages {
@@ -192,7 +192,7 @@ fn a_run_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
         let points = kill(&what, kills, &mut rng, &model, || {
             language(&model, &rows, options.clone())
         });
-        println!("language model, {points} points: {what}");
+        println!("| language model | {points} | {kills} | 0 | {what} |");
     }
 }
 
