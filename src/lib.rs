@@ -33,6 +33,7 @@ mod house {
     pub mod eval;
     pub mod export;
     pub mod formats;
+    pub mod hash;
     pub mod layers;
     pub mod linalg;
     pub mod models;

@@ -5,6 +5,8 @@ use std::f64::consts::TAU;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use crate::hash::fnv1a;
+
 /// One named stream of random numbers. Streams of one seed are independent, so drawing more from one of them
 /// (a longer dropout, say) never changes what another gives.
 #[derive(Debug, Clone)]
@@ -76,46 +78,6 @@ impl Rng {
     }
 }
 
-/// FNV-1a, 64 bits: key bytes from a stream's name, and a hash that any changed byte changes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    /// Adds bytes.
-    pub fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    }
-
-    /// The hash of all bytes so far.
-    pub fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// The hash of what a value holds.
-///
-/// # Errors
-/// None in practice: everything here can be written.
-pub(crate) fn hash(value: &(impl serde::Serialize + ?Sized)) -> crate::Result<u64> {
-    let bytes = postcard::to_stdvec(value).map_err(crate::Error::internal)?;
-    Ok(fnv1a(&bytes))
-}
-
-/// The hash of some bytes.
-pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    let mut hash = Fnv::default();
-    hash.write(bytes);
-    hash.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,14 +125,6 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), count);
-    }
-
-    #[test]
-    fn the_hash_is_fnv1a() {
-        // Vectors from the FNV authors' test suite.
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]

@@ -10,6 +10,9 @@ mod error;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/formats/mod.rs"]
 mod formats;
+#[allow(dead_code)]
+#[path = "../../src/hash.rs"]
+mod hash;
 
 #[allow(unused_imports)]
 use error::{Error, Result};

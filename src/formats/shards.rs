@@ -10,7 +10,7 @@ use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
 use super::source::{Source, read_all};
 use super::values::{read_tensor, read_values};
 use crate::error::{Error, Result};
-use crate::rng::Fnv;
+use crate::hash::Fnv;
 
 /// The weights of a model that fit one file.
 pub const SINGLE_FILE: &str = "model.safetensors";

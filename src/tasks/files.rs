@@ -1,8 +1,8 @@
 //! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
 
 use crate::formats::{Source, read_all};
-use crate::rng::hash;
 use crate::text::Tokenizer;
+use crate::train::fingerprint::hash;
 use crate::{Error, Result};
 
 /// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.

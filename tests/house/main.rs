@@ -19,6 +19,7 @@ use source::Crate;
 /// A room is a folder of `src` or a file next to them; the longest name that fits a path counts.
 const ROOMS: &[Row] = &[
     ("error", ""),
+    ("hash", ""),
     ("rng", ""),
     ("linalg", ""),
     ("options", ""),
@@ -41,7 +42,7 @@ const ROOMS: &[Row] = &[
 ];
 
 /// Rooms that anyone may name.
-const OPEN_TO_ALL: &[&str] = &["error", "device", "rng", "linalg", "options"];
+const OPEN_TO_ALL: &[&str] = &["error", "device", "hash", "rng", "linalg", "options"];
 
 /// Crates that speak to the browser.
 const BROWSER: &[&str] = &["js_sys", "web_sys", "wasm_bindgen", "serde_wasm_bindgen"];

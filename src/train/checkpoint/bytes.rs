@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::Fnv;
+use crate::hash::Fnv;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"webtune\0";

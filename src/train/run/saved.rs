@@ -13,7 +13,7 @@ use crate::train::running::saved::{Held, Named, values_of, with_values};
 use crate::train::running::{Running, rates};
 use crate::train::seeds::Seeds;
 use crate::train::task::{Ended, EventOf, StagePlan, Task};
-use crate::train::unfreeze::Groups;
+use crate::train::unfreeze::{GroupRate, Groups};
 use crate::{Error, Result};
 
 /// A checkpoint that is being written.
@@ -115,7 +115,7 @@ impl<T: Task> Run<T> {
         }
         if let Some((_, _, held)) = writer.tensors.pop_front() {
             let values = match (held, &self.running) {
-                (Held::Tensor(tensor), _) => read(tensor).await?,
+                (Held::Tensor(tensor), _) => read(*tensor).await?,
                 (held, Some(running)) => running.read(held).await?,
                 (_, None) => return Err(Error::internal("an optimizer without a run")),
             };
@@ -212,14 +212,11 @@ impl<T: Task> Run<T> {
             self.running = Some(running);
         }
         let (trainable, network) = groups.ok_or_else(|| Error::internal("an empty checkpoint"))?;
-        let stages = self.task.stages();
-        let rates_of = |step: &PastStep| {
-            let plan = stages.iter().find(|plan| plan.stage == step.stage);
-            let plan = plan.ok_or_else(|| Error::internal("a step of no stage"))?;
-            let decay = self.task.options().layer_lr_decay;
-            let groups = Groups::new(&trainable, &network);
+        let groups = Groups::new(&trainable, &network);
+        let rates_of = |plan: &StagePlan, step: &PastStep| {
             let rate = [step.rate, step.head_rate];
-            Ok(rates(
+            let decay = self.task.options().layer_lr_decay;
+            rates(
                 &groups,
                 &trainable,
                 &network,
@@ -227,46 +224,10 @@ impl<T: Task> Run<T> {
                 step.active,
                 rate,
                 decay,
-            ))
+            )
         };
-        let total_steps = stages.iter().map(StagePlan::steps).sum();
-        let mut replay = VecDeque::new();
-        for past in &state.past {
-            replay.push_back(match past {
-                Past::Seed(index) => self.seed_event(*index),
-                Past::SeedFinished(index) => {
-                    let run = self.seeds.runs().get(*index).cloned();
-                    let run = run.ok_or_else(|| Error::internal("a seed that has not ended"))?;
-                    Event::SeedFinished { index: *index, run }
-                }
-                Past::Step(step) => Event::Step {
-                    stage: step.stage,
-                    step: step.step,
-                    total_steps,
-                    epoch: step.epoch,
-                    loss: step.loss,
-                    learning_rate: step.rate,
-                    head_learning_rate: step.head_rate,
-                    groups: rates_of(step)?,
-                    tokens: step.tokens,
-                    targets: step.targets,
-                    ms: step.ms,
-                },
-                Past::Evaluation {
-                    stage,
-                    step,
-                    epoch,
-                    best,
-                    task,
-                } => Event::Evaluation {
-                    stage: *stage,
-                    step: *step,
-                    epoch: *epoch,
-                    best: *best,
-                    task: self.task.with_texts(task),
-                },
-            });
-        }
+        let events = state.past.iter().map(|past| self.again(past, rates_of));
+        let replay = events.collect::<Result<_>>()?;
         self.past = state.past;
         self.replay = replay;
         self.phase = if self.running.is_some() {
@@ -275,6 +236,53 @@ impl<T: Task> Run<T> {
             Phase::Begin
         };
         Ok(self.replay.pop_front())
+    }
+
+    /// A past event as it was reported.
+    fn again(
+        &self,
+        past: &Past<T::Evaluated>,
+        rates_of: impl Fn(&StagePlan, &PastStep) -> Vec<GroupRate>,
+    ) -> Result<EventOf<T>> {
+        Ok(match past {
+            Past::Seed(index) => self.seed_event(*index),
+            Past::SeedFinished(index) => {
+                let run = self.seeds.runs().get(*index).cloned();
+                let run = run.ok_or_else(|| Error::internal("a seed that has not ended"))?;
+                Event::SeedFinished { index: *index, run }
+            }
+            Past::Step(step) => {
+                let stages = self.task.stages();
+                let plan = stages.iter().find(|plan| plan.stage == step.stage);
+                let plan = plan.ok_or_else(|| Error::internal("a step of no stage"))?;
+                Event::Step {
+                    stage: step.stage,
+                    step: step.step,
+                    total_steps: stages.iter().map(StagePlan::steps).sum(),
+                    epoch: step.epoch,
+                    loss: step.loss,
+                    learning_rate: step.rate,
+                    head_learning_rate: step.head_rate,
+                    groups: rates_of(plan, step),
+                    tokens: step.tokens,
+                    targets: step.targets,
+                    ms: step.ms,
+                }
+            }
+            Past::Evaluation {
+                stage,
+                step,
+                epoch,
+                best,
+                task,
+            } => Event::Evaluation {
+                stage: *stage,
+                step: *step,
+                epoch: *epoch,
+                best: *best,
+                task: self.task.with_texts(task),
+            },
+        })
     }
 
     /// The options of a seed's run.

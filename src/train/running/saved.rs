@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// A tensor of a checkpoint, not yet read.
 #[derive(Debug, Clone)]
 pub enum Held {
-    Tensor(Tensor<1>),
+    Tensor(Box<Tensor<1>>),
     /// The optimizer's mean of a path's gradient.
     Mean(String),
     /// And of its square.
@@ -33,7 +33,11 @@ pub fn values_of(network: &impl burn::module::Module, of: &Trainable, prefix: &s
     let tensors = trained(network, of).into_iter();
     let named = tensors.map(|TrainedTensor { path, value, .. }| {
         let count = value.dims()[0];
-        (format!("{prefix}/{path}"), count, Held::Tensor(value))
+        (
+            format!("{prefix}/{path}"),
+            count,
+            Held::Tensor(Box::new(value)),
+        )
     });
     named.collect()
 }
@@ -123,7 +127,7 @@ impl<T: Task> Running<T> {
         }
         if let Some(penalty) = &self.penalty {
             for (path, value) in penalty.start_of(is_head) {
-                let held = Held::Tensor(value.clone());
+                let held = Held::Tensor(Box::new(value.clone()));
                 out.push((format!("start/{path}"), value.dims()[0], held));
             }
         }
@@ -136,7 +140,7 @@ impl<T: Task> Running<T> {
     /// Failures of the device.
     pub async fn read(&self, held: Held) -> Result<Vec<f32>> {
         match held {
-            Held::Tensor(tensor) => read(tensor).await,
+            Held::Tensor(tensor) => read(*tensor).await,
             Held::Mean(path) => Ok(self
                 .optimizer
                 .means(&path)
