@@ -1,8 +1,8 @@
 //! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
 
 use crate::formats::{Source, read_all};
+use crate::hash::Fnv;
 use crate::text::Tokenizer;
-use crate::train::fingerprint::hash;
 use crate::{Error, Result};
 
 /// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.
@@ -77,13 +77,14 @@ pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u
 }
 
 /// What a model is: its weights' digest, its settings and its tokenizer.
-///
-/// # Errors
-/// None in practice.
-pub fn digest(
-    weights: u64,
-    config: &serde_json::Value,
-    tokenizer: &[(String, Vec<u8>)],
-) -> Result<u64> {
-    hash(&(weights, config.to_string(), tokenizer))
+pub fn digest(weights: u64, config: &serde_json::Value, tokenizer: &[(String, Vec<u8>)]) -> u64 {
+    let mut hash = Fnv::default();
+    hash.write(&weights.to_le_bytes());
+    hash.write(config.to_string().as_bytes());
+    for (name, bytes) in tokenizer {
+        hash.write(name.as_bytes());
+        hash.write(&(bytes.len() as u64).to_le_bytes());
+        hash.write(bytes);
+    }
+    hash.finish()
 }

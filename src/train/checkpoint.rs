@@ -55,16 +55,6 @@ pub(super) struct BestState<S> {
     pub score: Option<S>,
 }
 
-/// The best run of those that have ended; the values of its best state are tensors.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct CandidateState<S> {
-    /// Which seed it was.
-    pub index: usize,
-    pub best: BestState<S>,
-    pub reason: FinishReason,
-    pub steps: usize,
-}
-
 /// One seed's run; what trains, its best values and the optimizer's means are tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RunningState<S> {
@@ -97,7 +87,8 @@ pub(super) struct State<S, E> {
     pub decisions: Vec<f64>,
     pub runs: Vec<SeedRun>,
     pub curves: Vec<Vec<f64>>,
-    pub candidate: Option<CandidateState<S>>,
+    /// Of the best run of those that have ended.
+    pub candidate: Option<BestState<S>>,
     pub running: Option<RunningState<S>>,
     pub past: Vec<Past<E>>,
 }

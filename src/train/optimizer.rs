@@ -73,22 +73,23 @@ impl AdamW {
         steps
     }
 
-    /// A parameter's mean and mean square.
+    /// A parameter's mean, or its mean square.
     ///
     /// # Errors
     /// Failures of the device.
-    pub async fn means(&self, path: &str) -> Result<[Vec<f32>; 2]> {
+    pub async fn mean(&self, path: &str, squared: bool) -> Result<Vec<f32>> {
         match self.moments.get(path).map(|moments| &moments.means) {
-            Some(Means::Host { mean, square }) => Ok([mean.clone(), square.clone()]),
-            Some(Means::Device(means)) => {
-                let [mean, square] = means.as_ref();
-                Ok([read(mean.clone()).await?, read(square.clone()).await?])
-            }
+            Some(Means::Host { mean, square }) => Ok(if squared {
+                square.clone()
+            } else {
+                mean.clone()
+            }),
+            Some(Means::Device(means)) => read(means[usize::from(squared)].clone()).await,
             None => Err(Error::internal(format!("{path} has made no step"))),
         }
     }
 
-    /// Puts back what [`Self::steps`] and [`Self::means`] gave.
+    /// Puts back what [`Self::steps`] and [`Self::mean`] gave.
     pub fn restore(&mut self, path: &str, steps: i32, means: [Vec<f32>; 2], device: &Device) {
         let [mean, square] = means;
         let means = if *device == Device::flex() {

@@ -83,7 +83,8 @@ impl Seeds {
         self.runs.len()
     }
 
-    fn best(&self) -> Option<usize> {
+    /// The run that is kept.
+    pub fn best(&self) -> Option<usize> {
         // the first of equals, as `add` kept it
         (0..self.runs.len()).reduce(|best, index| {
             if beats(&self.runs[index], &self.runs[best]) {

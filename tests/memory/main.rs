@@ -114,7 +114,7 @@ macro_rules! measured {
 mod classifiers;
 mod language;
 
-/// No run is refused here, and none is told to compute layers twice.
+/// No run is refused here, and none has to compute layers twice.
 fn compute() -> Compute {
     Compute::cpu().with_memory_limit(1 << 40)
 }

@@ -27,10 +27,8 @@ pub struct Pretrained {
     pub encoder: Backbone,
     /// How the weights of its linear layers are kept.
     pub storage: Storage,
-    /// The head that the files ask for.
     /// The head that the model's own files ask for.
     pub default_head: HeadKind,
-    /// Why that one.
     /// The words that say why.
     pub default_head_reason: String,
     /// `config.json` as it was read; an export of all weights carries it along.
@@ -122,7 +120,7 @@ impl Pretrained {
             storage,
             default_head,
             default_head_reason,
-            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files)?,
+            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files),
             config_json,
             general: Arc::default(),
             tokenizer_files,

@@ -126,7 +126,7 @@ impl LanguageModel {
             template,
             model,
             storage,
-            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files)?,
+            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files),
             config_json,
             ends,
             tokenizer_files,

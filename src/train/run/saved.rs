@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Phase, Run};
 use crate::device::read;
-use crate::train::checkpoint::{
-    BestState, CandidateState, Past, PastStep, RunCheckpoint, State, Values, Writer,
-};
+use crate::train::checkpoint::{BestState, Past, PastStep, RunCheckpoint, State, Values, Writer};
 use crate::train::event::Event;
 use crate::train::options::LoopOptions;
 use crate::train::running::saved::{Held, Named, values_of, with_values};
@@ -55,26 +53,13 @@ impl<T: Task> Run<T> {
         if let Some(running) = &self.running {
             tensors.extend(running.tensors()?);
         }
-        let candidate = match &self.candidate {
-            Some(ended) => {
-                if ended.best.stage.is_some() {
-                    let network = &ended.best.network;
-                    tensors.extend(values_of(network, &ended.trainable, "candidate"));
-                }
-                let seeds = self.seeds.runs();
-                let same = |run: &&crate::train::event::SeedRun| {
-                    run.head_seed == ended.options.head_seed()
-                        && run.data_seed == ended.options.data_seed()
-                };
-                Some(CandidateState {
-                    index: seeds.iter().take_while(|run| !same(run)).count(),
-                    best: BestState::of(&ended.best),
-                    reason: ended.reason,
-                    steps: ended.steps,
-                })
-            }
-            None => None,
-        };
+        if let Some(ended) = &self.candidate
+            && ended.best.stage.is_some()
+        {
+            let network = &ended.best.network;
+            tensors.extend(values_of(network, &ended.trainable, "candidate"));
+        }
+        let candidate = self.candidate.as_ref();
         let state = State::<T::Score, T::Evaluated> {
             fingerprint: self.task.fingerprint(),
             options: serde_json::to_string(&options).map_err(Error::internal)?,
@@ -82,7 +67,7 @@ impl<T: Task> Run<T> {
             decisions: self.task.decisions(),
             runs: self.seeds.runs().to_vec(),
             curves: self.seeds.curves().to_vec(),
-            candidate,
+            candidate: candidate.map(|ended| BestState::of(&ended.best)),
             running: self.running.as_ref().map(Running::state),
             past: self.past.clone(),
         };
@@ -194,14 +179,13 @@ impl<T: Task> Run<T> {
     ) -> Result<Option<EventOf<T>>> {
         let RunCheckpoint { state, mut values } = checkpoint;
         let mut groups = None;
+        self.seeds = Seeds::of(state.runs, state.curves);
         if let Some(candidate) = state.candidate {
-            let losses = losses(&state.past, candidate.index);
-            let ended = self.ended(candidate, losses, &mut values).await?;
+            let ended = self.ended(candidate, &state.past, &mut values).await?;
             let network = ended.best.network.clone();
             groups = Some((ended.trainable.clone(), network));
             self.candidate = Some(ended);
         }
-        self.seeds = Seeds::of(state.runs, state.curves);
         if let Some(running) = state.running {
             let index = self.seeds.len();
             let losses = losses(&state.past, index);
@@ -305,27 +289,32 @@ impl<T: Task> Run<T> {
         }
     }
 
+    /// The best of the runs that have ended.
     async fn ended(
         &mut self,
-        state: CandidateState<T::Score>,
-        train_loss: Vec<f32>,
+        best: BestState<T::Score>,
+        past: &[Past<T::Evaluated>],
         values: &mut Values,
     ) -> Result<Ended<T>> {
-        let options = self.options_of(state.index);
+        let index = self.seeds.best().unwrap_or_default();
+        let run = self.seeds.runs().get(index);
+        let run = run.ok_or_else(|| Error::internal("a seed that has not ended"))?;
+        let (reason, steps) = (run.reason, run.steps);
+        let options = self.options_of(index);
         let start = self.task.begin(&options).await?;
         let network = burn::module::Module::valid(&start.network);
-        let network = match state.best.stage {
+        let network = match best.stage {
             Some(_) => with_values(network, &start.trainable, "candidate", values)?,
             None => network,
         };
         Ok(Ended {
-            best: state.best.with(network),
+            best: best.with(network),
             trainable: start.trainable,
             options,
-            reason: state.reason,
+            reason,
             error: None,
-            steps: state.steps,
-            train_loss,
+            steps,
+            train_loss: losses(past, index),
             seeds: None,
         })
     }

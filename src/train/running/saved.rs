@@ -141,20 +141,8 @@ impl<T: Task> Running<T> {
     pub async fn read(&self, held: Held) -> Result<Vec<f32>> {
         match held {
             Held::Tensor(tensor) => read(*tensor).await,
-            Held::Mean(path) => Ok(self
-                .optimizer
-                .means(&path)
-                .await?
-                .into_iter()
-                .next()
-                .unwrap_or_default()),
-            Held::Square(path) => Ok(self
-                .optimizer
-                .means(&path)
-                .await?
-                .into_iter()
-                .last()
-                .unwrap_or_default()),
+            Held::Mean(path) => self.optimizer.mean(&path, false).await,
+            Held::Square(path) => self.optimizer.mean(&path, true).await,
         }
     }
 
@@ -187,13 +175,6 @@ impl<T: Task> Running<T> {
         let mut running = Self::fresh(task, options).await?;
         let network = running.take_network()?;
         let trainable = &running.trainable;
-        let device = values_of(&network, trainable, "")
-            .into_iter()
-            .find_map(|(_, _, held)| match held {
-                Held::Tensor(tensor) => Some(tensor.device()),
-                _ => None,
-            })
-            .ok_or_else(|| Error::internal("nothing that trains"))?;
         if state.best.stage.is_some() {
             let network = running.best.network.clone();
             let network = with_values(network, trainable, "best", values)?;
@@ -209,14 +190,14 @@ impl<T: Task> Running<T> {
                 let count = tensor.value.dims()[0];
                 let mean = values.take(&format!("mean/{path}"), count)?;
                 let square = values.take(&format!("square/{path}"), count)?;
-                optimizer.restore(path, *steps, [mean, square], &device);
+                optimizer.restore(path, *steps, [mean, square], &tensor.value.device());
             }
         }
         running.optimizer = optimizer;
         if let Some(penalty) = &mut running.penalty {
-            for path in trainable.paths().filter(|path| is_head(path)) {
+            for TrainedTensor { path, value, .. } in trained(&network, trainable) {
                 if let Some(found) = values.take_any(&format!("start/{path}")) {
-                    penalty.set_start(path, tensor(found, &device));
+                    penalty.set_start(&path, tensor(found, &value.device()));
                 }
             }
         }

@@ -40,7 +40,7 @@ export async function inStore<T>(
       const transaction = database.transaction(name, mode);
       const request = work(transaction.objectStore(name));
       transaction.oncomplete = () => resolve(request.result);
-      // Only a request knows its error when this is told; a full storage may show at the end of the transaction.
+      // Only a request knows its error when this fires; a full storage may show at the end of the transaction.
       transaction.onerror = (event) => reject((event.target as IDBRequest).error ?? new Error("the storage failed"));
       transaction.onabort = () => reject(transaction.error ?? new Error("the storage is full"));
     });
