@@ -22,7 +22,7 @@ pub struct Compute {
     pub kind: EngineKind,
     /// Bytes that models and training may take together.
     pub memory_limit: u64,
-    /// Bytes of the largest buffer that a shader may bind.
+    /// Bytes of the largest buffer that a shader may bind, and so of the largest tensor.
     pub max_binding: u64,
     /// Whether it computes in float16: the CPU engine does, an adapter only with WebGPU's `shader-f16`.
     pub has_f16: bool,
@@ -80,6 +80,12 @@ impl Compute {
         self
     }
 
+    /// Replaces the largest buffer that a shader may bind; bytes.
+    pub fn with_max_binding(mut self, bytes: u64) -> Self {
+        self.max_binding = bytes;
+        self
+    }
+
     /// Whether it puts two 4-bit values into a byte.
     pub fn packs_bits(&self) -> bool {
         self.kind == EngineKind::Webgpu
@@ -100,6 +106,22 @@ impl Compute {
             advice: advice.into(),
         })
     }
+
+    /// Refuses a tensor that no shader could bind, before anything is allocated.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooLarge`] with both numbers and `advice`.
+    pub fn check_buffer(&self, what: &str, needed: u64, advice: &str) -> Result<()> {
+        if needed <= self.max_binding {
+            return Ok(());
+        }
+        Err(Error::BufferTooLarge {
+            what: what.into(),
+            needed,
+            available: self.max_binding,
+            advice: advice.into(),
+        })
+    }
 }
 
 /// Waits for a tensor's values, in row order.
@@ -107,10 +129,43 @@ impl Compute {
 /// # Errors
 /// [`Error::Device`] if the device failed meanwhile.
 pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let failed = |error: &dyn std::fmt::Display| Error::device(error);
-    let data = tensor
-        .into_data_async()
-        .await
-        .map_err(|error| failed(&error))?;
-    data.try_into_vec::<f32>().map_err(|error| failed(&error))
+    let data = tensor.into_data_async().await.map_err(failed)?;
+    data.try_into_vec::<f32>().map_err(failed)
+}
+
+/// A failure of the device in a sentence: burn writes its causes in lines, the same one twice, with a trace that no release build has.
+fn failed(error: impl std::fmt::Display) -> Error {
+    let words = error.to_string();
+    let causes = words.split("Caused by:").flat_map(str::lines);
+    let causes = causes.map(str::trim).filter(|cause| {
+        !cause.is_empty() && !cause.contains("Backtrace") && !cause.contains("No backtrace")
+    });
+    let mut causes = causes.collect::<Vec<_>>();
+    causes.dedup();
+    match causes.as_slice() {
+        [lost, why @ ..] if lost.contains("poisoned") && !why.is_empty() => {
+            Error::device(format!("the graphics card was lost ({})", why.join(" ")))
+        }
+        causes => Error::device(causes.join(": ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_graphics_card_is_reported_in_one_sentence() {
+        let burn = "The device is poisoned\nCaused by:\n  The device is poisoned\n  Caused by: Unknown: A valid external Instance reference no \
+            longer exists.\nBacktrace:\n  No backtrace available";
+        assert_eq!(
+            failed(burn).to_string(),
+            "the compute device failed: the graphics card was lost (Unknown: A valid external Instance reference no longer exists.)"
+        );
+        let other = failed("The kernel failed\nBacktrace:\n  No backtrace available");
+        assert_eq!(
+            other.to_string(),
+            "the compute device failed: The kernel failed"
+        );
+    }
 }

@@ -160,6 +160,18 @@ pub enum Error {
         available: u64,
         advice: String,
     },
+    /// A tensor of the work would not fit into one buffer of the graphics card; nothing was allocated. Sizes in bytes.
+    #[error(
+        "{what} would take {} MiB in one buffer, but this graphics card binds at most {} MiB in one; {advice}",
+        .needed >> 20,
+        .available >> 20
+    )]
+    BufferTooLarge {
+        what: String,
+        needed: u64,
+        available: u64,
+        advice: String,
+    },
     /// WebGPU was asked for and is not available.
     #[error("WebGPU is not available: {reason}")]
     NoWebgpu { reason: String },
@@ -320,7 +332,7 @@ impl Error {
             Error::TokenizerMismatch { .. } => ErrorCode::TokenizerMismatch,
             Error::InvalidData { .. } => ErrorCode::InvalidData,
             Error::InvalidOption { .. } => ErrorCode::InvalidOption,
-            Error::OutOfMemory { .. } => ErrorCode::OutOfMemory,
+            Error::OutOfMemory { .. } | Error::BufferTooLarge { .. } => ErrorCode::OutOfMemory,
             Error::NoWebgpu { .. } => ErrorCode::NoWebgpu,
             Error::ReadFailed { .. } => ErrorCode::ReadFailed,
             Error::InvalidState(_) => ErrorCode::InvalidState,
@@ -352,6 +364,9 @@ impl Error {
             }
             Error::InvalidOption { option, .. } => report.option = Some(option),
             Error::OutOfMemory {
+                needed, available, ..
+            }
+            | Error::BufferTooLarge {
                 needed, available, ..
             } => {
                 report.needed = Some(needed);

@@ -2,7 +2,11 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+mod common;
+
 use burn::module::Module;
+use common::tiny;
+use common::training::{run_on, validation_losses};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::{Compute, EngineKind};
@@ -12,6 +16,8 @@ use webtune::models::random::{random_checkpoint, random_language_model};
 use webtune::models::size::{NetworkSizes, Shape};
 use webtune::models::{Backbone, BackboneConfig, CausalLm, DecoderConfig, Loader};
 use webtune::peft::{LoraConfig, Method, PrefixConfig};
+use webtune::tasks::classify::model::Pretrained;
+use webtune::tasks::classify::{ClassifyTask, UserOptions};
 use webtune::train::frozen::Frozen;
 use webtune::train::memory::{
     MemoryProfile, Pass, PassKind, cache_bytes, choose_checkpointing, rows_by_tokens, trained_by,
@@ -254,4 +260,45 @@ fn rows_of_a_cache_and_of_a_pass_are_counted() {
     assert_eq!(rows_by_tokens(8, 100, 2000), 1);
     assert_eq!(rows_by_tokens(8, 100, 10), 80);
     assert_eq!(rows_by_tokens(usize::MAX, usize::MAX, 0), usize::MAX);
+}
+
+/// A card that binds little gets smaller batches where nothing depends on their size, and a refusal with both numbers where it does.
+#[test]
+fn a_run_keeps_within_the_largest_buffer_or_is_refused() {
+    // two heads, 64 wide: a row of 10 tokens has 2,560 bytes of wide vectors
+    let (whole, tight) = (Compute::cpu(), |max_binding| Compute {
+        max_binding,
+        ..Compute::cpu()
+    });
+    let settings = || json!({"numTrainEpochs": 2, "trainBatchSize": 2, "learningRate": 1e-2});
+    let run = |compute: &Compute| {
+        let mut model = block_on(tiny::model(&Compute::cpu()));
+        model.compute = compute.clone();
+        block_on(run_on(&model, 48, settings()))
+    };
+    let ((plain, _), (in_turn, _)) = (run(&whole), run(&tight(16 << 10)));
+    let (plain, in_turn) = (validation_losses(&plain), validation_losses(&in_turn));
+    assert!(!plain.is_empty());
+    for (plain, in_turn) in plain.iter().zip(&in_turn) {
+        assert!((plain - in_turn).abs() < 1e-5, "{plain} {in_turn}");
+    }
+    let mut model = block_on(tiny::model(&Compute::cpu()));
+    model.compute = tight(16 << 10);
+    let mut wide = settings();
+    wide["trainBatchSize"] = 32.into();
+    let options = UserOptions::parse(wide).unwrap();
+    let error = ClassifyTask::new(&model, &tiny::examples(48), options)
+        .err()
+        .unwrap();
+    assert_eq!(error.code(), "outOfMemory");
+    let report = error.report();
+    assert_eq!(report.limit, Some(16 << 10));
+    assert!(report.needed.unwrap() > 16 << 10);
+    assert!(error.to_string().contains("trainBatchSize"), "{error}");
+    let files = tiny::files(7);
+    let error = block_on(Pretrained::load("tiny", files, tight(4 << 10))).unwrap_err();
+    assert!(
+        error.to_string().contains("largest weight of this model"),
+        "{error}"
+    );
 }

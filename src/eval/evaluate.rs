@@ -63,7 +63,7 @@ pub async fn logits(
     vectors(&classifier.encoder, encodings, pad_id, most, forward).await
 }
 
-/// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`.
+/// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`; `most` rows pass at a time.
 ///
 /// # Errors
 /// Failures of the device.
@@ -71,9 +71,10 @@ pub async fn sentence_vectors(
     encoder: &Backbone,
     encodings: &[Encoding],
     pad_id: u32,
+    most: usize,
 ) -> Result<Vec<f32>> {
     let forward = |batch: TokenBatch| features(encoder, HeadKind::Mean, &batch);
-    vectors(encoder, encodings, pad_id, EVALUATION_BATCH, forward).await
+    vectors(encoder, encodings, pad_id, most, forward).await
 }
 
 /// What the frozen encoder gives for a list of texts, in their order.

@@ -1,6 +1,7 @@
 //! What a network's weights, its loading and its passes take, counted from the configuration alone. Every count is a `u64` from its first factor
 //! on and saturates, so that a sum which no memory holds never looks like a small one, whatever the width of the target's `usize`.
 
+mod largest;
 mod parameters;
 
 use super::backbone_config::{Architecture, BackboneConfig};
@@ -12,6 +13,8 @@ use crate::Result;
 use crate::device::{Compute, EngineKind};
 use crate::layers::storage::WIDENED_PART;
 use crate::layers::{Activation, Storage};
+
+pub use largest::LargestTensor;
 
 /// The product of all factors, or [`u64::MAX`].
 pub fn product<const N: usize>(factors: [u64; N]) -> u64 {
@@ -43,6 +46,11 @@ fn numbers_of(shapes: &[[u64; 2]]) -> u64 {
 fn largest_of(shapes: &[[u64; 2]]) -> u64 {
     let numbers = shapes.iter().map(|shape| product(*shape));
     numbers.max().unwrap_or(0)
+}
+
+/// The widest output of a linear layer of these shapes.
+fn widest_of(shapes: &[[u64; 2]]) -> u64 {
+    shapes.iter().map(|[_, output]| *output).max().unwrap_or(0)
 }
 
 /// Rows that pass through a network together.
@@ -105,12 +113,16 @@ pub struct NetworkSizes {
     pub linear: u64,
     /// Numbers of the largest linear layer's weight.
     pub largest_linear: u64,
+    /// Numbers of the largest weight that is in one piece: a decoder's word table is cut into parts, an encoder's is not.
+    pub largest_piece: u64,
     /// Linear layers of a layer.
     pub linears: u64,
     /// The widths of all their inputs together.
     pub inputs: u64,
     /// The widths of all their outputs together.
     pub outputs: u64,
+    /// The widest of them.
+    pub widest: u64,
     /// Numbers of the word table.
     pub table: u64,
     /// Words that get a logit; 0 in the network below a classifier.
@@ -146,9 +158,11 @@ impl NetworkSizes {
             stored: product([layers, numbers_of(shapes)]),
             linear: numbers_of(shapes),
             largest_linear: largest_of(shapes),
+            largest_piece: largest_of(shapes).max(product([words, h])),
             linears: shapes.len() as u64,
             inputs: total(shapes.iter().map(|[input, _]| *input)),
             outputs: total(shapes.iter().map(|[_, output]| *output)),
+            widest: widest_of(shapes),
             table: product([words, h]),
             words: 0,
             kept: sum([product([hidden, h]), product([wides, wide])]),
@@ -193,9 +207,11 @@ impl NetworkSizes {
             stored: config.parameters(),
             linear: numbers_of(&shapes),
             largest_linear: largest_of(&shapes),
+            largest_piece: largest_of(&shapes),
             linears: shapes.len() as u64,
             inputs: total(shapes.iter().map(|[input, _]| *input)),
             outputs: total(shapes.iter().map(|[_, output]| *output)),
+            widest: widest_of(&shapes),
             table: product([words, hidden]),
             words,
             kept: sum(kept_by_decoder(config)),
@@ -301,12 +317,7 @@ impl NetworkSizes {
     /// of all tokens.
     pub fn generation_bytes(&self, prompt: Shape, new: u64) -> u64 {
         let keys = sum([prompt.past, prompt.tokens]);
-        let tokens = prompt.tokens.min(tokens_at_once(self.heads, keys));
-        let piece = Shape {
-            tokens,
-            past: keys.saturating_sub(tokens),
-            ..prompt
-        };
+        let piece = self.last_piece(prompt);
         let cache = product([8, self.layers, prompt.rows, sum([keys, new]), self.keys]);
         sum([self.forward_bytes(piece), cache])
     }
@@ -316,7 +327,8 @@ impl NetworkSizes {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] with both numbers.
     pub fn check_pass(&self, compute: &Compute, what: &str, shape: Shape, held: u64) -> Result<()> {
-        self.check(compute, what, shape, sum([held, self.forward_bytes(shape)]))
+        let bytes = sum([held, self.forward_bytes(shape)]);
+        self.check(compute, what, shape, bytes, self.largest_tensor(shape))
     }
 
     /// The same for writing this many tokens after a prompt.
@@ -332,10 +344,18 @@ impl NetworkSizes {
         held: u64,
     ) -> Result<()> {
         let bytes = sum([held, self.generation_bytes(prompt, new)]);
-        self.check(compute, what, prompt, bytes)
+        let largest = self.largest_tensor_in_pieces(prompt);
+        self.check(compute, what, prompt, bytes, largest)
     }
 
-    fn check(&self, compute: &Compute, what: &str, shape: Shape, bytes: u64) -> Result<()> {
+    fn check(
+        &self,
+        compute: &Compute,
+        what: &str,
+        shape: Shape,
+        bytes: u64,
+        largest: LargestTensor,
+    ) -> Result<()> {
         let needed = sum([self.weight_bytes(), bytes]);
         let rows = match shape.rows {
             1 => String::new(),
@@ -345,7 +365,8 @@ impl NetworkSizes {
             "it has {rows}{} tokens; shorten the text, store the weights in fewer bits, or choose a smaller model",
             sum([shape.past, shape.tokens])
         );
-        compute.check_memory(what, needed, &advice)
+        compute.check_memory(what, needed, &advice)?;
+        largest.check(compute, &lowered(what), &advice)
     }
 
     /// How many rows like `row` fit into one pass next to the weights and `held`: at most `most`, at least 1, which [`Self::check_pass`] may still
@@ -356,8 +377,16 @@ impl NetworkSizes {
             let pass = self.forward_bytes(Shape { rows, ..row });
             sum([self.weight_bytes(), held, pass]) <= compute.memory_limit
         };
+        let most = self.rows_in_a_buffer(compute, row, most);
         (2..=most).rev().find(|rows| fits(*rows)).unwrap_or(1)
     }
+}
+
+/// "The longest text" within a sentence.
+fn lowered(what: &str) -> String {
+    let mut letters = what.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// How many hidden and how many wide vectors a layer keeps of each token for its backward pass, and how many matrices of scores. The CPU engine

@@ -11,7 +11,7 @@ use super::options::LoopOptions;
 use crate::Result;
 use crate::device::Compute;
 use crate::layers::Storage;
-use crate::models::size::{Shape, product, sum};
+use crate::models::size::{LargestTensor, Shape, product, sum};
 use crate::models::{DecoderConfig, NetworkSizes};
 use crate::peft::lora::trained_numbers;
 use crate::peft::{InitLoraWeights, Method};
@@ -131,15 +131,49 @@ impl MemoryProfile {
     /// Refuses a run that does not fit, before anything is allocated.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] with both numbers and [`Self::advice`].
+    /// [`crate::Error::OutOfMemory`] or [`crate::Error::BufferTooLarge`] with both numbers and what would lower them.
     pub fn check(&self, compute: &Compute) -> Result<Estimate> {
-        let estimate = self.estimate();
-        compute.check_memory("This run", estimate.total(), &self.advice())?;
+        let (pass, estimate) = self.peak();
+        compute.check_memory("This run", estimate.total(), &self.advice_for(pass))?;
+        let (pass, largest) = self.largest_tensor();
+        largest.check(compute, "this run", &self.advice_for(pass))?;
         Ok(estimate)
     }
 
-    /// What would lower the peak.
-    pub fn advice(&self) -> String {
+    /// What a person could do, if the run does not fit.
+    pub fn advice(&self, compute: &Compute) -> Option<String> {
+        let (pass, estimate) = self.peak();
+        if estimate.total() > compute.memory_limit {
+            return Some(self.advice_for(pass));
+        }
+        let (pass, largest) = self.largest_tensor();
+        (largest.bytes > compute.max_binding).then(|| self.advice_for(pass))
+    }
+
+    /// The largest tensor that any pass holds, and the pass; `None` for a training step.
+    pub fn largest_tensor(&self) -> (Option<PassKind>, LargestTensor) {
+        let training = self
+            .network
+            .largest_tensor(self.after_prefix(self.training));
+        let passes = self.passes.iter().map(|pass| {
+            let shape = self.shape_of(pass);
+            let largest = match pass.new_tokens {
+                0 => self.network.largest_tensor(shape),
+                _ => self.network.largest_tensor_in_pieces(shape),
+            };
+            (Some(pass.kind), largest)
+        });
+        passes.fold((None, training), |largest, pass| {
+            if pass.1.bytes > largest.1.bytes {
+                pass
+            } else {
+                largest
+            }
+        })
+    }
+
+    /// What would make a pass smaller; `None` for a training step.
+    fn advice_for(&self, pass: Option<PassKind>) -> String {
         let lower =
             "lower trainBatchSize (and raise gradientAccumulationSteps instead) or maxLength";
         let fewer = match (&self.method, self.network.storage) {
@@ -147,7 +181,7 @@ impl MemoryProfile {
             (_, Storage::Int4) => "",
             _ => ", or store the weights in fewer bits",
         };
-        match self.peak().0 {
+        match pass {
             Some(PassKind::FewShot) => {
                 format!("lower fewShotExamples, which makes the validation texts longer{fewer}")
             }
@@ -222,9 +256,14 @@ impl MemoryProfile {
 
     /// A batch with the virtual tokens of a prefix, which every token sees.
     fn after_prefix(&self, shape: Shape) -> Shape {
-        match &self.method {
-            Method::Prefix(prefix) => shape.after(prefix.num_virtual_tokens),
-            _ => shape,
+        shape.after(self.method.virtual_tokens())
+    }
+
+    /// What is computed before anything trains has no prefix.
+    fn shape_of(&self, pass: &Pass) -> Shape {
+        match pass.kind {
+            PassKind::Features | PassKind::FewShot => pass.shape,
+            PassKind::Evaluation | PassKind::Samples => self.after_prefix(pass.shape),
         }
     }
 
@@ -244,10 +283,7 @@ impl MemoryProfile {
             PassKind::FewShot => self.held(),
             PassKind::Evaluation | PassKind::Samples => self.held_in_training(),
         };
-        let shape = match pass.kind {
-            PassKind::Features | PassKind::FewShot => pass.shape,
-            PassKind::Evaluation | PassKind::Samples => self.after_prefix(pass.shape),
-        };
+        let shape = self.shape_of(pass);
         let bytes = match pass.new_tokens {
             0 => network.forward_bytes(shape),
             new => network.generation_bytes(shape, new),

@@ -12,12 +12,22 @@ pub struct Device {
     pub(super) compute: Compute,
 }
 
-/// Opens the device. `memory_limit` in bytes. WebGPU can be opened once in an instance.
+/// Opens the device. `memory_limit`, and `largest_tensor` of a graphics card, in bytes. WebGPU can be opened once in an instance.
 #[wasm_bindgen(js_name = openDevice)]
-pub async fn open_device(device: &str, memory_limit: f64) -> Answer<Device> {
+pub async fn open_device(
+    device: &str,
+    memory_limit: f64,
+    largest_tensor: Option<f64>,
+) -> Answer<Device> {
     let compute = match device {
         "cpu" => Compute::cpu(),
-        "webgpu" => Compute::webgpu().await.map_err(error)?,
+        "webgpu" => {
+            let compute = Compute::webgpu().await.map_err(error)?;
+            match largest_tensor {
+                Some(bytes) => compute.with_max_binding(bytes as u64),
+                None => compute,
+            }
+        }
         other => {
             let found = format!("\"{other}\"");
             return Err(error(Error::out_of_range(

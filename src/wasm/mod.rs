@@ -9,6 +9,7 @@ mod classifier;
 mod convert;
 mod device;
 mod language;
+mod memory;
 mod panic;
 mod runner;
 mod source;
@@ -59,10 +60,4 @@ pub fn compare_runs(a: JsValue, b: JsValue) -> Answer<JsValue> {
     let a: Vec<bool> = from_js(a, "a")?;
     let b: Vec<bool> = from_js(b, "b")?;
     to_js(&bootstrap::compare(&a, &b, 0, bootstrap::RESAMPLES).map_err(error)?)
-}
-
-/// Size of the WebAssembly memory, which never shrinks.
-#[wasm_bindgen(js_name = memoryBytes)]
-pub fn memory_bytes() -> f64 {
-    core::arch::wasm32::memory_size(0) as f64 * 65536.0
 }

@@ -13,7 +13,14 @@ export interface DeviceReport {
   reason: string;
   /** The WebGPU adapter that was found, used or not. */
   adapter?: { vendor: string; architecture: string; description: string; isFallback: boolean };
+  /** Bytes that the engine plans with: what was asked for, and no more than the graphics card gave when it was tried. */
+  memoryLimitBytes: number;
+  /** Bytes of the largest tensor that the graphics card holds in one buffer; absent on the CPU engine. */
+  largestTensorBytes?: number;
 }
+
+/** What is known before the engine is opened. */
+export type DeviceChosen = Pick<DeviceReport, "device" | "reason" | "adapter">;
 
 type AdapterReport = NonNullable<DeviceReport["adapter"]>;
 
@@ -22,7 +29,9 @@ export interface GpuLike {
   requestAdapter(options?: { powerPreference?: "high-performance" }): Promise<AdapterLike | null>;
 }
 
-interface AdapterLike {
+export interface AdapterLike {
+  limits?: { maxBufferSize?: number; maxStorageBufferBindingSize?: number };
+  requestDevice(options: { requiredLimits: Record<string, number> }): Promise<DeviceLike>;
   /** Browsers before the `info` attribute carried the mark here. */
   isFallbackAdapter?: boolean;
   info?: {
@@ -32,6 +41,14 @@ interface AdapterLike {
     description?: string;
     isFallbackAdapter?: boolean;
   };
+}
+
+/** The part of a `GPUDevice` by which memory is tried. */
+export interface DeviceLike {
+  pushErrorScope(filter: "out-of-memory" | "validation"): void;
+  popErrorScope(): Promise<object | null>;
+  createBuffer(options: { size: number; usage: number }): unknown;
+  destroy(): void;
 }
 
 // Software adapters by the names they give themselves; not every browser marks them as fallback.
@@ -46,7 +63,7 @@ const GIB = 1 << 30;
  * @param choice `auto` takes WebGPU on a hardware adapter only; `webgpu` takes any adapter; `cpu` doesn't look for one.
  * @throws WebtuneError `noWebgpu` where WebGPU was asked for and there is no adapter, `invalidOption` for another word.
  */
-export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefined): Promise<DeviceReport> {
+export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefined): Promise<DeviceChosen> {
   if (choice === "cpu") return { device: "cpu", reason: "The CPU engine was asked for." };
   if (choice !== "auto" && choice !== "webgpu") {
     throw optionError("device", `expected auto, webgpu or cpu, got ${String(choice)}`);

@@ -44,14 +44,17 @@ export function messageOf(thrown: unknown): string {
   return String(thrown);
 }
 
+/** Errors of an engine that is of no use any more: it panicked, or its graphics card is lost. */
+const FATAL: readonly unknown[] = ["crashed", "deviceFailed"] satisfies ErrorCode[];
+
 /**
- * Whether the engine is of no use any more: after a panic it may be locked, and after a trap or an exhausted stack its memory
- * can't be trusted.
+ * Whether the engine is of no use any more: after a panic it may be locked, after a trap or an exhausted stack its memory can't be
+ * trusted, and a graphics card that is lost stays lost to it.
  */
 export function isFatal(thrown: unknown): boolean {
   // Errors of the package itself are none of the engine's.
   if (thrown instanceof WebtuneError) return false;
-  if (isReport(thrown) && thrown.code === "crashed") return true;
+  if (isReport(thrown) && (FATAL.includes(thrown.code) || ("fatal" in thrown && thrown.fatal === true))) return true;
   // Browsers have no other sign for it than their words.
   if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) return true;
   return typeof WebAssembly !== "undefined" && thrown instanceof WebAssembly.RuntimeError;

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::task::ClassifyTask;
 use crate::Result;
 use crate::device::read;
-use crate::eval::evaluate::{EVALUATION_BATCH, scoring_batches};
+use crate::eval::evaluate::scoring_batches;
 use crate::eval::probe::{ProbeData, fit};
 use crate::models::classifier::HeadWeights;
 use crate::models::{Classifier, Inputs};
@@ -25,7 +25,7 @@ impl ClassifyTask {
     ) -> Result<Vec<Vec<f32>>> {
         let encodings = &self.plan.encodings;
         let mut out = vec![Vec::new(); rows.len()];
-        for batch in scoring_batches(&encodings[rows.clone()], EVALUATION_BATCH)? {
+        for batch in scoring_batches(&encodings[rows.clone()], self.plan.scoring_rows)? {
             let places = (batch.iter().map(|row| row + rows.start)).collect::<Vec<_>>();
             let inputs = self.cache.inputs(classifier, encodings, &places).await?;
             let values = read(forward(&inputs)).await?;

@@ -3,7 +3,6 @@
 use super::model::Pretrained;
 use super::options::ClassifyOptions;
 use crate::Result;
-use crate::eval::evaluate::EVALUATION_BATCH;
 use crate::models::classifier::HeadWeights;
 use crate::models::names::is_pooler;
 use crate::models::size::{NetworkSizes, Shape};
@@ -30,6 +29,8 @@ pub(super) struct MemoryPlan {
     pub frozen: Frozen,
     pub may_cache: bool,
     pub checkpointing: bool,
+    /// Rows of a pass that is no training step.
+    pub scoring_rows: usize,
     pub estimate: Estimate,
 }
 
@@ -94,7 +95,9 @@ impl Planned {
             None => &[false, true],
         };
         let longest = lengths().max().unwrap_or(1);
-        let profile = self.profile(model, options, [encodings.len(), longest]);
+        let scoring_rows = model.rows_at_once(encodings, self.method.virtual_tokens());
+        let scoring_rows = scoring_rows.min(encodings.len());
+        let profile = self.profile(model, options, [encodings.len(), longest], scoring_rows);
         let profile = MemoryProfile {
             baselines: BaselineSizes {
                 rows: encodings.len() as u64,
@@ -128,6 +131,7 @@ impl Planned {
             estimate: with(may_cache, checkpointing).check(&model.compute)?,
             may_cache,
             checkpointing,
+            scoring_rows,
         })
     }
 
@@ -136,6 +140,7 @@ impl Planned {
         model: &Pretrained,
         options: &ClassifyOptions,
         [rows, longest]: [usize; 2],
+        scoring_rows: usize,
     ) -> MemoryProfile {
         let ClassifyOptions { own, common } = options;
         let network = NetworkSizes::of_backbone(&model.config, model.storage, model.compute.kind);
@@ -145,7 +150,7 @@ impl Planned {
         let training = Shape::new(batch, longest);
         let frozen = self.groups.frozen_layers(self.groups.len());
         let layers = model.config.num_hidden_layers;
-        let scoring = |kind| Pass::new(kind, EVALUATION_BATCH.min(rows), longest);
+        let scoring = |kind| Pass::new(kind, scoring_rows, longest);
         MemoryProfile {
             trained_layers: layers.saturating_sub(frozen) as u64,
             dropout: own.dropout > 0.0,

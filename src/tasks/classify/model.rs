@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::device::Compute;
-use crate::eval::evaluate::sentence_vectors;
+use crate::eval::evaluate::{EVALUATION_BATCH, sentence_vectors};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
+use crate::models::size::Shape;
 use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
 use crate::tasks::files::{digest, json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
@@ -109,6 +110,9 @@ impl Pretrained {
             sizes.loading_bytes(),
             "choose a smaller model",
         )?;
+        sizes
+            .largest_weight()
+            .check(&compute, "this model", "choose a smaller model")?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
         let encoder = Backbone::load(&config, &loader.with_storage(storage)?).await?;
@@ -158,8 +162,25 @@ impl Pretrained {
         if let Some(vectors) = self.general.get() {
             return Ok(vectors.clone());
         }
-        let vectors = sentence_vectors(&self.encoder, encodings, self.tokenizer.pad_id()).await?;
+        let vectors = self.vectors(&self.encoder, encodings).await?;
         Ok(self.general.get_or_init(|| vectors).clone())
+    }
+
+    /// Means of texts' token vectors by an encoder of this shape, `[rows, hidden]` in the order of `encodings`.
+    ///
+    /// # Errors
+    /// Failures of the device.
+    pub async fn vectors(&self, encoder: &Backbone, encodings: &[Encoding]) -> Result<Vec<f32>> {
+        let most = self.rows_at_once(encodings, 0);
+        sentence_vectors(encoder, encodings, self.tokenizer.pad_id(), most).await
+    }
+
+    /// Rows of these texts that pass together without a tensor that the device does not hold in one buffer. `past`: virtual tokens.
+    pub fn rows_at_once(&self, encodings: &[Encoding], past: usize) -> usize {
+        let longest = encodings.iter().map(|encoding| encoding.ids.len()).max();
+        let row = Shape::new(1, longest.unwrap_or(1)).after(past);
+        self.sizes()
+            .rows_in_a_buffer(&self.compute, row, EVALUATION_BATCH)
     }
 
     /// # Errors

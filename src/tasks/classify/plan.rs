@@ -39,6 +39,8 @@ pub struct Plan {
     pub pooler_trains: bool,
     /// Whether layers are computed twice.
     pub gradient_checkpointing: bool,
+    /// Rows of a pass that is no training step.
+    pub scoring_rows: usize,
     pub trained_parameters: u64,
     pub total_parameters: u64,
     /// Estimated peak, bytes.
@@ -124,6 +126,7 @@ impl Plan {
             frozen: memory.frozen,
             may_cache: memory.may_cache,
             gradient_checkpointing: memory.checkpointing,
+            scoring_rows: memory.scoring_rows,
             memory: memory.estimate.total(),
             given,
             resolved,
@@ -178,10 +181,7 @@ impl Plan {
 }
 
 fn max_length(model: &Pretrained, options: &ClassifyOptions) -> Result<usize> {
-    let virtual_tokens = match &options.common.method {
-        Method::Prefix(config) => config.num_virtual_tokens,
-        _ => 0,
-    };
+    let virtual_tokens = options.common.method.virtual_tokens();
     let positions = model.config.max_tokens;
     let free = positions.saturating_sub(virtual_tokens);
     if free < 3 {

@@ -8,7 +8,7 @@ use super::recipe::{Speed, fit_to_time};
 use super::task::{ClassifyTask, Preparation, Prepared};
 use super::tuned::encode;
 use crate::eval::baseline::{centroids, zero_shot};
-use crate::eval::evaluate::{BaseFeatures, sentence_vectors};
+use crate::eval::evaluate::BaseFeatures;
 use crate::eval::evaluation::BaselineHeads;
 use crate::eval::probe::{ProbeData, fit_best};
 use crate::models::{Classifier, HeadKind};
@@ -68,8 +68,10 @@ impl ClassifyTask {
             given.unwrap_or(name).as_str()
         });
         let descriptions = encode(&self.model, HeadKind::Mean, descriptions, plan.max_length)?;
-        let pad = self.model.tokenizer.pad_id();
-        let described = sentence_vectors(&self.model.encoder, &descriptions, pad).await?;
+        let described = self
+            .model
+            .vectors(&self.model.encoder, &descriptions)
+            .await?;
         let heads = BaselineHeads {
             zero_shot: zero_shot(&described, hidden)?,
             centroid: centroids(

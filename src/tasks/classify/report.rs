@@ -4,7 +4,7 @@ use super::event::{ClassifyFinished, ClassifyResults, KeptStage};
 use super::options::{ClassifyOptions, HeadInit};
 use super::task::ClassifyTask;
 use super::tuned::{Card, RunCard, Tuned, encode};
-use crate::eval::evaluate::{EVALUATION_BATCH, logits, sentence_vectors};
+use crate::eval::evaluate::logits;
 use crate::eval::evaluation::Evaluation;
 use crate::eval::forgetting::{Forgetting, sentences};
 use crate::models::{Backbone, Classifier, HeadKind};
@@ -16,13 +16,12 @@ use crate::{Error, Result};
 impl ClassifyTask {
     async fn forgetting(&self, tuned: &Backbone, untouched: bool) -> Result<Forgetting> {
         let model = &self.model;
-        let pad = model.tokenizer.pad_id();
         let encodings = encode(model, HeadKind::Mean, sentences(), self.plan.max_length)?;
         let before = model.general_vectors(&encodings).await?;
         let after = if untouched {
             before.to_vec()
         } else {
-            sentence_vectors(tuned, &encodings, pad).await?
+            model.vectors(tuned, &encodings).await?
         };
         Forgetting::new(&before, &after, model.config.hidden_size)
     }
@@ -35,7 +34,7 @@ impl ClassifyTask {
             classifier,
             plan.validation_encodings(),
             pad,
-            EVALUATION_BATCH,
+            plan.scoring_rows,
         )
         .await?;
         Evaluation::new(

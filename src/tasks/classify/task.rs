@@ -17,7 +17,7 @@ use super::recipe::{Speed, UserOptions};
 use super::score::ClassifyScore;
 use super::tuned::{Card, Tuned};
 use crate::data::{Example, batches};
-use crate::eval::evaluate::{EVALUATION_BATCH, FeaturePass};
+use crate::eval::evaluate::FeaturePass;
 use crate::eval::evaluation::{BaselineHeads, Baselines, OfBaselines};
 use crate::eval::metrics::report;
 use crate::models::classifier::HeadWeights;
@@ -78,7 +78,7 @@ impl ClassifyTask {
             Frozen::Layers(layers) => Some(layers),
             _ => None,
         };
-        let pass = FeaturePass::new(plan.encodings.clone(), tap, EVALUATION_BATCH)?;
+        let pass = FeaturePass::new(plan.encodings.clone(), tap, plan.scoring_rows)?;
         let cache = FrozenCache::new(
             plan.encodings.len(),
             model.config.hidden_size,

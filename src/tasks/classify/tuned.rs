@@ -140,11 +140,7 @@ impl Tuned {
         let longest = encodings.iter().map(|encoding| encoding.ids.len()).max();
         let longest = longest.unwrap_or(1);
         let (sizes, compute, held) = (model.sizes(), &model.compute, self.export_bytes());
-        let prefix = match &self.method {
-            Method::Prefix(prefix) => prefix.num_virtual_tokens,
-            _ => 0,
-        };
-        let row = Shape::new(1, longest).after(prefix);
+        let row = Shape::new(1, longest).after(self.method.virtual_tokens());
         sizes.check_pass(compute, "The longest text", row, held)?;
         Ok(sizes.rows_that_fit(compute, row, EVALUATION_BATCH, held))
     }

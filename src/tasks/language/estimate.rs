@@ -5,15 +5,15 @@ use serde::Serialize;
 
 use super::few_shot::LONGEST;
 use super::options::LanguageOptions;
-use super::rows::max_length;
+use super::rows::{ScoringRows, max_length};
 use crate::Result;
-use crate::device::Compute;
+use crate::device::{Compute, EngineKind};
 use crate::layers::Storage;
 use crate::models::size::Shape;
 use crate::models::{DecoderConfig, NetworkSizes};
 use crate::peft::check_storage;
 use crate::train::memory::{
-    Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing, rows_by_tokens, trained_by,
+    Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing, trained_by,
 };
 
 /// What a run would take and what the engine would decide.
@@ -28,6 +28,11 @@ pub struct RunEstimate {
     pub total: u64,
     /// Bytes that the engine plans with.
     pub limit: u64,
+    /// Bytes of the largest tensor of the run.
+    pub largest_tensor: u64,
+    /// Bytes of the largest tensor that the graphics card holds; absent on the CPU engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub largest_tensor_limit: Option<u64>,
     /// Rows per forward pass.
     pub train_batch_size: usize,
     /// Tokens kept of a text.
@@ -58,12 +63,20 @@ pub fn estimate_run(
     let batch = common.train_batch_size;
     let network = NetworkSizes::of_decoder(config, storage, compute.kind);
     let trained = trained_by(config, &common.method)?;
-    let mut passes = vec![Pass::new(PassKind::Evaluation, batch, max_length)];
+    let scoring = ScoringRows {
+        network: &network,
+        compute,
+        batch,
+        longest_trained: max_length,
+        virtual_tokens: common.method.virtual_tokens(),
+    };
+    let rows = scoring.most(max_length);
+    let mut passes = vec![Pass::new(PassKind::Evaluation, rows, max_length)];
     if own.few_shot_examples > 0 {
         let context = config.max_position_embeddings.min(LONGEST);
         let texts = own.few_shot_examples.saturating_add(1);
         let tokens = texts.saturating_mul(max_length).min(context);
-        let rows = rows_by_tokens(batch, max_length, tokens).min(batch);
+        let rows = scoring.most(tokens);
         passes.push(Pass::new(PassKind::FewShot, rows, tokens));
     }
     if own.sample_tokens > 0 {
@@ -90,7 +103,9 @@ pub fn estimate_run(
         train_batch_size: batch,
         max_length,
         gradient_checkpointing: on,
-        advice: (total > compute.memory_limit).then(|| profile.advice()),
+        largest_tensor: profile.largest_tensor().1.bytes,
+        largest_tensor_limit: (compute.kind == EngineKind::Webgpu).then_some(compute.max_binding),
+        advice: profile.advice(compute),
     })
 }
 
@@ -107,6 +122,31 @@ mod tests {
             "tie_word_embeddings": true
         });
         DecoderConfig::parse(json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_buffer_that_no_shader_binds_is_reported_with_its_limit() {
+        let options = LanguageOptions::parse(json!({"trainBatchSize": 32, "fewShotExamples": 0})).unwrap();
+        let card = |max_binding| Compute {
+            kind: EngineKind::Webgpu,
+            max_binding,
+            ..Compute::cpu()
+        };
+        let ask = |compute: &Compute| {
+            estimate_run(&config(2048), Storage::F32, &options, compute).unwrap()
+        };
+        let scores = 4 * 32 * 8 * 512 * 512;
+        let found = ask(&card(scores));
+        assert_eq!(found.largest_tensor, scores);
+        assert_eq!(found.largest_tensor_limit, Some(scores));
+        assert!(found.advice.is_none());
+        assert!(
+            ask(&card(scores - 1))
+                .advice
+                .unwrap()
+                .contains("trainBatchSize")
+        );
+        assert_eq!(ask(&Compute::cpu()).largest_tensor_limit, None);
     }
 
     #[test]

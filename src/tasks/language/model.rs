@@ -115,6 +115,9 @@ impl LanguageModel {
             sizes.loading_bytes(),
             "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
         )?;
+        sizes
+            .largest_weight()
+            .check(&compute, "this model", "choose a smaller model")?;
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
         let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;

@@ -5,17 +5,16 @@ use std::collections::HashSet;
 use super::few_shot::{FewShotRows, few_shot};
 use super::model::LanguageModel;
 use super::options::LanguageOptions;
-use super::rows::{encode, max_length};
+use super::rows::{ScoringRows, encode, longest, max_length};
 use super::samples::{Sample, samples};
 use crate::data::{Packed, ParsedText, Sequence, TextRow, pack, stratified};
+use crate::device::Compute;
 use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::lora_config::ALL_LINEAR;
 use crate::peft::{LoraConfig, Method, TargetModules, attach, check_storage};
-use crate::train::memory::{
-    Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing, rows_by_tokens,
-};
+use crate::train::memory::{Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing};
 use crate::train::unfreeze::Groups;
 use crate::{Error, Result};
 
@@ -132,7 +131,23 @@ impl LanguagePlan {
 
     /// Tokens of the longest training row.
     pub fn longest_trained(&self) -> usize {
-        self.train.iter().map(Packed::len).max().unwrap_or(1)
+        longest(&self.train)
+    }
+
+    /// How many rows pass together where texts are scored.
+    pub(super) fn scoring<'a>(
+        &self,
+        network: &'a NetworkSizes,
+        compute: &'a Compute,
+    ) -> ScoringRows<'a> {
+        let common = &self.options.common;
+        ScoringRows {
+            network,
+            compute,
+            batch: common.train_batch_size,
+            longest_trained: self.longest_trained(),
+            virtual_tokens: common.method.virtual_tokens(),
+        }
     }
 
     /// Whether layers are computed twice, and what the run then takes.
@@ -162,12 +177,12 @@ impl LanguagePlan {
         frozen_layers: usize,
     ) -> MemoryProfile {
         let common = &self.options.common;
-        let network = NetworkSizes::of_decoder(&model.config, model.storage, model.compute.kind);
-        let (batch, longest) = (common.train_batch_size, self.longest_trained());
+        let network = model.sizes();
+        let scoring_rows = self.scoring(&network, &model.compute);
         let scoring = |kind, rows: &[Packed]| {
-            let most = rows.iter().map(Packed::len).max().unwrap_or(1);
-            let at_once = rows_by_tokens(batch, longest, most).min(batch);
-            Pass::new(kind, at_once.min(rows.len()), most)
+            let longest = longest(rows);
+            let at_once = scoring_rows.most(longest).min(rows.len());
+            Pass::new(kind, at_once, longest)
         };
         let mut passes = vec![scoring(PassKind::Evaluation, &self.validation)];
         if let Some(few_shot) = &self.few_shot {
@@ -184,7 +199,10 @@ impl LanguagePlan {
                 network,
                 method.clone(),
                 self.trained_parameters,
-                Shape::new(batch.min(self.train.len()), longest),
+                Shape::new(
+                    common.train_batch_size.min(self.train.len()),
+                    self.longest_trained(),
+                ),
             )
             .with_options(common)
         }

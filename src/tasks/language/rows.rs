@@ -5,8 +5,9 @@ use super::options::{DEFAULT_MAX_LENGTH, LanguageOptions};
 use crate::data::{
     Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, encode_rows, length_sorted,
 };
-use crate::models::{CausalBatch, DecoderConfig};
-use crate::peft::Method;
+use crate::device::Compute;
+use crate::models::size::Shape;
+use crate::models::{CausalBatch, DecoderConfig, NetworkSizes};
 use crate::train::memory::rows_by_tokens;
 use crate::{Error, Result};
 
@@ -43,10 +44,7 @@ pub(super) fn sequence_options(
 /// # Errors
 /// [`Error::InvalidOption`] if more are asked for than the model has positions.
 pub(super) fn max_length(config: &DecoderConfig, options: &LanguageOptions) -> Result<usize> {
-    let virtual_tokens = match &options.common.method {
-        Method::Prefix(config) => config.num_virtual_tokens,
-        _ => 0,
-    };
+    let virtual_tokens = options.common.method.virtual_tokens();
     let positions = config.max_position_embeddings;
     let free = positions.saturating_sub(virtual_tokens);
     let wanted = options.common.max_length;
@@ -66,22 +64,49 @@ pub(super) fn max_length(config: &DecoderConfig, options: &LanguageOptions) -> R
     Ok(wanted)
 }
 
-/// Batches for scoring, the shortest rows first: no larger than `batch` rows of `longest_trained` tokens, so that scoring needs no more memory than
-/// training, and one row at least.
+/// How many rows pass together where texts are scored between or before the training steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScoringRows<'a> {
+    pub network: &'a NetworkSizes,
+    pub compute: &'a Compute,
+    /// Rows of a training step.
+    pub batch: usize,
+    /// Tokens of the longest training row.
+    pub longest_trained: usize,
+    /// Those of a prefix.
+    pub virtual_tokens: usize,
+}
+
+impl ScoringRows<'_> {
+    /// Of rows of at most `longest` tokens: no more tokens than a training step has, so that scoring needs no more memory than training, no
+    /// tensor that does not fit into a buffer, and one row at least.
+    pub fn most(&self, longest: usize) -> usize {
+        let most = rows_by_tokens(self.batch, self.longest_trained, longest).min(self.batch);
+        let row = Shape::new(1, longest).after(self.virtual_tokens);
+        self.network.rows_in_a_buffer(self.compute, row, most)
+    }
+
+    /// The batches of these rows, the shortest first.
+    ///
+    /// # Errors
+    /// None in practice: no batch is empty.
+    pub fn batches(&self, rows: &[Packed]) -> Result<Vec<Vec<usize>>> {
+        batches(rows, self.most(longest(rows)))
+    }
+}
+
+/// Tokens of the longest row.
+pub(super) fn longest(rows: &[Packed]) -> usize {
+    rows.iter().map(Packed::len).max().unwrap_or(1)
+}
+
+/// Batches of at most `most` rows, the shortest first.
 ///
 /// # Errors
 /// None in practice: no batch is empty.
-pub(super) fn scoring_batches(
-    rows: &[Packed],
-    batch: usize,
-    longest_trained: usize,
-) -> Result<Vec<Vec<usize>>> {
+pub(super) fn batches(rows: &[Packed], most: usize) -> Result<Vec<Vec<usize>>> {
     let lengths = rows.iter().map(Packed::len).collect::<Vec<_>>();
-    let longest = lengths.iter().copied().max().unwrap_or(1);
-    length_sorted(
-        &lengths,
-        rows_by_tokens(batch, longest_trained, longest).min(batch),
-    )
+    length_sorted(&lengths, most)
 }
 
 /// Some rows on the device.

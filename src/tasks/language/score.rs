@@ -7,7 +7,7 @@ use crate::models::CausalLm;
 use crate::models::size::Shape;
 use crate::tasks::language::LanguageOptions;
 use crate::tasks::language::model::LanguageModel;
-use crate::tasks::language::rows::{encode, scoring_batches, upload};
+use crate::tasks::language::rows::{batches, encode, longest, upload};
 use crate::tasks::language::tuned::held;
 
 /// Scores rows, cut and encoded as a run with these options would, by `network`: the model itself or what it was tuned to. `file` is named in
@@ -25,12 +25,11 @@ pub async fn score(
     let sequences = encode(model, file, rows, options)?;
     let packed = sequences.into_iter().map(Packed::from).collect::<Vec<_>>();
     let mut sums = Sums::default();
-    let longest = packed.iter().map(Packed::len).max().unwrap_or(1);
-    let row = Shape::new(1, longest).after(network.model.prefix_tokens());
+    let row = Shape::new(1, longest(&packed)).after(network.model.prefix_tokens());
     let (sizes, compute, held) = (model.sizes(), &model.compute, held(model, network));
     sizes.check_pass(compute, "The longest text", row, held)?;
     let batch = sizes.rows_that_fit(compute, row, options.common.train_batch_size, held);
-    for chosen in scoring_batches(&packed, batch, longest)? {
+    for chosen in batches(&packed, batch)? {
         sums.add(network, &upload(model, &packed, &chosen)?).await?;
     }
     Ok(sums.mean())

@@ -10,7 +10,7 @@ use super::model::LanguageModel;
 use super::options::LanguageOptions;
 use super::plan::LanguagePlan;
 use super::report::{message, verdict};
-use super::rows::{scoring_batches, upload};
+use super::rows::upload;
 use super::samples::complete_all;
 use super::tuned::{CausalCard, TunedLanguage};
 use crate::data::{Packed, ParsedText, batches};
@@ -116,8 +116,7 @@ impl LanguageTask {
         };
         let plan = LanguagePlan::new(model, file, rows, options)?;
         let scoring = |texts, rows: &[Packed]| {
-            let batch = plan.options.common.train_batch_size;
-            let batches = scoring_batches(rows, batch, plan.longest_trained())?;
+            let batches = plan.scoring(&model.sizes(), &model.compute).batches(rows)?;
             Ok::<_, Error>(batches.into_iter().map(move |rows| (texts, rows)))
         };
         let mut batches = scoring(Texts::Validation, &plan.validation)?.collect::<Vec<_>>();
@@ -333,9 +332,10 @@ impl Task for LanguageTask {
 
     async fn evaluate(&mut self, network: &CausalLm) -> Result<(Likelihood, LanguageEvaluated)> {
         let plan = &self.plan;
-        let batch = plan.options.common.train_batch_size;
+        let sizes = self.model.sizes();
+        let scoring = plan.scoring(&sizes, &self.model.compute);
         let mut sums = Sums::default();
-        for rows in scoring_batches(&plan.validation, batch, plan.longest_trained())? {
+        for rows in scoring.batches(&plan.validation)? {
             let batch = upload(&self.model, &plan.validation, &rows)?;
             sums.add(network, &batch).await?;
         }

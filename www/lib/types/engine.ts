@@ -545,6 +545,10 @@ export interface LanguageEstimate {
   total: number;
   /** Bytes that the engine plans with. */
   limit: number;
+  /** Bytes of the largest tensor of the run. */
+  largestTensor: number;
+  /** Bytes of the largest tensor that the graphics card holds; absent on the CPU engine. */
+  largestTensorLimit?: number | undefined;
   /** Rows per forward pass. */
   trainBatchSize: number;
   /** Tokens kept of a text. */

@@ -1,6 +1,6 @@
 /**
- * What the WebAssembly module exports, as `src/wasm` has it. Every error that it throws is an `ErrorReport`; one with code
- * `crashed` is a panic, after which the instance is of no use.
+ * What the WebAssembly module exports, as `src/wasm` has it. Every error that it throws is an `ErrorReport`; one that `isFatal` knows
+ * is a panic or a lost graphics card, after which the instance is of no use.
  */
 import type { SourceFile } from "../sources/http-file.js";
 import type {
@@ -86,8 +86,8 @@ export interface EngineLanguageModel extends EngineModel<"language"> {
 }
 
 export interface EngineExports {
-  /** Once per WebAssembly instance for "webgpu". `memoryLimit` in bytes. */
-  openDevice(device: "webgpu" | "cpu", memoryLimit: number): Promise<EngineDevice>;
+  /** Once per WebAssembly instance for "webgpu". `memoryLimit`, and `largestTensor` of a graphics card, in bytes. */
+  openDevice(device: "webgpu" | "cpu", memoryLimit: number, largestTensor?: number): Promise<EngineDevice>;
   Classifier: {
     load(device: EngineDevice, name: string, files: SourceFile[], storage: WeightStorage): Promise<EngineClassifier>;
   };
@@ -107,4 +107,6 @@ export interface EngineExports {
   ): LanguageEstimate;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
+  /** What the browser refused to add to that memory, in bytes; 0 if it never did. May be asked after a trap. */
+  refusedBytes(): number;
 }

@@ -3,7 +3,8 @@
  * Knows nothing of workers, so that it runs under a test as it runs in one.
  */
 import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
-import { isFatal, messageOf, optionError, toWire, WebtuneError } from "../errors.js";
+import { tryMemory } from "../device-memory.js";
+import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES, openSource, readConfig } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
@@ -56,6 +57,8 @@ export class EngineHost {
   readonly #exporting = new SerialQueue();
   readonly #steered = new Map<number, Steered>();
   #exports: Promise<EngineExports> | undefined;
+  /** The same once it is there, for questions after a trap. */
+  #started: EngineExports | undefined;
   #loaded: LoadedModel | undefined;
   /** Devices without a model, for calls that need none. */
   readonly #bare = new Map<DeviceReport["device"], Promise<EngineDevice>>();
@@ -74,8 +77,21 @@ export class EngineHost {
   fatal(thrown: unknown): void {
     if (this.#dead) return;
     this.#dead = true;
-    const message = `the engine crashed: ${messageOf(thrown)}`;
-    this.#parts.post({ kind: "fatal", error: { code: "crashed", message } });
+    this.#parts.post({ kind: "fatal", error: toWire(this.#death(thrown)) });
+  }
+
+  /** What a person and a program should know of the engine's end. */
+  #death(thrown: unknown): WebtuneError {
+    const { code, message } = toWebtuneError(thrown);
+    if (code === "deviceFailed") return new WebtuneError(code, message);
+    const isTrap = thrown instanceof WebAssembly.RuntimeError;
+    const refused = (isTrap && this.#started?.refusedBytes()) || 0;
+    if (refused > 0) {
+      const words = `the engine ran out of memory: the browser refused ${Math.ceil(refused / 2 ** 20)} MiB more`;
+      return new WebtuneError("outOfMemory", words, { needed: refused });
+    }
+    if (code === "outOfMemory") return new WebtuneError(code, `the engine ran out of memory: ${message}`);
+    return new WebtuneError("crashed", `the engine crashed: ${message}`);
   }
 
   /** For rejections that nobody awaits: only those of the engine itself are fatal. */
@@ -137,12 +153,19 @@ export class EngineHost {
   }
 
   #start(): Promise<EngineExports> {
-    this.#exports ??= this.#parts.instantiate().catch((error: unknown) => {
-      // a failure is not kept: the network may be back at the next call
+    this.#exports ??= this.#instantiate();
+    return this.#exports;
+  }
+
+  async #instantiate(): Promise<EngineExports> {
+    try {
+      this.#started = await this.#parts.instantiate();
+      return this.#started;
+    } catch (error) {
+      // A failure is not kept: the network may be back at the next call.
       this.#exports = undefined;
       throw error;
-    });
-    return this.#exports;
+    }
   }
 
   #present(): LoadedModel {
@@ -177,16 +200,25 @@ export class EngineHost {
       throw optionError("memoryLimitBytes", `expected a number above 0, got ${limit}`);
     }
     report({ phase: "Choosing the device" });
-    const device = await chooseDevice(choice, this.#parts.gpu);
+    const { gpu, deviceMemory } = this.#parts;
+    const chosen = await chooseDevice(choice, gpu);
     report({ phase: "Starting the engine" });
     const { openDevice } = await this.#start();
-    const bytes = limit ?? defaultMemoryLimit(this.#parts.deviceMemory);
+    const memoryLimitBytes = limit ?? defaultMemoryLimit(deviceMemory);
+    const onCpu = async (reason: string): Promise<[EngineDevice, DeviceReport]> => [
+      await openDevice("cpu", memoryLimitBytes),
+      { ...chosen, device: "cpu", reason, memoryLimitBytes },
+    ];
+    if (chosen.device === "cpu" || !gpu) return onCpu(chosen.reason);
     try {
-      return [await openDevice(device.device, bytes), device];
+      const { bytes, tensorBytes } = await tryMemory(gpu, memoryLimitBytes);
+      const device = await openDevice("webgpu", bytes, tensorBytes);
+      return [device, { ...chosen, memoryLimitBytes: bytes, largestTensorBytes: tensorBytes }];
     } catch (error) {
-      if (choice !== "auto" || device.device === "cpu" || isFatal(error)) throw error;
-      const reason = `The CPU engine runs, because the WebGPU adapter was found but could not be used (${messageOf(error)}).`;
-      return [await openDevice("cpu", bytes), { ...device, device: "cpu", reason }];
+      if (choice !== "auto" || isFatal(error)) throw error;
+      return onCpu(
+        `The CPU engine runs, because the WebGPU adapter was found but could not be used (${messageOf(error)}).`,
+      );
     }
   }
 
