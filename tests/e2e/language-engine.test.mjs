@@ -62,7 +62,23 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
     return { adapter: Boolean(adapter), able, outcome };
   }
 
-  globalThis.jobs = { merged, half };
+  /** A run that needs more than there is, on an engine that was told of more than there is. */
+  async function exhausted(maxLength) {
+    const load = () => LanguageModel.load({ url: "long/" }, { device: "cpu", memoryLimitBytes: 1e12 });
+    const tuner = await load();
+    const content = { text: "The cat says meow. ".repeat(maxLength / 4) };
+    const rows = [1, 2].map((row) => ({ row, content }));
+    const options = { maxLength, trainBatchSize: 1, sampleTokens: 0, fewShotExamples: 0, gradientCheckpointing: false };
+    const outcome = await tuner.train(rows, options).result().catch(({ code, message }) => ({ code, message }));
+    const closed = tuner.closed?.code;
+    const after = await tuner.generate("The", { maxNewTokens: 1 }).catch(({ code }) => code);
+    const again = await load();
+    const { text } = await again.generate("The cat", { maxNewTokens: 2 });
+    again.dispose();
+    return { outcome, closed, after, text };
+  }
+
+  globalThis.jobs = { merged, half, exhausted };
 </script>`;
 
 /** @type {string[]} */
@@ -79,8 +95,10 @@ let server;
 /** @type {Awaited<ReturnType<typeof launch>>} */
 let browser;
 before(async () => {
-  const [model, from, to] = [temporary("model"), temporary("page"), temporary("bundle")];
+  const [model, long, from, to] = [temporary("model"), temporary("long model"), temporary("page"), temporary("bundle")];
   for (const [path, bytes] of Object.entries(tinyLanguageModel())) writeFileSync(join(model, path), bytes);
+  for (const [path, bytes] of Object.entries(tinyLanguageModel({ positions: 65536 })))
+    writeFileSync(join(long, path), bytes);
   writeFileSync(join(from, "index.html"), PAGE);
   const alias = { webtune: join(await ensurePackage(), "index.js") };
   await build({
@@ -92,7 +110,7 @@ before(async () => {
     worker: { format: "es" },
     build: { outDir: to, emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 4096 },
   });
-  server = await serve({ mounts: { "/": to, "/model/": model } });
+  server = await serve({ mounts: { "/": to, "/model/": model, "/long/": long } });
   browser = await launch();
 });
 after(async () => {
@@ -101,13 +119,13 @@ after(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** @param {"merged" | "half"} name @returns {Promise<any>} */
-async function job(name) {
+/** @param {"merged" | "half" | "exhausted"} name @param {number} [argument] @returns {Promise<any>} */
+async function job(name, argument) {
   const tab = await browser.newPage();
   try {
     await tab.goto(`${server.origin}/`);
     await tab.waitForFunction("globalThis.jobs");
-    return await tab.evaluate(`globalThis.jobs.${name}()`);
+    return await tab.evaluate(`globalThis.jobs.${name}(${argument})`);
   } finally {
     await tab.close();
   }
@@ -141,3 +159,17 @@ test("f16 is refused by name where the adapter does not compute in it", async ()
     assert.match(outcome.message, /^storage: .*f16/);
   }
 });
+
+for (const [tokens, how] of /** @type {[number, RegExp][]} */ ([
+  [20_000, /capacity overflow/],
+  [11_000, /refused \d+ MiB more/],
+])) {
+  test(`texts of ${tokens} tokens, for which memory does not suffice, end the engine under that code and leave the next one whole`, async () => {
+    const { outcome, closed, after, text } = await job("exhausted", tokens);
+    assert.equal(outcome.code, "outOfMemory", outcome.message);
+    assert.match(outcome.message, how);
+    assert.equal(closed, "outOfMemory");
+    assert.equal(after, "outOfMemory");
+    assert.equal(typeof text, "string");
+  });
+}

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
-import { FakeEngine, installWorker } from "./fakes.mjs";
+import { FakeEngine, fakeGpu, installWorker } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { EngineHost } = await load("worker/host");
@@ -43,7 +43,7 @@ test("loading tells phases and bytes, and what was loaded", async () => {
 });
 
 test("a hardware adapter that fails leaves auto with the CPU engine, and webgpu with its error", async () => {
-  settings = { gpu: { requestAdapter: async () => ({ info: { vendor: "acme" } }) }, refuses: "webgpu" };
+  settings = { gpu: fakeGpu({ memory: 2 ** 30, binding: 2 ** 28 }), refuses: "webgpu" };
   const tuner = await TextClassifier.load(source, { device: "auto" });
   assert.equal(tuner.device.device, "cpu");
   assert.match(tuner.device.reason, /could not be used \(no webgpu today\)/);
@@ -208,6 +208,51 @@ test("a panic in a call that answers at once ends the worker too", async () => {
   const count = workers.length;
   assert.equal((await parseExamples("c")).text, "c");
   assert.equal(workers.length, count + 1);
+});
+
+test("files are not taken while a run goes on, whose result would take their place", async () => {
+  const tuner = await TextClassifier.load(source);
+  const run = tuner.train(examples);
+  await assert.rejects(tuner.import([]), { code: "invalidState", message: /going on/ });
+  await run.result();
+  await tuner.import([]);
+  assert.deepEqual(engineOf().imported, []);
+});
+
+test("an engine that lost its graphics card or its memory ends under that code", async () => {
+  const report = (code, more) => Object.assign(new Error("the words"), { code, ...more });
+  const trap = new WebAssembly.RuntimeError("unreachable");
+  for (const [given, code, message] of [
+    [{ error: report("deviceFailed") }, "deviceFailed", /^the words$/],
+    [{ error: report("outOfMemory", { fatal: true }) }, "outOfMemory", /^the engine ran out of memory: the words$/],
+    [{ error: trap, refused: 3 * 2 ** 20 }, "outOfMemory", /refused 3 MiB more$/],
+    [{ error: trap, refused: 0 }, "crashed", /unreachable/],
+  ]) {
+    settings = { failAt: 2, ...given };
+    const tuner = await TextClassifier.load(source);
+    assert.equal(tuner.closed, undefined);
+    await assert.rejects(collect(tuner.train(examples)), { code, message });
+    assert.equal(tuner.closed.code, code);
+    await assert.rejects(tuner.predict(["x"]), { code });
+    assert.ok(workers.at(-1).terminated);
+  }
+  // What merely does not fit leaves the engine as it was.
+  settings = { failAt: 2, error: report("outOfMemory") };
+  const tuner = await TextClassifier.load(source);
+  await assert.rejects(collect(tuner.train(examples)), { code: "outOfMemory" });
+  assert.equal((await tuner.predict(["x"])).length, 1);
+});
+
+test("a graphics card that gives less than was asked for sets the limits", async () => {
+  settings = { gpu: fakeGpu({ memory: 2 ** 30, binding: 2 ** 28 }) };
+  const tuner = await TextClassifier.load(source);
+  assert.equal(tuner.device.device, "webgpu");
+  assert.deepEqual(workers.at(-1).created, [{ device: "webgpu", limit: 2 ** 30, largestTensor: 2 ** 28 }]);
+  assert.equal(tuner.device.memoryLimitBytes, 2 ** 30);
+  assert.equal(tuner.device.largestTensorBytes, 2 ** 28);
+  const cpu = await TextClassifier.load(source, { device: "cpu", memoryLimitBytes: 9 });
+  assert.equal(cpu.device.memoryLimitBytes, 9);
+  assert.equal(cpu.device.largestTensorBytes, undefined);
 });
 
 test("a trap of the engine, or of a promise that nobody awaits, is a crash", async () => {

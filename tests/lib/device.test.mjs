@@ -3,9 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { fakeGpu } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { chooseDevice, defaultMemoryLimit } = await load("device");
+const { tryMemory } = await load("device-memory");
 const { SerialQueue } = await load("worker/queue");
 const { fromWire, toWebtuneError, toWire } = await load("errors");
 after(removeBuild);
@@ -95,4 +97,29 @@ test("errors keep code and message across the worker's border", () => {
   assert.equal(toWebtuneError(new DOMException("stopped", "AbortError")).code, "aborted");
   assert.equal(toWebtuneError("text").code, "crashed");
   assert.equal(toWebtuneError(Object.assign(new Error("m"), { code: "toString" })).code, "crashed");
+});
+
+test("memory is what a graphics card gives when it is asked, in pieces, and goes back", async () => {
+  const GIB = 2 ** 30;
+  for (const [card, wanted, bytes, tensorBytes] of [
+    // All that is wanted is there.
+    [{ memory: 8 * GIB, binding: 2 * GIB }, 3 * GIB, 3 * GIB, 2 * GIB],
+    [{ memory: 8 * GIB, binding: 2 * GIB }, GIB, GIB, GIB],
+    // A small binding limit says nothing of the memory.
+    [{ memory: 8 * GIB, binding: GIB / 8 }, 3 * GIB, 3 * GIB, GIB / 8],
+    // Too little memory: to the nearest 32 MiB below.
+    [{ memory: 1.5 * GIB, binding: 2 * GIB }, 3 * GIB, 1.5 * GIB, GIB],
+    [{ memory: 0.7 * GIB, binding: GIB }, 3 * GIB, 0.6875 * GIB, GIB / 2],
+    [{ memory: 0, binding: GIB }, 3 * GIB, 0, 32 * 2 ** 20],
+    // Nothing to try.
+    [{ memory: GIB, binding: GIB }, 7, 7, 4],
+  ]) {
+    const gpu = fakeGpu(card);
+    const found = await tryMemory(gpu, wanted);
+    assert.ok(Math.abs(found.bytes - bytes) <= 2 ** 25, `${found.bytes} of ${bytes}`);
+    assert.equal(found.tensorBytes, tensorBytes);
+    assert.equal(gpu.open, 0, "the device is destroyed");
+    assert.ok(gpu.asked.length < 40, `${gpu.asked.length} buffers`);
+    assert.equal(gpu.requiredLimits.maxStorageBufferBindingSize, card.binding);
+  }
 });

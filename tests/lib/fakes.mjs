@@ -23,8 +23,9 @@ export class FakeEngine {
     error = undefined,
     words = STORY,
     checkpointMs = 0,
+    refused = 0,
   } = {}) {
-    this.settings = { steps, stepMs, failAt, gpu, refuses, unreachable, error, words, checkpointMs };
+    this.settings = { steps, stepMs, failAt, gpu, refuses, unreachable, error, words, checkpointMs, refused };
   }
 
   async #exclusive(name, ms = 1) {
@@ -193,6 +194,38 @@ export class FakeEngine {
   }
 }
 
+/**
+ * A graphics card that gives `memory` bytes to all buffers together.
+ * @param {{ memory: number, binding: number, info?: object }} card
+ */
+export function fakeGpu({ memory, binding, info = { vendor: "acme" } }) {
+  const gpu = { open: 0, asked: [] };
+  gpu.requestAdapter = async () => ({
+    info,
+    limits: { maxBufferSize: 4 * binding, maxStorageBufferBindingSize: binding },
+    requestDevice: async ({ requiredLimits }) => {
+      gpu.open += 1;
+      gpu.requiredLimits = requiredLimits;
+      let taken = 0;
+      const scopes = [];
+      return {
+        pushErrorScope: (filter) => scopes.push({ filter, error: null }),
+        popErrorScope: async () => scopes.pop().error,
+        createBuffer: ({ size }) => {
+          gpu.asked.push(size);
+          if (size % 4 !== 0) throw new Error(`a buffer of ${size} bytes`);
+          if (taken + size <= memory) taken += size;
+          else scopes.find(({ filter }) => filter === "out-of-memory").error = new Error("no memory");
+        },
+        destroy: () => {
+          gpu.open -= 1;
+        },
+      };
+    },
+  });
+  return gpu;
+}
+
 const countRight = (rows) => rows.filter(Boolean).length;
 
 /** Puts a `Worker` in the global scope; every instance gets a host and what `makeEngine` gives. */
@@ -214,8 +247,8 @@ export function installWorker(EngineHost, makeEngine) {
           if (this.engine.settings.unreachable >= this.instantiated) throw new TypeError("Failed to fetch");
           const load = (_device, ...given) => this.engine.load(...given);
           return {
-            openDevice: async (device, limit) => {
-              this.created.push({ device, limit });
+            openDevice: async (device, limit, largestTensor) => {
+              this.created.push({ device, limit, ...(largestTensor && { largestTensor }) });
               if (this.engine.settings.refuses === device) throw new Error(`no ${device} today`);
               return this.engine;
             },
@@ -231,6 +264,7 @@ export function installWorker(EngineHost, makeEngine) {
             compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
             estimateLanguageRun: (_device, config, storage, options) => ({ total: config.length, storage, options }),
             memoryBytes: () => 1024,
+            refusedBytes: () => this.engine.settings.refused,
           };
         },
         gpu: this.engine.settings.gpu,

@@ -61,8 +61,7 @@ export interface Loaded<Info> {
 /**
  * A pretrained model in a worker of its own.
  *
- * Every method may reject with a `WebtuneError`; besides the codes named there, `aborted` after `dispose` and `crashed` when the
- * worker died. After a crash, load anew.
+ * Every method may reject with a `WebtuneError`; besides the codes named there, with what `closed` gives.
  */
 export abstract class Tuner<Task extends TaskName> {
   /** Which engine runs, and why that one. */
@@ -80,6 +79,14 @@ export abstract class Tuner<Task extends TaskName> {
     this.device = device;
     this.model = model;
     this.#rowsName = rowsName;
+  }
+
+  /**
+   * Why the engine is gone, if it is: `crashed`, `deviceFailed` (its graphics card was lost), `outOfMemory`, or `aborted` after
+   * `dispose`. Every call then rejects with this error; load anew.
+   */
+  get closed(): WebtuneError | undefined {
+    return this.link.closed;
   }
 
   /**
@@ -121,9 +128,7 @@ export abstract class Tuner<Task extends TaskName> {
     from: Uint8Array | undefined,
   ): TrainingRun<Tasks[Task]["event"]> {
     if (this.link.closed) throw this.link.closed;
-    if (this.#run && !this.#run.over) {
-      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
-    }
+    this.#checkIdle();
     const checkpointSeconds = checkpoint && (checkpoint.everySeconds ?? 20);
     if (checkpointSeconds !== undefined && !(checkpointSeconds >= 0)) {
       throw optionError("checkpoint.everySeconds", `expected 0 or more, got ${checkpointSeconds}`);
@@ -136,6 +141,12 @@ export abstract class Tuner<Task extends TaskName> {
       checkpoint?.write.bind(checkpoint),
     );
     return this.#run;
+  }
+
+  #checkIdle(): void {
+    if (this.#run && !this.#run.over) {
+      throw new WebtuneError("invalidState", "a training run is going on; stop it or wait for its end first");
+    }
   }
 
   /**
@@ -212,9 +223,11 @@ export abstract class Tuner<Task extends TaskName> {
   /**
    * Puts an exported folder of any method in place of what was trained here.
    *
-   * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model.
+   * @throws WebtuneError `missingFile`, `invalidFile`, `missingTensor`, `wrongShape` for files that don't fit the model; `invalidState`
+   * while a run goes on, whose result would take their place.
    */
   async import(files: readonly ExportedFile[]): Promise<void> {
+    this.#checkIdle();
     await this.call("import", [[...files]]);
   }
 

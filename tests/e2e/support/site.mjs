@@ -58,6 +58,12 @@ export async function openSite({ webgpu = true } = {}) {
         },
       };
     },
+    /** Every page's graphics card is lost, as after a reset of its driver. */
+    async killGpu() {
+      const session = await browser.newBrowserCDPSession();
+      await session.send("Browser.crashGpuProcess");
+      await session.detach();
+    },
     async close() {
       await browser.close();
       await server.close();

@@ -55,10 +55,11 @@ function tensors() {
   });
 }
 
-/** @param {{ sharded?: boolean }} [form] @returns {Record<string, Buffer>} contents by path */
-export function tinyLanguageModel({ sharded = false } = {}) {
+/** @param {{ sharded?: boolean, positions?: number }} [form] @returns {Record<string, Buffer>} contents by path */
+export function tinyLanguageModel({ sharded = false, positions = POSITIONS } = {}) {
   const all = tensors();
-  const files = { "config.json": Buffer.from(JSON.stringify(config)), "tokenizer.json": tokenizer };
+  const settings = { ...config, max_position_embeddings: positions };
+  const files = { "config.json": Buffer.from(JSON.stringify(settings)), "tokenizer.json": tokenizer };
   if (!sharded) return { ...files, "model.safetensors": safetensors(new Map(all)) };
   const half = Math.ceil(all.length / 2);
   const names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];

@@ -37,6 +37,8 @@ export interface Tuner<Info extends ModelInfo = ModelInfo> {
   readonly device: DeviceReport;
   export(options?: { format?: ExportFormat | undefined }): Promise<ExportedFile[]>;
   import(files: readonly ExportedFile[]): Promise<void>;
+  /** Why the engine is gone, if it is. */
+  readonly closed: Error | undefined;
   dispose(): void;
 }
 

@@ -63,5 +63,10 @@ export async function budgetOf(
     }
   }
   const settings = `${trainBatchSize} × ${maxLength} tokens`;
-  return { table, parts, total, checkpointing, limit, remedies, settings };
+  const { largestTensor, largestTensorLimit = Number.POSITIVE_INFINITY, advice = "" } = found;
+  const tooLarge =
+    total <= limit && largestTensor > largestTensorLimit
+      ? { bytes: largestTensor, limit: largestTensorLimit, advice }
+      : undefined;
+  return { table, parts, total, checkpointing, limit, tooLarge, remedies, settings };
 }

@@ -64,6 +64,8 @@ export interface Budget {
   checkpointing: boolean;
   /** Most that may be planned for in this tab. */
   limit: number;
+  /** A tensor that fits into memory, but not into a buffer of the graphics card. */
+  tooLarge?: { bytes: number; limit: number; advice: string } | undefined;
   /** Single changes that need less; the one that costs the least comes first. */
   remedies: Remedy[];
   /** The settings in words. */

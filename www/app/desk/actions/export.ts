@@ -1,6 +1,6 @@
 /** Exports what was tuned as a zip, and imports such a zip or its folder. */
 import { adapterFiles, download, type Folder, writeZip } from "../../ui/files";
-import { codeOf, messageOf } from "../../ui/format";
+import { messageOf } from "../../ui/format";
 import { zipName } from "../file-names";
 import { type DeskState, emptyResult, type ResultState } from "../state";
 import type { Store } from "../store";
@@ -16,7 +16,7 @@ export class ExportActions<T extends TaskTypes> {
   async adapter(): Promise<void> {
     await this.export("Packing the files", async () => {
       const { files: taken, model, finished } = this.store.state.result;
-      const files = taken ?? (await this.tuner().export());
+      const files = taken ?? (await this.model.use((tuner) => tuner.export()));
       const name = zipName(model, finished?.options.method.type);
       download(name, writeZip(files), "application/zip");
       this.store.patch("result", { files });
@@ -26,27 +26,29 @@ export class ExportActions<T extends TaskTypes> {
 
   async import(folder: Folder): Promise<void> {
     const { store } = this;
-    const { tuner } = this.model;
-    if (!tuner || folder.files.length === 0) return;
+    if (!this.model.tuner || folder.files.length === 0) return;
+    let at = this.model.tuner;
     store.patch("result", { busy: true, importError: undefined, importNote: undefined });
     try {
       const files = await adapterFiles(folder);
-      await tuner.import(files);
+      await this.model.use((tuner) => {
+        at = tuner;
+        return tuner.import(files);
+      });
       const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
       const importNote = `The adapter in ${name} is loaded and ready to try.`;
       store.patch("result", {
         ...emptyResult(store.state.result.version + 1),
         origin: "imported",
-        model: tuner.model.name,
+        model: at.model.name,
         files,
         importNote,
       });
       store.announce(importNote);
     } catch (error) {
       // Another model may have taken this one's place.
-      if (tuner !== this.model.tuner) return;
+      if (at !== this.model.tuner) return;
       store.patch("result", { importError: messageOf(error) });
-      if (codeOf(error) === "crashed") this.model.drop();
     } finally {
       store.patch("result", { busy: false });
     }
@@ -71,15 +73,8 @@ export class ExportActions<T extends TaskTypes> {
       store.announce(exportNote);
     } catch (error) {
       patch({ exportError: messageOf(error) });
-      if (codeOf(error) === "crashed") this.model.drop();
     } finally {
       patch({ busy: false, exporting: undefined });
     }
-  }
-
-  protected tuner(): T["tuner"] {
-    const { tuner } = this.model;
-    if (!tuner) throw new Error("Load a model first.");
-    return tuner;
   }
 }

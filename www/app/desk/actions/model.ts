@@ -19,6 +19,7 @@ export class ModelActions<T extends TaskTypes> {
   tuner: T["tuner"] | undefined;
   opened: Opened | undefined;
   #loading: AbortController | undefined;
+  #reopening: Promise<void> | undefined;
 
   constructor(
     private readonly store: Store<DeskState<T>>,
@@ -47,11 +48,63 @@ export class ModelActions<T extends TaskTypes> {
   }
 
   /**
-   * The same model in another engine, in the middle of a run that has lost its own. Files of the result before it stay.
+   * Work on the engine. If the engine is lost, the model is loaded again with what was tuned, and the work begins once more. If it is
+   * lost a second time, the next call finds another engine.
+   *
+   * @throws what `work` throws, and what loading throws.
+   */
+  async use<R>(work: (tuner: T["tuner"]) => Promise<R>): Promise<R> {
+    const tuner = await this.revive();
+    try {
+      return await work(tuner);
+    } catch (error) {
+      // Another model may have taken this one's place.
+      if (!tuner.closed || tuner !== this.tuner) throw error;
+      return work(await this.revive());
+    }
+  }
+
+  /** Gives an engine that works: if the present one is lost another, with what was tuned as far as its files are at hand. */
+  async revive(): Promise<T["tuner"]> {
+    await this.#reopening;
+    const { store, tuner } = this;
+    if (!tuner) throw new Error("Load a model first.");
+    if (!tuner.closed) return tuner;
+    const reason = `The engine stopped (${messageOf(tuner.closed).replace(/\.$/, "")})`;
+    const { files, origin } = store.state.result;
+    store.announce(`${reason}. The model is loaded again.`);
+    const loseResult = () => {
+      if (origin && !files) store.patch("run", { error: `${reason}, and the tuned model is lost with it.` });
+    };
+    try {
+      await this.reopen();
+      loseResult();
+      const revived = this.tuner;
+      if (!revived) throw new Error("another model was loaded meanwhile");
+      if (files) await revived.import(files);
+      return revived;
+    } catch (error) {
+      const message = `${reason}, and the model could not be loaded again: ${messageOf(error)}`;
+      store.patch("model", { error: message });
+      loseResult();
+      throw new Error(message);
+    }
+  }
+
+  /**
+   * The same model in another engine, in place of one that is lost. Files of the result before it stay.
    *
    * @param device in place of the one that was chosen.
    */
   async reopen(device?: DeviceChoice): Promise<void> {
+    // A run and a call of the person may find the same loss.
+    this.#reopening ??= this.#reopen(device).finally(() => {
+      this.#reopening = undefined;
+    });
+    await this.#reopening;
+  }
+
+  async #reopen(device: DeviceChoice | undefined): Promise<void> {
     const { store, opened } = this;
     if (!opened) throw new Error("Load a model first.");
     this.tuner?.dispose();
@@ -90,28 +143,6 @@ export class ModelActions<T extends TaskTypes> {
 
   cancel(): void {
     this.#loading?.abort();
-  }
-
-  /** After a crash of the engine, which takes the model with it. Files that were exported before stay. */
-  drop(): void {
-    const { store } = this;
-    // A run has found the crash as well, and its model is on its way back.
-    if (!this.tuner) return;
-    this.tuner.dispose();
-    this.tuner = undefined;
-    const { status } = store.state.model;
-    store.patch("model", {
-      // Another model may be loading already.
-      status: status === "loading" ? status : "empty",
-      info: undefined,
-      report: undefined,
-      error: "The engine crashed. Load the model again.",
-    });
-    const { origin, files, version } = store.state.result;
-    store.patch("result", { importNote: undefined });
-    if (origin !== "trained" || files) return;
-    store.patch("result", emptyResult(version + 1));
-    store.patch("run", { error: "The engine crashed, and the tuned model is lost with it." });
   }
 
   protected onLoaded(_source: ModelSource): void {}

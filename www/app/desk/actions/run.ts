@@ -208,8 +208,7 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
   }
 
   async #onOneEngine(run: GoingRun<T>, from: Uint8Array | undefined): Promise<void> {
-    const { tuner } = this.model;
-    if (!tuner) throw new Error("Load a model first.");
+    const tuner = await this.model.revive();
     this.time = new TimeLeft();
     this.onBegin(run.about);
     run.usedGpu ||= tuner.device.device === "webgpu";
@@ -283,7 +282,8 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     try {
       if (this.hasAdapter(finished)) this.store.patch("result", { files: await tuner.export() });
     } catch (error) {
-      if (codeOf(error) === "crashed") this.model.drop();
+      // The result went with the engine, and comes again from the last state.
+      if (tuner.closed) throw error;
       this.store.patch("result", { exportError: messageOf(error) });
     }
     this.onFinished();
@@ -293,19 +293,19 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
   async #fail(error: unknown, before: ExportedFile[] | undefined): Promise<void> {
     const { store } = this;
     const message = messageOf(error);
-    if (codeOf(error) === "crashed") {
-      this.model.drop();
-      const rest = store.state.result.files ? "; what was tuned before can still be exported" : "";
-      store.patch("run", { error: `${message} Load the model again to continue${rest}.` });
+    if (this.model.tuner?.closed) {
+      const rest = before ? " What was tuned before is back." : "";
+      store.patch("run", { error: `${message} The run was given up. The model is loaded again.${rest}` });
+      if (before) store.patch("result", { files: before });
+      await this.model.revive().catch((second: unknown) => store.patch("run", { error: messageOf(second) }));
       return;
     }
     const field = fieldOfError(this.task.fields, error);
     store.patch("run", { error: message, fieldErrors: field ? { [field.path]: field.reason } : {} });
     if (!before) return;
     try {
-      await this.model.tuner?.import(before);
+      await this.model.use((tuner) => tuner.import(before));
     } catch (second) {
-      if (codeOf(second) === "crashed") this.model.drop();
       store.patch("run", {
         error: `${message} The result of the run before can still be exported, but not tried: ${messageOf(second)}`,
       });

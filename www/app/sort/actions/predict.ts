@@ -14,15 +14,8 @@ export interface Tried {
 export class PredictActions {
   constructor(private readonly model: ModelActions<SortTypes>) {}
 
-  async predict(text: string): Promise<Tried> {
-    const { tuner } = this.model;
-    if (!tuner) throw new Error("Load a model first.");
-    try {
-      return await both(tuner, text);
-    } catch (error) {
-      if (codeOf(error) === "crashed") this.model.drop();
-      throw error;
-    }
+  predict(text: string): Promise<Tried> {
+    return this.model.use((tuner) => both(tuner, text));
   }
 }
 

@@ -11,7 +11,7 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
   async gguf(): Promise<void> {
     await this.export("Writing the GGUF file", async () => {
       const names: string[] = [];
-      for (const { path, bytes: content } of await this.tuner().export({ format: "gguf" })) {
+      for (const { path, bytes: content } of await this.model.use((tuner) => tuner.export({ format: "gguf" }))) {
         const name = `${modelName(this.store.state.result.model)}-${fileName(path)}`;
         download(name, new Uint8Array(content), "application/octet-stream");
         names.push(name);
@@ -33,7 +33,8 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
     }
     await this.export("Merging the adapter into the weights", async () => {
       try {
-        for await (const piece of this.tuner().exportPieces({ format: "merged" })) await this.#write(target, piece);
+        const tuner = await this.model.revive();
+        for await (const piece of tuner.exportPieces({ format: "merged" })) await this.#write(target, piece);
       } catch (error) {
         await target.abandon();
         throw error;

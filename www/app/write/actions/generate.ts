@@ -1,8 +1,8 @@
 /** Lets the untuned and the tuned model write, and ranks labels by their likelihood. */
-import type { Choice, GenerationOptions, Prompt, WhichModel, WrittenText } from "webtune";
+import type { Choice, GenerationOptions, LanguageModel, Prompt, WhichModel, WrittenText } from "webtune";
 import type { ModelActions } from "../../desk/actions/model";
 import { type FieldValues, fieldOfError, readOptions } from "../../desk/read-options";
-import { codeOf, messageOf } from "../../ui/format";
+import { messageOf } from "../../ui/format";
 import { generationFields } from "../options";
 import type { WriteStore, WriteTypes, Writing } from "../state";
 
@@ -24,22 +24,14 @@ export class GenerateActions {
   /** Both texts, or that of the untuned model before anything was tuned. Gives the fields that cannot be read. */
   async write(prompt: Prompt, values: FieldValues): Promise<FieldValues> {
     const { store } = this;
-    const { tuner } = this.model;
-    if (!tuner) return {};
+    if (!this.model.tuner) return {};
     const { options, errors } = readOptions<GenerationOptions>(generationFields, values);
     if (Object.keys(errors).length > 0) return errors;
     const stop = new AbortController();
     this.#stop = stop;
     const { origin, version } = store.state.result;
     const waiting: Writing = { text: "", status: "waiting" };
-    store.patch("trying", {
-      version,
-      busy: true,
-      error: undefined,
-      tuned: origin ? waiting : undefined,
-      base: waiting,
-    });
-    const one = async (which: WhichModel, place: "base" | "tuned"): Promise<void> => {
+    const one = async (tuner: LanguageModel, which: WhichModel, place: "base" | "tuned"): Promise<void> => {
       const put = (change: Partial<Writing>) =>
         store.patch("trying", { [place]: { ...(store.state.trying[place] ?? waiting), ...change } });
       const begun = performance.now();
@@ -63,17 +55,25 @@ export class GenerateActions {
       }
     };
     try {
-      // One after the other, as the engine writes one text at a time and each has a speed of its own.
-      if (origin) await one("tuned", "tuned");
-      if (stop.signal.aborted) store.patch("trying", { base: undefined });
-      else await one("baseline", "base");
+      await this.model.use(async (tuner) => {
+        store.patch("trying", {
+          version,
+          busy: true,
+          error: undefined,
+          tuned: origin ? waiting : undefined,
+          base: waiting,
+        });
+        // One after the other, as the engine writes one text at a time and each has a speed of its own.
+        if (origin) await one(tuner, "tuned", "tuned");
+        if (stop.signal.aborted) store.patch("trying", { base: undefined });
+        else await one(tuner, "baseline", "base");
+      });
     } catch (error) {
       // Another model took this one's place.
-      if (tuner !== this.model.tuner) return {};
+      if (store.state.result.version !== version) return {};
       const message = messageOf(error);
       const { base } = store.state.trying;
       store.patch("trying", { error: message, base: base?.status === "waiting" ? undefined : base });
-      if (codeOf(error) === "crashed") this.model.drop();
       const field = fieldOfError(generationFields, error);
       return field ? { [field.path]: field.reason } : {};
     } finally {
@@ -85,22 +85,18 @@ export class GenerateActions {
   /** The labels' likelihoods after a text, of the untuned model and of the tuned one if there is one. */
   async rank(text: string, labels: string[]): Promise<{ base: Choice; tuned?: Choice | undefined }> {
     const { store } = this;
-    const { tuner } = this.model;
-    if (!tuner) throw new Error("Load a model first.");
     store.patch("result", { busy: true });
-    try {
-      const one = async (which: WhichModel): Promise<Choice> => {
+    const one = (which: WhichModel): Promise<Choice> =>
+      this.model.use(async (tuner) => {
         const [choice] = await tuner.classify([text], labels, { which });
         if (!choice) throw new Error("The engine ranked nothing for this text.");
         return choice;
-      };
+      });
+    try {
       const base = await one("baseline");
       const tuned = store.state.result.origin ? await one("tuned") : undefined;
       store.announce(`Before tuning: ${base.label}.${tuned ? ` After tuning: ${tuned.label}.` : ""}`);
       return { base, tuned };
-    } catch (error) {
-      if (codeOf(error) === "crashed") this.model.drop();
-      throw error;
     } finally {
       store.patch("result", { busy: false });
     }

@@ -49,8 +49,8 @@ interface FoundProps {
 }
 
 function Found({ budget, name, storage: chosen }: FoundProps) {
-  const { total, limit, parts, table, remedies, checkpointing } = budget;
-  const fits = total <= limit;
+  const { total, limit, tooLarge, parts, table, remedies, checkpointing } = budget;
+  const fits = total <= limit && !tooLarge;
   const keys = Object.keys(partNames) as (keyof typeof partNames)[];
   return (
     <>
@@ -58,6 +58,9 @@ function Found({ budget, name, storage: chosen }: FoundProps) {
         A run with {name} takes up to <strong>{bytes(total)}</strong> of the {bytes(limit)} available to this tab (
         {storageNames[chosen]} weights, {budget.settings} per pass
         {checkpointing ? ", gradient checkpointing" : ""}). {fits ? "It fits." : "It does not fit."}
+        {tooLarge
+          ? ` One tensor of it takes ${bytes(tooLarge.bytes)}, and this graphics card holds ${bytes(tooLarge.limit)} in one buffer: ${tooLarge.advice}.`
+          : null}
       </p>
       {remedies.length > 0 ? (
         <div data-testid="budget-remedies">
