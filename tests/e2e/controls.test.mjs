@@ -60,7 +60,8 @@ test("stop keeps the best state so far, and another run can follow", async () =>
   await page.start();
   await page.at("confirm-no").click();
   assert.equal((await page.finished()).reason, "stopped");
-  await page.trainAgain();
+  await page.start();
+  await page.raw.locator('[data-testid="train-finished"][data-reason="completed"]').waitFor();
   await close();
 });
 

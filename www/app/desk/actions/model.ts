@@ -109,13 +109,17 @@ export class ModelActions<T extends TaskTypes> {
     if (!opened) throw new Error("Load a model first.");
     this.tuner?.dispose();
     this.tuner = undefined;
-    store.patch("model", { info: undefined, report: undefined });
     const { files, version } = store.state.result;
     if (!files) store.patch("result", emptyResult(version + 1));
     const again = { ...opened, device: device ?? opened.device };
-    const loaded = await this.#open(again);
-    if (!loaded) throw new Error("another model was loaded meanwhile");
-    this.#take(loaded, again);
+    try {
+      const loaded = await this.#open(again);
+      if (!loaded) throw new Error("another model was loaded meanwhile");
+      this.#take(loaded, again);
+    } catch (error) {
+      if (!this.tuner) store.patch("model", { info: undefined, report: undefined });
+      throw error;
+    }
   }
 
   /** Undefined if another model was asked for meanwhile. */

@@ -49,7 +49,7 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
             ? "You can try the result when this run has ended."
             : loaded
               ? "Train first, or import an adapter below."
-              : "The engine has crashed, so nothing can be tried. What was tuned can still be exported."}
+              : "The model is not loaded any more, so nothing can be tried. What was tuned can still be exported."}
         </p>
       )}
     </UseStep>

@@ -38,7 +38,7 @@ export function WriteUseStep({ state, desk }: { state: WriteState; desk: WriteDe
         <p class="muted" data-testid="try-waiting">
           {busy
             ? "You can let it write when this run has ended."
-            : "The engine has crashed, so nothing can be written. What was tuned can still be exported."}
+            : "The model is not loaded any more, so nothing can be written. What was tuned can still be exported."}
         </p>
       )}
     </UseStep>
