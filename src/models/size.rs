@@ -1,7 +1,8 @@
 //! What a network's weights, its loading and its passes take, counted from the configuration alone. Every count is a `u64` from its first factor
 //! on and saturates, so that a sum which no memory holds never looks like a small one, whatever the width of the target's `usize`.
 
-mod largest;
+pub mod check;
+pub mod largest;
 mod parameters;
 
 use super::backbone_config::{Architecture, BackboneConfig};
@@ -9,12 +10,9 @@ use super::causal_batch::logit_positions;
 use super::decoder_config::DecoderConfig;
 use super::family::DecoderFamily;
 use super::load::BLOCK_BYTES;
-use crate::Result;
-use crate::device::{Compute, EngineKind};
+use crate::device::EngineKind;
 use crate::layers::storage::WIDENED_PART;
 use crate::layers::{Activation, Storage};
-
-pub use largest::LargestTensor;
 
 /// The product of all factors, or [`u64::MAX`].
 pub fn product<const N: usize>(factors: [u64; N]) -> u64 {
@@ -313,6 +311,17 @@ impl NetworkSizes {
         sum([layer, widened]).max(self.logit_bytes(shape.positions()))
     }
 
+    /// The last piece of a prompt, as [`tokens_at_once`] cuts it.
+    fn last_piece(&self, prompt: Shape) -> Shape {
+        let keys = sum([prompt.past, prompt.tokens]);
+        let tokens = prompt.tokens.min(tokens_at_once(self.heads, keys));
+        Shape {
+            tokens,
+            past: keys.saturating_sub(tokens),
+            ..prompt
+        }
+    }
+
     /// Bytes of writing this many tokens after a prompt: the pass of the prompt's last piece, as [`tokens_at_once`] cuts it, and the keys and values
     /// of all tokens.
     pub fn generation_bytes(&self, prompt: Shape, new: u64) -> u64 {
@@ -321,72 +330,6 @@ impl NetworkSizes {
         let cache = product([8, self.layers, prompt.rows, sum([keys, new]), self.keys]);
         sum([self.forward_bytes(piece), cache])
     }
-
-    /// Refuses a pass that does not fit next to the weights and `held`, the bytes that anything else holds. `what` names it in the message.
-    ///
-    /// # Errors
-    /// [`crate::Error::OutOfMemory`] with both numbers.
-    pub fn check_pass(&self, compute: &Compute, what: &str, shape: Shape, held: u64) -> Result<()> {
-        let bytes = sum([held, self.forward_bytes(shape)]);
-        self.check(compute, what, shape, bytes, self.largest_tensor(shape))
-    }
-
-    /// The same for writing this many tokens after a prompt.
-    ///
-    /// # Errors
-    /// As [`Self::check_pass`].
-    pub fn check_generation(
-        &self,
-        compute: &Compute,
-        what: &str,
-        prompt: Shape,
-        new: u64,
-        held: u64,
-    ) -> Result<()> {
-        let bytes = sum([held, self.generation_bytes(prompt, new)]);
-        let largest = self.largest_tensor_in_pieces(prompt);
-        self.check(compute, what, prompt, bytes, largest)
-    }
-
-    fn check(
-        &self,
-        compute: &Compute,
-        what: &str,
-        shape: Shape,
-        bytes: u64,
-        largest: LargestTensor,
-    ) -> Result<()> {
-        let needed = sum([self.weight_bytes(), bytes]);
-        let rows = match shape.rows {
-            1 => String::new(),
-            rows => format!("{rows} times "),
-        };
-        let advice = format!(
-            "it has {rows}{} tokens; shorten the text, store the weights in fewer bits, or choose a smaller model",
-            sum([shape.past, shape.tokens])
-        );
-        compute.check_memory(what, needed, &advice)?;
-        largest.check(compute, &lowered(what), &advice)
-    }
-
-    /// How many rows like `row` fit into one pass next to the weights and `held`: at most `most`, at least 1, which [`Self::check_pass`] may still
-    /// refuse.
-    pub fn rows_that_fit(&self, compute: &Compute, row: Shape, most: usize, held: u64) -> usize {
-        let fits = |rows: usize| {
-            let rows = rows as u64;
-            let pass = self.forward_bytes(Shape { rows, ..row });
-            sum([self.weight_bytes(), held, pass]) <= compute.memory_limit
-        };
-        let most = self.rows_in_a_buffer(compute, row, most);
-        (2..=most).rev().find(|rows| fits(*rows)).unwrap_or(1)
-    }
-}
-
-/// "The longest text" within a sentence.
-fn lowered(what: &str) -> String {
-    let mut letters = what.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
 }
 
 /// How many hidden and how many wide vectors a layer keeps of each token for its backward pass, and how many matrices of scores. The CPU engine

@@ -24,19 +24,24 @@ fn noted(pointer: *mut u8, bytes: usize) -> *mut u8 {
 }
 
 // SAFETY: every call goes to the system's allocator unchanged.
+// Never inline: the allocator would be copied to each of its thousands of callers, a megabyte of code.
 unsafe impl GlobalAlloc for Noting {
+    #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         noted(unsafe { System.alloc(layout) }, layout.size())
     }
 
+    #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         noted(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
+    #[inline(never)]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         noted(unsafe { System.realloc(pointer, layout, size) }, size)
     }
 
+    #[inline(never)]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         unsafe { System.dealloc(pointer, layout) }
     }

@@ -1,6 +1,6 @@
 //! The largest single tensor of a pass, which a graphics card has to hold in one buffer.
 
-use super::{NetworkSizes, Shape, product, sum, tokens_at_once};
+use super::{NetworkSizes, Shape, product};
 use crate::Result;
 use crate::device::Compute;
 use crate::models::causal_batch::logit_positions;
@@ -56,17 +56,6 @@ impl NetworkSizes {
         LargestTensor {
             what: "largest weight",
             bytes: product([4, self.largest_piece]),
-        }
-    }
-
-    /// The last piece of a prompt, as [`tokens_at_once`] cuts it.
-    pub(super) fn last_piece(&self, prompt: Shape) -> Shape {
-        let keys = sum([prompt.past, prompt.tokens]);
-        let tokens = prompt.tokens.min(tokens_at_once(self.heads, keys));
-        Shape {
-            tokens,
-            past: keys.saturating_sub(tokens),
-            ..prompt
         }
     }
 

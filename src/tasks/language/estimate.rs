@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_buffer_that_no_shader_binds_is_reported_with_its_limit() {
-        let options = LanguageOptions::parse(json!({"trainBatchSize": 32, "fewShotExamples": 0})).unwrap();
+        let options =
+            LanguageOptions::parse(json!({"trainBatchSize": 32, "fewShotExamples": 0})).unwrap();
         let card = |max_binding| Compute {
             kind: EngineKind::Webgpu,
             max_binding,
