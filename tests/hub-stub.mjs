@@ -2,7 +2,8 @@
  * Serves folders on disk, named as repositories, the way the Hugging Face hub does.
  * File requests are redirected to a second port, as the hub redirects to its storage on another origin.
  */
-import { open, readdir, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join, sep } from "node:path";
 
@@ -65,12 +66,21 @@ export async function startHubStub(given) {
     if (cors(request, response)) return;
     const path = pathOf(request);
     const tree = /^\/api\/models\/(.+?)\/tree\/([^/]+)$/.exec(path);
+    const about = /^\/api\/models\/(.+?)\/revision\/([^/]+)$/.exec(path);
     const resolve = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(path);
-    const [id, revision, wanted] = tree?.slice(1) ?? resolve?.slice(1) ?? [];
+    const [id, revision, wanted] = (tree ?? about ?? resolve)?.slice(1) ?? [];
     if (!id) return plain(response, 404, "Not Found");
     const refused = refusal(id, request.headers.authorization);
     if (refused) return refuse(response, ...refused);
-    if (revision !== "main") return refuse(response, 404, "RevisionNotFound", `Invalid rev id: ${revision}`);
+    const commit = await commitOf(folderOf(id));
+    if (revision !== "main" && revision !== commit) {
+      return refuse(response, 404, "RevisionNotFound", `Invalid rev id: ${revision}`);
+    }
+    if (about) {
+      const answer = { _id: id, id, sha: commit, private: false, gated: false, downloads: 0, likes: 0 };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+      return;
+    }
     if (wanted === undefined) return list(request, response, id);
     const file = await locate(folderOf(id), wanted);
     if (file) {
@@ -265,6 +275,13 @@ async function readPart(path, start, end) {
   }
 }
 
+/** Another one after any change. @param {string} folder */
+async function commitOf(folder) {
+  return createHash("sha1")
+    .update(JSON.stringify(await walk(folder)))
+    .digest("hex");
+}
+
 /** @param {string} folder */
 async function walk(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -275,10 +292,14 @@ async function walk(folder) {
         .slice(folder.replace(/[/\\]+$/, "").length + 1)
         .split(sep)
         .join("/");
-      const { size } = await stat(full);
-      return entry.isDirectory()
-        ? { type: "directory", path, size: 0, oid: "0" }
-        : { type: "file", path, size, oid: "0" };
+      if (entry.isDirectory()) return { type: "directory", path, size: 0, oid: "0" };
+      const content = await readFile(full);
+      const oid = createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+      const file = { type: "file", path, size: content.length, oid };
+      // Large files are pointed to by a hash of their bytes.
+      if (!path.endsWith(".safetensors")) return file;
+      const sha256 = createHash("sha256").update(content).digest("hex");
+      return { ...file, lfs: { oid: sha256, size: content.length, pointerSize: 130 } };
     }),
   );
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -166,7 +166,7 @@ test("a language model's template comes along, from a repository and from an add
   await start();
   const found = ["chat_template.jinja", "generation_config.json"];
   const url = `${stub.url}/owner/sharded/resolve/main`;
-  for (const opened of [await repository("sharded"), await openSource({ url }, quiet, LANGUAGE_FILES)]) {
+  for (const opened of [await repository("sharded"), await openSource({ url }, quiet, { optional: LANGUAGE_FILES })]) {
     for (const path of found) assert.ok(fileOf(opened, path), path);
   }
   assert.equal(new TextDecoder().decode(await readConfig({ url }, quiet)), "{}");

@@ -9,6 +9,8 @@ export { type DescribedCall, describeOptions } from "./options.js";
 export { type RunContext, type RunRecord, RunRecorder } from "./record/record.js";
 export { recordFromJson, recordToJson } from "./record/record-json.js";
 export type { FinishedEvent, TrainingRun } from "./run.js";
+export type { KeptSource } from "./sources/kept-about.js";
+export { type KeptModel, keptModels, removeKeptModel } from "./sources/kept-models.js";
 export type { ModelSource } from "./sources/settle.js";
 export {
   compareRuns,

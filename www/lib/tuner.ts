@@ -20,6 +20,12 @@ export interface LoadOptions {
   device?: DeviceChoice | undefined;
   /** Most bytes that the engine plans for; default: what `memoryLimit()` gives. */
   memoryLimitBytes?: number | undefined;
+  /**
+   * Whether the files of an address or a repository are kept in the browser's private file system, for later loads without a network;
+   * default true. Where the browser has no room, or no such storage, loading goes on without keeping, and `onProgress` is told. See
+   * `keptModels`.
+   */
+  keep?: boolean | undefined;
   /** An abort ends loading and frees everything; the promise rejects with code `aborted`. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -264,8 +270,8 @@ export async function loadModel<Task extends TaskName>(
 ): Promise<Loaded<Tasks[Task]["info"]>> {
   const settled = settleSource(source, pageAddress());
   const link = WorkerLink.spawn();
-  const { storage = "f32", device = "auto", memoryLimitBytes, signal, onProgress } = options;
-  const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes], signal, {
+  const { storage = "f32", device = "auto", memoryLimitBytes, keep = true, signal, onProgress } = options;
+  const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes, keep], signal, {
     onProgress,
   });
   return { link, device: loaded.device, model: loaded.model as Tasks[Task]["info"] };

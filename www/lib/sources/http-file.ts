@@ -1,9 +1,28 @@
 /**
- * One file on a web server: its size, and verified ranges of its bytes.
- * Servers without ranges are read once, whole, into a Blob, which the browser may keep on disk.
+ * One file on a web server: its size, and ranges of its bytes, all of one version.
+ * Where the file is kept it is read whole once; otherwise in ranges, or whole into a Blob from a server without ranges.
  */
-import { fileError, messageOf, WebtuneError } from "../errors.js";
-import { delay } from "../worker/queue.js";
+import { fileError, messageOf, type WebtuneError } from "../errors.js";
+import { BlobSink, checked, download, type Remote, type Sink } from "./download.js";
+import {
+  type Address,
+  ask,
+  difference,
+  drop,
+  isPassing,
+  joined,
+  limitOf,
+  type Net,
+  type Patience,
+  persist,
+  pour,
+  rangeOf,
+  request,
+  shown,
+  tooLarge,
+  type Version,
+  versionOf,
+} from "./network.js";
 
 /** A file of a model: read in ranges, so that large weights never sit in memory whole. */
 export interface SourceFile {
@@ -13,19 +32,14 @@ export interface SourceFile {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
-/** Times that a broken transfer is taken up again. */
-const RETRIES = 3;
-const FIRST_DELAY_MS = 250;
+/** Keeps files on this computer; what is kept of them already is not fetched again. */
+export interface Keeper {
+  /** The file, checked, after `fetch` has brought what lacks and said of which version it is; undefined where it can't be kept. */
+  obtain(path: string, fetch: (sink: Sink) => Promise<Version>): Promise<Blob | undefined>;
+}
+
 /** Enough to tell an HTML page from JSON and from the header of safetensors. */
 const PROBE_BYTES = 16;
-
-/** Called as bytes come in: `loaded` of `total` bytes of that file. */
-export type OnBytes = (file: string, loaded: number, total: number) => void;
-
-export interface Address {
-  url: string;
-  headers?: Record<string, string>;
-}
 
 /** What a server said of a file that it doesn't give. */
 export interface Absent {
@@ -34,52 +48,103 @@ export interface Absent {
   detail: string;
 }
 
+/** What is known of a file before it is read. */
+export interface Facts {
+  version: Version & { size: number };
+  /** The body, where the server already sent it. */
+  whole?: Blob | undefined;
+  keeper?: Keeper | undefined;
+}
+
 /** One file, read in ranges. */
 export class HttpFile implements SourceFile {
+  readonly size: number;
+  readonly #remote: Remote;
+  readonly #net: Net;
+  readonly #keeper: Keeper | undefined;
   #whole: Promise<Blob> | undefined;
+  #kept: Promise<Blob | undefined> | undefined;
   #loaded = 0;
 
-  /**
-   * @param address Asked for at each read, since addresses may expire.
-   * @param whole The body, where the server already sent it.
-   */
   constructor(
     readonly path: string,
-    readonly size: number,
-    private readonly address: () => Address | Promise<Address>,
-    private readonly onBytes: OnBytes,
-    whole?: Blob,
+    address: Remote["address"],
+    net: Net,
+    { version, whole, keeper }: Facts,
   ) {
+    this.size = version.size;
+    this.#remote = { path, address, version };
+    this.#net = net;
+    this.#keeper = keeper;
     if (whole) this.#whole = Promise.resolve(whole);
   }
 
+  get version(): Version & { size: number } {
+    return { ...this.#remote.version, size: this.size };
+  }
+
   /**
-   * @throws WebtuneError `readFailed` naming file, address, and bytes expected and found.
+   * @throws WebtuneError `readFailed` naming file, address, and bytes expected and found; `invalidFile` for a file that is too large,
+   * or not what the hub says it is.
    */
   async read(offset: number, length: number): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > this.size) {
       throw failed(this.path, `bytes ${offset} to ${offset + length} were asked for, but it has ${this.size}`);
     }
+    if (this.size > limitOf(this.path)) throw tooLarge(this.path, `found ${this.size} bytes`);
     if (length === 0) return new Uint8Array(0);
+    const kept = await this.#take();
+    if (kept) {
+      try {
+        return this.#told(await readBlob(this.path, kept, offset, length));
+      } catch {
+        // Removed from the store meanwhile, or the store fails: the server still has it.
+        this.#kept = Promise.resolve(undefined);
+      }
+    }
     if (this.#whole) return this.#slice(await this.#whole, offset, length);
+    return this.#readRange(offset, length);
+  }
+
+  #take(): Promise<Blob | undefined> {
+    this.#kept ??= this.#keep().catch((error: unknown) => {
+      // a failure is not kept
+      this.#kept = undefined;
+      throw error;
+    });
+    return this.#kept;
+  }
+
+  async #keep(): Promise<Blob | undefined> {
+    return this.#keeper?.obtain(this.path, async (sink) => {
+      if (this.#whole) await fill(sink, await this.#whole);
+      else this.#remote.version = await download(this.#remote, sink, this.#net);
+      return this.#remote.version;
+    });
+  }
+
+  async #readRange(offset: number, length: number): Promise<Uint8Array> {
     const target = new Uint8Array(length);
+    const last = offset + length - 1;
     let got = 0;
     let from = "";
-    const transfer = async (): Promise<Blob | undefined> => {
-      const address = await this.address();
+    const transfer = async (again: boolean): Promise<Blob | undefined> => {
+      const address = await this.#remote.address(again);
       from = shown(address.url);
-      const last = offset + length - 1;
-      const response = await request(this.path, address, { Range: `bytes=${offset + got}-${last}` });
-      if (response.status === 200) {
-        if (this.#whole) await response.body?.cancel();
-        else this.#whole = this.#takeWhole(address, response);
+      const response = await request(this.path, address, { Range: `bytes=${offset + got}-${last}` }, this.#net);
+      const range = rangeOf(response);
+      // Where the server knows no ranges, or hides which one it sends, only the whole is certain.
+      if (response.status === 200 || !range) {
+        if (this.#whole) await drop(response);
+        else this.#whole = this.#fetchWhole(response);
         return this.#whole;
       }
-      const range = parseRange(response);
-      if (range && range.start !== offset + got) {
+      this.#remote.version = await checked(this.path, this.#remote.version, response);
+      if (range.start !== offset + got) {
+        await drop(response);
         throw failed(this.path, `${from} was asked for byte ${offset + got} and sent byte ${range.start}`);
       }
-      await pour(response, (chunk) => {
+      await pour(response, this.#net.patience.stallMs, (chunk) => {
         if (got + chunk.length > length)
           throw failed(this.path, `${from} sent more than the ${length} bytes asked for`);
         target.set(chunk, got);
@@ -89,19 +154,27 @@ export class HttpFile implements SourceFile {
       if (got < length) throw new Error("the connection ended early");
       return undefined;
     };
-    const whole = await persist(transfer, (reason) =>
-      failed(this.path, `got ${got} of the ${length} bytes from byte ${offset}${from && ` of ${from}`}: ${reason}`),
+    const whole = await persist(
+      this.#net.patience,
+      transfer,
+      (reason) =>
+        failed(this.path, `got ${got} of the ${length} bytes from byte ${offset}${from && ` of ${from}`}: ${reason}`),
+      () => got,
     );
     return whole ? this.#slice(whole, offset, length) : target;
   }
 
-  async #takeWhole(address: Address, response: Response): Promise<Blob> {
+  async #fetchWhole(response: Response): Promise<Blob> {
+    const sink = new BlobSink();
+    const isWhole = response.status === 200;
+    if (!isWhole) await drop(response);
     try {
-      return await downloadWhole(this.path, address, this.onBytes, response);
+      this.#remote.version = await download(this.#remote, sink, this.#net, isWhole ? response : undefined);
     } catch (error) {
       this.#whole = undefined;
       throw error;
     }
+    return sink.blob();
   }
 
   async #slice(whole: Blob, offset: number, length: number): Promise<Uint8Array> {
@@ -111,47 +184,114 @@ export class HttpFile implements SourceFile {
     return readBlob(this.path, whole, offset, length);
   }
 
+  #told(bytes: Uint8Array): Uint8Array {
+    this.#count(bytes.length);
+    return bytes;
+  }
+
   #count(bytes: number): void {
     // Ranges may be read twice; a file is never more than whole.
     this.#loaded = Math.min(this.size, this.#loaded + bytes);
-    this.onBytes(this.path, this.#loaded, this.size);
+    this.#net.onBytes(this.path, this.#loaded, this.size);
   }
+}
+
+async function fill(sink: Sink, whole: Blob): Promise<void> {
+  if (sink.length === whole.size) return;
+  await sink.restart();
+  const reader = whole.stream().getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    await sink.write(value);
+  }
+}
+
+export interface ProbeOptions {
+  /** For the question alone; what is read later has the net's own. */
+  patience?: Patience;
+  keeper?: Keeper | undefined;
+  /** The version that is kept: its bytes are not read again. */
+  kept?: (Version & { size: number }) | undefined;
 }
 
 /**
  * Asks whether a file exists and how long it is. An HTML page in place of a model file counts as absent:
  * development servers answer so for every address they don't know.
  */
-export async function probe(path: string, address: Address, onBytes: OnBytes): Promise<HttpFile | Absent> {
+export async function probe(
+  path: string,
+  address: Address,
+  net: Net,
+  { patience = net.patience, keeper, kept }: ProbeOptions = {},
+): Promise<HttpFile | Absent> {
   const where = shown(address.url);
+  const asking = { ...net, patience };
+  const page: Absent = { absent: true, status: 404, detail: `${where} answered with an HTML page` };
+  const found = (version: Version & { size: number }, whole?: Blob): HttpFile =>
+    new HttpFile(path, () => address, net, { version, whole, keeper });
+
   const look = async (): Promise<HttpFile | Absent> => {
-    const response = await fetchOrExplain(address, { Range: `bytes=0-${PROBE_BYTES - 1}` });
+    const response = await ask(address, { Range: `bytes=0-${PROBE_BYTES - 1}` }, asking);
+    const said = versionOf(response);
     if (response.status === 416) {
-      await response.body?.cancel();
-      return new HttpFile(path, 0, () => address, onBytes, new Blob([]));
+      await drop(response);
+      return found({ ...said, size: 0 }, new Blob([]));
     }
     if (!response.ok) {
-      await response.body?.cancel();
+      await drop(response);
       if (isPassing(response.status)) throw new Error(`the server answered ${response.status}`);
       return { absent: true, status: response.status, detail: `${where} answered ${response.status}` };
     }
-    const page: Absent = { absent: true, status: 404, detail: `${where} answered with an HTML page` };
     if (/^text\/html/i.test(response.headers.get("content-type") ?? "")) {
-      await response.body?.cancel();
+      await drop(response);
       return page;
     }
     if (response.status === 206) {
-      const start = new Uint8Array(await response.arrayBuffer());
+      if ((rangeOf(response)?.start ?? 0) !== 0) {
+        await drop(response);
+        throw failed(path, `${where} was asked for its first bytes and sent others`);
+      }
+      const start = await startOf(response, patience.stallMs);
       if (isHtml(start)) return page;
-      const total = parseRange(response)?.total;
-      if (total !== undefined) return new HttpFile(path, total, () => address, onBytes);
+      const { size } = said;
+      if (size !== undefined) return found({ ...said, size });
     }
     // No ranges, or a size that the server hides from other origins.
-    const whole = await downloadWhole(path, address, onBytes, response.status === 200 ? response : undefined);
-    if (isHtml(new Uint8Array(await whole.slice(0, PROBE_BYTES).arrayBuffer()))) return page;
-    return new HttpFile(path, whole.size, () => address, onBytes, whole);
+    const whole = response.status === 200 ? response : await request(path, address, { Range: "bytes=0-" }, asking);
+    const version = joined(said, versionOf(whole));
+    if (kept && isUnchanged(kept, version, address)) {
+      await drop(whole);
+      return found({ ...version, size: kept.size });
+    }
+    const sink = new BlobSink();
+    const read = await download({ path, address: () => address, version: said }, sink, net, whole);
+    const blob = sink.blob();
+    if (isHtml(new Uint8Array(await blob.slice(0, PROBE_BYTES).arrayBuffer()))) return page;
+    return found({ ...read, size: blob.size }, blob);
   };
-  return persist(look, (reason) => failed(path, `${where} could not be read: ${reason}`));
+  return persist(patience, look, (reason) => failed(path, `${where} could not be read: ${reason}`));
+}
+
+/**
+ * Whether a kept file is still the server's. Without ETag and date the size decides; but not of an address with a query, which may
+ * choose between files.
+ */
+export function isUnchanged(kept: Version & { size: number }, found: Version, { url }: Address): boolean {
+  if (difference(kept, found) !== undefined) return false;
+  if (kept.etag !== undefined && found.etag !== undefined) return true;
+  if (kept.modified !== undefined && found.modified !== undefined) return true;
+  return found.size !== undefined && new URL(url).search === "";
+}
+
+async function startOf(response: Response, stallMs: number): Promise<Uint8Array> {
+  const start: number[] = [];
+  await pour(response, stallMs, (chunk) => {
+    start.push(...chunk.subarray(0, PROBE_BYTES));
+    if (start.length > PROBE_BYTES || chunk.length > PROBE_BYTES)
+      throw new Error("the server sent more than was asked for");
+  });
+  return Uint8Array.from(start);
 }
 
 /** Reads a slice; a file that changed or went away on disk is named. */
@@ -168,99 +308,9 @@ export async function readBlob(path: string, blob: Blob, offset: number, length:
   return bytes;
 }
 
-/** Retries network failures; a `WebtuneError` is final. */
-export async function persist<T>(job: () => Promise<T>, giveUp: (reason: string) => WebtuneError): Promise<T> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await job();
-    } catch (error) {
-      if (error instanceof WebtuneError) throw error;
-      if (attempt === RETRIES) throw giveUp(`${messageOf(error)}, after ${RETRIES} more attempts`);
-    }
-    await delay(FIRST_DELAY_MS * 2 ** attempt);
-  }
-}
-
-/** The body from its first byte to its last; a cut transfer starts again, since the server knows no ranges. */
-async function downloadWhole(path: string, address: Address, onBytes: OnBytes, first?: Response): Promise<Blob> {
-  let response = first;
-  let got = 0;
-  let expected = "an unknown number of";
-  const transfer = async (): Promise<Blob> => {
-    response ??= await request(path, address, {});
-    // Other origins hide this header, and compression makes it the size on the wire: good for progress only.
-    const total = Number(response.headers.get("content-length") ?? 0);
-    if (total > 0) expected = String(total);
-    const chunks: Uint8Array<ArrayBuffer>[] = [];
-    got = 0;
-    const taken = response;
-    response = undefined;
-    await pour(taken, (chunk) => {
-      chunks.push(chunk);
-      got += chunk.length;
-      onBytes(path, got, Math.max(total, got));
-    });
-    return new Blob(chunks);
-  };
-  return persist(transfer, (reason) =>
-    failed(path, `got ${got} of ${expected} bytes of ${shown(address.url)}: ${reason}`),
-  );
-}
-
-/** A response with 200 or 206; other answers are final unless they are known to pass. */
-async function request(path: string, address: Address, headers: Record<string, string>): Promise<Response> {
-  const response = await fetchOrExplain(address, headers);
-  if (response.status === 200 || response.status === 206) return response;
-  await response.body?.cancel();
-  if (isPassing(response.status)) throw new Error(`the server answered ${response.status}`);
-  const code = response.status === 404 || response.status === 410 ? "missingFile" : "readFailed";
-  throw fileError(code, path, `${shown(address.url)} answered ${response.status}`);
-}
-
-async function fetchOrExplain(address: Address, headers: Record<string, string>): Promise<Response> {
-  try {
-    return await fetch(address.url, { headers: { ...address.headers, ...headers } });
-  } catch (error) {
-    throw new Error(`the server can't be reached, or doesn't allow this page to read it (${messageOf(error)})`);
-  }
-}
-
-async function pour(response: Response, take: (chunk: Uint8Array<ArrayBuffer>) => void): Promise<void> {
-  if (!response.body) return;
-  const reader = response.body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      take(value);
-    }
-  } catch (error) {
-    // The transfer may have failed already; the first error is the one to tell.
-    await reader.cancel().catch(() => undefined);
-    throw error;
-  }
-}
-
-function parseRange(response: Response): { start: number; total: number | undefined } | undefined {
-  const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
-  if (!match) return undefined;
-  return { start: Number(match[1]), total: match[2] === "*" ? undefined : Number(match[2]) };
-}
-
-/** Too many requests, timeouts and server faults are worth another try. */
-function isPassing(status: number): boolean {
-  return status === 408 || status === 429 || status >= 500;
-}
-
 function isHtml(start: Uint8Array): boolean {
   const text = new TextDecoder("latin1").decode(start).trimStart().toLowerCase();
   return text.startsWith("<!doctype") || text.startsWith("<html") || text.startsWith("<!--");
-}
-
-/** Without the query, which may carry a signature. */
-export function shown(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname;
 }
 
 function failed(path: string, reason: string): WebtuneError {

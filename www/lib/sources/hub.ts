@@ -1,9 +1,18 @@
 /**
  * Finds the files of a repository on the Hugging Face hub, or on a server that behaves like it, to be read in ranges.
  */
-import { fileDownloadInfo, HubApiError, InvalidApiResponseFormatError, listFiles } from "@huggingface/hub";
+import {
+  fileDownloadInfo,
+  HubApiError,
+  InvalidApiResponseFormatError,
+  type ListFileEntry,
+  listFiles,
+  modelInfo,
+} from "@huggingface/hub";
 import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.js";
-import { type Address, HttpFile, type OnBytes, persist, shown } from "./http-file.js";
+import { HttpFile } from "./http-file.js";
+import type { KeptFolder } from "./kept-folder.js";
+import { type Address, BRIEFLY, fetchInTime, type Net, persist, shown } from "./network.js";
 
 const HUB = "https://huggingface.co";
 
@@ -14,95 +23,162 @@ export interface Repository {
   accessToken?: string;
 }
 
+/** The commit, or undefined from a server that doesn't tell. */
+type Commit = string | undefined;
+
 /**
- * Lists a repository; a file's address is settled when it is first read.
+ * Lists a repository at the commit that its revision is of now; a file's address is settled when it is first read.
  *
+ * @param isUseful Which paths become files.
  * @throws WebtuneError `missingFile` where the repository or revision doesn't exist, `readFailed` where it is private,
  * gated or out of reach, `invalidOption` for an id or token of the wrong form.
  */
 export async function openRepository(
   source: Repository,
-  onBytes: OnBytes,
-): Promise<{ name: string; files: HttpFile[] }> {
-  const name = source.repository.trim();
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(name)) {
-    throw optionError("repository", `expected "owner/name", got "${source.repository}"`);
+  net: Net,
+  isUseful: (path: string) => boolean,
+  kept: KeptFolder | undefined,
+): Promise<{ name: string; paths: string[]; files: HttpFile[] }> {
+  const hub = new Hub(source, net);
+  const { name } = hub;
+  const asking = kept?.completeAt ? { ...net, patience: BRIEFLY } : net;
+  const commit = await hub.commit(asking);
+  if (kept?.completeAt && commit !== undefined && commit === kept.commit) {
+    const files = kept.files().map(({ path, version }) => hub.file(path, version, commit, kept));
+    return { name, paths: files.map(({ path }) => path), files };
   }
-  const hub = (source.hubUrl ?? HUB).replace(/\/+$/, "");
-  const token = source.accessToken?.trim() || undefined;
-  // The library takes only the current form of tokens, and says so less clearly.
-  if (token !== undefined && !isToken(token)) {
-    throw optionError("accessToken", 'expected a Hugging Face token that starts with "hf_"');
+  const listed = await hub.list(commit, asking);
+  const paths = listed.map(({ path }) => path);
+  const files: HttpFile[] = [];
+  for (const entry of listed.filter(({ path }) => isUseful(path))) {
+    const version = { size: entry.size, etag: undefined, modified: undefined };
+    kept?.expect(entry.path, version, { content: contentOf(entry) });
+    files.push(hub.file(entry.path, version, commit, kept));
   }
-  const revision = source.revision?.trim() || "main";
-  const params = {
-    repo: { type: "model", name } as const,
-    hubUrl: hub,
-    revision,
-    ...(token !== undefined && { accessToken: token }),
-  };
+  await kept?.settle({ name, commit, absent: [] });
+  return { name, paths, files };
+}
+
+/** Large files are named by the SHA-256 of their bytes, others by git's hash. */
+function contentOf({ oid, lfs }: ListFileEntry): string | undefined {
+  if (lfs) return `sha256:${lfs.oid}`;
+  return oid === undefined ? undefined : `git:${oid}`;
+}
+
+class Hub {
+  readonly name: string;
+  readonly #hub: string;
+  readonly #revision: string;
+  readonly #token: `hf_${string}` | undefined;
+  readonly #net: Net;
+
+  constructor(source: Repository, net: Net) {
+    this.name = source.repository.trim();
+    if (!/^[\w.-]+(\/[\w.-]+)?$/.test(this.name)) {
+      throw optionError("repository", `expected "owner/name", got "${source.repository}"`);
+    }
+    this.#hub = (source.hubUrl ?? HUB).replace(/\/+$/, "");
+    const token = source.accessToken?.trim() || undefined;
+    // The library takes only the current form of tokens, and says so less clearly.
+    if (token !== undefined && !isToken(token)) {
+      throw optionError("accessToken", 'expected a Hugging Face token that starts with "hf_"');
+    }
+    this.#token = token;
+    this.#revision = source.revision?.trim() || "main";
+    this.#net = net;
+  }
+
+  /** A branch may move while files are read, a commit never does. */
+  async commit(net: Net): Promise<Commit> {
+    if (/^[0-9a-f]{40}$/.test(this.#revision)) return this.#revision;
+    return this.#ask(net, async () => {
+      try {
+        const params = { ...this.#params(undefined, net), name: this.name, additionalFields: ["sha" as const] };
+        const { sha } = await modelInfo(params);
+        return typeof sha === "string" && /^[0-9a-f]{40}$/.test(sha) ? sha : undefined;
+      } catch (error) {
+        // Some servers list their files and don't know this question; of others the list says what is wrong.
+        if (error instanceof HubApiError && error.statusCode === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  list(commit: Commit, net: Net): Promise<ListFileEntry[]> {
+    return this.#ask(net, async () => {
+      const found: ListFileEntry[] = [];
+      for await (const entry of listFiles({ ...this.#params(commit, net), recursive: true })) {
+        if (entry.type === "file") found.push(entry);
+      }
+      return found;
+    });
+  }
+
+  file(path: string, version: HttpFile["version"], commit: Commit, kept: KeptFolder | undefined): HttpFile {
+    let known: Promise<Address> | undefined;
+    const address = (fresh: boolean): Promise<Address> => {
+      if (!known || fresh) {
+        known = this.#locate(path, commit).catch((error: unknown) => {
+          // a failure is not kept
+          known = undefined;
+          throw error;
+        });
+      }
+      return known;
+    };
+    return new HttpFile(path, address, this.#net, { version, keeper: kept });
+  }
 
   /** The library's address, with the token for the hub alone: other hosts have signed addresses. */
-  const locate = async (path: string): Promise<Address> => {
-    const resolve = `${hub}/${name}/resolve/${encodeURIComponent(revision)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+  async #locate(path: string, commit: Commit): Promise<Address> {
+    const parts = path.split("/").map(encodeURIComponent).join("/");
+    const resolve = `${this.#hub}/${this.name}/resolve/${encodeURIComponent(commit ?? this.#revision)}/${parts}`;
     let url = resolve;
     try {
-      const info = await fileDownloadInfo({ ...params, path });
+      const info = await fileDownloadInfo({ ...this.#params(commit, this.#net), path });
       if (!info) throw fileError("missingFile", path, `${shown(resolve)} answered 404`);
       url = info.url;
     } catch (error) {
-      if (error instanceof HubApiError) throw explain(error, `${name}: ${path}`);
+      if (error instanceof HubApiError) throw explain(error, `${this.name}: ${path}`);
       // A server without ranges or ETag can still be read from the plain address.
       if (!(error instanceof InvalidApiResponseFormatError)) throw error;
     }
-    const own = new URL(url).origin === new URL(hub).origin;
-    return { url, headers: token !== undefined && own ? { Authorization: `Bearer ${token}` } : {} };
-  };
+    const own = new URL(url).origin === new URL(this.#hub).origin;
+    return { url, headers: this.#token !== undefined && own ? { Authorization: `Bearer ${this.#token}` } : {} };
+  }
 
-  const list = async (): Promise<HttpFile[]> => {
-    const files: HttpFile[] = [];
-    try {
-      for await (const { type, path, size } of listFiles({ ...params, recursive: true })) {
-        if (type === "file")
-          files.push(
-            new HttpFile(
-              path,
-              size,
-              remember(() => locate(path)),
-              onBytes,
-            ),
-          );
+  #params(commit: Commit, { patience }: Net) {
+    return {
+      repo: { type: "model", name: this.name } as const,
+      hubUrl: this.#hub,
+      revision: commit ?? this.#revision,
+      fetch: ((input, init) => fetchInTime(input, init, patience.stallMs)) as typeof fetch,
+      ...(this.#token !== undefined && { accessToken: this.#token }),
+    };
+  }
+
+  async #ask<T>({ patience }: Net, job: () => Promise<T>): Promise<T> {
+    const about = `repository ${this.name}`;
+    const asked = async (): Promise<T> => {
+      try {
+        return await job();
+      } catch (error) {
+        if (error instanceof HubApiError && !isPassing(error)) throw explain(error, about);
+        throw error instanceof SyntaxError
+          ? new WebtuneError("readFailed", `${about}: ${this.#hub} doesn't answer like a Hugging Face hub (no JSON)`)
+          : error;
       }
-    } catch (error) {
-      if (error instanceof HubApiError && !isPassing(error)) throw explain(error, `repository ${name}`);
-      throw error instanceof SyntaxError
-        ? new WebtuneError("readFailed", `repository ${name}: ${hub} doesn't answer like a Hugging Face hub (no JSON)`)
-        : error;
-    }
-    return files;
-  };
-
-  const files = await persist(
-    list,
-    (reason) => new WebtuneError("readFailed", `repository ${name}: ${hub} could not be read: ${reason}`),
-  );
-  return { name, files };
+    };
+    return persist(
+      patience,
+      asked,
+      (reason) => new WebtuneError("readFailed", `${about}: ${this.#hub} could not be read: ${reason}`),
+    );
+  }
 }
 
 function isToken(token: string): token is `hf_${string}` {
   return token.startsWith("hf_");
-}
-
-/** Keeps an answer, but not a failure. */
-function remember<T>(ask: () => Promise<T>): () => Promise<T> {
-  let kept: Promise<T> | undefined;
-  return () => {
-    kept ??= ask().catch((error: unknown) => {
-      kept = undefined;
-      throw error;
-    });
-    return kept;
-  };
 }
 
 function isPassing({ statusCode }: HubApiError): boolean {

@@ -2,8 +2,10 @@
  * Finds a model's files, wherever they come from (files, a base address, a repository), to be read in ranges.
  */
 import { fileError, messageOf, WebtuneError } from "../errors.js";
-import { type Absent, type Address, HttpFile, type OnBytes, probe, readBlob, type SourceFile } from "./http-file.js";
+import { type Absent, HttpFile, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
+import type { KeptFolder, Notify } from "./kept-folder.js";
+import { type Address, BRIEFLY, type Net, type OnBytes, PATIENCE, type Patience } from "./network.js";
 import type { SettledSource } from "./settle.js";
 
 /** A model folder before its files are understood. */
@@ -30,17 +32,27 @@ export const LANGUAGE_FILES = [
   "generation_config.json",
 ];
 
+export interface OpenOptions {
+  /** Files that a web server is asked for besides, since it can't list its folder. */
+  optional?: readonly string[];
+  /** Where files are kept, if they are. */
+  kept?: KeptFolder | undefined;
+  notify?: Notify;
+  patience?: Patience;
+}
+
 /**
- * Finds the files of a model; weights are not read yet.
+ * Finds the files of a model; weights are not read yet. Where the server gives none and all were kept by an earlier load, those are
+ * the ones.
  *
- * @param optional Files that a web server is asked for besides, since it can't list its folder.
  * @throws WebtuneError `missingFile` or `readFailed` with address and status.
  */
 export async function openSource(
   source: SettledSource,
   onBytes: OnBytes,
-  optional: readonly string[] = CLASSIFIER_FILES,
+  { optional = CLASSIFIER_FILES, kept, notify, patience = PATIENCE }: OpenOptions = {},
 ): Promise<OpenedSource> {
+  const net: Net = { onBytes, patience, cache: kept ? "no-store" : "default" };
   if ("files" in source) {
     requireSafetensors(
       source.files.map(({ path }) => path),
@@ -48,16 +60,37 @@ export async function openSource(
     );
     return { name: source.name, files: source.files.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
   }
-  if ("url" in source) {
-    const { name, files } = await openFolder(source.url, onBytes, optional);
-    return { name: source.name ?? name, files };
+  try {
+    if ("url" in source) return await openFolder(source, net, optional, kept);
+    const opened = await openRepository(source, net, isUseful, kept);
+    requireSafetensors(opened.paths, `the repository ${opened.name}`);
+    return { name: opened.name, files: opened.files };
+  } catch (error) {
+    const at = kept?.completeAt;
+    const isKnown = kept && ("repository" in source || [...REQUIRED, ...optional].every((path) => kept.knows(path)));
+    if (!at || !isKnown || !(error instanceof WebtuneError) || !MAY_PASS.includes(error.code)) throw error;
+    notify?.(
+      `The files that were kept on ${DAY.format(at)} are used, because the server doesn't give them now: ${error.message}.`,
+    );
+    const name = ("url" in source && source.name) || kept.name;
+    return { name, files: keptFiles(source, net, kept) };
   }
-  const opened = await openRepository(source, onBytes);
-  requireSafetensors(
-    opened.files.map(({ path }) => path),
-    `the repository ${opened.name}`,
-  );
-  return { name: opened.name, files: opened.files.filter(({ path }) => /\.(json|safetensors|txt|jinja)$/.test(path)) };
+}
+
+const MAY_PASS: readonly string[] = ["readFailed", "missingFile"];
+const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long" });
+
+const isUseful = (path: string): boolean => /\.(json|safetensors|txt|jinja)$/.test(path);
+
+/** Of a model whose server doesn't answer: whatever is not there whole is asked for at its old address, in vain or not. */
+function keptFiles(source: Exclude<SettledSource, { files: unknown }>, net: Net, kept: KeptFolder): HttpFile[] {
+  const address = "url" in source ? folderAddress(source.url) : undefined;
+  return kept.files().map(({ path, version }) => {
+    const gone = (): never => {
+      throw fileError("readFailed", path, "it is not kept, and the hub can't be reached");
+    };
+    return new HttpFile(path, address ? () => address(path) : gone, net, { version, keeper: kept });
+  });
 }
 
 function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
@@ -87,11 +120,34 @@ function requireSafetensors(paths: string[], where: string): void {
   );
 }
 
-async function openFolder(url: string, onBytes: OnBytes, wanted: readonly string[]): Promise<OpenedSource> {
+/** Where a folder's files are. */
+function folderAddress(url: string): (path: string) => Address {
+  const base = folderOf(url);
+  return (path) => ({ url: inside(base, path) });
+}
+
+function folderOf(url: string): URL {
   const base = new URL(url);
   if (!base.pathname.endsWith("/")) base.pathname += "/";
-  const at = (path: string): Address => ({ url: inside(base, path) });
-  const ask = (path: string): Promise<HttpFile | Absent> => probe(path, at(path), onBytes);
+  return base;
+}
+
+async function openFolder(
+  { url, name: given }: { url: string; name?: string },
+  net: Net,
+  wanted: readonly string[],
+  kept: KeptFolder | undefined,
+): Promise<OpenedSource> {
+  const at = folderAddress(url);
+  const absent: string[] = [];
+  const ask = async (path: string): Promise<HttpFile | Absent> => {
+    const address = at(path);
+    const patience = kept?.completeAt ? BRIEFLY : net.patience;
+    const found = await probe(path, address, net, { patience, keeper: kept, kept: kept?.whole(path) });
+    if (found instanceof HttpFile) kept?.expect(path, found.version, address);
+    else absent.push(path);
+    return found;
+  };
   const [required, optional, weights] = await Promise.all([
     Promise.all(REQUIRED.map(async (path) => demand(path, await ask(path)))),
     Promise.all(wanted.map(ask)),
@@ -104,7 +160,9 @@ async function openFolder(url: string, onBytes: OnBytes, wanted: readonly string
     const configs = moduleConfigs(await readJson(modules)).filter((path) => !known.has(path));
     files.push(...(await Promise.all(configs.map(ask))).filter((file) => file instanceof HttpFile));
   }
-  const name = decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host;
+  const base = folderOf(url);
+  const name = given ?? (decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host);
+  await kept?.settle({ name, absent });
   return { name, files };
 }
 
@@ -151,7 +209,7 @@ function demand(path: string, found: HttpFile | Absent): HttpFile {
  * @throws WebtuneError as `openSource`.
  */
 export async function readConfig(source: SettledSource, onBytes: OnBytes): Promise<Uint8Array> {
-  const { files } = await openSource(source, onBytes, []);
+  const { files } = await openSource(source, onBytes, { optional: [] });
   const config = files.find(({ path }) => path === "config.json");
   if (!config) throw fileError("missingFile", "config.json", "it is needed and was not found");
   return config.read(0, config.size);

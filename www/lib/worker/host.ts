@@ -5,6 +5,7 @@
 import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
 import { tryMemory } from "../device-memory.js";
 import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
+import { KeptFolder } from "../sources/kept-folder.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES, openSource, readConfig } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
@@ -222,22 +223,29 @@ export class EngineHost {
     }
   }
 
-  async #load(report: Report, ...[task, source, storage, choice, limit]: Arguments<"load">): Promise<Answer<"load">> {
+  async #load(
+    report: Report,
+    ...[task, source, storage, choice, limit, keep]: Arguments<"load">
+  ): Promise<Answer<"load">> {
     if (this.#loaded) throw new WebtuneError("invalidState", "a model is loaded already");
     const [device, about] = await this.#openDevice(report, choice, limit);
     report({ phase: "Finding the model's files" });
-    const optional = task === "classify" ? CLASSIFIER_FILES : LANGUAGE_FILES;
-    const { name, files } = await openSource(
-      source,
-      (file, loaded, total) => report({ file, loaded, total }),
-      optional,
-    );
-    report({ phase: "Reading the model" });
-    const engine = await this.#start();
-    this.#loaded =
-      task === "classify"
-        ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
-        : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
+    const notify = (notice: string): void => report({ notice });
+    const kept = keep ? await KeptFolder.open(source, notify) : undefined;
+    try {
+      const optional = task === "classify" ? CLASSIFIER_FILES : LANGUAGE_FILES;
+      const onBytes = (file: string, loaded: number, total: number): void => report({ file, loaded, total });
+      const { name, files } = await openSource(source, onBytes, { optional, kept, notify });
+      report({ phase: "Reading the model" });
+      const engine = await this.#start();
+      this.#loaded =
+        task === "classify"
+          ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
+          : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
+      await kept?.finish();
+    } finally {
+      await kept?.close();
+    }
     return { device: about, model: this.#loaded.model.info() };
   }
 

@@ -32,8 +32,11 @@ import type {
 } from "../types/engine.js";
 import type { ExportedFile, ExportPiece } from "./engine.js";
 
-/** What loading reports on the way: bytes of one file, or the name of the phase that begins. */
-export type LoadProgress = { file: string; loaded: number; total: number } | { phase: string };
+/**
+ * What loading reports on the way: bytes of one file, the name of the phase that begins, or something that a person should know,
+ * such as that the model can't be kept, or that kept files are used because the server doesn't answer.
+ */
+export type LoadProgress = { file: string; loaded: number; total: number } | { phase: string } | { notice: string };
 
 /** What the two kinds of model differ in. */
 export interface Tasks {
@@ -62,6 +65,7 @@ export interface Calls {
     storage: WeightStorage,
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
+    keep: boolean,
   ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo };
   /** Answers when the run has ended. */
   train(run: RunRequest): undefined;

@@ -163,6 +163,7 @@ export class ModelActions<T extends TaskTypes> {
 
 function inWords(progress: LoadProgress): Progress {
   if ("phase" in progress) return { text: progress.phase };
+  if ("notice" in progress) return { text: progress.notice };
   const { file, loaded, total } = progress;
   if (total <= 0) return { text: `${file}: ${bytes(loaded)}` };
   const share = loaded / total;
