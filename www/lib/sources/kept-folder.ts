@@ -211,11 +211,9 @@ export class KeptFolder implements Keeper {
       if (await isUndamaged(file, stored)) return file;
     } catch (error) {
       this.#parts.notify(`The kept copy of ${path} could not be read and is fetched again (${messageOf(error)}).`);
-      entry.stored = undefined;
       return undefined;
     }
     this.#parts.notify(`The kept copy of ${path} was damaged and is fetched again.`);
-    entry.stored = undefined;
     return undefined;
   }
 
