@@ -103,14 +103,16 @@ export async function download(remote: Remote, sink: Sink, net: Net, first?: Res
     ready = undefined;
     version = await checked(path, version, response);
     await place(path, sink, response, from);
-    // All of the file, but for a part that is known to be one.
-    const expected = version.size ?? lengthOf(response);
-    const end = Math.min(limit, expected ?? limit);
+    const range = response.status === 206 ? rangeOf(response) : undefined;
+    // What was asked for is the rest of the file, so that a part ends where the file does.
+    const expected = version.size ?? (range ? range.end + 1 : lengthOf(response));
+    const end = Math.min(limit, expected ?? limit, range ? range.end + 1 : limit);
     await pour(response, net.patience.stallMs, async (chunk) => {
       if (sink.length + chunk.length > end) throw tooMuch(path, expected, from);
       await sink.write(chunk);
       net.onBytes(path, sink.length, expected ?? sink.length);
     });
+    if (expected === undefined && sink.length === 0) throw new Error("the server sent nothing");
     if (sink.length < (expected ?? 0)) throw new Error("the connection ended early");
   };
   const giveUp = (reason: string): WebtuneError => {

@@ -133,8 +133,8 @@ export class HttpFile implements SourceFile {
       from = shown(address.url);
       const response = await request(this.path, address, { Range: `bytes=${offset + got}-${last}` }, this.#net);
       const range = rangeOf(response);
-      // Where the server knows no ranges, or hides which one it sends, only the whole is certain.
-      if (response.status === 200 || !range) {
+      // Where the server knows no ranges, or hides which one of how many bytes it sends, only the whole is certain.
+      if (response.status === 200 || range?.total === undefined) {
         if (this.#whole) await drop(response);
         else this.#whole = this.#fetchWhole(response);
         return this.#whole;
@@ -145,7 +145,7 @@ export class HttpFile implements SourceFile {
         throw failed(this.path, `${from} was asked for byte ${offset + got} and sent byte ${range.start}`);
       }
       await pour(response, this.#net.patience.stallMs, (chunk) => {
-        if (got + chunk.length > length)
+        if (offset + got + chunk.length > Math.min(range.end, last) + 1)
           throw failed(this.path, `${from} sent more than the ${length} bytes asked for`);
         target.set(chunk, got);
         got += chunk.length;
@@ -234,7 +234,7 @@ export async function probe(
   const look = async (): Promise<HttpFile | Absent> => {
     const response = await ask(address, { Range: `bytes=0-${PROBE_BYTES - 1}` }, asking);
     const said = versionOf(response);
-    if (response.status === 416) {
+    if (response.status === 416 && response.headers.get("content-range") === "bytes */0") {
       await drop(response);
       return found({ ...said, size: 0 }, new Blob([]));
     }

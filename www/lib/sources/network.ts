@@ -163,8 +163,10 @@ export async function drop(response: Response): Promise<void> {
 export function rangeOf(response: Response): { start: number; end: number; total: number | undefined } | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(response.headers.get("content-range") ?? "");
   if (!match) return undefined;
+  const [start, end] = [Number(match[1]), Number(match[2])];
   const total = match[3] === "*" ? undefined : Number(match[3]);
-  return { start: Number(match[1]), end: Number(match[2]), total };
+  // A part that can't be is as good as none told.
+  return start > end || (total !== undefined && end >= total) ? undefined : { start, end, total };
 }
 
 /** Bytes of the body. */
