@@ -105,9 +105,9 @@ function makeServer(seed) {
 
   function rangeOf(start, end, size, fault) {
     if (fault === "words") return roll.one(["bytes", "bytes 0-", `items ${start}-${end}/${size}`, "bytes a-b/c", ""]);
-    // Who never tells the size may not tell a wrong one: nothing would contradict it.
+    // Nothing would contradict a wrong size that is told twice, or by a server that never tells another.
     if (fault === "total" && !habit.stars)
-      return `bytes ${start}-${end - 1}/${roll.one([size + 1, 2 ** 50, 0, size * 2])}`;
+      return `bytes ${start}-${end - 1}/${roll.one([size + requests, 2 ** 50 + requests, 0])}`;
     return `bytes ${start}-${end - 1}/${habit.stars ? "*" : size}`;
   }
 

@@ -1,5 +1,5 @@
 /** Turns the form of a model's source into the source to load, or says what is missing. */
-import type { ModelSource } from "webtune";
+import type { KeptSource, ModelSource } from "webtune";
 import type { Folder } from "../ui/files";
 
 export interface SourceForm {
@@ -50,6 +50,18 @@ export function sourceOf(form: SourceForm, preset: DefaultModel): ModelSource | 
     ...(form.hubUrl.trim() ? { hubUrl: form.hubUrl.trim() } : {}),
     ...(form.accessToken.trim() ? { accessToken: form.accessToken.trim() } : {}),
   };
+}
+
+/** The form that describes a kept model. */
+export function formOfKept(kept: KeptSource, preset: DefaultModel): SourceForm {
+  const { source } = preset;
+  if ("url" in kept) {
+    const isPreset = "url" in source && source.url === kept.url;
+    return isPreset ? emptyForm : { ...emptyForm, kind: "web", address: kept.url };
+  }
+  const { repository, revision = "", hubUrl = "" } = kept;
+  const isPreset = "repository" in source && source.repository === repository && !revision && !hubUrl;
+  return isPreset ? emptyForm : { ...emptyForm, kind: "web", address: repository, revision, hubUrl };
 }
 
 export function keptForm({ kind, address, revision, hubUrl, folder, accessToken }: SourceForm): KeptForm {

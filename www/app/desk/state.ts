@@ -21,6 +21,8 @@ export interface ModelState<T extends TaskTypes = TaskTypes> {
   info?: T["tuner"]["model"] | undefined;
   report?: DeviceReport | undefined;
   error?: string | undefined;
+  /** What loading it told besides, such as that it can't be kept. */
+  notices?: readonly string[] | undefined;
   /** Counts up when the form of the source was filled in by the page. */
   formVersion: number;
 }

@@ -101,11 +101,13 @@ export async function download(remote: Remote, sink: Sink, net: Net, first?: Res
     // A range even for the whole: bodies of ranges are not compressed, so that their length is the file's.
     const response = ready ?? (await request(path, address, { Range: `bytes=${sink.length}-` }, net));
     ready = undefined;
-    version = await checked(path, version, response);
-    await place(path, sink, response, from);
     const range = response.status === 206 ? rangeOf(response) : undefined;
+    const found = versionOf(response);
     // What was asked for is the rest of the file, so that a part ends where the file does.
-    const expected = version.size ?? (range ? range.end + 1 : lengthOf(response));
+    found.size ??= range ? range.end + 1 : sink.length === 0 ? lengthOf(response) : undefined;
+    version = await checked(path, version, found, response);
+    await place(path, sink, response, from);
+    const expected = version.size;
     const end = Math.min(limit, expected ?? limit, range ? range.end + 1 : limit);
     await pour(response, net.patience.stallMs, async (chunk) => {
       if (sink.length + chunk.length > end) throw tooMuch(path, expected, from);
@@ -123,9 +125,8 @@ export async function download(remote: Remote, sink: Sink, net: Net, first?: Res
   return version;
 }
 
-/** The version with what this answer adds, if it is of the same one. */
-export async function checked(path: string, known: Version, response: Response): Promise<Version> {
-  const found = versionOf(response);
+/** The version with what an answer adds, if it is of the same one. */
+export async function checked(path: string, known: Version, found: Version, response: Response): Promise<Version> {
   const reason = difference(known, found);
   if (reason === undefined) return joined(known, found);
   await drop(response);

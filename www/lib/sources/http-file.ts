@@ -139,7 +139,7 @@ export class HttpFile implements SourceFile {
         else this.#whole = this.#fetchWhole(response);
         return this.#whole;
       }
-      this.#remote.version = await checked(this.path, this.#remote.version, response);
+      this.#remote.version = await checked(this.path, this.#remote.version, versionOf(response), response);
       if (range.start !== offset + got) {
         await drop(response);
         throw failed(this.path, `${from} was asked for byte ${offset + got} and sent byte ${range.start}`);

@@ -1,6 +1,7 @@
 /** Loads models: one at a time, and the one before is given up only once the next one is there. */
 import type { DeviceChoice, LoadProgress, ModelSource, WeightStorage } from "webtune";
 import { bytes, codeOf, messageOf, percent } from "../../ui/format";
+import { lookAtShelf } from "../kept-shelf";
 import type { SourceForm } from "../source-form";
 import { type DeskState, emptyResult, emptyRun, type Progress } from "../state";
 import type { Store } from "../store";
@@ -129,9 +130,12 @@ export class ModelActions<T extends TaskTypes> {
     const loading = new AbortController();
     this.#loading = loading;
     const isLatest = () => this.#loading === loading;
-    store.patch("model", { status: "loading", error: undefined, progress: { text: "Starting the engine" } });
+    const progress = { text: "Starting the engine" };
+    store.patch("model", { status: "loading", error: undefined, notices: [], progress });
     const onProgress = (progress: LoadProgress) => {
-      if (isLatest()) store.patch("model", { progress: inWords(progress) });
+      if (!isLatest()) return;
+      if ("notice" in progress) this.#notice(progress.notice);
+      else store.patch("model", { progress: inWords(progress) });
     };
     try {
       const loaded = await this.task.load(source, { device, storage, signal: loading.signal, onProgress });
@@ -142,7 +146,14 @@ export class ModelActions<T extends TaskTypes> {
       if (!isLatest()) return undefined;
       store.patch("model", { status: this.tuner ? "ready" : "empty", progress: undefined });
       throw error;
+    } finally {
+      void lookAtShelf();
     }
+  }
+
+  #notice(notice: string): void {
+    const { notices = [] } = this.store.state.model;
+    if (!notices.includes(notice)) this.store.patch("model", { notices: [...notices, notice] });
   }
 
   cancel(): void {
@@ -161,9 +172,8 @@ export class ModelActions<T extends TaskTypes> {
   }
 }
 
-function inWords(progress: LoadProgress): Progress {
+function inWords(progress: Exclude<LoadProgress, { notice: string }>): Progress {
   if ("phase" in progress) return { text: progress.phase };
-  if ("notice" in progress) return { text: progress.notice };
   const { file, loaded, total } = progress;
   if (total <= 0) return { text: `${file}: ${bytes(loaded)}` };
   const share = loaded / total;

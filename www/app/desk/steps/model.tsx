@@ -8,8 +8,9 @@ import { ProgressLine } from "../../ui/progress-line";
 import { type Segment, Segments } from "../../ui/segments";
 import { StepCard } from "../../ui/step-card";
 import type { ModelActions } from "../actions/model";
+import { KeptModels } from "../parts/kept-models";
 import { ModelSourceFields, type Way } from "../parts/model-source";
-import { type DefaultModel, emptyForm, type SourceForm, sourceOf } from "../source-form";
+import { type DefaultModel, emptyForm, formOfKept, type SourceForm, sourceOf } from "../source-form";
 import { type DeskState, wouldLoseResult } from "../state";
 import { type Drafts, type Store, useDraft } from "../store";
 import type { TaskTypes } from "../task";
@@ -63,7 +64,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
     { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
   ];
   const showError = (error: string | undefined) => store.patch("model", { error });
-  const load = () => {
+  const load = (source: ModelSource | string, form: SourceForm) => {
     if (typeof source === "string") {
       showError(source);
       return;
@@ -82,7 +83,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          load();
+          load(source, form);
         }}
       >
         <ModelSourceFields
@@ -96,6 +97,18 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
             showError(undefined);
           }}
           onError={showError}
+        />
+        {form.kind === "files" ? null : (
+          <p class="help">Its files are kept on this computer, so that it loads without a network next time.</p>
+        )}
+        <KeptModels
+          disabled={busy || loading}
+          onLoad={(kept) => {
+            const form = formOfKept(kept.source, preset);
+            onForm(form);
+            load(sourceOf(form, preset), form);
+          }}
+          onRemoved={(words) => store.announce(words)}
         />
         <Segments
           legend="Device"
@@ -121,6 +134,13 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
         <ProgressLine testId="model-progress" label="Loading the model" {...model.progress} />
       ) : null}
       <Alert message={model.error} testId="model-error" />
+      <div role="status" class="stack" data-testid="model-notices">
+        {model.notices?.map((notice) => (
+          <p key={notice} class="note note-warn">
+            {notice}
+          </p>
+        ))}
+      </div>
       {facts}
     </StepCard>
   );
