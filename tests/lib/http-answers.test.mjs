@@ -119,7 +119,7 @@ function makeServer(seed) {
       at += length;
     }
     let ending = "end";
-    if (fault === "cut" || fault === "short") pieces.splice(roll.below(pieces.length + 1));
+    if (["cut", "short", "stalls"].includes(fault)) pieces.splice(roll.below(pieces.length + 1));
     if (fault === "cut") ending = "error";
     if (fault === "stalls") ending = "never";
     if (fault === "longer") pieces.push(noise.slice(0, 1 + roll.below(50)));

@@ -22,6 +22,24 @@ const leaving = (name, file) => ({
   [`leaving-${name}/model.safetensors.index.json`]: JSON.stringify({ weight_map: { a: file } }),
 });
 
+const WAYS_OUT = {
+  host: "//stranger.test/x.safetensors",
+  port: "//127.0.0.1:1/x.safetensors",
+  userinfo: "//127.0.0.1@stranger.test/x.safetensors",
+  root: "/elsewhere/z.safetensors",
+  scheme: "http://stranger.test/x.safetensors",
+  "scheme-alone": "http:x.safetensors",
+  data: "data:application/octet-stream,x.safetensors",
+  backslash: "\\\\stranger.test\\x.safetensors",
+  "backslash-up": "..\\x.safetensors",
+  "encoded-up": "%2e%2e/x.safetensors",
+  "half-encoded-up": ".%2E/x.safetensors",
+  "later-up": "a/../../x.safetensors",
+  tab: "/\t/stranger.test/x.safetensors",
+  query: "x.safetensors?to=//stranger.test",
+  fragment: "#x.safetensors",
+};
+
 const FILES = {
   "mini/config.json": "{}",
   "mini/tokenizer.json": '{"model":{}}',
@@ -41,9 +59,7 @@ const FILES = {
   "escaping/config.json": "{}",
   "escaping/tokenizer.json": "{}",
   "escaping/model.safetensors.index.json": '{"weight_map":{"a":"../secret.safetensors"}}',
-  ...leaving("host", "//stranger.test/x.safetensors"),
-  ...leaving("root", "/elsewhere/z.safetensors"),
-  ...leaving("backslash", "\\\\stranger.test\\x.safetensors"),
+  ...Object.assign({}, ...Object.entries(WAYS_OUT).map(([way, path]) => leaving(way, path))),
   "pickled/config.json": "{}",
   "pickled/tokenizer.json": "{}",
   "pickled/pytorch_model.bin": "pickle",
@@ -66,13 +82,7 @@ afterEach(async () => {
 });
 
 async function start(options = {}) {
-  const names = [
-    "mini",
-    "sharded",
-    "escaping",
-    "pickled",
-    ...["host", "root", "backslash"].map((way) => `leaving-${way}`),
-  ];
+  const names = ["mini", "sharded", "escaping", "pickled", ...Object.keys(WAYS_OUT).map((way) => `leaving-${way}`)];
   const repositories = Object.fromEntries(names.map((name) => [`owner/${name}`, join(folder, name)]));
   stub = await startHubStub({ repositories, ...options });
 }
@@ -199,7 +209,7 @@ test("no spelling of a shard's name sends a request, or the address's query, els
     return real(url, ...rest);
   };
   try {
-    const folders = ["host", "root", "backslash"].map((way) => `${stub.url}/owner/leaving-${way}/resolve/main/`);
+    const folders = Object.keys(WAYS_OUT).map((way) => `${stub.url}/owner/leaving-${way}/resolve/main/`);
     for (const folder of folders) {
       await assert.rejects(openSource({ url: `${folder}?sig=SECRET` }, quiet), ({ code, message }) => {
         assert.ok(["invalidFile", "missingFile"].includes(code), message);

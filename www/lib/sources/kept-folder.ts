@@ -67,8 +67,16 @@ export class KeptFolder implements Keeper {
     for (const entry of parts.about?.files ?? []) this.#entries.set(entry.path, entry);
   }
 
-  /** Undefined where nothing can be kept, which `notify` is told. */
-  static async open(source: SettledSource, notify: Notify): Promise<KeptFolder | undefined> {
+  /**
+   * Undefined where nothing can be kept, which `notify` is told.
+   *
+   * @param readOnly What is there is used, and nothing is added.
+   */
+  static async open(
+    source: SettledSource,
+    notify: Notify,
+    { readOnly = false }: { readOnly?: boolean } = {},
+  ): Promise<KeptFolder | undefined> {
     const named = keptAs(source);
     if (!named) return undefined;
     let free: (() => void) | undefined;
@@ -81,8 +89,8 @@ export class KeptFolder implements Keeper {
         return undefined;
       }
       const name = folderOf(named.id);
-      free = await holdFolder(name);
-      const folder = await root.getDirectoryHandle(name, { create: true });
+      free = readOnly ? undefined : await holdFolder(name);
+      const folder = await root.getDirectoryHandle(name, { create: !readOnly });
       const found = await readAbout(folder);
       // Two ids of one hash are as good as impossible; a folder of another program's making is not.
       const about = found?.about.id === named.id ? found.about : undefined;

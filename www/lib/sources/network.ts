@@ -120,8 +120,9 @@ async function inTime<T>(work: Promise<T>, ms: number, onLate: () => void): Prom
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      onLate();
+      // First, because a transfer that is ended may look as if it were complete.
       reject(new Stalled(`the server sent nothing for ${ms / 1000} s`));
+      onLate();
     }, ms);
   });
   try {

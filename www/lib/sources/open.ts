@@ -4,7 +4,7 @@
 import { fileError, messageOf, WebtuneError } from "../errors.js";
 import { type Absent, HttpFile, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
-import type { KeptFolder, Notify } from "./kept-folder.js";
+import { KeptFolder, type Notify } from "./kept-folder.js";
 import { type Address, BRIEFLY, type Net, type OnBytes, PATIENCE, type Patience } from "./network.js";
 import type { SettledSource } from "./settle.js";
 
@@ -172,9 +172,10 @@ async function openFolder(
  * @throws WebtuneError `invalidFile` for a path that leads elsewhere, to which the query would go too.
  */
 function inside(base: URL, path: string): string {
-  const file = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+  const spelt = path.split("/").map(encodeURIComponent).join("/");
+  const file = URL.canParse(spelt, base) ? new URL(spelt, base) : undefined;
   // By where it leads, not by how it is spelt: "../", "/", "//host/" and "%2e%2e/" are all ways out.
-  if (file.origin !== base.origin || !file.pathname.startsWith(base.pathname)) {
+  if (file?.origin !== base.origin || !file.pathname.startsWith(base.pathname)) {
     throw fileError("invalidFile", path, "expected a file inside the model's folder");
   }
   file.search = base.search;
@@ -209,7 +210,8 @@ function demand(path: string, found: HttpFile | Absent): HttpFile {
  * @throws WebtuneError as `openSource`.
  */
 export async function readConfig(source: SettledSource, onBytes: OnBytes): Promise<Uint8Array> {
-  const { files } = await openSource(source, onBytes, { optional: [] });
+  const kept = await KeptFolder.open(source, () => undefined, { readOnly: true });
+  const { files } = await openSource(source, onBytes, { optional: [], kept });
   const config = files.find(({ path }) => path === "config.json");
   if (!config) throw fileError("missingFile", "config.json", "it is needed and was not found");
   return config.read(0, config.size);

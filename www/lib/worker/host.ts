@@ -5,8 +5,8 @@
 import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
 import { tryMemory } from "../device-memory.js";
 import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
-import { KeptFolder } from "../sources/kept-folder.js";
-import { CLASSIFIER_FILES, LANGUAGE_FILES, openSource, readConfig } from "../sources/open.js";
+import { loadFrom } from "../sources/load.js";
+import { CLASSIFIER_FILES, LANGUAGE_FILES, readConfig } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
 import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel, EngineModel } from "./engine.js";
@@ -230,22 +230,19 @@ export class EngineHost {
     if (this.#loaded) throw new WebtuneError("invalidState", "a model is loaded already");
     const [device, about] = await this.#openDevice(report, choice, limit);
     report({ phase: "Finding the model's files" });
-    const notify = (notice: string): void => report({ notice });
-    const kept = keep ? await KeptFolder.open(source, notify) : undefined;
-    try {
-      const optional = task === "classify" ? CLASSIFIER_FILES : LANGUAGE_FILES;
-      const onBytes = (file: string, loaded: number, total: number): void => report({ file, loaded, total });
-      const { name, files } = await openSource(source, onBytes, { optional, kept, notify });
+    const parts = {
+      keep,
+      optional: task === "classify" ? CLASSIFIER_FILES : LANGUAGE_FILES,
+      onBytes: (file: string, loaded: number, total: number) => report({ file, loaded, total }),
+      notify: (notice: string) => report({ notice }),
+    };
+    this.#loaded = await loadFrom<LoadedModel>(source, parts, async ({ name, files }) => {
       report({ phase: "Reading the model" });
       const engine = await this.#start();
-      this.#loaded =
-        task === "classify"
-          ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
-          : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
-      await kept?.finish();
-    } finally {
-      await kept?.close();
-    }
+      return task === "classify"
+        ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
+        : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
+    });
     return { device: about, model: this.#loaded.model.info() };
   }
 

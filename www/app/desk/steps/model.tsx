@@ -99,7 +99,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
           onError={showError}
         />
         {form.kind === "files" ? null : (
-          <p class="help">Its files are kept on this computer, so that it loads without a network next time.</p>
+          <p class="help">A model from the web is kept on this computer, and loads without a network next time.</p>
         )}
         <KeptModels
           disabled={busy || loading}
@@ -134,7 +134,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
         <ProgressLine testId="model-progress" label="Loading the model" {...model.progress} />
       ) : null}
       <Alert message={model.error} testId="model-error" />
-      <div role="status" class="stack" data-testid="model-notices">
+      <div role="status" class={model.notices?.length ? "stack" : "alert-empty"} data-testid="model-notices">
         {model.notices?.map((notice) => (
           <p key={notice} class="note note-warn">
             {notice}
