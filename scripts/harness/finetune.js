@@ -129,7 +129,7 @@ export async function finetune(job) {
   const rows = await differing.read(train);
   const testRows = test ? await differing.read(test) : undefined;
   if (testRows) differing.checkTest?.(rows, testRows);
-  const model = await differing.load(source, { device, storage });
+  const model = await differing.load(source, { device, storage, keep: false });
   try {
     const { model: info, device: chosen } = model;
     await report({ type: "loaded", model: info, device: chosen });

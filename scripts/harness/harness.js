@@ -12,7 +12,7 @@ import { trainSteps } from "./steps.js";
  */
 async function firstStep({ model, device, options, train }) {
   const rows = await examplesOf(train);
-  const tuner = await TextClassifier.load(model, { device });
+  const tuner = await TextClassifier.load(model, { device, keep: false });
   try {
     for await (const event of tuner.train(rows, options)) if (event.type === "step") return performance.now();
     throw new Error("the run ended without a step");

@@ -17,8 +17,8 @@ import { LanguageModel, TextClassifier } from "webtune";
 
 /** @param {StepsJob} job */
 function open({ task, model, device, storage }) {
-  if (task === "causal-lm") return LanguageModel.load(model, { device, storage });
-  return TextClassifier.load(model, { device, storage });
+  if (task === "causal-lm") return LanguageModel.load(model, { device, storage, keep: false });
+  return TextClassifier.load(model, { device, storage, keep: false });
 }
 
 /**

@@ -10,7 +10,7 @@ import { startHubStub } from "../hub-stub.mjs";
 import { installStorage } from "./fake-opfs.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { LANGUAGE_FILES, openSource } = await load("sources/open");
+const { LANGUAGE_FILES, openSource, readConfig } = await load("sources/open");
 const { KeptFolder } = await load("sources/kept-folder");
 const { keptModels, removeKeptModel } = await load("sources/kept-models");
 
@@ -293,6 +293,17 @@ test("a server without ranges is not asked for a kept file again", async () => {
   assert.deepEqual(bytes, first.bytes);
   await stub.close();
   assert.deepEqual((await loadAll(address())).bytes, first.bytes);
+});
+
+test("a kept model's config.json is read without its server, and reading one keeps nothing", async () => {
+  const config = () => readConfig(address(), () => undefined);
+  assert.equal(new TextDecoder().decode(await config()), "{}");
+  assert.deepEqual(disk.files(), []);
+  await loadAll(address());
+  const files = disk.files().length;
+  await stub.close();
+  assert.equal(new TextDecoder().decode(await config()), "{}");
+  assert.equal(disk.files().length, files);
 });
 
 test("what was never asked for is not taken for absent when the server is away", async () => {
