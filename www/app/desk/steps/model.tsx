@@ -101,15 +101,6 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
         {form.kind === "files" ? null : (
           <p class="help">A model from the web is kept on this computer, and loads without a network next time.</p>
         )}
-        <KeptModels
-          disabled={busy || loading}
-          onLoad={(kept) => {
-            const form = formOfKept(kept.source, preset);
-            onForm(form);
-            load(sourceOf(form, preset), form);
-          }}
-          onRemoved={(words) => store.announce(words)}
-        />
         <Segments
           legend="Device"
           name="device"
@@ -142,6 +133,15 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
         ))}
       </div>
       {facts}
+      <KeptModels
+        disabled={busy || loading}
+        onLoad={(kept) => {
+          const form = formOfKept(kept.source, preset);
+          onForm(form);
+          load(sourceOf(form, preset), form);
+        }}
+        onRemoved={(words) => store.announce(words)}
+      />
     </StepCard>
   );
 }
