@@ -221,26 +221,53 @@ for (const [when, settings] of [
   });
 }
 
-test("a storage that fills up later leaves what is kept", async () => {
-  await loadAll(address());
-  disk.disk.room = 0;
-  await put("modules.json", "[]");
-  const { bytes, notices } = await loadAll(address());
-  await rm(join(folder, "modules.json"));
-  assert.deepEqual(bytes.get(WEIGHTS), weights);
-  assert.match(notices.join(), /could not be brought up to date/);
-  disk.disk.room = 1e9;
-  await stub.close();
-  assert.deepEqual((await loadAll(address())).bytes.get(WEIGHTS), weights);
-});
+for (const path of ["modules.json", "special_tokens_map.json"]) {
+  test(`a storage that fills up before ${path} comes leaves what is kept`, async () => {
+    await loadAll(address());
+    disk.disk.room = 0;
+    await put(path, "[]");
+    const { bytes, notices } = await loadAll(address());
+    await rm(join(folder, path));
+    assert.deepEqual(bytes.get(WEIGHTS), weights);
+    assert.match(notices.join(), /could not be brought up to date/);
+    disk.disk.room = 1e9;
+    await stub.close();
+    assert.deepEqual((await loadAll(address())).bytes.get(WEIGHTS), weights);
+  });
+}
 
-test("without a private file system models load, and the person is told", async () => {
-  disk.uninstall();
-  const { bytes, notices } = await loadAll(repository());
-  assert.deepEqual(bytes.get(WEIGHTS), weights);
-  assert.match(notices.join(), /keeps no models here/);
-  assert.deepEqual(await keptModels(), []);
-  await removeKeptModel("nothing");
+const refuse = async () => {
+  throw new DOMException("not in a private window", "SecurityError");
+};
+for (const [what, take] of [
+  ["that isn't there", () => disk.uninstall()],
+  ["that is refused", () => Object.assign(globalThis.navigator.storage, { getDirectory: refuse })],
+]) {
+  test(`with a private file system ${what} models load, and the person is told`, async () => {
+    take();
+    const { bytes, notices } = await loadAll(repository());
+    assert.deepEqual(bytes.get(WEIGHTS), weights);
+    assert.match(notices.join(), /keeps no models here/);
+    assert.deepEqual(await keptModels(), []);
+    await removeKeptModel("nothing");
+  });
+}
+
+test("a file that comes to a kept model makes it whole only once it is there", async () => {
+  await loadAll(address());
+  await put("modules.json", "[]");
+  const read = (file) => {
+    if (file.path === "modules.json") throw new Error("killed");
+    return file.read(0, file.size);
+  };
+  try {
+    await assert.rejects(loadAll(address(), { read }), /killed/);
+    assert.equal((await keptModels())[0].complete, false);
+    await loadAll(address());
+    assert.equal((await keptModels())[0].complete, true);
+  } finally {
+    await rm(join(folder, "modules.json"));
+  }
 });
 
 test("kept models are listed and removed, but not while one is loaded", async () => {

@@ -62,7 +62,13 @@ export interface SyncHandle {
 export async function keptRoot(): Promise<FileSystemDirectoryHandle | undefined> {
   const { navigator } = globalThis as { navigator?: Partial<Navigator> };
   if (!navigator?.storage?.getDirectory || !navigator.locks) return undefined;
-  const root = await navigator.storage.getDirectory();
+  let root: FileSystemDirectoryHandle;
+  try {
+    root = await navigator.storage.getDirectory();
+  } catch {
+    // Some browsers have the function in a private window, but only to refuse.
+    return undefined;
+  }
   return root.getDirectoryHandle(ROOT, { create: true });
 }
 

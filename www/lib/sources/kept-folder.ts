@@ -55,7 +55,10 @@ export class KeptFolder implements Keeper {
   #turn: number;
   /** As it was last written. */
   #written: string;
+  /** A file has changed. */
   #isStale = false;
+  /** A file has come. */
+  #isGrown = false;
   #fetched = false;
   #trouble = false;
 
@@ -146,6 +149,7 @@ export class KeptFolder implements Keeper {
       return;
     }
     if (entry) this.#isStale = true;
+    else this.#isGrown = true;
     this.#entries.set(path, { path, version, content });
   }
 
@@ -157,7 +161,7 @@ export class KeptFolder implements Keeper {
       const isGone = found.absent.includes(path) || (this.#isStale && !this.#asked.has(path));
       if (isGone) this.#entries.delete(path);
     }
-    const complete = this.#about?.complete === true && !this.#isStale;
+    const complete = this.#about?.complete === true && !this.#isStale && !this.#isGrown;
     const before = this.#isStale ? [] : (this.#about?.absent ?? []);
     const absent = [...new Set([...before, ...found.absent])].filter((path) => !this.#entries.has(path));
     const at = this.#about?.at ?? Date.now();
@@ -300,7 +304,7 @@ export class KeptFolder implements Keeper {
   async #giveUp(error: unknown): Promise<void> {
     if (this.#trouble) return;
     this.#trouble = true;
-    if (this.#about?.complete) {
+    if (this.#parts.about?.complete && !this.#isStale) {
       this.#parts.notify(`What is kept of this model could not be brought up to date: ${messageOf(error)}.`);
       return;
     }
