@@ -36,6 +36,8 @@ export interface RowsState<T extends TaskTypes = TaskTypes> {
   unsaved: boolean;
   /** This device remembers the rows as they are. */
   stored: boolean;
+  /** Another tab has stored so many rows meanwhile, or removed them (0), and these are not stored until a person has chosen. */
+  elsewhere?: number | undefined;
 }
 
 /** What is drawn during a run. */
