@@ -9,6 +9,7 @@ import type {
   RunRecord,
   TextClassifier,
 } from "webtune";
+import type { Line } from "../desk/line";
 import { type DeskState, emptyDesk, wouldLoseWork } from "../desk/state";
 import { Store } from "../desk/store";
 import type { Row } from "./checks";
@@ -33,7 +34,7 @@ export interface Findings {
   seed: EventOf<"seed">;
   seedRuns: EventOf<"seedFinished">[];
   stage: "contrastive" | "classify";
-  headRates: number[];
+  headRates: Line;
   groups: { step: number; groups: GroupRate[] }[];
 }
 
