@@ -16,7 +16,7 @@ export interface Line {
 }
 
 /** Points of a line when it has just been thinned out; it has twice as many before that. */
-const FEW = 500;
+const FEW = 250;
 
 export const emptyLine: Line = {
   steps: [],
@@ -34,9 +34,11 @@ export function extended(line: Line, step: number, value: number): Line {
   const { count, stride } = line;
   // The last point is there whatever its number is, and goes if it is none of those that are kept.
   const isKept = count === 0 || (count - 1) % stride === 0;
-  const before = (list: readonly number[]): number[] => (isKept ? [...list] : list.slice(0, -1));
-  const steps = [...before(line.steps), step];
-  const values = [...before(line.values), value];
+  const at = isKept ? line.steps.length : line.steps.length - 1;
+  const steps = line.steps.slice();
+  const values = line.values.slice();
+  steps[at] = step;
+  values[at] = value;
   const isFull = count % stride === 0 && steps.length > 2 * FEW;
   return {
     steps: isFull ? everyOther(steps) : steps,
