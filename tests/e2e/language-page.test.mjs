@@ -164,13 +164,16 @@ test("a folder that cannot be written to its end is removed, and the first reaso
   await page.finished();
   // A disk that is full in the middle of the weights, and a stream that cannot be ended once it has failed.
   await page.raw.evaluate(() => {
-    const { write } = FileSystemWritableFileStream.prototype;
+    const { abort, write } = FileSystemWritableFileStream.prototype;
     Reflect.set(window, "showDirectoryPicker", () => navigator.storage.getDirectory());
     FileSystemWritableFileStream.prototype.write = function (data) {
       if (data instanceof Uint8Array && data.length > 10_000) return Promise.reject(new Error("the disk is full"));
       return write.call(this, data);
     };
-    FileSystemWritableFileStream.prototype.abort = () => Promise.reject(new Error("the stream has failed"));
+    FileSystemWritableFileStream.prototype.abort = async function () {
+      await abort.call(this);
+      throw new Error("the stream has failed");
+    };
   });
   const folders = () =>
     page.raw.evaluate(async () => {

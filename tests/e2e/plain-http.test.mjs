@@ -70,6 +70,7 @@ test("two runs are listed and compared, and the files are those of the last one"
   await page.raw.waitForFunction(() => window.dispatchEvent(new Event("beforeunload", { cancelable: true })));
   await page.raw.reload();
   await page.reads("examples-count", /^40 /);
+  await page.run(`${names[0]}`).waitFor();
   assert.deepEqual(await page.runNames(), names);
   await close();
 });

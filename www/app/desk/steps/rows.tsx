@@ -88,7 +88,7 @@ function Elsewhere<T extends TaskTypes>({ noun, rows, actions }: ElsewhereProps<
   const here = `The ${counted(items.length, noun)} of this tab ${items.length === 1 ? "is" : "are"} not remembered.`;
   return (
     <div ref={place} tabIndex={-1}>
-      <div role="alert" class={isAsked ? "note note-warn" : "alert-empty"} data-testid="elsewhere">
+      <div role="alert" class={isAsked ? "note note-warn stack" : "alert-empty"} data-testid="elsewhere">
         {isAsked ? (
           <>
             <p>
