@@ -151,7 +151,8 @@ function alike(value, pick) {
   if (typeof value === "boolean") return !value;
   if (typeof value === "string")
     return pick([...NAMES, "", " ", "<b>&", "\ud800", "x".repeat(900), "x".repeat(1001), "2026-13-99"]);
-  if (Array.isArray(value)) return pick([[], [...value, ...value], Array.from({ length: 400 }, () => value[0])]);
+  if (Array.isArray(value))
+    return structuredClone(pick([[], [...value, ...value], Array.from({ length: 400 }, () => value[0])]));
   return value === null
     ? pick([0, 1, "x"])
     : pick([{}, { ...value, more: 1 }, Object.fromEntries(NAMES.map((name) => [name, 1]))]);
@@ -188,9 +189,12 @@ function spoilt(random) {
       });
     else if (Array.isArray(parent[key]))
       for (let more = 0; more < 40; more += 1) parent[key].push(parent[key][0] ?? null);
+    // A copy: what is changed next must not be the file that all are made of.
     else
-      parent[key] = pick(
-        all.map((other) => other.reduce((/** @type {any} */ at, /** @type {string} */ name) => at?.[name], valid)),
+      parent[key] = structuredClone(
+        pick(
+          all.map((other) => other.reduce((/** @type {any} */ at, /** @type {string} */ name) => at?.[name], valid)),
+        ),
       );
   }
   let json = JSON.stringify(tree);

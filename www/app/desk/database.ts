@@ -36,6 +36,9 @@ function open(): Promise<IDBDatabase> {
   });
 }
 
+/** What is done once a request of the transaction has its result. */
+type After = <R>(request: IDBRequest<R>, next: (result: R) => void) => void;
+
 /**
  * One transaction. `work` may ask for several things; it gives the request whose result is wanted. What is written is on the disk when
  * this settles: a laptop whose battery is empty keeps it.
@@ -43,17 +46,30 @@ function open(): Promise<IDBDatabase> {
 export async function inStore<T>(
   name: (typeof STORES)[number],
   mode: IDBTransactionMode,
-  work: (store: IDBObjectStore) => IDBRequest<T>,
+  work: (store: IDBObjectStore, after: After) => IDBRequest<T>,
 ): Promise<T> {
   const database = await open();
   try {
     return await new Promise<T>((resolve, reject) => {
       const transaction = database.transaction(name, mode, { durability: "strict" });
-      const request = work(transaction.objectStore(name));
+      let failure: unknown;
+      // What is thrown in an event would be heard by nobody.
+      const after: After = (asked, next) => {
+        asked.onsuccess = () => {
+          try {
+            next(asked.result);
+          } catch (error) {
+            failure = error;
+            transaction.abort();
+          }
+        };
+      };
+      const request = work(transaction.objectStore(name), after);
       transaction.oncomplete = () => resolve(request.result);
       // Only a request knows its error when this fires; a full storage may show at the end of the transaction.
-      transaction.onerror = (event) => reject((event.target as IDBRequest).error ?? new Error("the storage failed"));
-      transaction.onabort = () => reject(transaction.error ?? new Error("the storage is full"));
+      transaction.onerror = (event) =>
+        reject(failure ?? (event.target as IDBRequest).error ?? new Error("the storage failed"));
+      transaction.onabort = () => reject(failure ?? transaction.error ?? new Error("the storage is full"));
     });
   } catch (error) {
     // Browsers give no words with it.
@@ -74,14 +90,14 @@ export async function replaceIn(
   next: (found: unknown) => { put: unknown } | "delete" | undefined,
 ): Promise<boolean> {
   let isReplaced = false;
-  await inStore(name, "readwrite", (store) => {
-    const reading = store.get(key);
-    reading.onsuccess = () => {
-      const made = next(reading.result);
+  await inStore<unknown>(name, "readwrite", (store, after) => {
+    const reading: IDBRequest<unknown> = store.get(key);
+    after(reading, (found) => {
+      const made = next(found);
       isReplaced = made !== undefined;
       if (made === "delete") store.delete(key);
       else if (made) store.put(made.put, key);
-    };
+    });
     return reading;
   });
   return isReplaced;

@@ -76,13 +76,13 @@ export async function keepState(
   const [newest] = run.states;
   const slot = newest?.slot === 0 ? 1 : 0;
   const now = { ...run, states: [{ ...place, slot }, ...(newest ? [newest] : [])] };
-  const key = await inStore(STORE, "readwrite", (store) => {
+  const key = await inStore(STORE, "readwrite", (store, after) => {
     const looking = store.getKey(keyOf(run.id, "about"));
-    looking.onsuccess = () => {
-      if (looking.result === undefined) return;
+    after(looking, (found) => {
+      if (found === undefined) return;
       store.put(bytes, keyOf(run.id, stateIn(slot)));
       store.put(now, keyOf(run.id, "about"));
-    };
+    });
     return looking;
   });
   return key === undefined ? undefined : now;
