@@ -2,6 +2,9 @@
  * Examples and settings that cannot work: the page shows one clear message, and still works.
  */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { csv } from "./support/rows.mjs";
 import { openSite } from "./support/site.mjs";
@@ -61,6 +64,23 @@ describe("files that cannot be read", () => {
       assert.match(await page.at("examples-count").innerText(), /^10 /);
       await close();
     });
+  }
+});
+
+test("a file of rows that is too large is not read", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "webtune-rows-"));
+  const path = join(folder, "huge.csv");
+  writeFileSync(path, "text,label\n");
+  truncateSync(path, 5e9);
+  try {
+    const { page, close } = await site.open();
+    await page.paste(csv(4));
+    await page.at("examples-file").setInputFiles(path);
+    await page.examplesError(/huge\.csv: a file of rows may have 200 MB at most, and this has 5\.00 GB; split it/);
+    assert.match(await page.at("examples-count").innerText(), /^8 /);
+    await close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 
@@ -173,12 +193,37 @@ describe("labels with unusual names", () => {
   });
 
   test("a column of ids chosen as labels neither breaks nor floods the page", async () => {
-    const { page, close } = await site.open();
-    const rows = Array.from({ length: 2000 }, (_, index) => `a short story,id${index}`);
+    const { page, close } = await openWithModel();
+    const rows = Array.from({ length: 130_000 }, (_, index) => `a short story,id${index}`);
     await page.chooseExamples("ids.csv", `text,label\n${rows.join("\n")}\n`);
-    await page.reads("examples-count", /^2,000 /);
+    await page.reads("examples-count", /^130,000 /);
     assert.equal(await page.at("label-counts").locator("li").count(), 200);
-    await page.reads("labels-left-out", /1,800 more labels/);
+    await page.reads("labels-left-out", /129,800 more labels/);
+    await page.start();
+    await page.trainError(/label/);
+    await stillTrains(page);
+    await close();
+  });
+
+  test("a thousand labels: the matrix draws those with the most mistakes, and says so", async () => {
+    const { page, close } = await openWithModel();
+    const words = ["quiet", "short", "many", "spring", "quoted", "query", "single", "played"];
+    const rows = Array.from(
+      { length: 3000 },
+      (_, index) => `the ${words[index % 8]} story ${words[(index >> 3) % 8]} ${index},label ${index % 1000}`,
+    );
+    await page.chooseExamples("many.csv", `text,label\n${rows.join("\n")}\n`);
+    await page.reads("examples-count", /^3,000 /);
+    await page.setOptions({ recipe: "fast", "method.type": "probe", numTrainEpochs: "1", maxLength: "16" });
+    await page.start();
+    await page.finished();
+    await page.reads("confusion-left-out", /40 of 1,000 labels are drawn: those with the most mistakes/);
+    assert.equal(await page.at("confusion").locator("tbody tr").count(), 40);
+    const begun = performance.now();
+    await page.at("confusion-probe").check({ force: true });
+    assert.ok(performance.now() - begun < 2000);
+    await page.tryText("the quiet story");
+    await page.reads("try-tuned-left-out", /20 likeliest of 1,000/);
     await close();
   });
 });

@@ -147,6 +147,63 @@ test("a merged model goes to a folder file by file, or into a zip where the brow
   await close();
 });
 
+test("a folder that cannot be written to its end is removed, and the first reason is the one that is said", async () => {
+  const { page, close } = await openDesk();
+  await page.chooseTiny();
+  await page.loadModel();
+  await page.useBuiltInTexts();
+  // Of the whole model no files are kept, so leaving is held until it is written.
+  await page.setOptions({
+    "method.type": "full",
+    numTrainEpochs: "1",
+    sampleTokens: "0",
+    fewShotExamples: "0",
+    maxLength: "96",
+  });
+  await page.start();
+  await page.finished();
+  // A disk that is full in the middle of the weights, and a stream that cannot be ended once it has failed.
+  await page.raw.evaluate(() => {
+    const { abort, write } = FileSystemWritableFileStream.prototype;
+    Reflect.set(window, "showDirectoryPicker", () => navigator.storage.getDirectory());
+    FileSystemWritableFileStream.prototype.write = function (data) {
+      if (data instanceof Uint8Array && data.length > 10_000) return Promise.reject(new Error("the disk is full"));
+      return write.call(this, data);
+    };
+    FileSystemWritableFileStream.prototype.abort = async function () {
+      await abort.call(this);
+      throw new Error("the stream has failed");
+    };
+  });
+  const folders = () =>
+    page.raw.evaluate(async () => {
+      const names = [];
+      for await (const name of (await navigator.storage.getDirectory()).keys())
+        if (/merged/.test(name)) names.push(name);
+      return names;
+    });
+  await page.at("export-merged").click();
+  assert.equal(await page.reads("export-error", /./), "the disk is full");
+  assert.deepEqual(await folders(), []);
+  assert.equal(await page.leavingIsHeld(), true);
+
+  // If it cannot be removed either, both reasons are said, and a file in it says that others are missing.
+  await page.raw.evaluate(() => {
+    FileSystemDirectoryHandle.prototype.removeEntry = () => Promise.reject(new Error("it is in use"));
+  });
+  await page.at("export-merged").click();
+  await page.reads("export-error", /the disk is full\. What was written to .* could not be removed \(it is in use\)/);
+  const [left] = await folders();
+  const names = await page.raw.evaluate(async (folder) => {
+    const found = [];
+    const handle = await (await navigator.storage.getDirectory()).getDirectoryHandle(folder);
+    for await (const name of handle.keys()) found.push(name);
+    return found;
+  }, `${left}`);
+  assert.ok(names.includes("NOT-COMPLETE.txt"), names.join());
+  await close();
+});
+
 test("where a run does not fit, the page says what to change before anything is loaded", async () => {
   const { page, close } = await openDesk();
   const files = tinyLanguageModel();

@@ -11,7 +11,7 @@ import { csv } from "./support/rows.mjs";
 import { openSite } from "./support/site.mjs";
 import { tinyLanguageModel } from "./support/tiny-language.mjs";
 import { tinyModel } from "./support/tiny-model.mjs";
-import { damage, kept, waitUntilKept, writeStatesOften } from "./support/unfinished.mjs";
+import { damage, forgetAll, kept, waitUntilKept, writeStatesOften } from "./support/unfinished.mjs";
 
 /** @typedef {import("./support/webtune-page.mjs").WebtunePage} WebtunePage */
 
@@ -290,6 +290,23 @@ test("another tab is offered a run only once its own tab is gone", async () => {
     .filter({ hasText: /was cut off/ })
     .waitFor();
   await other.close();
+  await close();
+});
+
+test("what was removed from the browser's storage during a run is kept again, rows and all", async () => {
+  const { page, close } = await site.open();
+  await startSorting(page, { numTrainEpochs: "1000" });
+  await page.progress(/step \d/);
+  await waitUntilKept(page.raw, twoStates);
+  await forgetAll(page.raw);
+  await waitUntilKept(page.raw, twoStates);
+  await page.raw.reload();
+  await offer(page);
+  await continueWith(page, tinyModel());
+  await page.progress(/step \d/);
+  await page.reads("examples-count", /80 examples/);
+  await page.at("stop").click();
+  assert.equal((await page.finished()).reason, "stopped");
   await close();
 });
 

@@ -320,6 +320,29 @@ test("arguments that can't be sent are the caller's mistake", async () => {
   await assert.rejects(tuner.predict([() => 1]), { code: "invalidOption", message: /predict/ });
 });
 
+test("the shared worker ends once nothing was asked of it for a minute, and another one takes the next call", async (t) => {
+  const alive = () => workers.filter(({ terminated }) => !terminated).length;
+  const { setTimeout: wait } = globalThis;
+  /** @type {(() => void)[]} */
+  const idle = [];
+  // The fakes' own timers are short.
+  t.mock.method(globalThis, "setTimeout", (/** @type {() => void} */ work, /** @type {number} */ ms) => {
+    if (ms < 10_000) return wait(work, ms);
+    idle.push(work);
+    return wait(() => undefined, 0);
+  });
+  assert.equal((await parseExamples("a")).text, "a");
+  const { length } = workers;
+  const before = alive();
+  assert.equal((await parseExamples("b")).text, "b");
+  assert.equal(workers.length, length);
+  idle.at(-1)?.();
+  assert.equal(alive(), before - 1);
+  assert.equal((await parseExamples("c")).text, "c");
+  assert.equal(workers.length, length + 1);
+  assert.equal(alive(), before);
+});
+
 test("tables are parsed in one shared worker, and a crash of it passes", async () => {
   await endAll();
   assert.deepEqual(await parseExamples("a\tb"), { name: "pasted text", text: "a\tb", options: {} });

@@ -94,7 +94,8 @@ const plain = () =>
 test("a record holds settings, measures, curve and which rows were right", () => {
   const made = plain();
   assert.equal(made.name, "full · TREC");
-  assert.match(made.id, /^[\da-f-]{36}$/);
+  assert.match(made.id, /^[\da-f]{32}$/);
+  assert.notEqual(plain().id, made.id);
   assert.deepEqual(made.correct, [true, false, true]);
   assert.deepEqual(made.reasons, ["few rows"]);
   assert.equal(made.msPerStep, 25);

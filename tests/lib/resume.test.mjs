@@ -116,3 +116,38 @@ test("writing takes no more than a fiftieth of the time", () => {
   assert.equal(clock.isDue(193_100, false), true);
   assert.equal(new CheckpointClock(undefined, 0).isDue(1e9, true), false);
 });
+
+test("a page that is far behind lets no messages pile up: the run waits for it, loses no event and can be stopped", async () => {
+  settings = { steps: 1000, stepMs: 0 };
+  const classifier = await TextClassifier.load(source);
+  const worker = workers.at(-1);
+  const { dispatchEvent } = worker;
+  /** @type {Event[]} */
+  const held = [];
+  // As a page that is busy: what arrives waits.
+  worker.dispatchEvent = (event) => held.push(event);
+  const run = classifier.train(rows);
+  const quiet = async () => {
+    let before = -1;
+    while (before !== held.length) {
+      before = held.length;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  };
+  await quiet();
+  assert.equal(held.length, 256);
+  worker.dispatchEvent = dispatchEvent;
+  for (const event of held.splice(0)) worker.dispatchEvent(event);
+  const events = await collect(run);
+  assert.equal(events.length, 1002);
+  assert.equal(events.at(-1).type, "finished");
+
+  worker.dispatchEvent = (event) => held.push(event);
+  const stopped = classifier.train(rows);
+  await quiet();
+  stopped.stop();
+  await quiet();
+  worker.dispatchEvent = dispatchEvent;
+  for (const event of held.splice(0)) worker.dispatchEvent(event);
+  assert.equal((await stopped.result()).reason, "stopped");
+});

@@ -7,7 +7,7 @@ export { WebtuneError } from "./errors.js";
 export { type GenerateOptions, LanguageModel } from "./language.js";
 export { type DescribedCall, describeOptions } from "./options.js";
 export { type RunContext, type RunRecord, RunRecorder } from "./record/record.js";
-export { recordFromJson, recordToJson } from "./record/record-json.js";
+export { recordFromJson, recordFromObject, recordToJson } from "./record/record-json.js";
 export type { FinishedEvent, TrainingRun } from "./run.js";
 export type { KeptSource } from "./sources/kept-about.js";
 export { type KeptModel, keptModels, removeKeptModel } from "./sources/kept-models.js";

@@ -4,7 +4,7 @@
 import { abortedError, toWebtuneError, type WebtuneError } from "./errors.js";
 import type { ClassifyEvent } from "./types/engine.js";
 import type { Listeners, WorkerLink } from "./worker/link.js";
-import type { Control } from "./worker/messages.js";
+import { type Control, HEARD } from "./worker/messages.js";
 
 /** The last event of a run. */
 export type FinishedEvent<Event> = Extract<Event, { type: "finished" }>;
@@ -30,6 +30,7 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
   readonly #waiting: Waiting<Event>[] = [];
   readonly #ended: Promise<void>;
   #id: number | undefined;
+  #arrived = 0;
   #over = false;
   #abandoned = false;
   #aborted = false;
@@ -58,8 +59,13 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
     signal?.addEventListener("abort", this.#abort);
     const { id, answer } = start({
       onEvent: (event) => {
-        if (event.type === "checkpoint") void this.#save(event, write);
-        else this.#take(event as unknown as Event);
+        if (event.type === "checkpoint") {
+          void this.#save(event, write);
+          return;
+        }
+        this.#take(event as unknown as Event);
+        this.#arrived += 1;
+        if (this.#arrived % HEARD === 0) this.#steer("heard");
       },
     });
     this.#id = id;

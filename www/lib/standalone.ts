@@ -13,15 +13,9 @@ import type {
   ParseOptions,
   WeightStorage,
 } from "./types/engine.js";
-import { WorkerLink } from "./worker/link.js";
+import { SharedWorkerLink } from "./worker/shared.js";
 
-let shared: WorkerLink | undefined;
-
-/** A crash ends one call, not the page's ability to make the next. */
-function sharedLink(): WorkerLink {
-  if (!shared || shared.closed) shared = WorkerLink.spawn();
-  return shared;
-}
+const shared = new SharedWorkerLink();
 
 /** A file that a page made itself. */
 export type NamedText = { name: string; bytes: Uint8Array } | { name: string; text: string };
@@ -39,7 +33,7 @@ export async function parseExamples(
 ): Promise<ParsedTable> {
   const title = name ?? (input instanceof Blob && "name" in input ? String(input.name) : "pasted text");
   const bytes = await bytesOf(input, title);
-  return sharedLink().call("parse", [title, bytes, options]).answer;
+  return shared.call("parse", [title, bytes, options]);
 }
 
 /**
@@ -49,7 +43,7 @@ export async function parseExamples(
  */
 export async function parseTextRows(file: File | NamedText): Promise<ParsedText[]> {
   const content = file instanceof Blob ? file : "bytes" in file ? file.bytes : file.text;
-  return sharedLink().call("parseTextRows", [file.name, await bytesOf(content, file.name)]).answer;
+  return shared.call("parseTextRows", [file.name, await bytesOf(content, file.name)]);
 }
 
 async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {
@@ -69,7 +63,7 @@ async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise
  * @throws WebtuneError `invalidOption` if the two have different lengths or no rows.
  */
 export function compareRuns(a: readonly boolean[], b: readonly boolean[]): Promise<Comparison> {
-  return sharedLink().call("compare", [[...a], [...b]]).answer;
+  return shared.call("compare", [[...a], [...b]]);
 }
 
 /**
@@ -78,7 +72,7 @@ export function compareRuns(a: readonly boolean[], b: readonly boolean[]): Promi
  * @throws WebtuneError `missingFile`, `readFailed`.
  */
 export async function readModelConfig(source: ModelSource): Promise<Uint8Array> {
-  return sharedLink().call("readConfig", [settleSource(source, pageAddress())]).answer;
+  return shared.call("readConfig", [settleSource(source, pageAddress())]);
 }
 
 /**
@@ -109,5 +103,5 @@ export async function estimateLanguageRun(
 ): Promise<LanguageEstimate> {
   const { device = "auto", storage = "f32", ...settings } = options;
   const settled = from instanceof Uint8Array ? from : settleSource(from, pageAddress());
-  return sharedLink().call("estimateLanguage", [settled, storage, settings, device]).answer;
+  return shared.call("estimateLanguage", [settled, storage, settings, device]);
 }

@@ -13,15 +13,17 @@ const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
 const BASE = "/some/where/deep/";
 
 /**
- * @param {{ webgpu?: boolean }} [options]
+ * @param {{ webgpu?: boolean, host?: string }} [options] `host`: a name other than localhost, which makes it plain http to the browser
  */
-export async function openSite({ webgpu = true } = {}) {
+export async function openSite({ webgpu = true, host } = {}) {
   const { chromium: executablePath } = await ensureChromium();
   const server = await serve({ mounts: { [BASE]: dist } });
-  const args = webgpu ? chromiumFlags : chromiumFlags.filter((flag) => flag !== "--enable-unsafe-webgpu");
+  const args = webgpu ? [...chromiumFlags] : chromiumFlags.filter((flag) => flag !== "--enable-unsafe-webgpu");
+  if (host) args.push(`--host-resolver-rules=MAP ${host} localhost`);
   const browser = await chromium.launch({ executablePath, headless: true, args });
+  const site = host ? `http://${host}:${server.port}` : server.origin;
   return {
-    origin: server.origin,
+    origin: site,
     /** A page of its own, with no memory of earlier ones. */
     async open() {
       const context = await browser.newContext({
@@ -43,9 +45,9 @@ export async function openSite({ webgpu = true } = {}) {
       const strangers = new Set();
       page.on("request", (request) => {
         const { origin, protocol } = new URL(request.url());
-        if (/^https?:$/.test(protocol) && origin !== server.origin) strangers.add(origin);
+        if (/^https?:$/.test(protocol) && origin !== site) strangers.add(origin);
       });
-      await page.goto(`${server.origin}${BASE}`);
+      await page.goto(`${site}${BASE}`);
       const subject = new WebtunePage(page);
       return {
         page: subject,

@@ -47,6 +47,26 @@ export async function waitUntilKept(page, isWanted) {
   throw new Error(`this is kept: ${(await kept(page)).join(", ") || "nothing"}`);
 }
 
+/** As a person who removes what a site has stored. @param {import("playwright-core").Page} page */
+export function forgetAll(page) {
+  return page.evaluate(
+    (name) =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open("webtune-page");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const transaction = opening.result.transaction(name, "readwrite");
+          transaction.objectStore(name).clear();
+          transaction.oncomplete = () => {
+            opening.result.close();
+            resolve(undefined);
+          };
+        };
+      }),
+    STORE,
+  );
+}
+
 /** Changes a byte in the newest states. @param {import("playwright-core").Page} page @param {number} howMany */
 export function damage(page, howMany) {
   return page.evaluate(

@@ -99,7 +99,7 @@ export function DeskFrame({ lead, tasks, state, notice, notes, children }: Props
       <div class="layout">
         <StepNav items={inOrder(notes)} />
         <main>
-          {notice}
+          <Boundary name="The run that was cut off">{notice}</Boundary>
           {toChildArray(children).map((step, index) => {
             const title = notes[index]?.title ?? "This step";
             return (

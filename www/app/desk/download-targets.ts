@@ -1,20 +1,19 @@
 /** Where a large export is written, file by file: a folder on disk if the browser lets a page write one, if not a zip. */
-import { Zip, ZipPassThrough } from "fflate";
+import { makeZip } from "client-zip";
+import type { ExportPiece } from "webtune";
 import { download } from "../ui/files";
+import { codeOf, messageOf } from "../ui/format";
 
-/** Somewhere that takes one file after the other. */
+/** Takes the pieces of one export. */
 export interface DownloadTarget {
   /** For a person. */
   readonly name: string;
-  /** Bytes so far. */
-  readonly written: number;
-  open(path: string): Promise<void>;
-  write(bytes: Uint8Array): Promise<void>;
-  close(): Promise<void>;
-  /** Removes what was written, after a failure. */
-  abandon(): Promise<void>;
-  /** What a person should know. */
-  finish(): string;
+  /**
+   * Gives what a person should know. After a failure nothing is left that looks whole.
+   *
+   * @param onWritten Hears how many bytes are written so far.
+   */
+  save(pieces: AsyncIterable<ExportPiece>, onWritten: (bytes: number) => void): Promise<string>;
 }
 
 // The File System Access API, which TypeScript's types of browsers leave out.
@@ -41,12 +40,13 @@ async function freeName(picked: FileSystemDirectoryHandle, name: string): Promis
   }
 }
 
+/** Is in a folder until all of its files are: a tab may be closed in the middle. */
+const MARK = "NOT-COMPLETE.txt";
+const MARK_TEXT =
+  "webtune was still writing this folder when its tab was closed. Files are missing. Export it again.\n";
+
 class FolderTarget implements DownloadTarget {
   readonly name: string;
-  written = 0;
-  #folder: FileSystemDirectoryHandle | undefined;
-  #file: FileSystemWritableFileStream | undefined;
-  #files = 0;
 
   constructor(
     private readonly picked: FileSystemDirectoryHandle,
@@ -55,90 +55,127 @@ class FolderTarget implements DownloadTarget {
     this.name = `${picked.name}/${own}`;
   }
 
-  async open(path: string): Promise<void> {
-    // With the first file, so that a refusal leaves no empty folder.
-    this.#folder ??= await this.picked.getDirectoryHandle(this.own, { create: true });
-    const handle = await this.#folder.getFileHandle(path, { create: true });
-    this.#file = await handle.createWritable();
-    this.#files += 1;
+  async save(pieces: AsyncIterable<ExportPiece>, onWritten: (bytes: number) => void): Promise<string> {
+    let folder: FileSystemDirectoryHandle | undefined;
+    try {
+      let files = 0;
+      let written = 0;
+      for await (const { path, content } of filesOf(pieces)) {
+        // With the first file, so that a refusal leaves no empty folder.
+        folder ??= await this.#begin();
+        await writeFile(folder, path, content, (bytes) => {
+          written += bytes;
+          onWritten(written);
+        });
+        files += 1;
+      }
+      await folder?.removeEntry(MARK);
+      return `${files} files were written to the folder ${this.name}.`;
+    } catch (error) {
+      if (folder) await this.#remove(error);
+      throw error;
+    }
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    await this.#file?.write(new Uint8Array(bytes));
-    this.written += bytes.length;
+  async #begin(): Promise<FileSystemDirectoryHandle> {
+    const folder = await this.picked.getDirectoryHandle(this.own, { create: true });
+    const mark = await (await folder.getFileHandle(MARK, { create: true })).createWritable();
+    await mark.write(MARK_TEXT);
+    await mark.close();
+    return folder;
   }
 
-  async close(): Promise<void> {
-    await this.#file?.close();
-    this.#file = undefined;
-  }
-
-  async abandon(): Promise<void> {
-    await this.#file?.abort();
-    this.#file = undefined;
-    if (this.#folder) await this.picked.removeEntry(this.own, { recursive: true });
-  }
-
-  finish(): string {
-    return `${this.#files} files were written to the folder ${this.name}.`;
+  /** @throws Error with the first reason, and with this one if that fails as well. */
+  async #remove(first: unknown): Promise<void> {
+    try {
+      await this.picked.removeEntry(this.own, { recursive: true });
+    } catch (second) {
+      const left = `What was written to ${this.name} could not be removed (${messageOf(second)}); it is not complete.`;
+      const both = new Error(`${messageOf(first).replace(/\.$/, "")}. ${left}`, { cause: first });
+      throw Object.assign(both, { code: codeOf(first) });
+    }
   }
 }
 
-/** Sizes and offsets in a zip have 32 bits. */
-const ZIP_LIMIT = 2 ** 32 - 1;
-/** For what comes before and after each file, and in the list at the end. */
-const ZIP_RESERVE = 2 ** 20;
-
-/** Each piece becomes a `Blob`, which the browser may move to disk. Nothing is compressed, as weights hardly shrink. */
-export class ZipTarget implements DownloadTarget {
-  readonly #parts: Blob[] = [];
-  readonly #zip: Zip;
-  #file: ZipPassThrough | undefined;
-  #failure: Error | undefined;
-  written = 0;
-
-  constructor(readonly name: string) {
-    this.#zip = new Zip((error, bytes) => {
-      if (error) this.#failure = error;
-      else this.#parts.push(new Blob([new Uint8Array(bytes)]));
-    });
-  }
-
-  async open(path: string): Promise<void> {
-    this.#file = new ZipPassThrough(path);
-    this.#zip.add(this.#file);
-    this.#check();
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    this.written += bytes.length;
-    if (this.written > ZIP_LIMIT - ZIP_RESERVE) {
-      throw new Error(
-        `${this.name}: a zip holds at most 4 GiB; use a browser that can write into a folder, such as Chrome`,
-      );
+async function writeFile(
+  folder: FileSystemDirectoryHandle,
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  onWritten: (bytes: number) => void,
+): Promise<void> {
+  const file = await (await folder.getFileHandle(path, { create: true })).createWritable();
+  try {
+    for await (const bytes of content) {
+      await file.write(new Uint8Array(bytes));
+      onWritten(bytes.length);
     }
-    this.#file?.push(bytes);
-    this.#check();
+    await file.close();
+  } catch (error) {
+    // A stream that has failed cannot be ended once more, and the first failure is the one to hear of.
+    await file.abort().catch(() => undefined);
+    throw error;
   }
+}
 
-  async close(): Promise<void> {
-    this.#file?.push(new Uint8Array(), true);
-    this.#check();
-  }
+/** Nothing is compressed, as weights hardly shrink. Above 4 GiB it is a ZIP64, which every common tool reads. */
+export class ZipTarget implements DownloadTarget {
+  constructor(readonly name: string) {}
 
-  async abandon(): Promise<void> {
-    this.#zip.terminate();
-    this.#parts.length = 0;
-  }
-
-  finish(): string {
-    this.#zip.end();
-    this.#check();
-    download(this.name, new Blob(this.#parts), "application/zip");
+  async save(pieces: AsyncIterable<ExportPiece>, onWritten: (bytes: number) => void): Promise<string> {
+    // Each piece becomes a `Blob`, which the browser may move to disk.
+    const parts: Blob[] = [];
+    let written = 0;
+    for await (const bytes of streamed(makeZip(entriesOf(pieces)))) {
+      parts.push(new Blob([bytes as Uint8Array<ArrayBuffer>]));
+      written += bytes.length;
+      onWritten(written);
+    }
+    download(this.name, new Blob(parts), "application/zip");
     return `${this.name} was handed to the browser's downloads.`;
   }
+}
 
-  #check(): void {
-    if (this.#failure) throw this.#failure;
+async function* entriesOf(pieces: AsyncIterable<ExportPiece>) {
+  for await (const { path, size, content } of filesOf(pieces)) yield { name: path, size, input: content };
+}
+
+/** Not every browser reads a stream with `for await`. */
+async function* streamed(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel();
+  }
+}
+
+interface FileOfPieces {
+  path: string;
+  size: number;
+  /** To be read to its end before the next file is asked for. */
+  content: AsyncIterable<Uint8Array>;
+}
+
+async function* filesOf(pieces: AsyncIterable<ExportPiece>): AsyncGenerator<FileOfPieces, void, undefined> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  async function* contentOf(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      const { done, value } = await iterator.next();
+      if (done || !(value instanceof Uint8Array)) return;
+      yield value;
+    }
+  }
+  try {
+    for (;;) {
+      const { done, value } = await iterator.next();
+      if (done) return;
+      if (!(value instanceof Uint8Array) && "open" in value) yield { ...value.open, content: contentOf() };
+    }
+  } finally {
+    await iterator.return?.();
   }
 }

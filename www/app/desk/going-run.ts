@@ -83,7 +83,15 @@ export class GoingRun<T extends TaskTypes> {
     return this.#store(async () => {
       // Without its rows a state is of no use.
       await this.#keepRun();
-      this.#about = await keepState(this.#about, bytes, place);
+      const kept = await keepState(this.#about, bytes, place);
+      if (kept) {
+        this.#about = kept;
+        return;
+      }
+      this.#about = { ...this.#about, states: [] };
+      this.#isStored = false;
+      await this.#keepRun();
+      this.#about = (await keepState(this.#about, bytes, place)) ?? this.#about;
     });
   }
 

@@ -1,5 +1,6 @@
 /** The state of a desk. Both tasks have all of this; each adds slices of its own. */
 import type { DeviceChoice, DeviceReport, ExportedFile, WeightStorage } from "webtune";
+import { emptyLine, type Line } from "./line";
 import type { FieldValues } from "./read-options";
 import type { TaskTypes } from "./task";
 import type { UnfinishedRun } from "./unfinished-runs";
@@ -38,6 +39,8 @@ export interface RowsState<T extends TaskTypes = TaskTypes> {
   unsaved: boolean;
   /** This device remembers the rows as they are. */
   stored: boolean;
+  /** Another tab has stored so many rows meanwhile, or removed them (0), and these are not stored until a person has chosen. */
+  elsewhere?: number | undefined;
 }
 
 /** What is drawn during a run. */
@@ -45,10 +48,12 @@ export interface Curves<T extends TaskTypes = TaskTypes> {
   step: number;
   epoch: number;
   totalSteps: number;
-  losses: number[];
-  rates: number[];
-  /** The untuned model first. */
+  losses: Line;
+  rates: Line;
+  /** The untuned model first. Of many, some in the middle are left out. */
   evaluations: T["evaluation"][];
+  /** How many there were. */
+  evaluated: number;
 }
 
 /** `reloading`: the engine was lost, and the model is loaded into another one. */
@@ -110,7 +115,15 @@ export interface DeskState<T extends TaskTypes = TaskTypes> {
   announcement: string;
 }
 
-export const noCurves: Curves<never> = { step: 0, epoch: 0, totalSteps: 0, losses: [], rates: [], evaluations: [] };
+export const noCurves: Curves<never> = {
+  step: 0,
+  epoch: 0,
+  totalSteps: 0,
+  losses: emptyLine,
+  rates: emptyLine,
+  evaluations: [],
+  evaluated: 0,
+};
 
 /** Every field by name, so that a patch with it leaves nothing of an earlier run. */
 export const emptyRun = <T extends TaskTypes>(options: FieldValues): RunState<T> => ({

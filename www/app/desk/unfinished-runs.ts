@@ -64,16 +64,28 @@ export async function keepRun(run: UnfinishedRun, rows: readonly unknown[]): Pro
   });
 }
 
-/** Takes the older state's place; if that fails, both are as they were. Gives the run as it is stored then. */
-export async function keepState(run: UnfinishedRun, bytes: Uint8Array, place: Place): Promise<UnfinishedRun> {
+/**
+ * Takes the older state's place; if that fails, both are as they were. Gives the run as it is stored then; undefined, and nothing is
+ * stored, if the run is not there any more: a person may remove what a page has stored at any time.
+ */
+export async function keepState(
+  run: UnfinishedRun,
+  bytes: Uint8Array,
+  place: Place,
+): Promise<UnfinishedRun | undefined> {
   const [newest] = run.states;
   const slot = newest?.slot === 0 ? 1 : 0;
   const now = { ...run, states: [{ ...place, slot }, ...(newest ? [newest] : [])] };
-  await inStore(STORE, "readwrite", (store) => {
-    store.put(bytes, keyOf(run.id, stateIn(slot)));
-    return store.put(now, keyOf(run.id, "about"));
+  const key = await inStore(STORE, "readwrite", (store, after) => {
+    const looking = store.getKey(keyOf(run.id, "about"));
+    after(looking, (found) => {
+      if (found === undefined) return;
+      store.put(bytes, keyOf(run.id, stateIn(slot)));
+      store.put(now, keyOf(run.id, "about"));
+    });
+    return looking;
   });
-  return now;
+  return key === undefined ? undefined : now;
 }
 
 export async function rowsOf<Row>(id: string): Promise<Row[]> {

@@ -7,6 +7,7 @@ import { UnfinishedActions } from "../desk/actions/unfinished";
 import { DeskFrame, stepNotes } from "../desk/desk-frame";
 import { UnfinishedNotice } from "../desk/parts/unfinished-notice";
 import { useStore } from "../desk/store";
+import { Boundary } from "../ui/boundary";
 import { counted, percent } from "../ui/format";
 import { ExampleActions } from "./actions/examples";
 import { KeptRunsActions } from "./actions/kept-runs";
@@ -45,7 +46,26 @@ export class SortDesk {
   }
 }
 
-export function SortDeskView({ desk, tasks }: { desk: SortDesk; tasks: ComponentChildren }) {
+interface Props {
+  desk: SortDesk;
+  /** The switch between tasks. */
+  tasks: ComponentChildren;
+}
+
+export const SortDeskView = (props: Props) => (
+  <Boundary
+    name="This desk"
+    instead={
+      <button type="button" onClick={() => props.desk.rows.save()}>
+        Save the examples
+      </button>
+    }
+  >
+    <Steps {...props} />
+  </Boundary>
+);
+
+function Steps({ desk, tasks }: Props) {
   const state = useStore(desk.store);
   const checked = useMemo(() => check(state.rows.items), [state.rows.items]);
   const { finished } = state.result;

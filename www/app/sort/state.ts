@@ -9,9 +9,11 @@ import type {
   RunRecord,
   TextClassifier,
 } from "webtune";
+import type { Line } from "../desk/line";
 import { type DeskState, emptyDesk, wouldLoseWork } from "../desk/state";
 import { Store } from "../desk/store";
 import type { Row } from "./checks";
+import type { UnreadableRun } from "./kept-runs";
 
 export type EventOf<T extends ClassifyEvent["type"]> = Extract<ClassifyEvent, { type: T }>;
 
@@ -32,7 +34,7 @@ export interface Findings {
   seed: EventOf<"seed">;
   seedRuns: EventOf<"seedFinished">[];
   stage: "contrastive" | "classify";
-  headRates: number[];
+  headRates: Line;
   groups: { step: number; groups: GroupRate[] }[];
 }
 
@@ -73,6 +75,8 @@ export interface RunsState {
   against: ReadonlyMap<string, Comparison | string>;
   /** Runs that this browser failed to store. */
   unstored: ReadonlySet<string>;
+  /** Stored, but of a form that this page does not know. */
+  unreadable: UnreadableRun[];
   note?: string | undefined;
   error?: string | undefined;
 }
@@ -90,7 +94,7 @@ export class SortStore extends Store<SortState> {
       ...emptyDesk<SortTypes>(),
       table: {},
       labels: { descriptions: new Map() },
-      runs: { records: [], hidden: new Set(), against: new Map(), unstored: new Set() },
+      runs: { records: [], hidden: new Set(), against: new Map(), unstored: new Set(), unreadable: [] },
     });
   }
 }

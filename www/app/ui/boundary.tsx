@@ -6,6 +6,8 @@ import { messageOf } from "./format";
 interface Props {
   /** What the part shows, for a person. */
   name: string;
+  /** What else a person can do when it cannot be shown. */
+  instead?: ComponentChildren;
   children: ComponentChildren;
 }
 
@@ -18,12 +20,24 @@ export class Boundary extends Component<Props, { error?: unknown }> {
 
   /** Other data may render well. */
   override componentDidUpdate(before: Props): void {
-    if (this.state.error !== undefined && before.children !== this.props.children) this.setState({ error: undefined });
+    if (this.state.error !== undefined && before.children !== this.props.children) this.#tryAgain();
   }
 
   override render() {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
-    return <Alert message={`${this.props.name} cannot be shown: ${messageOf(error)}`} testId="cannot-be-shown" />;
+    return (
+      <div class="stack">
+        <Alert message={`${this.props.name} cannot be shown: ${messageOf(error)}`} testId="cannot-be-shown" />
+        <div class="row">
+          <button type="button" data-testid="show-again" onClick={this.#tryAgain}>
+            Try again
+          </button>
+          {this.props.instead}
+        </div>
+      </div>
+    );
   }
+
+  readonly #tryAgain = (): void => this.setState({ error: undefined });
 }

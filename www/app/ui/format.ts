@@ -49,6 +49,10 @@ export function listed(items: readonly (string | number)[], most = 8): string {
   return items.length > most ? `${shown} and ${count(items.length - most)} more` : shown;
 }
 
+/** What a list of names has for a word, or the word itself: it may come from a file, and be one that every object has. */
+export const nameIn = (names: Readonly<Record<string, string>>, word: string): string =>
+  (Object.hasOwn(names, word) ? names[word] : undefined) ?? word;
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error && error.message) return error.message;

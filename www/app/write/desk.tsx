@@ -5,6 +5,7 @@ import { DeskFrame, stepNotes } from "../desk/desk-frame";
 import { UnfinishedNotice } from "../desk/parts/unfinished-notice";
 import { wouldLoseWork } from "../desk/state";
 import { useStore } from "../desk/store";
+import { Boundary } from "../ui/boundary";
 import { figure } from "../ui/format";
 import { WriteExportActions } from "./actions/export";
 import { GenerateActions } from "./actions/generate";
@@ -40,7 +41,26 @@ export class WriteDesk {
   }
 }
 
-export function WriteDeskView({ desk, tasks }: { desk: WriteDesk; tasks: ComponentChildren }) {
+interface Props {
+  desk: WriteDesk;
+  /** The switch between tasks. */
+  tasks: ComponentChildren;
+}
+
+export const WriteDeskView = (props: Props) => (
+  <Boundary
+    name="This desk"
+    instead={
+      <button type="button" onClick={() => props.desk.rows.save()}>
+        Save the texts
+      </button>
+    }
+  >
+    <Steps {...props} />
+  </Boundary>
+);
+
+function Steps({ desk, tasks }: Props) {
   const state = useStore(desk.store);
   const { finished } = state.result;
   const texts = { id: "texts", title: "Texts", usable: state.rows.items.length, noun: "text" } as const;

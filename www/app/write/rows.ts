@@ -34,6 +34,20 @@ export function kindOf(content: TextRow): string {
 
 export const isChat = ({ content }: ParsedText): boolean => "chat" in content || "chatCompletion" in content;
 
+/** Whether it has the form of a row: it may come from another version of the page. */
+export function isText(content: unknown): content is TextRow {
+  const isString = (value: unknown): boolean => typeof value === "string";
+  const isSpoken = (value: unknown): boolean =>
+    Array.isArray(value) && value.every((one) => isString(one?.role) && isString(one?.content));
+  const given = (content ?? {}) as Record<string, Partial<Record<"prompt" | "completion", unknown>>>;
+  const { chat, chatCompletion, promptCompletion, text } = given;
+  if (chat !== undefined) return isSpoken(chat);
+  if (chatCompletion !== undefined) return isSpoken(chatCompletion?.prompt) && isSpoken(chatCompletion?.completion);
+  if (promptCompletion !== undefined)
+    return isString(promptCompletion?.prompt) && isString(promptCompletion?.completion);
+  return isString(text);
+}
+
 /** In a form that `parseTextRows` reads. */
 export function jsonOf(content: TextRow): object {
   if ("chat" in content) return { messages: content.chat };

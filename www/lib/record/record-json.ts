@@ -2,63 +2,33 @@
  * A run's record as JSON and back. What comes from outside is checked field by field.
  */
 import { messageOf, WebtuneError } from "../errors.js";
+import { describeOptions } from "../options.js";
+import type { OptionSpec } from "../types/options.js";
+import {
+  between,
+  count,
+  either,
+  flag,
+  line,
+  listOf,
+  mapOf,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  pairOf,
+  positive,
+  type Read,
+  refuse,
+  share,
+  text,
+} from "./readers.js";
 import type { RunRecord } from "./record.js";
-
-/** Fails unless the value is what a record holds there. */
-type Check = (value: unknown, at: string) => void;
-
-function refuse(at: string, expected: string, found: unknown): never {
-  const shown = JSON.stringify(found) ?? "nothing";
-  const short = shown.length > 60 ? `${shown.slice(0, 60)}...` : shown;
-  throw new WebtuneError("invalidFile", `run record: ${at}: expected ${expected}, found ${short}`);
-}
-
-const text: Check = (value, at) => typeof value === "string" || refuse(at, "a text", value);
-const flag: Check = (value, at) => typeof value === "boolean" || refuse(at, "true or false", value);
-const number: Check = (value, at) => typeof value === "number" || refuse(at, "a number", value);
-const share: Check = (value, at) => {
-  if (typeof value !== "number" || value < 0 || value > 1) refuse(at, "a number from 0 to 1", value);
-};
-const count: Check = (value, at) => {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) refuse(at, "a whole number from 0", value);
-};
-
-const oneOf =
-  (...values: unknown[]): Check =>
-  (value, at) =>
-    values.includes(value) || refuse(at, values.map((one) => JSON.stringify(one)).join(" or "), value);
-
-const listOf =
-  (check: Check, length?: number): Check =>
-  (value, at) => {
-    if (!Array.isArray(value)) refuse(at, "a list", value);
-    if (length !== undefined && value.length !== length) refuse(at, `${length} entries`, value);
-    value.forEach((one, index) => {
-      check(one, `${at}[${index}]`);
-    });
-  };
-
-/** Further fields are let through: options grow with versions. */
-const object =
-  (fields: Record<string, Check>): Check =>
-  (value, at) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) refuse(at, "an object", value);
-    for (const [key, check] of Object.entries(fields)) check((value as Record<string, unknown>)[key], `${at}.${key}`);
-  };
-
-const optional =
-  (check: Check): Check =>
-  (value, at) =>
-    value === undefined || check(value, at);
-
-const nullable =
-  (check: Check): Check =>
-  (value, at) =>
-    value === null || check(value, at);
 
 const report = object({
   accuracy: share,
-  interval: listOf(number, 2),
+  interval: pairOf(share),
   macroF1: share,
   loss: number,
   count,
@@ -66,62 +36,111 @@ const report = object({
   confusion: listOf(listOf(count)),
 });
 
+const isFlag = (value: unknown): boolean => typeof value === "boolean";
+const isText = (value: unknown): boolean => typeof value === "string";
+
+function readerOf({ type, values }: OptionSpec): Read<unknown> {
+  if (values) return either(flag, isFlag, oneOf(...values));
+  switch (type) {
+    case "number":
+      return number;
+    case "boolean":
+      return flag;
+    case "number[]":
+      return listOf(number);
+    case "Record<string, number>":
+      return mapOf(number);
+    case "Record<string, string>":
+      return mapOf(text);
+    default:
+      // Modules by names or a pattern; a start by true or a word.
+      return either(flag, isFlag, either(text, isText, listOf(text)));
+  }
+}
+
+/** The fields of an option that is an object, `method.r` among those of `method`. */
+function settingsBelow(name: string): Record<string, Read<unknown>> {
+  const below = describeOptions("classify").filter((spec) => spec.name.startsWith(`${name}.`));
+  return Object.fromEntries(
+    below.map((spec) => [spec.name.slice(name.length + 1), optional(nullable(readerOf(spec)))]),
+  );
+}
+
+/** As the engine describes them. What another version may have besides is left out. */
+function settings(): Read<unknown> {
+  const plain = describeOptions("classify").filter(({ name }) => !name.includes("."));
+  const stage = object(settingsBelow("contrastive"));
+  return object({
+    ...Object.fromEntries(plain.map((spec) => [spec.name, optional(nullable(readerOf(spec)))])),
+    contrastive: optional(either(flag, isFlag, stage)),
+    method: object({ type: line, ...settingsBelow("method") }),
+    numTrainEpochs: number,
+    learningRate: number,
+  });
+}
+
+const seedRun = object({
+  headSeed: count,
+  dataSeed: count,
+  reason: line,
+  accuracy: nullable(share),
+  loss: nullable(number),
+  keptEpoch: count,
+  steps: count,
+});
+
+const evaluation = object({
+  step: count,
+  epoch: count,
+  stage: oneOf("contrastive", "classify"),
+  accuracy: share,
+  loss: number,
+});
+
+/** What is listed on the page one by one. */
+const FEW = 1000;
+
 /** Every field, in the order in which they are written. */
-const FIELDS: Record<keyof RunRecord, Check> = {
+const FIELDS = {
   version: oneOf(1),
-  id: text,
-  name: text,
-  createdAt: text,
-  model: text,
+  id: line,
+  name: line,
+  createdAt: line,
+  model: line,
   device: oneOf("webgpu", "cpu"),
-  data: text,
-  options: object({ method: object({ type: text }), numTrainEpochs: number, learningRate: number }),
-  reasons: listOf(text),
+  data: line,
+  options: settings() as Read<RunRecord["options"]>,
+  reasons: listOf(text, FEW),
   labels: listOf(text),
   trainRows: count,
   validationRows: count,
-  itemsKey: text,
+  itemsKey: line,
   correct: listOf(flag),
   tuned: report,
   baselines: object({ zeroShot: report, centroid: report, probe: report }),
   bestBaseline: oneOf("zeroShot", "centroid", "probe"),
   comparison: object({ difference: number, low: number, high: number, pValue: share, withinNoise: flag, count }),
   verdict: text,
-  forgetting: object({ meanCosine: number, lowest: number, sentences: count }),
+  forgetting: object({ meanCosine: between(-1.01, 1.01), lowest: between(-1.01, 1.01), sentences: count }),
   trainedParameters: count,
   totalParameters: count,
   exportBytes: count,
-  seconds: number,
-  msPerStep: nullable(number),
+  seconds: positive,
+  msPerStep: nullable(positive),
   steps: count,
   keptEpoch: count,
   keptStage: oneOf("probe", "contrastive", "classify"),
-  reason: text,
+  reason: line,
   curve: listOf(object({ step: count, loss: number })),
-  evaluations: listOf(
-    object({ step: count, epoch: count, stage: oneOf("contrastive", "classify"), accuracy: share, loss: number }),
+  evaluations: listOf(evaluation),
+  rates: listOf(
+    object({ step: count, groups: listOf(object({ name: line, learningRate: number, frozen: flag }), FEW) }),
   ),
-  rates: listOf(object({ step: count, groups: listOf(object({ name: text, learningRate: number, frozen: flag })) })),
-  seeds: optional(
-    object({
-      runs: listOf(
-        object({
-          headSeed: count,
-          dataSeed: count,
-          reason: text,
-          accuracy: nullable(share),
-          loss: nullable(number),
-          keptEpoch: count,
-          steps: count,
-        }),
-      ),
-      mean: share,
-      deviation: number,
-      best: count,
-    }),
-  ),
+  seeds: optional(object({ runs: listOf(seedRun, FEW), mean: share, deviation: positive, best: count })),
   rows: optional(listOf(object({ text, label: text, predicted: text }))),
-};
+} satisfies Record<keyof RunRecord, Read<unknown>>;
+
+const record = object(FIELDS);
 
 /**
  * Indented JSON, its fields always in the same order.
@@ -145,14 +164,20 @@ export function recordFromJson(json: string): RunRecord {
   } catch (error) {
     throw new WebtuneError("invalidFile", `run record: expected JSON (${messageOf(error)})`);
   }
-  if (typeof given !== "object" || given === null) refuse("the file", "an object", given);
-  const values = given as Record<string, unknown>;
-  for (const [key, check] of Object.entries(FIELDS)) check(values[key], key);
-  const known = Object.keys(FIELDS).filter((key) => values[key] !== undefined);
-  const record = Object.fromEntries(known.map((key) => [key, values[key]])) as unknown as RunRecord;
-  const { correct, rows, tuned } = record;
+  return recordFromObject(given);
+}
+
+/**
+ * A record that comes from a storage instead of a file, checked in the same way.
+ *
+ * @throws WebtuneError as `recordFromJson`.
+ */
+export function recordFromObject(given: unknown): RunRecord {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) refuse("the file", "an object", given);
+  const read = record(given, "");
+  const { correct, rows, tuned } = read;
   // Runs are compared row by row, so a list of another length would compare different rows.
-  if (correct.length !== tuned.count) refuse("correct", `${tuned.count} entries, as tuned.count says`, correct.length);
-  if (rows && rows.length !== correct.length) refuse("rows", `${correct.length} entries, as in correct`, rows.length);
-  return record;
+  if (correct.length !== tuned.count) refuse("correct", `${tuned.count} entries, as tuned.count says`, correct);
+  if (rows && rows.length !== correct.length) refuse("rows", `${correct.length} entries, as in correct`, rows);
+  return read as RunRecord;
 }

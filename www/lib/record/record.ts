@@ -144,7 +144,7 @@ export class RunRecorder {
     const { model, device, data, name } = this.#context;
     return {
       version: 1,
-      id: crypto.randomUUID(),
+      id: newId(),
       name: name ?? `${options.method.type} · ${data}`,
       createdAt: this.#createdAt,
       model,
@@ -196,6 +196,11 @@ export class RunRecorder {
 
 function recorded({ runs, ...summary }: SeedSummary): RecordedSeeds {
   return { ...summary, runs: runs.map(({ value, ...run }) => ({ ...run, accuracy: value })) };
+}
+
+/** `crypto.randomUUID` is there in secure contexts only, and a page on plain http is none. */
+function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function emptyTrace(): Trace {

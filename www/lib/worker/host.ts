@@ -22,6 +22,7 @@ import type {
   Tasks,
   ToWorker,
 } from "./messages.js";
+import { HEARD } from "./messages.js";
 import { delay, SerialQueue } from "./queue.js";
 
 export interface HostParts {
@@ -39,6 +40,8 @@ interface Steered {
   stopped: boolean;
   /** A checkpoint is on its way and not yet saved. */
   saving: boolean;
+  /** Events on their way, as far as the page has confirmed. */
+  unheard: number;
   wake: () => void;
 }
 
@@ -105,6 +108,7 @@ export class EngineHost {
     if (!steered) return;
     if (action === "stop") steered.stopped = true;
     else if (action === "saved") steered.saving = false;
+    else if (action === "heard") steered.unheard -= HEARD;
     else steered.paused = action === "pause";
     steered.wake();
   }
@@ -272,7 +276,7 @@ export class EngineHost {
 
   /** Lets the page steer a call while its work goes on in turns of the queue. */
   async #steer<T>(id: number, work: (steered: Steered) => Promise<T>): Promise<T> {
-    const steered: Steered = { paused: false, stopped: false, saving: false, wake: () => undefined };
+    const steered: Steered = { paused: false, stopped: false, saving: false, unheard: 0, wake: () => undefined };
     this.#steered.set(id, steered);
     try {
       return await work(steered);
@@ -294,6 +298,7 @@ export class EngineHost {
       let stopSent = false;
       for (;;) {
         if (!run.saving && clock.isDue(performance.now(), run.paused)) await this.#checkpoint(id, run, clock);
+        await heard(run);
         await resumed(run);
         const event = await this.#queue.run(async () => {
           const model = this.#model();
@@ -307,6 +312,7 @@ export class EngineHost {
         // A stop that comes after the last event has nothing left to stop.
         if (event.type === "finished") stopSent = true;
         this.#parts.post({ kind: "event", id, event });
+        run.unheard += 1;
         // A turn of the event loop, so that messages get in between two steps.
         await delay(0);
       }
@@ -386,6 +392,15 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     filled += piece.length;
   }
   return out;
+}
+
+/** Waits while the page is far behind: events of a fast run would pile up as messages. */
+async function heard(run: Steered): Promise<void> {
+  while (run.unheard >= 4 * HEARD && !run.stopped) {
+    await new Promise<void>((resolve) => {
+      run.wake = resolve;
+    });
+  }
 }
 
 /** Waits while the page has paused what `state` belongs to. */

@@ -111,8 +111,10 @@ export type CallEvent =
   | { type: "text"; text: string }
   | { type: "piece"; piece: ExportPiece };
 
-/** `saved`: the last checkpoint is where it belongs, and another may come. */
-export type Control = "pause" | "resume" | "stop" | "saved";
+/** `saved`: the last checkpoint is where it belongs, and another may come. `heard`: as many events as `HEARD` have arrived. */
+export type Control = "pause" | "resume" | "stop" | "saved" | "heard";
+/** Events of a run that the page confirms at a time. */
+export const HEARD = 64;
 
 export type ToWorker =
   | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]

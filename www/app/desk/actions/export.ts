@@ -1,6 +1,7 @@
 /** Exports what was tuned as a zip, and imports such a zip or its folder. */
-import { adapterFiles, download, type Folder, writeZip } from "../../ui/files";
+import { download, type Folder, writeZip } from "../../ui/files";
 import { messageOf } from "../../ui/format";
+import { adapterFiles } from "../adapter-files";
 import { zipName } from "../file-names";
 import { type DeskState, emptyResult, type ResultState } from "../state";
 import type { Store } from "../store";

@@ -1,7 +1,7 @@
 /** Reads rows from files and pasted text, and edits, undoes, saves and remembers them. Input that cannot be read changes nothing. */
-import { download } from "../../ui/files";
+import { checkSize, download } from "../../ui/files";
 import { counted, messageOf } from "../../ui/format";
-import { forget, type RowsKey, recall, remember } from "../remembered-rows";
+import { forget, type KeptRows, onOtherTab, type RowsKey, recall, remember } from "../remembered-rows";
 import type { DeskState, RowsState } from "../state";
 import type { Store } from "../store";
 import type { TaskTypes } from "../task";
@@ -13,6 +13,18 @@ const PAUSE = 500;
 
 /** A row as it is read and stored. */
 export type Content<Row> = Omit<Row, "id">;
+
+/** Bytes of a file of rows: a row is held several times over while it is read. */
+const ROWS_FILE = { most: 200e6, what: "a file of rows" };
+
+/** @throws Error */
+export function checkRowsFile(name: string, { size }: Blob): void {
+  try {
+    checkSize(size, ROWS_FILE);
+  } catch (error) {
+    throw new Error(`${name}: ${messageOf(error)}; split it, or take a sample of it`);
+  }
+}
 
 interface Words {
   /** Where the rows are remembered. */
@@ -27,11 +39,17 @@ export abstract class RowsActions<T extends TaskTypes> {
   #nextId = 1;
   #reading = 0;
   #saving: ReturnType<typeof setTimeout> | undefined;
+  /** Storage is asked for one thing at a time, so that what was asked last holds. */
+  #queue: Promise<void> = Promise.resolve();
+  /** Which rows in storage this tab knows of. */
+  #stamp: string | undefined;
 
   constructor(
     protected readonly store: Store<DeskState<T>>,
     private readonly words: Words,
-  ) {}
+  ) {
+    onOtherTab(words.key, () => this.#inTurn(() => this.#look()));
+  }
 
   /** With `add`, the rows follow those already there. */
   abstract read(name: string, content: Blob | string, add: boolean): Promise<void>;
@@ -76,14 +94,15 @@ export abstract class RowsActions<T extends TaskTypes> {
     this.store.patch("rows", { unsaved: false });
   }
 
+  /** Whether it is a row of this desk: another version of the page may have stored what is none. */
+  protected abstract isRow(stored: unknown): stored is Content<T["row"]>;
+
   /** Brings back what an earlier visit was asked to remember. */
   async recall(): Promise<void> {
     try {
-      const rows = await recall<Content<T["row"]>[]>(this.words.key);
-      if (!rows || this.store.state.rows.items.length > 0) return;
-      const note = `${counted(rows.length, this.words.noun)} remembered on this device.`;
-      // Some may be in no file, but this device has them all.
-      this.store.patch("rows", { items: this.numbered(rows), remember: true, unsaved: true, stored: true, note });
+      const kept = await recall(this.words.key);
+      if (!kept || this.store.state.rows.items.length > 0) return;
+      this.#take(kept);
     } catch (error) {
       // Some browsers have no storage in private windows: nothing was remembered then, and nothing is lost.
       console.warn(`webtune: remembered rows could not be read: ${messageOf(error)}`);
@@ -100,13 +119,28 @@ export abstract class RowsActions<T extends TaskTypes> {
   }
 
   async setRemember(on: boolean): Promise<void> {
-    this.store.patch("rows", { remember: on, stored: false });
-    try {
-      if (on) await this.#store();
-      else await forget(this.words.key);
-    } catch (error) {
-      this.#failed(error);
-    }
+    clearTimeout(this.#saving);
+    this.store.patch("rows", { remember: on, stored: false, elsewhere: undefined });
+    await this.#inTurn(on ? () => this.#store() : () => this.#forget());
+  }
+
+  /** After another tab has stored rows: these take the place of those. */
+  async keepThese(): Promise<void> {
+    await this.#inTurn(async () => {
+      this.#stamp = (await recall(this.words.key))?.stamp;
+      await this.#store();
+    });
+  }
+
+  /** The other way round. Undo brings these back. */
+  async takeThose(): Promise<void> {
+    await this.#inTurn(async () => {
+      const kept = await recall(this.words.key);
+      if (!kept) return;
+      const { items } = this.store.state.rows;
+      const undo = items.length > 0 ? this.#undoOf(`the ${this.words.noun}s before this`) : undefined;
+      this.#take(kept, undo);
+    });
   }
 
   showError(error: string | undefined): void {
@@ -163,19 +197,62 @@ export abstract class RowsActions<T extends TaskTypes> {
     this.store.patch("rows", { ...change, items, stored: false });
     clearTimeout(this.#saving);
     if (!this.store.state.rows.remember) return;
-    this.#saving = setTimeout(() => this.#store().catch((error: unknown) => this.#failed(error)), pause);
+    this.#saving = setTimeout(() => void this.#inTurn(() => this.#store()), pause);
+  }
+
+  #take({ stamp, rows }: KeptRows, undo?: RowsState<T>["undo"]): void {
+    clearTimeout(this.#saving);
+    const good = rows.filter((row) => this.isRow(row));
+    const bad = rows.length - good.length;
+    const { noun } = this.words;
+    this.#stamp = stamp;
+    const more = bad > 0 ? ` ${counted(bad, noun)} more cannot be read, and stay there until these are changed.` : "";
+    this.store.patch("rows", {
+      items: this.numbered(good),
+      undo,
+      note: `${counted(good.length, noun)} remembered on this device.${more}`,
+      remember: true,
+      // Some may be in no file, but this device has them all.
+      unsaved: true,
+      stored: true,
+      elsewhere: undefined,
+    });
   }
 
   async #store(): Promise<void> {
     const { items, remember: wanted } = this.store.state.rows;
     if (!wanted) return;
-    await remember(this.words.key, items.map(contentOf));
+    const stamp = await remember(this.words.key, items.map(contentOf), this.#stamp);
+    if (stamp === undefined) return this.#look();
+    this.#stamp = stamp;
     const { items: now, remember: still } = this.store.state.rows;
-    if (now === items && still) this.store.patch("rows", { stored: true });
+    if (now === items && still) this.store.patch("rows", { stored: true, elsewhere: undefined });
+  }
+
+  async #forget(): Promise<void> {
+    if (await forget(this.words.key, this.#stamp)) {
+      this.#stamp = undefined;
+      return;
+    }
+    const note = `Another tab remembers other ${this.words.noun}s on this device; those stay.`;
+    if (await recall(this.words.key)) this.store.patch("rows", { note });
+  }
+
+  /** Another tab has changed what is stored. */
+  async #look(): Promise<void> {
+    const kept = await recall(this.words.key);
+    const { remember: wanted } = this.store.state.rows;
+    if (!wanted || kept?.stamp === this.#stamp) return;
+    this.store.patch("rows", { stored: false, elsewhere: kept?.rows.length ?? 0 });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#queue = this.#queue.then(work).catch((error: unknown) => this.#failed(error));
+    return this.#queue;
   }
 
   #failed(error: unknown): void {
-    this.store.patch("rows", { remember: false, error: `Remembering failed: ${messageOf(error)}` });
+    this.store.patch("rows", { remember: false, stored: false, error: `Remembering failed: ${messageOf(error)}` });
   }
 }
 

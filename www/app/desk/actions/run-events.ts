@@ -1,8 +1,13 @@
 /** Turns the events that the runs of both desks have into state. */
+import { extended } from "../line";
 import { type DeskState, emptyResult } from "../state";
 import type { Store } from "../store";
 import type { TaskTypes } from "../task";
 import { TimeLeft } from "../time-left";
+
+/** Evaluations that are kept for the plot and the samples; beyond it every other one goes, but for the best and the last few. */
+const MOST_EVALUATIONS = 300;
+const LAST = 4;
 
 interface StepEvent {
   step: number;
@@ -36,8 +41,8 @@ export abstract class RunEvents<T extends TaskTypes> {
 
   protected takeStep({ step, epoch, totalSteps, loss, learningRate, ms }: StepEvent, stepsAfter = 0): void {
     const { curves } = this.store.state.run;
-    const losses = [...curves.losses, loss];
-    const rates = [...curves.rates, learningRate];
+    const losses = extended(curves.losses, step, loss);
+    const rates = extended(curves.rates, step, learningRate);
     this.store.patch("run", {
       curves: { ...curves, step, epoch, totalSteps, losses, rates },
       etaMs: this.time.step(ms, totalSteps - step + stepsAfter),
@@ -46,9 +51,12 @@ export abstract class RunEvents<T extends TaskTypes> {
 
   protected takeEvaluation(evaluation: T["evaluation"]): void {
     const { curves } = this.store.state.run;
-    const { evaluations } = curves;
+    const { evaluations, evaluated } = curves;
     const earlier = evaluation.best ? evaluations.map((one) => ({ ...one, best: false })) : evaluations;
-    this.store.patch("run", { curves: { ...curves, evaluations: [...earlier, evaluation] } });
+    const all = [...earlier, evaluation];
+    const isKept = (one: T["evaluation"], index: number) => one.best || index % 2 === 0 || index > all.length - LAST;
+    const kept = all.length > MOST_EVALUATIONS ? all.filter(isKept) : all;
+    this.store.patch("run", { curves: { ...curves, evaluations: kept, evaluated: evaluated + 1 } });
   }
 
   protected takeFinished(finished: T["finished"]): void {

@@ -1,6 +1,6 @@
 /** Finds runs that were cut off, lets them go on from their last state, and forgets them. */
 import { messageOf } from "../../ui/format";
-import { holdRun, isFree, whenFree } from "../run-lock";
+import { holdRun, isFree, onMoved, wasHere, whenFree } from "../run-lock";
 import { formOf, type Missing, sourceOf } from "../source-form";
 import type { DeskState } from "../state";
 import type { Store } from "../store";
@@ -18,6 +18,7 @@ interface Parts<T extends TaskTypes> {
 
 export class UnfinishedActions<T extends TaskTypes> {
   readonly #watched = new Set<string>();
+  #finding = 0;
 
   constructor(
     private readonly store: Store<DeskState<T>>,
@@ -25,17 +26,20 @@ export class UnfinishedActions<T extends TaskTypes> {
     private readonly desk: Parts<T>,
   ) {
     desk.run.onCutOff = () => void this.find();
+    onMoved(() => void this.find());
   }
 
-  /** Offers the newest that goes on in no tab. */
+  /** Offers one that goes on in no tab: this tab's own if there is one, or the newest. */
   async find(): Promise<void> {
+    const turn = ++this.#finding;
     try {
-      let offered: UnfinishedRun | undefined;
+      const free: UnfinishedRun[] = [];
       for (const run of await unfinishedRuns(this.task.name)) {
-        if (!(await isFree(run.id))) this.#watch(run.id);
-        else offered ??= run;
+        if (await isFree(run.id)) free.push(run);
+        else this.#watch(run.id);
       }
-      this.#patch({ offered });
+      if (turn !== this.#finding || this.store.state.unfinished.continuing) return;
+      this.#patch({ offered: free.find(({ id }) => wasHere(id)) ?? free[0] });
     } catch (error) {
       // Some browsers have no storage in private windows: then there is nothing to offer.
       console.warn(`webtune: runs that were cut off could not be read: ${messageOf(error)}`);
@@ -55,6 +59,7 @@ export class UnfinishedActions<T extends TaskTypes> {
       this.#fill(offered, rows);
       this.#patch({ offered: undefined, continuing: false });
       const error = await this.desk.run.continue(offered, rows, free);
+      await this.find();
       if (error) this.#patch({ error });
     } catch (error) {
       free();

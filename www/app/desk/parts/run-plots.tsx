@@ -2,6 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { figure } from "../../ui/format";
 import { Plot, type Series } from "../../ui/plot";
+import type { Line } from "../line";
 import type { Curves } from "../state";
 
 /** A value that does not change during the run. */
@@ -34,19 +35,18 @@ interface Props {
     range?: [number, number];
   };
   /** Rates other than that of the weights below the head. */
-  moreRates?: { name: string; values: number[] }[];
+  moreRates?: { name: string; line: Line }[];
 }
 
-const noRates: { name: string; values: number[] }[] = [];
+const noRates: { name: string; line: Line }[] = [];
 
 export function RunPlots({ curves, totalSteps, validation, moreRates = noRates }: Props) {
   const { losses, rates } = curves;
   const last = curves.totalSteps || totalSteps;
-  const steps = useMemo(() => losses.map((_, index) => index + 1), [losses]);
-  const loss = useMemo(() => [{ name: "Loss", color: "--series-1", values: losses }], [losses]);
+  const loss = useMemo(() => [{ name: "Loss", color: "--series-1", values: losses.values }], [losses]);
   const rate = useMemo(() => {
-    const all = [{ name: moreRates.length > 0 ? "Below the head" : "Rate", values: rates }, ...moreRates];
-    return all.map((one, index) => ({ ...one, color: `--series-${index + 1}` }));
+    const all = [{ name: moreRates.length > 0 ? "Below the head" : "Rate", line: rates }, ...moreRates];
+    return all.map(({ name, line }, index) => ({ name, values: line.values, color: `--series-${index + 1}` }));
   }, [rates, moreRates]);
   const { points, baselines } = validation;
   const measured = useMemo(() => measuredSeries(points, baselines, last), [points, baselines, last]);
@@ -56,7 +56,7 @@ export function RunPlots({ curves, totalSteps, validation, moreRates = noRates }
         testId="plot-loss"
         title="Training loss"
         summary={lossWords(losses)}
-        steps={steps}
+        steps={losses.steps}
         series={loss}
         format={figure}
         lastStep={last}
@@ -75,7 +75,7 @@ export function RunPlots({ curves, totalSteps, validation, moreRates = noRates }
         testId="plot-rate"
         title="Learning rate"
         summary={rateWords(rate)}
-        steps={steps}
+        steps={rates.steps}
         series={rate}
         format={figure}
         lastStep={last}
@@ -100,11 +100,9 @@ function measuredSeries(points: MeasuredPoint[], baselines: BaselineLine[], last
   return { steps, series };
 }
 
-function lossWords(losses: number[]): string {
-  const finite = losses.filter(Number.isFinite);
-  if (finite.length === 0) return "No step yet.";
-  const lowest = finite.reduce((a, b) => Math.min(a, b));
-  return `Now ${figure(losses.at(-1) ?? Number.NaN)}, at first ${figure(losses[0] ?? Number.NaN)}, lowest ${figure(lowest)}.`;
+function lossWords({ first, last, lowest }: Line): string {
+  if (lowest === Infinity) return "No step yet.";
+  return `Now ${figure(last)}, at first ${figure(first)}, lowest ${figure(lowest)}.`;
 }
 
 function measuredWords({ points, format, when }: Props["validation"]): string {

@@ -7,6 +7,7 @@ import { DropZone } from "../../ui/drop-zone";
 import { FileButton } from "../../ui/file-button";
 import type { Folder } from "../../ui/files";
 import { counted, messageOf } from "../../ui/format";
+import { useKeptFocus } from "../../ui/kept-focus";
 import { StepCard } from "../../ui/step-card";
 import { PASTED, type RowsActions } from "../actions/rows";
 import type { RowsState } from "../state";
@@ -48,6 +49,7 @@ export function RowsStep<T extends TaskTypes>({ words, rows, actions, drafts, fo
       <p class="status" data-testid={`${name}-note`}>
         {rows.reading ? "Reading…" : (rows.note ?? "")}
       </p>
+      <Elsewhere noun={noun} rows={rows} actions={actions} />
       {format}
       <Boundary name={`The list of ${noun}s`}>{children}</Boundary>
       <div class="row between">
@@ -73,6 +75,41 @@ export function RowsStep<T extends TaskTypes>({ words, rows, actions, drafts, fo
         </label>
       </div>
     </StepCard>
+  );
+}
+
+type ElsewhereProps<T extends TaskTypes> = Pick<Props<T>, "rows" | "actions"> & { noun: string };
+
+/** Two tabs remember rows in one place: a person says whose. */
+function Elsewhere<T extends TaskTypes>({ noun, rows, actions }: ElsewhereProps<T>) {
+  const { elsewhere, items } = rows;
+  const isAsked = elsewhere !== undefined;
+  const place = useKeptFocus(isAsked);
+  const here = `The ${counted(items.length, noun)} of this tab ${items.length === 1 ? "is" : "are"} not remembered.`;
+  return (
+    <div ref={place} tabIndex={-1}>
+      <div role="alert" class={isAsked ? "note note-warn stack" : "alert-empty"} data-testid="elsewhere">
+        {isAsked ? (
+          <>
+            <p>
+              {elsewhere > 0
+                ? `Another tab has remembered ${counted(elsewhere, noun)} on this device since. ${here}`
+                : `What this device remembered was removed, perhaps in another tab. ${here}`}
+            </p>
+            <div class="row">
+              <button type="button" data-testid="keep-these" onClick={() => void actions.keepThese()}>
+                Remember these{elsewhere > 0 ? " instead" : ""}
+              </button>
+              {elsewhere > 0 ? (
+                <button type="button" data-testid="take-those" onClick={() => void actions.takeThose()}>
+                  Take the other tab's
+                </button>
+              ) : null}
+            </div>
+          </>
+        ) : null}
+      </div>
+    </div>
   );
 }
 

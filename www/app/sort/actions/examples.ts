@@ -1,6 +1,6 @@
 /** Examples with labels: read from tables, edited row by row. */
 import { type ParseOptions, parseExamples } from "webtune";
-import { RowsActions } from "../../desk/actions/rows";
+import { type Content, checkRowsFile, RowsActions } from "../../desk/actions/rows";
 import { counted, listed } from "../../ui/format";
 import { check, type Row } from "../checks";
 import type { SortStore, SortTypes, Source } from "../state";
@@ -57,6 +57,11 @@ export class ExampleActions extends RowsActions<SortTypes> {
     return check(rows).usable;
   }
 
+  protected override isRow(stored: unknown): stored is Content<Row> {
+    const { text, label } = (stored ?? {}) as Partial<Row>;
+    return typeof text === "string" && typeof label === "string";
+  }
+
   protected override line({ text, label }: Row): object | undefined {
     return text.trim() === "" && label.trim() === "" ? undefined : { text, label };
   }
@@ -65,6 +70,7 @@ export class ExampleActions extends RowsActions<SortTypes> {
     const { sort } = this;
     let found = sort.state.table.found;
     const isRead = await this.take(source.name, source.before, async () => {
+      checkRowsFile(source.name, new Blob([source.content]));
       const { rows, emptyRows, format, columns, textColumn, labelColumn } = await parseExamples(
         source.content,
         source.name,

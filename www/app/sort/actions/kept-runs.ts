@@ -2,11 +2,15 @@
 import { type Comparison, compareRuns, type RunRecord, type RunRecorder, recordFromJson, recordToJson } from "webtune";
 import { fileName } from "../../desk/file-names";
 import { typedOptions } from "../../desk/read-options";
-import { download, type Folder } from "../../ui/files";
+import { checkSize, download, type Folder } from "../../ui/files";
 import { counted, messageOf } from "../../ui/format";
-import { deleteRun, readRuns, writeRun } from "../kept-runs";
+import { deleteRun, readRuns, type UnreadableRun, writeRun } from "../kept-runs";
 import { sortFields } from "../options";
+import { tryToShow } from "../run-trial";
 import type { SortStore } from "../state";
+
+/** Bytes of a run's file: 1,000 labels make 50 MB of it. */
+const RUN_FILE = { most: 200e6, what: "a run's file" };
 
 export class KeptRunsActions {
   #comparing = 0;
@@ -15,7 +19,8 @@ export class KeptRunsActions {
 
   async recall(): Promise<void> {
     try {
-      const kept = await readRuns();
+      const { records: kept, unreadable } = await readRuns();
+      this.store.patch("runs", { unreadable });
       // A run may have ended or come in meanwhile.
       const here = this.store.state.runs.records;
       const known = new Set(here.map(({ id }) => id));
@@ -65,6 +70,17 @@ export class KeptRunsActions {
     }
   }
 
+  async removeUnreadable({ key }: UnreadableRun): Promise<void> {
+    try {
+      await deleteRun(key);
+      const { unreadable } = this.store.state.runs;
+      this.store.patch("runs", { unreadable: unreadable.filter((one) => one.key !== key), error: undefined });
+      this.store.announce("The run was deleted.");
+    } catch (error) {
+      this.store.patch("runs", { error: `This browser failed to delete it: ${messageOf(error)}` });
+    }
+  }
+
   export(id: string, withTexts: boolean): void {
     const record = this.#find(id);
     if (!record) return;
@@ -79,7 +95,10 @@ export class KeptRunsActions {
     let read = 0;
     for (const { path, blob } of files) {
       try {
+        checkSize(blob.size, RUN_FILE);
         const record = recordFromJson(await blob.text());
+        // What fails here would fail at every later visit.
+        tryToShow(record);
         this.#set([...this.#records.filter(({ id }) => id !== record.id), record]);
         read += 1;
         await this.#keep(record);

@@ -2,6 +2,7 @@
 import { type ClassifyEvent, type ClassifyOptions, RunRecorder, type Stage } from "webtune";
 import type { ModelActions } from "../../desk/actions/model";
 import { RunActions } from "../../desk/actions/run";
+import { emptyLine, extended } from "../../desk/line";
 import { noCurves } from "../../desk/state";
 import type { UnfinishedRun } from "../../desk/unfinished-runs";
 import { percent } from "../../ui/format";
@@ -74,14 +75,13 @@ export class SortRunActions extends RunActions<SortTypes> {
       case "seed": {
         // The probe is the same for every seed, and the result to beat for each.
         const evaluations = curves.evaluations.slice(0, 1).map((probe) => ({ ...probe, best: true }));
-        this.sort.patch("run", { curves: { ...noCurves, evaluations } });
-        this.takeFindings({ seed: event, headRates: [], groups: [] });
+        this.sort.patch("run", { curves: { ...noCurves, evaluations, evaluated: evaluations.length } });
+        this.takeFindings({ seed: event, headRates: emptyLine, groups: [] });
         break;
       }
       case "step": {
         const stage = stageOf(event);
-        const { headLearningRate } = event;
-        const headRates = [...(findings.headRates ?? []), headLearningRate];
+        const headRates = extended(findings.headRates ?? emptyLine, event.step, event.headLearningRate);
         this.takeFindings({ stage, headRates, groups: withGroups(findings, event) });
         const seedsLeft = findings.seed ? findings.seed.count - findings.seed.index - 1 : 0;
         this.takeStep(event, seedsLeft * event.totalSteps);

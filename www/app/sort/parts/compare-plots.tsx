@@ -1,10 +1,13 @@
 /** The losses and accuracies of runs, one line per run in two plots. */
 import { useMemo } from "preact/hooks";
 import type { RunRecord } from "webtune";
+import { thinned } from "../../desk/line";
 import { counted, figure, listed, percent } from "../../ui/format";
 import { Plot, type Series } from "../../ui/plot";
 
 const COLORS = 6;
+/** Points of a line; a screen has no room for more. */
+const MOST = 1000;
 
 /** By a run's place among all, so that its colour stays the same while others are hidden. */
 export const runColor = (index: number): string => `--series-${(index % COLORS) + 1}`;
@@ -25,13 +28,14 @@ export function ComparePlots({ records, hidden }: { records: RunRecord[]; hidden
     [records, hidden],
   );
   const loss = useMemo(
-    () => overlaid(drawn, ({ curve }) => curve.map(({ step, loss }) => ({ step, value: loss })), false),
+    () => overlaid(drawn, ({ curve }) => thinned(curve, MOST).map(({ step, loss }) => ({ step, value: loss })), false),
     [drawn],
   );
   const accuracy = useMemo(() => overlaid(drawn, accuraciesOf, true), [drawn]);
   if (drawn.length === 0) return <p class="muted">Select a run to see its curves.</p>;
   const last = Math.max(loss.steps.at(-1) ?? 0, accuracy.steps.at(-1) ?? 0);
-  const lowestShare = Math.min(0.9, ...accuracy.series.flatMap(({ values }) => values.map((value) => value ?? 1)));
+  const shares = accuracy.series.flatMap(({ values }) => values.map((value) => value ?? 1));
+  const lowestShare = shares.reduce((lowest, value) => Math.min(lowest, value), 0.9);
   const best = drawn.map(({ record }) => `${record.name} ${percent(record.tuned.accuracy)}`);
   const lowest = drawn.map(({ record }) => {
     const end = record.curve.at(-1)?.loss;
@@ -65,7 +69,7 @@ export function ComparePlots({ records, hidden }: { records: RunRecord[]; hidden
 /** Every run begins with its fitted head, at step 0. */
 const accuraciesOf = ({ baselines, evaluations }: RunRecord): Point[] => [
   { step: 0, value: baselines.probe.accuracy },
-  ...evaluations.map(({ step, accuracy }) => ({ step, value: accuracy })),
+  ...thinned(evaluations, MOST).map(({ step, accuracy }) => ({ step, value: accuracy })),
 ];
 
 /** All runs over the union of their steps. */

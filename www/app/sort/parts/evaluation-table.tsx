@@ -1,5 +1,5 @@
 /** The evaluations of a run as a table. */
-import { percent } from "../../ui/format";
+import { counted, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 import type { Evaluated } from "../state";
 
@@ -14,10 +14,18 @@ export const evaluationNames: Record<Evaluated["stage"], StageNames> = {
   classify: { title: (epoch) => `Epoch ${epoch}`, during: (epoch) => `in epoch ${epoch}` },
 };
 
-export function EvaluationTable({ evaluations }: { evaluations: Evaluated[] }) {
+interface Props {
+  evaluations: Evaluated[];
+  /** How many there were. */
+  evaluated: number;
+}
+
+export function EvaluationTable({ evaluations, evaluated }: Props) {
+  const left = evaluated - evaluations.length;
   return (
     <ScrollBox label="Evaluations">
       <table data-testid="epoch-table">
+        {left > 0 ? <caption>{counted(left, "evaluation")} in between left out</caption> : null}
         <thead>
           <tr>
             <th scope="col">When</th>

@@ -22,4 +22,4 @@ export function IntervalBar({ report: { accuracy, interval }, from, strong = fal
 
 /** One axis for all, so that bars can be compared by eye. */
 export const axisFrom = (reports: readonly Report[]): number =>
-  Math.min(0.9, Math.floor(10 * Math.min(1, ...reports.map(({ interval }) => interval[0]))) / 10);
+  Math.min(0.9, Math.floor(10 * reports.reduce((low, { interval }) => Math.min(low, interval[0]), 1)) / 10);

@@ -32,7 +32,7 @@ interface Strip {
 
 export function LayerRates({ rates, lastStep, testId }: Props) {
   const strips = useMemo(() => stripsOf(rates, lastStep), [rates, lastStep]);
-  const top = Math.max(...strips.map(({ peak }) => peak), 0);
+  const top = highest(strips.map(({ peak }) => peak));
   if (strips.length === 0) return null;
   return (
     <ScrollBox label="Learning rate of each layer">
@@ -100,6 +100,9 @@ function shade(rate: number, top: number): number {
   return Math.max(0.06, 1 + Math.log10(rate / top) / 3);
 }
 
+/** Of any number of them: a call takes about 100,000 arguments. */
+const highest = (values: readonly number[]): number => values.reduce((top, value) => Math.max(top, value), 0);
+
 function stripsOf(rates: Props["rates"], lastStep: number): Strip[] {
   const names = rates.at(-1)?.groups.map(({ name }) => name) ?? [];
   const length = Math.max(1, lastStep, rates.at(-1)?.step ?? 1);
@@ -114,7 +117,7 @@ function stripsOf(rates: Props["rates"], lastStep: number): Strip[] {
       name,
       cells: cellsOf(points, length),
       now: last?.frozen ? "–" : figure(last?.learningRate ?? 0),
-      peak: Math.max(0, ...moving.map(({ learningRate }) => learningRate)),
+      peak: highest(moving.map(({ learningRate }) => learningRate)),
       course: courseOf(points),
     };
   });

@@ -8,7 +8,7 @@ const PORTION = 20;
 
 /** The tuned model's probability of what it predicted. */
 function confidence(row: EvaluatedRow): number {
-  const top = Math.max(...row.logits);
+  const top = row.logits.reduce((a, b) => Math.max(a, b), -Infinity);
   return 1 / row.logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
 }
 

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Comparison, RunRecord } from "webtune";
 import { methodNames } from "../../desk/options";
-import { bytes, count, duration, percent } from "../../ui/format";
+import { bytes, count, duration, nameIn, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 import type { RunsState } from "../state";
 import { baselineKeys, baselineNames } from "./baselines";
@@ -15,7 +15,7 @@ import "./run-table.css";
 const COLUMNS = 7;
 
 interface Props {
-  runs: RunsState;
+  runs: Pick<RunsState, "records" | "hidden" | "reference" | "against" | "unstored">;
   /** The settings cannot be changed now. */
   busy: boolean;
   onShow: (id: string, on: boolean) => void;
@@ -147,7 +147,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
 
 function methodWords({ options: { method }, device }: RunRecord): string {
   const rank = method.type === "lora" && typeof method.r === "number" ? ` r ${method.r}` : "";
-  return `${methodNames[method.type] ?? method.type}${rank}, ${device === "webgpu" ? "WebGPU" : "CPU"}`;
+  return `${nameIn(methodNames, method.type)}${rank}, ${device === "webgpu" ? "WebGPU" : "CPU"}`;
 }
 
 const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });

@@ -1,6 +1,6 @@
 /** Runs that differ only in their seeds, and how much the result varies between them. */
 import type { FinishReason, SeedRun, SeedSummary } from "webtune";
-import { figure, percent } from "../../ui/format";
+import { figure, nameIn, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 
 const ends: Record<FinishReason, string> = {
@@ -46,7 +46,7 @@ export function SeedTable({ runs, summary }: { runs: Row[]; summary?: Summary | 
               <th scope="row">
                 {run.headSeed}, {run.dataSeed} {index === summary?.best ? <span class="tag">kept</span> : null}
               </th>
-              <td>{ends[run.reason]}</td>
+              <td>{nameIn(ends, run.reason)}</td>
               <td class="number">{run.steps}</td>
               <td class="number">{run.value === null ? "" : percent(run.value)}</td>
               <td class="number">{run.loss === null ? "" : figure(run.loss)}</td>

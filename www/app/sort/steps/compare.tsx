@@ -84,6 +84,14 @@ export function CompareStep({ state, actions }: { state: SortState; actions: Kep
       <p class="status" data-testid="runs-note">
         {runs.note ?? ""}
       </p>
+      {runs.unreadable.map((one) => (
+        <div key={String(one.key)} class="note note-warn row between" data-testid="run-unreadable">
+          <p>A stored run cannot be read: {one.reason}.</p>
+          <button type="button" data-testid="run-unreadable-delete" onClick={() => void actions.removeUnreadable(one)}>
+            Delete it
+          </button>
+        </div>
+      ))}
       {records.length > 0 ? (
         <>
           <RunTable

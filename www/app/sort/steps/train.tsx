@@ -1,5 +1,6 @@
 /** The third step: a classifier's run, its baselines, recipe and curves. */
 import { useMemo } from "preact/hooks";
+import { emptyLine } from "../../desk/line";
 import { RunFacts } from "../../desk/parts/run-facts";
 import { RunPlots } from "../../desk/parts/run-plots";
 import { isBusy } from "../../desk/state";
@@ -90,7 +91,7 @@ function Curves({ state: { run } }: { state: SortState }) {
         : [],
     [baselines],
   );
-  const moreRates = useMemo(() => [{ name: "Head", values: headRates ?? [] }], [headRates]);
+  const moreRates = useMemo(() => [{ name: "Head", line: headRates ?? emptyLine }], [headRates]);
   const best = evaluations.find((one) => one.best);
   return (
     <>
@@ -113,7 +114,7 @@ function Curves({ state: { run } }: { state: SortState }) {
       {evaluations.length > 0 ? (
         <details class="drawer">
           <summary>Evaluations as a table</summary>
-          <EvaluationTable evaluations={evaluations} />
+          <EvaluationTable evaluations={evaluations} evaluated={curves.evaluated} />
         </details>
       ) : null}
     </>

@@ -1,5 +1,4 @@
 /** The further ways to export a tuned language model: a GGUF file, and the merged model file by file. */
-import type { ExportPiece } from "webtune";
 import { ExportActions } from "../../desk/actions/export";
 import { type DownloadTarget, pickFolder, ZipTarget } from "../../desk/download-targets";
 import { fileName, modelName } from "../../desk/file-names";
@@ -32,22 +31,10 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
       return;
     }
     await this.export("Merging the adapter into the weights", async () => {
-      try {
-        const tuner = await this.model.revive();
-        for await (const piece of tuner.exportPieces({ format: "merged" })) await this.#write(target, piece);
-      } catch (error) {
-        await target.abandon();
-        throw error;
-      }
-      return target.finish();
+      const tuner = await this.model.revive();
+      return target.save(tuner.exportPieces({ format: "merged" }), (written) => {
+        this.store.patch("result", { exporting: `Written ${bytes(written)} to ${target.name}` });
+      });
     });
-  }
-
-  async #write(target: DownloadTarget, piece: ExportPiece): Promise<void> {
-    if (piece instanceof Uint8Array) {
-      await target.write(piece);
-      this.store.patch("result", { exporting: `Written ${bytes(target.written)} to ${target.name}` });
-    } else if ("open" in piece) await target.open(piece.open.path);
-    else await target.close();
   }
 }

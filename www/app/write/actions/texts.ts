@@ -1,8 +1,8 @@
 /** Texts for a language model, read from files and pasted text. */
 import { parseTextRows } from "webtune";
-import { RowsActions } from "../../desk/actions/rows";
+import { type Content, checkRowsFile, RowsActions } from "../../desk/actions/rows";
 import { counted } from "../../ui/format";
-import { jsonOf } from "../rows";
+import { isText, jsonOf } from "../rows";
 import type { TextItem, WriteStore, WriteTypes } from "../state";
 
 export class TextActions extends RowsActions<WriteTypes> {
@@ -12,9 +12,16 @@ export class TextActions extends RowsActions<WriteTypes> {
 
   async read(name: string, content: Blob | string, add: boolean): Promise<void> {
     await this.take(name, add ? this.store.state.rows.items : [], async () => {
-      const rows = await parseTextRows({ name, bytes: new Uint8Array(await new Blob([content]).arrayBuffer()) });
+      const blob = new Blob([content]);
+      checkRowsFile(name, blob);
+      const rows = await parseTextRows({ name, bytes: new Uint8Array(await blob.arrayBuffer()) });
       return { rows, note: `Read ${counted(rows.length, "text")} from ${name}.` };
     });
+  }
+
+  protected override isRow(stored: unknown): stored is Content<TextItem> {
+    const { row, content } = (stored ?? {}) as Partial<TextItem>;
+    return Number.isSafeInteger(row) && isText(content);
   }
 
   protected override line({ content }: TextItem): object {
