@@ -4,8 +4,7 @@
 import { fileDownloadInfo, HubApiError, InvalidApiResponseFormatError, listFiles } from "@huggingface/hub";
 import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.js";
 import { type Address, HttpFile, type OnBytes, persist, shown } from "./http-file.js";
-
-const HUB = "https://huggingface.co";
+import { HUB } from "./reach.js";
 
 export interface Repository {
   repository: string;
