@@ -7,6 +7,7 @@
  */
 import type { StartWorker, WorkerLike } from "webtune";
 import script from "../../lib/worker/worker.ts?worker&url";
+import { messageOf } from "../ui/format";
 
 type Room = Window & typeof globalThis;
 
@@ -67,7 +68,7 @@ class RemoteWorker implements WorkerLike {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#worker = room.then((inside) => this.#start(inside, port2));
-    this.#worker.catch((error: unknown) => this.#fail(new ErrorEvent("error", { message: String(error) })));
+    this.#worker.catch((error: unknown) => this.#fail(new ErrorEvent("error", { message: messageOf(error) })));
   }
 
   #start(inside: Room, port: MessagePort): Worker {

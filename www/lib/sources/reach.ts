@@ -14,7 +14,7 @@ export function reachOf(source: SettledSource): string[] {
 
 function ofFolder({ protocol, origin }: URL): string[] {
   if (origin === HUB) return HUB_HOSTS;
-  return origin === "null" ? [protocol] : [origin];
+  return /^https?:$/.test(protocol) ? [origin] : [protocol];
 }
 
 /** Where another hub keeps its files is known to that hub alone, so that every https server stays allowed. */
