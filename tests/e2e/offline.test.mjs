@@ -145,7 +145,7 @@ test("a folder without its service worker is a page as ever, and says that it is
   const server = await serve({ mounts: { [BASE]: folder } });
   try {
     const { page, close } = await site.open({ stored: true, origin: server.origin });
-    await page.reads("offline", /does not open without a network, since this browser does not store it \(.+\)/);
+    await page.reads("offline", /is not stored for use without a network \(.+\)\./);
     await page.paste("text,label\na,b\nc,d\n");
     await close();
   } finally {

@@ -40,8 +40,10 @@ function open(policy: string): Promise<Room> {
   const opened = new Promise<Room>((resolve) => {
     frame.onload = () => {
       const inside = frame.contentDocument;
-      // A server may forbid frames. The page's own policy is narrower still: models of other servers are out of reach then.
       if (!inside?.head || inside.location.href !== frame.src) {
+        // A server may forbid frames, or be away. The page's own policy is narrower still: models of other servers are out of reach.
+        rooms.delete(policy);
+        frame.remove();
         resolve(window);
         return;
       }

@@ -6,7 +6,7 @@ const words: Record<OfflineState["status"], string> = {
   absent: "",
   storing: "Storing this page for use without a network…",
   ready: "This page is stored in this browser and opens without a network.",
-  failed: "This page does not open without a network, since this browser does not store it",
+  failed: "This page is not stored for use without a network",
 };
 
 export function KeptHere({ offline: { status, reason } }: { offline: OfflineState }) {
