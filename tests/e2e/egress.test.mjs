@@ -41,25 +41,28 @@ const plants = [
 
 test("a row that leaves in any of these ways is written down", async () => {
   const { page, ledger, context } = await openRecorded(site);
-  await page.paste("text,label\na,b\nc,d\n");
-  const [worker] = page.raw.workers();
-  const [serviceWorker] = context.serviceWorkers();
-  assert.ok(worker && serviceWorker);
-  /** @type {Record<string, Place>} */
-  const places = { page: page.raw, worker, "service worker": serviceWorker };
-  await ledger.take();
-  await page.raw.evaluate((row) => void new WebSocket(`ws://${location.host}/${row}`), ROW);
-  await page.raw.waitForTimeout(300);
-  const [socket] = (await ledger.take()).filter((line) => line !== UPDATE_CHECK);
-  assert.equal(socket, `CONNECT ${new URL(site.origin).host}`);
-  for (const [name, where, plant] of plants) {
-    await places[where]?.evaluate(plant, ROW);
+  try {
+    await page.paste("text,label\na,b\nc,d\n");
+    const [worker] = page.raw.workers();
+    const [serviceWorker] = context.serviceWorkers();
+    assert.ok(worker && serviceWorker);
+    /** @type {Record<string, Place>} */
+    const places = { page: page.raw, worker, "service worker": serviceWorker };
+    await ledger.take();
+    await page.raw.evaluate((row) => void new WebSocket(`ws://${location.host}/${row}`), ROW);
     await page.raw.waitForTimeout(300);
-    const found = (await ledger.take()).filter((line) => line !== UPDATE_CHECK);
-    assert.ok(found.length > 0 && found.every((line) => line.includes(ROW)), `${name}: ${found.join("\n")}`);
+    const [socket] = (await ledger.take()).filter((line) => line !== UPDATE_CHECK);
+    assert.equal(socket, `CONNECT ${new URL(site.origin).host}`);
+    for (const [name, where, plant] of plants) {
+      await places[where]?.evaluate(plant, ROW);
+      await page.raw.waitForTimeout(300);
+      const found = (await ledger.take()).filter((line) => line !== UPDATE_CHECK);
+      assert.ok(found.length > 0 && found.every((line) => line.includes(ROW)), `${name}: ${found.join("\n")}`);
+    }
+  } finally {
+    await context.close();
+    await ledger.close();
   }
-  await context.close();
-  await ledger.close();
 });
 
 test("WebRTC and a server that no test names fail any test of the page", async () => {

@@ -98,6 +98,8 @@ export async function startLedger(own, base) {
     socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n");
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", () => done(undefined)));
+  // A test that fails does not wait for it.
+  server.unref();
   const address = server.address();
   if (!address || typeof address === "string") throw new Error(`expected a port, found ${address}`);
 
