@@ -74,10 +74,4 @@ test("WebRTC and a server that no test names fail any test of the page", async (
   await other.page.raw.evaluate(() => location.assign("http://stranger.test/"));
   await other.page.raw.waitForTimeout(500);
   await assert.rejects(other.close(), /stranger\.test/);
-
-  const third = await site.open();
-  await third.page.paste("text,label\na,b\nc,d\n");
-  const [worker] = third.page.raw.workers();
-  await worker?.evaluate(() => fetch("http://stranger.test/").catch(() => undefined));
-  await assert.rejects(third.close(), /a worker was refused http:\/\/stranger\.test/);
 });

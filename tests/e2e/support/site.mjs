@@ -54,15 +54,6 @@ export async function openSite({ webgpu = true, flags = [] } = {}) {
       const newPage = async () => {
         const page = await context.newPage();
         page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
-        // What a worker is refused is not among the page's messages.
-        page.on("worker", (worker) => {
-          const watch = () =>
-            addEventListener("securitypolicyviolation", ({ blockedURI }) => {
-              console.error(`Content Security Policy: a worker was refused ${blockedURI}`);
-            });
-          // Some are gone before they can be watched.
-          worker.evaluate(watch).catch(() => undefined);
-        });
         page.on("crash", () => complaints.push("the page crashed"));
         page.on("console", (message) => {
           const text = message.text();
