@@ -2,6 +2,7 @@
  * Builds the page from a fresh clone, serves it on this machine and prints its address on standard output.
  * `npm start [-- --port N]`.
  */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensurePage } from "./build-page.mjs";
 import { Failure, say, script } from "./run.mjs";
@@ -28,7 +29,9 @@ script(import.meta.url, async () => {
   const wanted = readPort();
   const begun = performance.now();
   const folder = await ensurePage();
-  const { origin } = await serve({ mounts: { "/": folder }, ...wanted });
+  // Without its service worker: a browser would open this page later for whatever program has the port then.
+  const mounts = { "/": folder, "/service-worker.js": join(folder, "left-out") };
+  const { origin } = await serve({ mounts, ...wanted });
   say(`ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; stop with Ctrl+C`);
   process.stdout.write(`${origin}/\n`);
 });

@@ -38,7 +38,8 @@ function write(name, files) {
 /**
  * A page with a hub of its own.
  * @param {object} options of the stub
- * @param {(page: import("./support/webtune-page.mjs").WebtunePage, hub: Awaited<ReturnType<typeof startHubStub>>) => Promise<void>} body
+ * @param {(page: import("./support/webtune-page.mjs").WebtunePage, hub: Awaited<ReturnType<typeof startHubStub>>) => Promise<string[]>} body
+ * gives the servers that are asked
  */
 async function withHub(options, body) {
   const repositories = Object.fromEntries(
@@ -48,8 +49,7 @@ async function withHub(options, body) {
   try {
     const { page, close } = await site.open();
     await page.chooseDevice("cpu");
-    await body(page, hub);
-    await close({ strangersAreFine: true });
+    await close({ hosts: await body(page, hub) });
   } finally {
     await hub.close();
   }
@@ -62,6 +62,7 @@ test("a repository is read in ranges behind redirects", () =>
     assert.equal(await page.at("model-name").innerText(), "somebody/tiny");
     const ranges = hub.requests.filter(({ path, range }) => path.endsWith("model.safetensors") && range);
     assert.ok(ranges.length > 0, "weights were asked for in ranges");
+    return [hub.url, hub.storageUrl];
   }));
 
 test("a folder on any web server works, with ranges or without", () =>
@@ -69,6 +70,7 @@ test("a folder on any web server works, with ranges or without", () =>
     await page.chooseWebModel({ address: `${hub.storageUrl}/somebody/tiny` });
     await page.loadModel();
     assert.equal(await page.at("model-name").innerText(), "tiny");
+    return [hub.storageUrl];
   }));
 
 test("a private repository opens with its token, and only with it", () =>
@@ -81,6 +83,7 @@ test("a private repository opens with its token, and only with it", () =>
     await page.modelError(/somebody\/secret.*(token|access|403)/is);
     await page.chooseWebModel({ address: "somebody/secret", hubUrl: hub.url, accessToken: hub.options.token });
     await page.loadModel();
+    return [hub.url, hub.storageUrl];
   }));
 
 test("a repository that is not there is named", () =>
@@ -88,6 +91,7 @@ test("a repository that is not there is named", () =>
     await page.chooseWebModel({ address: "nobody/nothing", hubUrl: hub.url });
     await page.pressLoad();
     await page.modelError(/nobody\/nothing/);
+    return [hub.url];
   }));
 
 test("a file that is not there is named", () =>
@@ -98,6 +102,7 @@ test("a file that is not there is named", () =>
     await page.chooseWebModel({ address: `${hub.storageUrl}/somebody/halved` });
     await page.pressLoad();
     await page.modelError(/tokenizer\.json.*404/);
+    return [hub.url, hub.storageUrl];
   }));
 
 test("a connection cut half way is taken up again", () =>
@@ -105,6 +110,7 @@ test("a connection cut half way is taken up again", () =>
     await page.chooseWebModel({ address: "somebody/tiny", hubUrl: hub.url });
     await page.loadModel();
     assert.equal(hub.options.cutFirst, 0, "the connection was cut");
+    return [hub.url, hub.storageUrl];
   }));
 
 test("a connection that is always cut ends in a message that names the file, and the page goes on", () =>
@@ -114,6 +120,7 @@ test("a connection that is always cut ends in a message that names the file, and
     await page.modelError(/model\.safetensors/);
     hub.options.cutFirst = 0;
     await page.loadModel();
+    return [hub.url, hub.storageUrl];
   }));
 
 test("a hub that does not answer is named", () =>
@@ -125,4 +132,5 @@ test("a hub that does not answer is named", () =>
     await page.modelError(new RegExp(gone.url.replaceAll(".", "\\.")));
     await page.chooseWebModel({ address: "somebody/tiny", hubUrl: hub.url });
     await page.loadModel();
+    return [gone.url, hub.url, hub.storageUrl];
   }));

@@ -36,7 +36,7 @@ async function withHub(body) {
     const { page, close } = await site.open();
     await page.chooseDevice("cpu");
     await body({ page, hub, folder });
-    await close({ strangersAreFine: true });
+    await close({ hosts: [hub.url] });
   } finally {
     await hub.close();
     rmSync(folder, { recursive: true });

@@ -19,11 +19,11 @@ before(async () => {
 after(() => site?.close());
 
 async function openDesk() {
-  const { page, close, strangers } = await site.open();
+  const { page, close } = await site.open();
   const desk = new LanguagePage(page.raw);
   await desk.choose();
   await desk.chooseDevice("cpu");
-  return { page: desk, close, strangers };
+  return { page: desk, close };
 }
 
 test("from a model's files to a tuned model that writes, its files, and back again", async () => {

@@ -1,7 +1,12 @@
-/** The page: two desks, one of them in view, and the warning before leaving. */
+/** The page: two desks, one of them in view, the warning before leaving, and what is said of the page itself. */
 import { useEffect, useState } from "preact/hooks";
+import { isBusy } from "./desk/state";
+import { useStore } from "./desk/store";
 import type { TaskName } from "./desk/task";
 import { TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
+import { KeptHere } from "./offline/kept-here";
+import { NewVersion } from "./offline/new-version";
+import { Offline } from "./offline/offline";
 import { SortDesk, SortDeskView } from "./sort/desk";
 import { WriteDesk, WriteDeskView } from "./write/desk";
 
@@ -10,6 +15,13 @@ export function App() {
   const [sort] = useState(() => new SortDesk());
   const [write] = useState(() => new WriteDesk());
   const [task, setTask] = useState<TaskName>(taskOfAddress);
+  const [offline] = useState(() => new Offline());
+  const [stored, setStored] = useState(offline.state);
+
+  useEffect(() => {
+    offline.onChange = setStored;
+    void offline.start();
+  }, [offline]);
 
   useEffect(() => {
     sort.recall();
@@ -26,9 +38,22 @@ export function App() {
     setTask(chosen);
   };
   const tasks = <TaskSwitch task={task} onChange={choose} />;
-  return task === "classify" ? (
-    <SortDeskView key="classify" desk={sort} tasks={tasks} />
-  ) : (
-    <WriteDeskView key="write" desk={write} tasks={tasks} />
+  return (
+    <>
+      {stored.newVersion ? <Update sort={sort} write={write} onReload={() => offline.takeNewVersion()} /> : null}
+      {task === "classify" ? (
+        <SortDeskView key="classify" desk={sort} tasks={tasks} />
+      ) : (
+        <WriteDeskView key="write" desk={write} tasks={tasks} />
+      )}
+      <KeptHere offline={stored} />
+    </>
   );
+}
+
+/** On its own, so that only a page with news is drawn again at each step of a run. */
+function Update({ sort, write, onReload }: { sort: SortDesk; write: WriteDesk; onReload: () => void }) {
+  const sorting = isBusy(useStore(sort.store).run);
+  const writing = isBusy(useStore(write.store).run);
+  return <NewVersion busy={sorting || writing} onReload={onReload} />;
 }

@@ -1,6 +1,7 @@
 /** Builds the page into `dist`, a folder for any static server and sub-path. */
+import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vite";
+import { build, defineConfig, type Plugin } from "vite";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -13,12 +14,53 @@ function policyInBuildOnly(): Plugin {
   };
 }
 
+const serviceWorker = here("./offline/service-worker.ts");
+/** Where Vite puts files whose names carry a hash of their contents. */
+const HASHED = "assets/";
+
+/** Adds a service worker that knows every file of the build. */
+function offlineFiles(): Plugin {
+  return {
+    name: "offline-files",
+    apply: "build",
+    enforce: "post",
+    async generateBundle(_options, bundle) {
+      const files = Object.values(bundle).map((file) => {
+        const content = file.type === "chunk" ? file.code : file.source;
+        const revision = createHash("sha256").update(content).digest("hex").slice(0, 16);
+        return { url: file.fileName, revision: file.fileName.startsWith(HASHED) ? null : revision };
+      });
+      const source = await bundled({
+        FILES: JSON.stringify(files.sort((a, b) => (a.url < b.url ? -1 : 1))),
+        "process.env.NODE_ENV": '"production"',
+      });
+      this.emitFile({ type: "asset", fileName: "service-worker.js", source });
+    },
+  };
+}
+
+/** One script without imports: not every browser takes modules here. @param define values of free names, as source text. */
+async function bundled(define: Record<string, string>): Promise<string> {
+  const result = await build({
+    configFile: false,
+    publicDir: false,
+    logLevel: "warn",
+    define,
+    build: { write: false, target: "es2022", lib: { entry: serviceWorker, formats: ["iife"], name: "offline" } },
+  });
+  const chunk = (Array.isArray(result) ? result : [result])
+    .flatMap((one) => ("output" in one ? one.output : []))
+    .find((file) => file.type === "chunk");
+  if (!chunk) throw new Error(`${serviceWorker}: expected one bundled script, found none`);
+  return chunk.code;
+}
+
 export default defineConfig({
   root: here("."),
   // Relative addresses, so that the folder works from any sub-path.
   base: "./",
   publicDir: false,
-  plugins: [policyInBuildOnly()],
+  plugins: [policyInBuildOnly(), offlineFiles()],
   resolve: { alias: { webtune: here("../lib/index.ts") } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   worker: { format: "es" },
@@ -28,5 +70,6 @@ export default defineConfig({
     target: "es2022",
     // `data:` addresses would need a weaker policy.
     assetsInlineLimit: 0,
+    rolldownOptions: { input: [here("./index.html"), here("./engine-room.html")] },
   },
 });

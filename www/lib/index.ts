@@ -26,4 +26,5 @@ export type { CheckpointControls, LoadOptions, TrainControls } from "./tuner.js"
 export type * from "./types/engine.js";
 export type { OptionSpec } from "./types/options.js";
 export type { ExportedFile, ExportPiece } from "./worker/engine.js";
+export { type StartWorker, startWorkersWith, type WorkerLike } from "./worker/link.js";
 export type { LoadProgress } from "./worker/messages.js";

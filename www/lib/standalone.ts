@@ -1,8 +1,10 @@
 /**
- * What needs no loaded model: reading files of examples and texts, estimating memory, comparing runs. All calls share one worker.
+ * What needs no loaded model: reading files of examples and texts, estimating memory, comparing runs. The calls share one worker, which
+ * reads from no other server.
  */
 import { type DeviceChoice, defaultMemoryLimit } from "./device.js";
-import { fileError, messageOf } from "./errors.js";
+import { fileError, messageOf, WebtuneError } from "./errors.js";
+import { reachOf } from "./sources/reach.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type {
   Comparison,
@@ -13,6 +15,7 @@ import type {
   ParseOptions,
   WeightStorage,
 } from "./types/engine.js";
+import { callOnce, WorkerLink } from "./worker/link.js";
 import { SharedWorkerLink } from "./worker/shared.js";
 
 const shared = new SharedWorkerLink();
@@ -72,7 +75,13 @@ export function compareRuns(a: readonly boolean[], b: readonly boolean[]): Promi
  * @throws WebtuneError `missingFile`, `readFailed`.
  */
 export async function readModelConfig(source: ModelSource): Promise<Uint8Array> {
-  return shared.call("readConfig", [settleSource(source, pageAddress())]);
+  const settled = settleSource(source, pageAddress());
+  const reach = reachOf(settled);
+  if (reach.length === 0) return shared.call("readConfig", [settled]);
+  const link = WorkerLink.spawn(reach);
+  const config = await callOnce(link, "readConfig", [settled], undefined, {});
+  link.close(new WebtuneError("aborted", "this worker was for one file"));
+  return config;
 }
 
 /**
@@ -102,6 +111,6 @@ export async function estimateLanguageRun(
   options: LanguageEstimateOptions = {},
 ): Promise<LanguageEstimate> {
   const { device = "auto", storage = "f32", ...settings } = options;
-  const settled = from instanceof Uint8Array ? from : settleSource(from, pageAddress());
-  return shared.call("estimateLanguage", [settled, storage, settings, device]);
+  const config = from instanceof Uint8Array ? from : await readModelConfig(from);
+  return shared.call("estimateLanguage", [config, storage, settings, device]);
 }

@@ -4,6 +4,7 @@
 import type { DeviceChoice, DeviceReport } from "./device.js";
 import { optionError, WebtuneError } from "./errors.js";
 import { TrainingRun } from "./run.js";
+import { reachOf } from "./sources/reach.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type { ExportFormat, WeightStorage } from "./types/engine.js";
 import type { ExportedFile, ExportPiece } from "./worker/engine.js";
@@ -269,7 +270,7 @@ export async function loadModel<Task extends TaskName>(
   options: LoadOptions,
 ): Promise<Loaded<Tasks[Task]["info"]>> {
   const settled = settleSource(source, pageAddress());
-  const link = WorkerLink.spawn();
+  const link = WorkerLink.spawn(reachOf(settled));
   const { storage = "f32", device = "auto", memoryLimitBytes, keep = true, signal, onProgress } = options;
   const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes, keep], signal, {
     onProgress,

@@ -13,8 +13,7 @@ import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.
 import { HttpFile } from "./http-file.js";
 import type { KeptFolder } from "./kept-folder.js";
 import { type Address, BRIEFLY, fetchInTime, type Net, persist, shown } from "./network.js";
-
-const HUB = "https://huggingface.co";
+import { HUB } from "./reach.js";
 
 export interface Repository {
   repository: string;

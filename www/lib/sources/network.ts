@@ -111,7 +111,9 @@ export async function fetchInTime(
   stallMs: number,
 ): Promise<Response> {
   const control = new AbortController();
-  return inTime(fetch(input, { ...init, signal: control.signal }), stallMs, () => control.abort());
+  // No server needs to know which page asks.
+  const request = fetch(input, { ...init, referrerPolicy: "no-referrer", signal: control.signal });
+  return inTime(request, stallMs, () => control.abort());
 }
 
 class Stalled extends Error {}

@@ -267,9 +267,8 @@ export class EngineHost {
   }
 
   async #estimateLanguage(
-    ...[from, storage, options, choice]: Arguments<"estimateLanguage">
+    ...[config, storage, options, choice]: Arguments<"estimateLanguage">
   ): Promise<Answer<"estimateLanguage">> {
-    const config = from instanceof Uint8Array ? from : await readConfig(from, () => undefined);
     const device = await this.#any(choice);
     return (await this.#start()).estimateLanguageRun(device, config, storage, options);
   }

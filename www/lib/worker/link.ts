@@ -23,14 +23,42 @@ interface Pending extends Listeners {
   reject(error: WebtuneError): void;
 }
 
+/** What is needed of a `Worker`. */
+export interface WorkerLike {
+  postMessage(message: unknown): void;
+  terminate(): void;
+  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(type: "messageerror", listener: () => void): void;
+}
+
+/**
+ * Starts a worker with the package's worker script.
+ *
+ * @param reach Where it will read from besides the page's own server, as `connect-src` of a Content Security Policy writes it.
+ */
+export type StartWorker = (reach: readonly string[]) => WorkerLike;
+
+// The expression is the one that bundlers look for.
+let startWorker: StartWorker = () =>
+  new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "webtune" });
+
+/**
+ * Replaces how workers are started, for a page whose policy is to hold in them: the browser gives a worker from a web address the
+ * policy of that file's own response headers, not the page's.
+ */
+export function startWorkersWith(start: StartWorker): void {
+  startWorker = start;
+}
+
 /** One worker and the calls that wait for it. */
 export class WorkerLink {
-  readonly #worker: Worker;
+  readonly #worker: WorkerLike;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #closed: WebtuneError | undefined;
 
-  constructor(worker: Worker) {
+  constructor(worker: WorkerLike) {
     this.#worker = worker;
     worker.addEventListener("message", (event: MessageEvent<FromWorker>) => this.#receive(event.data));
     worker.addEventListener("error", (event: ErrorEvent) => {
@@ -42,9 +70,9 @@ export class WorkerLink {
     });
   }
 
-  /** A worker of this package. The expression in the call is the one that bundlers look for. */
-  static spawn(): WorkerLink {
-    return new WorkerLink(new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "webtune" }));
+  /** A worker of this package. @param reach As `StartWorker` takes it; default: nothing. */
+  static spawn(reach: readonly string[] = []): WorkerLink {
+    return new WorkerLink(startWorker(reach));
   }
 
   /** Why the worker is gone, if it is. */

@@ -92,7 +92,7 @@ export interface Calls {
   readConfig(source: SettledSource): Uint8Array;
   /** From a `config.json`'s bytes, or a source that has one. */
   estimateLanguage(
-    from: SettledSource | Uint8Array,
+    config: Uint8Array,
     storage: WeightStorage,
     options: LanguageOptions,
     device: DeviceChoice,

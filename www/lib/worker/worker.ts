@@ -8,9 +8,13 @@ import type { EngineExports } from "./engine.js";
 import { EngineHost } from "./host.js";
 import type { FromWorker, ToWorker } from "./messages.js";
 
-/** The part of a dedicated worker's global scope that is used here; the DOM's types describe a page. */
-interface Scope {
+/** Where messages go: the worker's owner, or a port. */
+interface Outlet {
   postMessage(message: FromWorker, transfer: Transferable[]): void;
+}
+
+/** The part of a dedicated worker's global scope that is used here; the DOM's types describe a page. */
+interface Scope extends Outlet {
   addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
   addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
   addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
@@ -19,12 +23,14 @@ interface Scope {
 const scope = globalThis as unknown as Scope;
 const browser: Navigator & { deviceMemory?: number } = navigator;
 
+let outlet: Outlet = scope;
+
 const host = new EngineHost({
   async instantiate() {
     await glue.default();
     return glue as unknown as EngineExports;
   },
-  post: (message, transfer) => scope.postMessage(message, transfer ?? []),
+  post: (message, transfer) => outlet.postMessage(message, transfer ?? []),
   gpu: browser.gpu,
   deviceMemory: browser.deviceMemory,
 });
@@ -35,4 +41,12 @@ scope.addEventListener("error", (event) => {
   host.fatal(event.error ?? event.message);
 });
 scope.addEventListener("unhandledrejection", (event) => host.stray(event.reason));
-scope.addEventListener("message", (event) => host.receive(event.data));
+scope.addEventListener("message", ({ data, ports: [port] }) => {
+  if (!port) {
+    host.receive(data);
+    return;
+  }
+  // From here on the page talks through a port of its own, since the worker was started in another of its documents.
+  outlet = port;
+  port.onmessage = (event: MessageEvent<ToWorker>) => host.receive(event.data);
+});

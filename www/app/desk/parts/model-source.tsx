@@ -40,7 +40,7 @@ export function ModelSourceFields({ ways, example, form, disabled, onChange, onF
     return (
       <div class="field">
         <label for={common.id}>{label}</label>
-        {key === "accessToken" ? <input type="password" {...common} /> : <input type="text" {...common} />}
+        <input type="text" class={key === "accessToken" ? "secret" : undefined} {...common} />
       </div>
     );
   };

@@ -150,10 +150,12 @@ function TokenQuestion({ disabled, onAnswer }: QuestionProps) {
       <div class="field" ref={place}>
         <label for="continue-token">Access token (it was not stored)</label>
         <input
-          type="password"
+          type="text"
+          class="secret"
           id="continue-token"
           data-testid="continue-token"
           autocomplete="off"
+          spellcheck={false}
           value={token}
           onInput={(event) => setToken(event.currentTarget.value)}
         />

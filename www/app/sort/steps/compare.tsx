@@ -48,8 +48,8 @@ export function CompareStep({ state, actions }: { state: SortState; actions: Kep
       title="Compare"
       lead={
         records.length > 0
-          ? "Runs stay in this browser until you delete them: settings and results, never your texts."
-          : "Each finished run is listed here with its settings and results. Its texts are not stored."
+          ? "Runs stay in this browser until you delete them: settings, results, the file's name, labels and their descriptions, but no examples."
+          : "Each finished run is kept in this browser with its settings, results, the file's name, labels and their descriptions, but no examples."
       }
     >
       {dialog}
