@@ -98,6 +98,10 @@ test("a newer version waits for a press, and a tab with a run keeps its own to t
       await page.reads("new-version", /A new version of this page is ready/);
       assert.doesNotMatch(await page.raw.title(), /^next/);
     }
+    // Nor is one that is opened while the new version waits.
+    await idle.raw.reload();
+    await idle.reads("new-version", /A new version of this page is ready/);
+    assert.doesNotMatch(await idle.raw.title(), /^next/);
     await busy.reads("new-version", /The run goes on in this one; reload when it has ended/);
     assert.equal(await busy.at("new-version-reload").getAttribute("aria-disabled"), "true");
     await busy.at("new-version-reload").click({ force: true });

@@ -20,6 +20,7 @@ export function KeptHere({ offline: { status, reason } }: { offline: OfflineStat
         <summary>What is kept in this browser</summary>
         <ul>
           <li>The files of this page, so that it opens without a network.</li>
+          <li>Models from the web, so that they load without one. The first step lists and removes them.</li>
           <li>
             While a run goes on: its rows, its settings and its last two states, to continue after a crash. They are
             removed when it ends.
