@@ -60,8 +60,7 @@ test("stop keeps the best state so far, and another run can follow", async () =>
   await page.start();
   await page.at("confirm-no").click();
   assert.equal((await page.finished()).reason, "stopped");
-  await page.start();
-  await page.raw.locator('[data-testid="train-finished"][data-reason="completed"]').waitFor();
+  await page.trainAgain();
   await close();
 });
 
@@ -90,6 +89,7 @@ test("after a crash of the engine the next call loads the model again, with what
   assert.ok((await page.export()).bytes.length > 0);
   await page.crashWorkers();
   await page.setOptions({ numTrainEpochs: "1" });
-  await page.trainAgain();
+  await page.start();
+  await page.raw.locator('[data-testid="train-finished"][data-reason="completed"]').waitFor();
   await close();
 });

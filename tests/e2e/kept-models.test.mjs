@@ -26,8 +26,9 @@ after(() => site?.close());
 /**
  * A page, and a hub with a model of its own.
  * @param {(given: { page: WebtunePage, hub: Hub, folder: string }) => Promise<void>} body
+ * @param {(hub: Hub) => string[]} servers which the page asks
  */
-async function withHub(body) {
+async function withHub(body, servers = ({ url, storageUrl }) => [url, storageUrl]) {
   const folder = mkdtempSync(join(tmpdir(), "webtune-kept-"));
   mkdirSync(folder, { recursive: true });
   for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, name), buffer);
@@ -36,12 +37,15 @@ async function withHub(body) {
     const { page, close } = await site.open();
     await page.chooseDevice("cpu");
     await body({ page, hub, folder });
-    await close({ hosts: [hub.url] });
+    await close({ hosts: servers(hub) });
   } finally {
     await hub.close();
     rmSync(folder, { recursive: true });
   }
 }
+
+/** A web address is one of the second server. @param {Hub} hub */
+const storageAlone = ({ storageUrl }) => [storageUrl];
 
 /** Another visit with the same browser. @param {WebtunePage} page */
 async function visitAgain(page) {
@@ -89,26 +93,29 @@ async function trainAStep(page) {
 
 for (const kind of ["repository", "address"]) {
   test(`${kind}: the second visit loads and trains with the server gone`, () =>
-    withHub(async ({ page, hub }) => {
-      const where =
-        kind === "repository"
-          ? { address: "somebody/tiny", hubUrl: hub.url }
-          : { address: `${hub.storageUrl}/somebody/tiny?signature=SECRET` };
-      assert.equal(await page.at("kept-model").count(), 0);
-      await page.chooseWebModel(where);
-      await page.loadModel();
-      assert.equal(await page.at("model-notices").innerText(), "");
-      await page.reads("kept-facts", /\d.*B, \d+ \w+, from 127\.0\.0\.1/);
-      await hub.close();
-      await visitAgain(page);
-      await loadKept(page);
-      await page.waitForModel();
-      await page.reads(
-        "model-notices",
-        /The files that were kept on .* are used, because the server doesn't give them/,
-      );
-      await trainAStep(page);
-    }));
+    withHub(
+      async ({ page, hub }) => {
+        const where =
+          kind === "repository"
+            ? { address: "somebody/tiny", hubUrl: hub.url }
+            : { address: `${hub.storageUrl}/somebody/tiny?signature=SECRET` };
+        assert.equal(await page.at("kept-model").count(), 0);
+        await page.chooseWebModel(where);
+        await page.loadModel();
+        assert.equal(await page.at("model-notices").innerText(), "");
+        await page.reads("kept-facts", /\d.*B, \d+ \w+, from 127\.0\.0\.1/);
+        await hub.close();
+        await visitAgain(page);
+        await loadKept(page);
+        await page.waitForModel();
+        await page.reads(
+          "model-notices",
+          /The files that were kept on .* are used, because the server doesn't give them/,
+        );
+        await trainAStep(page);
+      },
+      kind === "repository" ? undefined : storageAlone,
+    ));
 }
 
 test("the page's own model loads with no server for it", async () => {
@@ -141,7 +148,7 @@ test("a download that was cut goes on in the next visit, with no byte twice", ()
       sent += (size - sent) >> 1;
     }
     assert.equal(bodies(hub, WEIGHTS).length, 5);
-  }));
+  }, storageAlone));
 
 test("a file that changed on the server takes the old one's place", () =>
   withHub(async ({ page, hub, folder }) => {
