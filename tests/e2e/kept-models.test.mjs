@@ -183,6 +183,8 @@ test("a removed model leaves nothing, and the keyboard stays in the step", () =>
     assert.equal(await page.at("kept-model").count(), 1);
     await page.at("kept-remove").focus();
     await page.raw.keyboard.press("Enter");
+    // A dialog that is being opened takes the focus.
+    await page.at("confirm").waitFor();
     await page.at("confirm-yes").focus();
     await page.raw.keyboard.press("Enter");
     await page.at("kept-model").waitFor({ state: "detached" });
