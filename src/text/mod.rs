@@ -1,7 +1,9 @@
 //! Texts and token ids: a model's tokenizer, its chat template, and the text of ids as they come.
 
+mod charsmap;
 pub mod chat;
 mod jinja;
+mod parts;
 pub mod stream;
 pub mod tokenizer;
 
