@@ -10,6 +10,8 @@ use regex::Regex;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+use super::tags;
+
 /// The date that `strftime_now` gives, (year, month, day): Llama 3's own where a template has no clock. A run could not be
 /// repeated if its texts held the day on which it ran.
 const TODAY: (u32, u32, u32) = (2024, 7, 26);
@@ -31,14 +33,18 @@ pub(super) fn compile(name: &str, source: &str) -> Result<Environment<'static>, 
     let mut env = Environment::new();
     env.set_fuel(Some(FUEL));
     let mut syntax = SyntaxConfig::builder();
-    env.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    let syntax = syntax.trim_blocks(true).lstrip_blocks(true).build()?;
+    let source = without_generation(source)?;
+    let source = tags::guarded(&source, syntax.clone())?;
+    env.set_syntax(syntax);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_formatter(write_value);
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", to_json);
+    env.add_filter(tags::KEPT, tags::kept);
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
-    env.add_template_owned(name.to_owned(), without_generation(source)?.into_owned())?;
+    env.add_template_owned(name.to_owned(), source)?;
     Ok(env)
 }
 
@@ -250,6 +256,45 @@ mod tests {
                 "{source}: {words}"
             );
         }
+    }
+
+    #[test]
+    fn a_template_that_is_too_deep_is_refused() {
+        let long = |start: &str, middle: &str, end: &str| {
+            let source = format!("{start}{}{end}", middle.repeat(20_000));
+            compile("t", &source).err().map(|error| error.to_string())
+        };
+        for error in [
+            long("{{ a", ".b", " }}"),
+            long("{{ a", " | upper", " }}"),
+            long("{% if a %}", "{% elif a %}", "{% endif %}"),
+        ] {
+            assert!(error.unwrap().contains("more than"));
+        }
+        for (source, words) in [
+            (
+                "{% set n = namespace(x=[]) %}{% for i in range(9) %}{% set n.x = [n.x] %}{% endfor %}",
+                "deep",
+            ),
+            (
+                "{% set n = namespace(x={}) %}{% for i in range(9) %}{%- set n.x = {'a': n.x} -%}{% endfor %}",
+                "deep",
+            ),
+            ("{% set n = namespace() %}{% set n.x = n %}", "a namespace"),
+            (
+                "{% set n = namespace(x=[1]) %}{% for i in range(20) %}{% set n.x = n.x + n.x %}{% endfor %}",
+                "many",
+            ),
+        ] {
+            let env = compile("t", source).unwrap();
+            let error = env.get_template("t").unwrap().render(()).unwrap_err();
+            assert!(error.to_string().contains(words), "{source}: {error}");
+        }
+        let error = compile("t", "{% set n.x | default([n.x]) %}{% endset %}").unwrap_err();
+        assert!(error.to_string().contains("filter"), "{error}");
+        let kept = "{% set n = namespace(x=[], y='') %}{% for i in range(3) %}{% set n.x = n.x + [{'a': i}] %}{%- set n.y = 'b' if i else 'c' -%}\
+                    {% endfor %}{% set n.z %}c{% endset %}{{ n.x | tojson }}{{ n.y }}{{ n.z }}";
+        assert_eq!(render(kept), r#"[{"a": 0}, {"a": 1}, {"a": 2}]bc"#);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod chat;
 mod jinja;
 mod parts;
 pub mod stream;
+mod tags;
 pub mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, Rendered};

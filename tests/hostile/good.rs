@@ -282,6 +282,11 @@ fn common(method: Value) -> Value {
 pub fn classify_options() -> Vec<Value> {
     let mut all = Vec::new();
     for method in methods() {
+        if method["type"] == "probe" {
+            // most of the others are of no use to it
+            all.push(json!({"method": method, "head": "mean", "seed": 3}));
+            continue;
+        }
         let mut options = common(method.clone());
         options["contrastive"] =
             json!({"steps": 2, "batchSize": 8, "learningRate": 1e-3, "temperature": 0.1});
@@ -310,6 +315,7 @@ pub fn language_options() -> Vec<Value> {
         let mut options = common(method.clone());
         options["completionOnlyLoss"] = json!(true);
         options["packing"] = json!(true);
+        options["maxLength"] = json!(64);
         options["samplePrompts"] = json!(["what does the cat say?"]);
         options["sampleTokens"] = json!(4);
         options["fewShotExamples"] = json!(2);
