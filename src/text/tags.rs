@@ -5,6 +5,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
+/// Bytes of a template: minijinja counts lines and columns in 16 bits, and published templates have up to a third of it.
+const LONGEST: usize = u16::MAX as usize;
+
 /// Words and signs of one tag, which `a.b.c` makes a tree as deep; the longest in published templates have a quarter of it.
 const LONGEST_TAG: usize = 500;
 
@@ -29,6 +32,10 @@ pub(super) fn guarded(source: &str, syntax: SyntaxConfig) -> Result<String, Erro
         let line = span.start_line;
         Error::new(ErrorKind::SyntaxError, format!("line {line}: {reason}"))
     };
+    if source.len() > LONGEST {
+        let reason = format!("it has {} bytes, more than {LONGEST}", source.len());
+        return Err(Error::new(ErrorKind::SyntaxError, reason));
+    }
     let mut out = String::with_capacity(source.len());
     let mut copied = 0;
     let (mut branches, mut words) = (0, 0);
@@ -89,11 +96,19 @@ enum Tag {
     Value,
 }
 
-/// The value, if it may be kept in a namespace.
+/// The value, if it may be kept in a namespace; a sum of lists as a list, because it would hold the lists that it is of.
 ///
 /// # Errors
 /// For one that is deep, large, or a namespace itself.
 pub(super) fn kept(state: &State, value: Value) -> Result<Value, Error> {
+    let value = match value.kind() {
+        ValueKind::Iterable => value
+            .try_iter()?
+            .take(MOST_VALUES)
+            .collect::<Vec<_>>()
+            .into(),
+        _ => value,
+    };
     let mut seen = 0;
     walk(&value, 0, &mut seen)?;
     state.consume_fuel(seen as u64)?;
@@ -123,10 +138,8 @@ fn walk(value: &Value, depth: usize, seen: &mut usize) -> Result<(), Error> {
         return refused("a value that is so deep");
     }
     for item in value.try_iter()? {
-        match keys {
-            true => walk(&value.get_item(&item)?, depth + 1, seen)?,
-            false => walk(&item, depth + 1, seen)?,
-        }
+        let inner = if keys { value.get_item(&item)? } else { item };
+        walk(&inner, depth + 1, seen)?;
     }
     Ok(())
 }

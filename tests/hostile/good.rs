@@ -191,8 +191,8 @@ pub const TEMPLATES: &[&str] = &[
      {%- if loop.last and add_generation_prompt %}<assistant>{%- endif %}{%- endfor %}{{ strftime_now('%d %b %Y') }}{{ ns.all | length }}\
      {{ messages | map(attribute='role') | join(',') | replace('user', 'human') | indent(4) | upper }}{% if tools is defined %}{{ range(3) | list }}{% endif %}",
     "{% for x in range(9) %}{% for y in range(9) if y % 2 %}{{ '%s-%d' | format('a', x * y ** 2 // 3) }}{% break %}{% endfor %}{% endfor %}\
-     {{ ('a' * 9) | center(40) }}{{ messages | map(attribute='content') | sort | unique | batch(2) | list }}{{ {'a': [1, 2.5]} | items | list }}\
-     {% filter indent(width=3) %}{{ messages | pprint }}{% endfilter %}{{ ' a b '.split(' ')[::-1] | join }}{{ 'x'.ljust(9) ~ 'y'.replace('y', 'zz') }}",
+     {{ 'a' * 9 }}{{ messages | map(attribute='content') | sort | unique | batch(2) | list }}{{ {'a': [1, 2.5]} | items | list }}\
+     {% filter indent(width=3) %}{{ messages | pprint }}{% endfilter %}{{ ' a b '.split(' ')[::-1] | join }}{{ 'x'.upper() ~ 'y'.replace('y', 'zz') }}",
 ];
 
 pub fn tokenizer_configs() -> Vec<Value> {
@@ -313,16 +313,18 @@ pub fn language_options() -> Vec<Value> {
         json!({"type": "full"}),
     ] {
         let mut options = common(method.clone());
+        // there is no head
+        options
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("headLearningRate");
         options["completionOnlyLoss"] = json!(true);
         options["packing"] = json!(true);
         options["maxLength"] = json!(64);
         options["samplePrompts"] = json!(["what does the cat say?"]);
         options["sampleTokens"] = json!(4);
         options["fewShotExamples"] = json!(2);
-        all.extend([
-            options,
-            json!({"method": method, "warmupSteps": 3, "maxSteps": 5}),
-        ]);
+        all.extend([options, json!({"method": method, "warmupSteps": 3})]);
     }
     all
 }
