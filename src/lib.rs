@@ -34,6 +34,7 @@ mod house {
     pub mod export;
     pub mod formats;
     pub mod hash;
+    pub mod json;
     pub mod layers;
     pub mod linalg;
     pub mod models;

@@ -26,14 +26,26 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
     }
     let lines = lines(file, text)?;
     let columns = keys(&lines);
+    let mut values = columns
+        .iter()
+        .map(|key| (key.as_str(), Vec::new()))
+        .collect::<HashMap<_, _>>();
+    for (key, value) in lines.iter().flat_map(|line| &line.object) {
+        if let (Some(value), Some(column)) = (plain(value), values.get_mut(key.as_str())) {
+            column.push(value);
+        }
+    }
     let profiles: Vec<Profile> = columns
         .iter()
         .map(|key| {
-            let values: Vec<Option<String>> = lines
-                .iter()
-                .map(|line| line.object.get(key).and_then(plain))
-                .collect();
-            Profile::of(values.iter().map(Option::as_deref))
+            let values = values.remove(key.as_str()).unwrap_or_default();
+            let missing = (values.len() < lines.len()).then_some(None);
+            Profile::of(
+                values
+                    .iter()
+                    .map(|value| Some(value.as_str()))
+                    .chain(missing),
+            )
         })
         .collect();
     let pair = columns::pick(file, &columns, &profiles, options)?;

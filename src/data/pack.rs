@@ -70,22 +70,41 @@ pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Result<Vec<Packed>> 
     }
     let mut sorted = sequences;
     sorted.sort_by_key(|sequence| std::cmp::Reverse(sequence.ids.len()));
-    let shortest = sorted.last().map_or(0, |sequence| sequence.ids.len());
     let mut rows: Vec<Packed> = Vec::new();
-    // Rows before this one have no room even for the shortest sequence.
-    let mut open = 0;
+    let mut rooms = Rooms::new(sorted.len(), max_length);
     for sequence in sorted {
-        let room = |row: &Packed| max_length - row.len();
-        while rows.get(open).is_some_and(|row| room(row) < shortest) {
-            open += 1;
-        }
-        let fits = |row: &&mut Packed| max_length - row.len() >= sequence.ids.len();
-        match rows[open..].iter_mut().find(fits) {
+        let row = rooms.take(sequence.ids.len());
+        match rows.get_mut(row) {
             Some(row) => row.push(sequence),
             None => rows.push(Packed::from(sequence)),
         }
     }
     Ok(rows)
+}
+
+/// How much room each row has, the rows that are still empty after the others: a tree whose nodes have the most room below them, root first.
+struct Rooms(Vec<usize>);
+
+impl Rooms {
+    fn new(rows: usize, room: usize) -> Self {
+        Self(vec![room; 2 * rows.next_power_of_two()])
+    }
+
+    /// Takes that much room, which an empty row has, from the first row that has it; that row's number.
+    fn take(&mut self, length: usize) -> usize {
+        let leaves = self.0.len() / 2;
+        let mut node = 1;
+        while node < leaves {
+            node = 2 * node + usize::from(self.0[2 * node] < length);
+        }
+        let row = node - leaves;
+        self.0[node] -= length;
+        while node > 1 {
+            node /= 2;
+            self.0[node] = self.0[2 * node].max(self.0[2 * node + 1]);
+        }
+        row
+    }
 }
 
 /// Rows padded on the right to the longest among them. All data is [rows, width], row after row.

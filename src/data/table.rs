@@ -1,6 +1,6 @@
 //! Reads the text of a CSV, TSV or `label<TAB>text` file into labelled rows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::columns::{self, Profile};
 use super::rows::{ColumnPair, ParseOptions, ParsedTable, TableFormat, assemble};
@@ -325,6 +325,9 @@ fn looks_unlike_data(names: &[&str], below: &[Record], recurs: impl Fn(usize) ->
 /// The header's names, made different if they repeat, or `Column 1` and so on.
 fn column_names(records: &[Record], header: bool) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut taken = HashSet::new();
+    // the number that the next column of a name gets
+    let mut copies = HashMap::<String, usize>::new();
     for (index, field) in records
         .first()
         .into_iter()
@@ -337,11 +340,12 @@ fn column_names(records: &[Record], header: bool) -> Vec<String> {
             _ => numbered,
         };
         let mut unique = name.clone();
-        let mut copy = 2;
-        while names.contains(&unique) {
+        let copy = copies.entry(name.clone()).or_insert(2);
+        while taken.contains(&unique) {
             unique = format!("{name} ({copy})");
-            copy += 1;
+            *copy += 1;
         }
+        taken.insert(unique.clone());
         names.push(unique);
     }
     names

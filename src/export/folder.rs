@@ -4,6 +4,9 @@ use super::file::{CARD, ExportedFile, LABELS, LabelsFile};
 use crate::peft::store::Tensors;
 use crate::{Error, Result};
 
+/// The most bytes of a JSON file, which becomes a tree.
+const MOST_SETTINGS: usize = 1 << 20;
+
 /// The files of an export, wherever its folder begins.
 pub struct Folder(Vec<ExportedFile>);
 
@@ -24,9 +27,16 @@ impl Folder {
     }
 
     /// # Errors
-    /// [`Error::MissingFile`].
+    /// [`Error::MissingFile`]; [`Error::InvalidFile`] for settings that are too large to be any.
     pub fn bytes(&self, path: &str) -> Result<&[u8]> {
         match self.0.iter().find(|file| file.path == path) {
+            Some(file) if path.ends_with(".json") && file.bytes.len() > MOST_SETTINGS => {
+                let reason = format!(
+                    "{} bytes are too many for it; at most {MOST_SETTINGS} are read",
+                    file.bytes.len()
+                );
+                Err(Error::file(path, reason))
+            }
             Some(file) => Ok(&file.bytes),
             None => Err(Error::MissingFile {
                 file: path.into(),

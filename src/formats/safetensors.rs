@@ -11,9 +11,13 @@ use serde_json::Value;
 use super::dtype::Dtype;
 use super::source::{Source, read_exact};
 use crate::error::{Error, Result};
+use crate::json::check_values;
 
 /// Largest header that is read, in bytes; the reference implementation's limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Most values in a header; the largest known ones have a tenth of it.
+const MAX_HEADER_VALUES: usize = 1_000_000;
 
 /// Bytes of the length that comes before the header.
 pub(super) const PREFIX_BYTES: u64 = 8;
@@ -96,6 +100,8 @@ impl Header {
                 PREFIX_BYTES + error.valid_up_to() as u64
             )
         })?;
+        check_values(header_bytes, MAX_HEADER_VALUES)
+            .map_err(|reason| format!("the header: {reason}"))?;
         let Listing {
             mut tensors,
             defect,

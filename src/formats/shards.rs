@@ -6,17 +6,24 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::safetensors::{Header, MAX_HEADER_BYTES, TensorInfo};
+use super::safetensors::{Header, TensorInfo};
 use super::source::{Source, read_all};
 use super::values::{read_tensor, read_values};
 use crate::error::{Error, Result};
 use crate::hash::Fnv;
+use crate::json::check_values;
 
 /// The weights of a model that fit one file.
 pub const SINGLE_FILE: &str = "model.safetensors";
 
 /// The list of tensors of a model whose weights are split over several files.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// Largest index that is read, in bytes; those of models of hundreds of shards have a tenth of it.
+const MAX_INDEX_BYTES: u64 = 10_000_000;
+
+/// Most values in an index: what it places, and a few more.
+const MAX_INDEX_VALUES: usize = 200_000;
 
 /// One value in this many is part of the digest.
 const NOTED: usize = 61;
@@ -188,14 +195,15 @@ fn given<S: Source>(sources: &[S]) -> String {
 /// File name by tensor name.
 async fn weight_map<S: Source>(index: &S) -> Result<BTreeMap<String, String>> {
     let invalid = |reason: String| Error::file(index.path(), reason);
-    // An index lists what headers list, so the same limit keeps a wrong file out of memory.
-    if index.size() > MAX_HEADER_BYTES {
+    if index.size() > MAX_INDEX_BYTES {
         return Err(invalid(format!(
-            "it has {} bytes, more than the limit of {MAX_HEADER_BYTES}",
+            "it has {} bytes, more than the limit of {MAX_INDEX_BYTES}",
             index.size()
         )));
     }
-    let json: Value = serde_json::from_slice(&read_all(index).await?)
+    let bytes = read_all(index).await?;
+    check_values(&bytes, MAX_INDEX_VALUES).map_err(invalid)?;
+    let json: Value = serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("not valid JSON: {error}")))?;
     let entries = json
         .get("weight_map")

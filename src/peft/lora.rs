@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::freeze::Trainable;
 use super::lora_config::{ALL_LINEAR, Bias, InitLoraWeights, LoraConfig, TargetModules};
+use super::patterns::compile;
 use crate::layers::{Dropout, Linear, Lora};
 use crate::models::Network;
 use crate::models::load::frozen;
@@ -33,9 +34,7 @@ impl<'a> Matcher<'a> {
             TargetModules::Default => Rule::Suffixes(&[]),
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
-                Rule::Whole(
-                    Regex::new(&whole).map_err(|error| Error::option("targetModules", error))?,
-                )
+                Rule::Whole(compile(&whole).map_err(|error| Error::option("targetModules", error))?)
             }
         };
         Ok(Self { rule })

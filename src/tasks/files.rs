@@ -2,6 +2,7 @@
 
 use crate::formats::{Source, read_all};
 use crate::hash::Fnv;
+use crate::json::check_values;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
 
@@ -38,8 +39,18 @@ pub(crate) fn json(file: &str, bytes: &[u8]) -> Result<serde_json::Value> {
     serde_json::from_slice(bytes).map_err(|error| Error::file(file, error))
 }
 
-/// Tokenizers of the largest vocabularies stay below a tenth of it.
-const MAX_SMALL_FILE: u64 = 256 << 20;
+/// The most bytes that are read of a small file. A tokenizer of 260,000 words has 33 MB and its settings one; a config.json of a model that is
+/// supported has a few thousand bytes.
+fn most_bytes(path: &str) -> u64 {
+    match path {
+        "tokenizer.json" | "vocab.json" | "vocab.txt" | "merges.txt" => 64 << 20,
+        "tokenizer_config.json" | "special_tokens_map.json" => 10 << 20,
+        _ => 1 << 20,
+    }
+}
+
+/// Most values in a tokenizer's settings: ten for each of its added words.
+const MAX_SETTINGS_VALUES: usize = 200_000;
 
 fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
     files.iter().find(|file| file.path() == path)
@@ -47,14 +58,23 @@ fn find<'a, S: Source>(files: &'a [S], path: &str) -> Option<&'a S> {
 
 pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Option<Vec<u8>>> {
     match find(files, path) {
-        Some(file) if file.size() > MAX_SMALL_FILE => Err(Error::file(
+        Some(file) if file.size() > most_bytes(path) => Err(Error::file(
             path,
             format!(
-                "{} bytes are too many for it; at most {MAX_SMALL_FILE} are read",
-                file.size()
+                "{} bytes are too many for it; at most {} are read",
+                file.size(),
+                most_bytes(path)
             ),
         )),
-        Some(file) => read_all(file).await.map(Some),
+        Some(file) => {
+            let bytes = read_all(file).await?;
+            // read as a tree, and a tokenizer's own file has a reader with limits of its own
+            if path.ends_with(".json") && path != "tokenizer.json" && path != "vocab.json" {
+                check_values(&bytes, MAX_SETTINGS_VALUES)
+                    .map_err(|reason| Error::file(path, reason))?;
+            }
+            Ok(Some(bytes))
+        }
         None => Ok(None),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use minijinja::Environment;
 use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -167,6 +167,10 @@ impl ChatTemplate {
             .get_template(&self.file)
             .and_then(|template| template.render(Serde(context)))
             .map_err(|error| {
+                if error.kind() == ErrorKind::OutOfFuel {
+                    let reason = "the chat template does more than any conversation needs; it may be broken or meant to do harm";
+                    return Error::file(&self.file, reason);
+                }
                 let words = error
                     .detail()
                     .map_or_else(|| error.to_string(), str::to_owned);
@@ -241,9 +245,6 @@ impl ChatTemplate {
         // A template that cannot render the start of a conversation says nothing about where the turn begins.
         let prompt = self.render(earlier, true).ok()?;
         let gap = &text.strip_prefix(prompt.as_str())?;
-        let ignored = self
-            .render(earlier, false)
-            .is_ok_and(|plain| plain == prompt);
         // Without a prompt of its own the turn's header, if there is one, is between the two.
         let has_header = match shared {
             Some(shared) if shared > prompt.len() => {
@@ -252,7 +253,11 @@ impl ChatTemplate {
             Some(_) => false,
             None => true,
         };
-        (!(ignored && has_header)).then_some(prompt.len())
+        let ignored = || {
+            let plain = self.render(earlier, false);
+            plain.is_ok_and(|plain| plain == prompt)
+        };
+        (!(has_header && ignored())).then_some(prompt.len())
     }
 
     /// What comes before and after `sentinel`, which must be there once.

@@ -10,9 +10,20 @@ use regex::Regex;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+use super::tags;
+
 /// The date that `strftime_now` gives, (year, month, day): Llama 3's own where a template has no clock. A run could not be
 /// repeated if its texts held the day on which it ran.
 const TODAY: (u32, u32, u32) = (2024, 7, 26);
+
+/// What one text may cost: a step of the template is one, and so are 64 bytes that it makes. Conversations of a thousand turns take a tenth.
+const FUEL: u64 = 500_000;
+
+/// Bytes that `tojson` writes at most, which is before they are counted as fuel.
+const MOST_JSON: usize = 16 << 20;
+
+/// Spaces that `tojson` puts before a line of each depth.
+const WIDEST_INDENT: usize = 64;
 
 /// Compiles `source` under `name`, with the blocks, filters, functions and methods that transformers gives to templates.
 ///
@@ -20,15 +31,20 @@ const TODAY: (u32, u32, u32) = (2024, 7, 26);
 /// minijinja's own, for a source that does not compile.
 pub(super) fn compile(name: &str, source: &str) -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
+    env.set_fuel(Some(FUEL));
     let mut syntax = SyntaxConfig::builder();
-    env.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).build()?);
+    let syntax = syntax.trim_blocks(true).lstrip_blocks(true).build()?;
+    let source = without_generation(source)?;
+    let source = tags::guarded(&source, syntax.clone())?;
+    env.set_syntax(syntax);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_formatter(write_value);
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", to_json);
+    env.add_filter(tags::KEPT, tags::kept);
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
-    env.add_template_owned(name.to_owned(), without_generation(source)?.into_owned())?;
+    env.add_template_owned(name.to_owned(), source)?;
     Ok(env)
 }
 
@@ -71,6 +87,12 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, reason));
     }
     options.assert_all_used()?;
+    if let Some(width) = indent
+        && width > WIDEST_INDENT
+    {
+        let reason = format!("tojson: an indent of {width} is not supported");
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
     let written = match indent {
         None => written(value, PythonFormatter),
         Some(width) => written(
@@ -88,9 +110,26 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
 }
 
 fn written(value: &Value, formatter: impl Formatter) -> Result<String, serde_json::Error> {
-    let mut bytes = Vec::new();
+    let mut bytes = Bounded(Vec::new());
     value.serialize(&mut Serializer::with_formatter(&mut bytes, formatter))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&bytes.0).into_owned())
+}
+
+/// Takes [`MOST_JSON`] bytes.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > MOST_JSON - self.0.len() {
+            return Err(io::Error::other("the text is too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Separators of Python's `json.dumps`.
@@ -197,6 +236,65 @@ mod tests {
             render("a {%- generation -%} b {%- endgeneration -%} c"),
             "abc"
         );
+    }
+
+    #[test]
+    fn a_template_that_never_ends_is_ended() {
+        let loops =
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+        let doubling = "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}";
+        let long = "{% for a in range(9999) %}{{ value | tojson(indent=64) * 99999 }}{% endfor %}";
+        let wide = "{{ value | tojson(indent=4000000000) }}";
+        let indented = "{{ 'a' | indent(4000000000) }}";
+        for source in [loops, doubling, long, wide, indented] {
+            let env = compile("t", source).unwrap();
+            let values = context! { value => vec![vec![1]] };
+            let error = env.get_template("t").unwrap().render(values).unwrap_err();
+            let words = error.to_string();
+            assert!(
+                words.contains("fuel") || words.contains("indent"),
+                "{source}: {words}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_that_is_too_deep_is_refused() {
+        let long = |start: &str, middle: &str, end: &str| {
+            let source = format!("{start}{}{end}", middle.repeat(20_000));
+            compile("t", &source).err().map(|error| error.to_string())
+        };
+        for error in [
+            long("{{ a", ".b", " }}"),
+            long("{{ a", " | upper", " }}"),
+            long("{% if a %}", "{% elif a %}", "{% endif %}"),
+        ] {
+            assert!(error.unwrap().contains("more than"));
+        }
+        for (source, words) in [
+            (
+                "{% set n = namespace(x=[]) %}{% for i in range(9) %}{% set n.x = [n.x] %}{% endfor %}",
+                "deep",
+            ),
+            (
+                "{% set n = namespace(x={}) %}{% for i in range(9) %}{%- set n.x = {'a': n.x} -%}{% endfor %}",
+                "deep",
+            ),
+            ("{% set n = namespace() %}{% set n.x = n %}", "a namespace"),
+            (
+                "{% set n = namespace(x=[1]) %}{% for i in range(20) %}{% set n.x = n.x + n.x %}{% endfor %}",
+                "many",
+            ),
+        ] {
+            let env = compile("t", source).unwrap();
+            let error = env.get_template("t").unwrap().render(()).unwrap_err();
+            assert!(error.to_string().contains(words), "{source}: {error}");
+        }
+        let error = compile("t", "{% set n.x | default([n.x]) %}{% endset %}").unwrap_err();
+        assert!(error.to_string().contains("filter"), "{error}");
+        let kept = "{% set n = namespace(x=[], y='') %}{% for i in range(3) %}{% set n.x = n.x + [{'a': i}] %}{%- set n.y = 'b' if i else 'c' -%}\
+                    {% endfor %}{% set n.z %}c{% endset %}{{ n.x | tojson }}{{ n.y }}{{ n.z }}";
+        assert_eq!(render(kept), r#"[{"a": 0}, {"a": 1}, {"a": 2}]bc"#);
     }
 
     #[test]

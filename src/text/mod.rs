@@ -1,8 +1,11 @@
 //! Texts and token ids: a model's tokenizer, its chat template, and the text of ids as they come.
 
+mod charsmap;
 pub mod chat;
 mod jinja;
+mod parts;
 pub mod stream;
+mod tags;
 pub mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, Rendered};

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde_json::Value;
-use tokenizers::normalizers::Precompiled;
 use tokenizers::utils::truncation::TruncationDirection;
 
+use super::parts;
 use crate::error::{Error, Result};
 
 /// Names of the padding token, in the order in which they are looked for.
 const PAD_TOKENS: [&str; 3] = ["[PAD]", "<pad>", "<|padding|>"];
+
+/// More tokens than any model wants around its texts.
+const MOST_SPECIAL_TOKENS: usize = 256;
 
 /// A text as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Tokenizer {
                 "expected a tokenizer, but the file is empty".into(),
             ));
         }
-        check_normalizer(bytes).map_err(&invalid)?;
+        parts::check(bytes).map_err(&invalid)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
         let stored_pad = inner.get_padding().map(|padding| padding.pad_id);
@@ -79,6 +80,11 @@ impl Tokenizer {
         let special_tokens = inner.get_post_processor().map_or(0, |post| {
             tokenizers::PostProcessor::added_tokens(post, false)
         });
+        if special_tokens > MOST_SPECIAL_TOKENS {
+            return Err(invalid(format!(
+                "puts {special_tokens} tokens around a text, more than {MOST_SPECIAL_TOKENS}"
+            )));
+        }
         Ok(Tokenizer {
             file_name: file_name.to_owned(),
             inner,
@@ -195,6 +201,15 @@ impl Tokenizer {
     /// # Errors
     /// `InvalidFile` if the tokenizer cannot decode.
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        let special = self.inner.get_added_vocabulary();
+        let is_text = |token: String| !(skip_special_tokens && special.is_special_token(&token));
+        // some decoders expect a token
+        if !ids
+            .iter()
+            .any(|id| self.inner.id_to_token(*id).is_some_and(is_text))
+        {
+            return Ok(String::new());
+        }
         self.inner
             .decode(ids, skip_special_tokens)
             .map_err(|error| {
@@ -231,34 +246,10 @@ fn quoted(text: &str) -> String {
     format!("\"{start}{more}\"")
 }
 
-/// Refuses what makes the library panic instead of giving an error: broken JSON in the middle of a part, and the table of a
-/// `Precompiled` normaliser that cannot be read.
-fn check_normalizer(bytes: &[u8]) -> std::result::Result<(), String> {
-    #[derive(Deserialize)]
-    struct File {
-        #[serde(default)]
-        normalizer: Value,
-    }
-    fn check(normalizer: &Value) -> std::result::Result<(), String> {
-        if normalizer["type"] == "Precompiled"
-            && let Err(error) = serde_json::from_value::<Precompiled>(normalizer.clone())
-        {
-            return Err(format!(
-                "its Precompiled normalizer cannot be read: {error}"
-            ));
-        }
-        let inner = normalizer["normalizers"].as_array();
-        inner.into_iter().flatten().try_for_each(check)
-    }
-    let file: File =
-        serde_json::from_slice(bytes).map_err(|error| format!("expected JSON: {error}"))?;
-    check(&file.normalizer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn fixture(path: &str) -> Vec<u8> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");

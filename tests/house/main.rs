@@ -20,6 +20,7 @@ use source::Crate;
 const ROOMS: &[Row] = &[
     ("error", ""),
     ("hash", ""),
+    ("json", ""),
     ("rng", ""),
     ("linalg", ""),
     ("options", ""),
@@ -42,7 +43,9 @@ const ROOMS: &[Row] = &[
 ];
 
 /// Rooms that anyone may name.
-const OPEN_TO_ALL: &[&str] = &["error", "device", "hash", "rng", "linalg", "options"];
+const OPEN_TO_ALL: &[&str] = &[
+    "error", "device", "hash", "json", "rng", "linalg", "options",
+];
 
 /// Crates that speak to the browser.
 const BROWSER: &[&str] = &["js_sys", "web_sys", "wasm_bindgen", "serde_wasm_bindgen"];
