@@ -137,9 +137,12 @@ pub fn checkpoint(bytes: &[u8]) -> bool {
         hash.write(body);
         *sum = hash.finish().to_le_bytes();
     }
-    let resumed = [bytes.to_vec(), summed].map(|bytes| match language {
-        true => resume(bytes, language_task),
-        false => resume(bytes, classify_task),
+    let resumed = [bytes.to_vec(), summed].map(|bytes| {
+        if language {
+            resume(bytes, language_task)
+        } else {
+            resume(bytes, classify_task)
+        }
     });
     resumed.contains(&true)
 }
