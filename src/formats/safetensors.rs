@@ -16,7 +16,7 @@ use crate::json::check_values;
 /// Largest header that is read, in bytes; the reference implementation's limit.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// Most values in a header; the largest known ones have a tenth of it.
+/// Most values in a header, each of which takes tens of bytes as a tree.
 const MAX_HEADER_VALUES: usize = 1_000_000;
 
 /// Bytes of the length that comes before the header.

@@ -19,7 +19,7 @@ pub const SINGLE_FILE: &str = "model.safetensors";
 /// The list of tensors of a model whose weights are split over several files.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// Largest index that is read, in bytes; those of models of hundreds of shards have a tenth of it.
+/// Largest index that is read, in bytes.
 const MAX_INDEX_BYTES: u64 = 10_000_000;
 
 /// Most values in an index: what it places, and a few more.

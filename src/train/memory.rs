@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::frozen::Frozen;
 use super::options::LoopOptions;
-use crate::Result;
 use crate::device::Compute;
 use crate::layers::Storage;
 use crate::models::size::largest::LargestTensor;
@@ -16,6 +15,7 @@ use crate::models::size::{Shape, product, sum};
 use crate::models::{DecoderConfig, NetworkSizes};
 use crate::peft::lora::trained_numbers;
 use crate::peft::{InitLoraWeights, Method};
+use crate::{Error, Result};
 
 /// Rows and labels of a classifier's baselines, which are fitted before anything trains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,12 +143,12 @@ impl MemoryProfile {
 
     /// What a person could do, if the run does not fit.
     pub fn advice(&self, compute: &Compute) -> Option<String> {
-        let (pass, estimate) = self.peak();
-        if estimate.total() > compute.memory_limit {
-            return Some(self.advice_for(pass));
+        match self.check(compute) {
+            Err(Error::OutOfMemory { advice, .. } | Error::BufferTooLarge { advice, .. }) => {
+                Some(advice)
+            }
+            _ => None,
         }
-        let (pass, largest) = self.largest_tensor();
-        (largest.bytes > compute.max_binding).then(|| self.advice_for(pass))
     }
 
     /// The largest tensor that any pass holds, and the pass; `None` for a training step.

@@ -3,10 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { csv } from "./support/rows.mjs";
 import { openSite } from "./support/site.mjs";
-import { tinyModel } from "./support/tiny-model.mjs";
-import { waitUntilKept, writeStatesOften } from "./support/unfinished.mjs";
+import { startOnGpu, waitUntilKept } from "./support/unfinished.mjs";
 
 /** @type {Awaited<ReturnType<typeof openSite>>} */
 let site;
@@ -15,18 +13,6 @@ before(async () => {
 });
 after(() => site?.close());
 
-/** @param {import("./support/webtune-page.mjs").WebtunePage} page @param {Record<string, string>} options */
-async function start(page, options) {
-  await writeStatesOften(page.raw);
-  await page.chooseDevice("webgpu");
-  await page.chooseModelFiles(tinyModel());
-  await page.loadModel();
-  await page.reads("device-pill", /WebGPU/);
-  await page.paste(csv(8));
-  await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", ...options });
-  await page.start();
-}
-
 /** The step that the page shows. @param {import("./support/webtune-page.mjs").WebtunePage} page */
 async function step(page) {
   return Number(/step (\d+) of/.exec(await page.at("train-progress-text").innerText())?.[1]);
@@ -34,7 +20,7 @@ async function step(page) {
 
 test("a run that loses the graphics card goes on by itself at the step where it was", async () => {
   const { page, close } = await site.open();
-  await start(page, { numTrainEpochs: "12" });
+  await startOnGpu(page, 12);
   await page.progress(/step \d/);
   await waitUntilKept(page.raw, (names) => names.includes("state 0") && names.includes("state 1"));
   const before = await step(page);
@@ -49,7 +35,7 @@ test("a run that loses the graphics card goes on by itself at the step where it 
 
 test("a graphics card that is lost while nothing goes on is missed by nobody", async () => {
   const { page, close } = await site.open();
-  await start(page, { numTrainEpochs: "1" });
+  await startOnGpu(page, 1);
   assert.equal((await page.finished()).reason, "completed");
   await page.at("try-text").waitFor();
   await site.killGpu();

@@ -11,7 +11,7 @@ import { csv } from "./support/rows.mjs";
 import { openSite } from "./support/site.mjs";
 import { tinyLanguageModel } from "./support/tiny-language.mjs";
 import { tinyModel } from "./support/tiny-model.mjs";
-import { damage, forgetAll, kept, waitUntilKept, writeStatesOften } from "./support/unfinished.mjs";
+import { damage, forgetAll, kept, startOnGpu, waitUntilKept, writeStatesOften } from "./support/unfinished.mjs";
 
 /** @typedef {import("./support/webtune-page.mjs").WebtunePage} WebtunePage */
 
@@ -352,13 +352,7 @@ test("a full storage: said once, and after a crash the run goes on from memory",
 
 test("a run on the graphics card goes on there after one loss, and on the CPU engine after the second", async () => {
   const { page, close } = await site.open();
-  await writeStatesOften(page.raw);
-  await page.chooseDevice("webgpu");
-  await page.chooseModelFiles(tinyModel());
-  await page.loadModel();
-  await page.paste(csv(8));
-  await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: "40" });
-  await page.start();
+  await startOnGpu(page, 40);
   await page.progress(/step \d/);
   await waitUntilKept(page.raw, twoStates);
   await page.crashWorkers();

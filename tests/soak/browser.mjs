@@ -11,7 +11,7 @@ import { csv } from "../e2e/support/rows.mjs";
 import { openSite } from "../e2e/support/site.mjs";
 import { tinyLanguageModel } from "../e2e/support/tiny-language.mjs";
 import { tinyModel } from "../e2e/support/tiny-model.mjs";
-import { kept, writeStatesOften } from "../e2e/support/unfinished.mjs";
+import { kept, startOnGpu, writeStatesOften } from "../e2e/support/unfinished.mjs";
 import { WebtunePage } from "../e2e/support/webtune-page.mjs";
 
 const KILLS_IN_A_RUN = 10;
@@ -180,13 +180,7 @@ async function onGpu(run) {
   const site = await openSite();
   try {
     const { page, close } = await site.open();
-    await writeStatesOften(page.raw);
-    await page.chooseDevice("webgpu");
-    await page.chooseModelFiles(tinyModel());
-    await page.loadModel();
-    await page.paste(csv(8));
-    await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: "40" });
-    await page.start();
+    await startOnGpu(page, 40);
     let again = 0;
     for (let loss = 0; loss < LOSSES_IN_A_RUN; loss += 1) {
       const at = await letGo(page);

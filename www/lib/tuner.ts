@@ -23,7 +23,7 @@ export interface LoadOptions {
   memoryLimitBytes?: number | undefined;
   /**
    * Whether the files of an address or a repository are kept in the browser's private file system, for later loads without a network;
-   * default true. Where the browser has no room, or no such storage, loading goes on without keeping, and `onProgress` is told. See
+   * default true. Where the browser has no room, or no such storage, loading goes on without keeping, and `onProgress` gets a notice. See
    * `keptModels`.
    */
   keep?: boolean | undefined;

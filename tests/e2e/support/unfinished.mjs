@@ -2,6 +2,9 @@
  * Looks into what a page keeps of its runs, spoils it, and lets states be written far more often than for a person.
  */
 
+import { csv } from "./rows.mjs";
+import { tinyModel } from "./tiny-model.mjs";
+
 const STORE = "unfinished";
 
 /** A state as often as the engine can. @param {import("playwright-core").Page} page */
@@ -100,4 +103,16 @@ export function damage(page, howMany) {
       }),
     { name: STORE, howMany },
   );
+}
+
+/** A small run on the graphics card, which writes its states as often as it can. @param {import("./webtune-page.mjs").WebtunePage} page @param {number} epochs */
+export async function startOnGpu(page, epochs) {
+  await writeStatesOften(page.raw);
+  await page.chooseDevice("webgpu");
+  await page.chooseModelFiles(tinyModel());
+  await page.loadModel();
+  await page.reads("device-pill", /WebGPU/);
+  await page.paste(csv(8));
+  await page.setOptions({ "method.type": "lora", earlyStoppingPatience: "0", numTrainEpochs: String(epochs) });
+  await page.start();
 }

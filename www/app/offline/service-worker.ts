@@ -32,7 +32,7 @@ scope.addEventListener("message", (event) => {
   if (event.data.type === "STARTED") event.waitUntil(removeOldFiles(event));
 });
 
-// What stands behind the question mark is the page's own business.
+// What follows the question mark is for the page alone.
 registerRoute(new PrecacheRoute(kept, { ignoreURLParametersMatching: [/./], cleanURLs: false }));
 registerRoute(
   ({ url }) => url.href.startsWith(new URL("assets/", scope.registration.scope).href),

@@ -71,7 +71,7 @@ export class KeptFolder implements Keeper {
   }
 
   /**
-   * Undefined where nothing can be kept, which `notify` is told.
+   * Undefined if nothing can be kept, which is reported through `notify`.
    *
    * @param readOnly What is there is used, and nothing is added.
    */

@@ -71,7 +71,7 @@ export class ModelActions<T extends TaskTypes> {
     const { store, tuner } = this;
     if (!tuner) throw new Error("Load a model first.");
     if (!tuner.closed) return tuner;
-    const reason = `The engine stopped (${messageOf(tuner.closed).replace(/\.$/, "")})`;
+    const reason = stopped(messageOf(tuner.closed));
     const { files, origin } = store.state.result;
     store.announce(`${reason}. The model is loaded again.`);
     const loseResult = () => {
@@ -171,6 +171,9 @@ export class ModelActions<T extends TaskTypes> {
     this.onLoaded(opened.source);
   }
 }
+
+/** The first half of a sentence on an engine that is lost. */
+export const stopped = (message: string): string => `The engine stopped (${message.replace(/\.$/, "")})`;
 
 function inWords(progress: Exclude<LoadProgress, { notice: string }>): Progress {
   if ("phase" in progress) return { text: progress.phase };

@@ -11,7 +11,7 @@ import type { Task, TaskTypes } from "../task";
 import { TimeLeft } from "../time-left";
 import { newRunId, type Place, type UnfinishedRun } from "../unfinished-runs";
 import { keepScreenOn } from "../wake-lock";
-import type { ModelActions } from "./model";
+import { type ModelActions, stopped } from "./model";
 import { RunEvents } from "./run-events";
 
 /** The run itself is whole, but nothing could go on with it now. */
@@ -244,7 +244,7 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     const { store } = this;
     const { status, options, storageTrouble } = store.state.run;
     this.#wish ??= status === "paused" ? "pause" : status === "stopping" ? "stop" : undefined;
-    const reason = `The engine stopped (${message.replace(/\.$/, "")}).`;
+    const reason = `${stopped(message)}.`;
     const recovery = `${reason} The model is loaded again.`;
     store.patch("run", { ...emptyRun(options), status: "reloading", recovery, storageTrouble });
     store.announce(recovery);
