@@ -26,6 +26,7 @@ const PROBE_BYTES = 16;
  * @property {string} [cutPath] Only files whose path ends so are cut; default all.
  * @property {boolean} [ranges] False answers 200 with the whole body to range requests; default true.
  * @property {boolean} [htmlFallback] Unknown files are answered by an HTML page with 200; default false.
+ * @property {string} [slowPath] Files whose path ends so are answered 100 ms late; default none.
  * @property {boolean} [exposeHeaders] False hides `content-range` from other origins, as many servers do; default true.
  * @property {number} [pageSize] Entries on a page of the file list; default 1000.
  */
@@ -44,6 +45,7 @@ export async function startHubStub(given) {
     cutPath: "",
     ranges: true,
     htmlFallback: false,
+    slowPath: "",
     exposeHeaders: true,
     pageSize: 1000,
     ...given,
@@ -65,6 +67,7 @@ export async function startHubStub(given) {
     record("hub", request);
     if (cors(request, response)) return;
     const path = pathOf(request);
+    if (options.slowPath && path.endsWith(options.slowPath)) await new Promise((resolve) => setTimeout(resolve, 100));
     const tree = /^\/api\/models\/(.+?)\/tree\/([^/]+)$/.exec(path);
     const about = /^\/api\/models\/(.+?)\/revision\/([^/]+)$/.exec(path);
     const resolve = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(path);

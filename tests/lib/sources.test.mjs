@@ -172,6 +172,14 @@ test("pages of HTML in place of files count as missing", async () => {
   await rejects(address("pickled/resolve/main/nothing"), "missingFile", /config\.json is needed.*HTML page/);
 });
 
+test("of several missing files the same one is named, whichever answer comes first", async () => {
+  await start();
+  for (const slowPath of ["config.json", "tokenizer.json", "model.safetensors"]) {
+    stub.options.slowPath = slowPath;
+    await rejects(address("pickled/resolve/main/nothing"), "missingFile", /config\.json is needed/);
+  }
+});
+
 test("a language model's template comes along, from a repository and from an address", async () => {
   await start();
   const found = ["chat_template.jinja", "generation_config.json"];

@@ -148,9 +148,9 @@ async function openFolder(
     else absent.push(path);
     return found;
   };
-  const [required, optional, weights] = await Promise.all([
-    Promise.all(REQUIRED.map(async (path) => demand(path, await ask(path)))),
-    Promise.all(wanted.map(ask)),
+  const [required, optional, weights] = await inOrder([
+    inOrder(REQUIRED.map(async (path) => demand(path, await ask(path)))),
+    inOrder(wanted.map(ask)),
     openWeights(ask),
   ]);
   const files = [...required, ...optional.filter((file) => file instanceof HttpFile), ...weights];
@@ -158,12 +158,20 @@ async function openFolder(
   if (modules) {
     const known = new Set(files.map(({ path }) => path));
     const configs = moduleConfigs(await readJson(modules)).filter((path) => !known.has(path));
-    files.push(...(await Promise.all(configs.map(ask))).filter((file) => file instanceof HttpFile));
+    files.push(...(await inOrder(configs.map(ask))).filter((file) => file instanceof HttpFile));
   }
   const base = folderOf(url);
   const name = given ?? (decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host);
   await kept?.settle({ name, absent });
   return { name, files };
+}
+
+/** `Promise.all`, but of several failures the first in this order is thrown, whichever answer came first: the same folder is refused in the same words. */
+async function inOrder<T extends readonly unknown[]>(asked: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const answers = await Promise.allSettled(asked);
+  const failed = answers.find((answer) => answer.status === "rejected");
+  if (failed) throw failed.reason;
+  return Promise.all(asked) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
 }
 
 /**
@@ -188,9 +196,7 @@ async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): P
   if (single instanceof HttpFile) return [single];
   const index = await ask(INDEX);
   if (index instanceof HttpFile) {
-    const shards = await Promise.all(
-      shardNames(await readJson(index)).map(async (path) => demand(path, await ask(path))),
-    );
+    const shards = await inOrder(shardNames(await readJson(index)).map(async (path) => demand(path, await ask(path))));
     return [index, ...shards];
   }
   const pickled = await ask("pytorch_model.bin");
