@@ -6,6 +6,9 @@ use super::fields::Fields;
 use crate::layers::inverse_frequencies;
 use crate::{Error, Result};
 
+/// Far more than any model has: a configuration that asks for more is refused before its frequencies take memory.
+const MAX_HEAD_WIDTH: usize = 1 << 16;
+
 /// The frequencies of one kind of layer, `[head width / 2]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
@@ -19,7 +22,7 @@ impl Rope {
     /// older file's top-level base; `scaled`: whether an older `rope_scaling` is of these layers.
     ///
     /// # Errors
-    /// [`crate::Error::UnsupportedModel`] for an unknown rope type or missing numbers.
+    /// [`crate::Error::UnsupportedModel`] for an unknown rope type, missing numbers, or a head wider than [`MAX_HEAD_WIDTH`].
     pub fn read(
         fields: &Fields,
         layers: &str,
@@ -27,6 +30,11 @@ impl Rope {
         scaled: bool,
         width: usize,
     ) -> Result<Self> {
+        if width > MAX_HEAD_WIDTH {
+            return Err(Error::unsupported(format!(
+                "its attention heads have {width} values each; at most {MAX_HEAD_WIDTH} are supported"
+            )));
+        }
         let (name, default) = theta;
         let parameters = fields.object("rope_parameters")?;
         let nested = match &parameters {

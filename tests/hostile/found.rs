@@ -68,6 +68,15 @@ fn small_files_that_are_large() {
 }
 
 #[test]
+fn heads_wider_than_any_models() {
+    for family in ["llama", "gemma3_text", "modernbert"] {
+        let config = json!({"model_type": family, "vocab_size": 9, "hidden_size": 1 << 24, "num_hidden_layers": 1, "num_attention_heads": 1,
+            "intermediate_size": 8, "max_position_embeddings": 8, "head_dim": 1 << 24});
+        one(files::config, config.to_string().as_bytes());
+    }
+}
+
+#[test]
 fn noise_leaves_as_it_comes() {
     const COUNT: usize = 20_000;
     let tokenizer = Tokenizer::from_bytes("tokenizer.json", BPE).unwrap();
