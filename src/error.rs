@@ -133,6 +133,9 @@ pub enum Error {
     /// The configuration names a model or a setting of it that is not built here.
     #[error("config.json: {reason}")]
     UnsupportedModel { reason: String },
+    /// The same, of a file that is a whole model.
+    #[error("{file}: {reason}")]
+    UnsupportedFile { file: String, reason: String },
     /// The tokenizer can produce ids that the embedding table has no row for.
     #[error(
         "tokenizer.json: its largest id is {largest_id}, but the vocab_size of config.json is {rows}; the two files belong to different models"
@@ -328,7 +331,9 @@ impl Error {
             Error::WrongShape { .. } => ErrorCode::WrongShape,
             Error::WrongDtype { .. } => ErrorCode::WrongDtype,
             Error::NotFinite { .. } => ErrorCode::NotFinite,
-            Error::UnsupportedModel { .. } => ErrorCode::UnsupportedModel,
+            Error::UnsupportedModel { .. } | Error::UnsupportedFile { .. } => {
+                ErrorCode::UnsupportedModel
+            }
             Error::TokenizerMismatch { .. } => ErrorCode::TokenizerMismatch,
             Error::InvalidData { .. } => ErrorCode::InvalidData,
             Error::InvalidOption { .. } => ErrorCode::InvalidOption,
@@ -347,6 +352,7 @@ impl Error {
         let mut report = ErrorReport::new(self.kind(), self.to_string());
         match self.clone() {
             Error::InvalidFile { file, .. }
+            | Error::UnsupportedFile { file, .. }
             | Error::MissingFile { file, .. }
             | Error::ReadFailed { file, .. } => report.file = Some(file),
             Error::MissingTensor { file, tensor } => {

@@ -8,6 +8,7 @@ use super::subject::Subject;
 use crate::formats::{Gguf, GgufValue};
 use crate::models::DecoderConfig;
 use crate::models::decoder::DecoderFamily;
+use crate::models::names::gguf_name;
 use crate::peft::store::{NamedValues, named_values};
 use crate::peft::{LoraConfig, Method, MethodType, Tunable};
 use crate::{Error, Result};
@@ -22,49 +23,14 @@ const PREFIX: &str = "base_model.model.";
 /// PEFT's ends of keys: of a linear layer and of an embedding.
 const LORA_A: [&str; 2] = [".lora_A.weight", ".lora_embedding_A"];
 const LORA_B: [&str; 2] = [".lora_B.weight", ".lora_embedding_B"];
-const LAYER_NAMES: [(&str, &str); 7] = [
-    ("self_attn.q_proj", "attn_q"),
-    ("self_attn.k_proj", "attn_k"),
-    ("self_attn.v_proj", "attn_v"),
-    ("self_attn.o_proj", "attn_output"),
-    ("mlp.gate_proj", "ffn_gate"),
-    ("mlp.up_proj", "ffn_up"),
-    ("mlp.down_proj", "ffn_down"),
-];
-const GPT2_LAYER_NAMES: [(&str, &str); 4] = [
-    ("attn.c_attn", "attn_qkv"),
-    ("attn.c_proj", "attn_output"),
-    ("mlp.c_fc", "ffn_up"),
-    ("mlp.c_proj", "ffn_down"),
-];
-
-/// `general.architecture`: llama.cpp's name of a family.
-fn architecture(family: DecoderFamily) -> &'static str {
-    match family {
-        DecoderFamily::Llama => "llama",
-        DecoderFamily::Qwen2 => "qwen2",
-        DecoderFamily::Qwen3 => "qwen3",
-        DecoderFamily::Gemma3 => "gemma3",
-        DecoderFamily::Gpt2 => "gpt2",
-    }
-}
+/// What of a model llama.cpp applies no delta to, by the ends of its own names.
+const WITHOUT_DELTA: [&str; 2] = ["norm", "position_embd"];
 
 /// The GGUF name of a module's weight, without `.weight`.
 fn tensor_name(family: DecoderFamily, module: &str) -> Option<String> {
-    let (layers, embeddings, names) = match family {
-        DecoderFamily::Gpt2 => ("transformer.h.", "transformer.wte", &GPT2_LAYER_NAMES[..]),
-        _ => ("model.layers.", "model.embed_tokens", &LAYER_NAMES[..]),
-    };
-    if module == embeddings {
-        return Some("token_embd".into());
-    }
-    if module == "lm_head" {
-        return Some("output".into());
-    }
-    let (layer, name) = module.strip_prefix(layers)?.split_once('.')?;
-    let layer = layer.parse::<usize>().ok()?;
-    let (_, name) = names.iter().find(|(checkpoint, _)| *checkpoint == name)?;
-    Some(format!("blk.{layer}.{name}"))
+    let name = gguf_name(module, family)?;
+    let without = WITHOUT_DELTA.iter().any(|end| name.ends_with(end));
+    (!without).then_some(name)
 }
 
 /// What of the base model the file depends on.
@@ -167,7 +133,10 @@ pub fn gguf_lora(
     }
     let text = |value: &str| GgufValue::String(value.into());
     let mut metadata = vec![
-        ("general.architecture", text(architecture(base.family))),
+        (
+            "general.architecture",
+            text(base.family.gguf_architecture()),
+        ),
         ("general.type", text("adapter")),
         ("adapter.type", text("lora")),
         ("general.name", text(name)),
@@ -246,7 +215,7 @@ fn converted(
 ) -> Result<[NamedValues; 2]> {
     let module = factors.module;
     let gguf_name = tensor_name(base.family, module).ok_or_else(|| {
-        let architecture = architecture(base.family);
+        let architecture = base.family.gguf_architecture();
         refused(
             module,
             &format!("llama.cpp has no delta for it in a {architecture} model"),

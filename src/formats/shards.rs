@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::safetensors::{Header, TensorInfo};
+use super::gguf::GgufTensors;
+use super::safetensors::Header;
 use super::source::{Source, read_all};
-use super::values::{read_tensor, read_values};
+use super::values::read_values;
 use crate::error::{Error, Result};
 use crate::hash::Fnv;
 use crate::json::check_values;
@@ -42,7 +43,29 @@ pub struct Checkpoint<S: Source> {
 #[derive(Debug)]
 struct Shard<S> {
     source: S,
-    header: Header,
+    tensors: Tensors,
+}
+
+#[derive(Debug)]
+enum Tensors {
+    Safetensors(Header),
+    Gguf(GgufTensors),
+}
+
+impl<S: Source> Shard<S> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        match &self.tensors {
+            Tensors::Safetensors(header) => Some(&header.info(name)?.shape),
+            Tensors::Gguf(tensors) => tensors.shape(name),
+        }
+    }
+
+    async fn values(&self, name: &str, range: Range<u64>) -> Result<Vec<f32>> {
+        match &self.tensors {
+            Tensors::Safetensors(header) => read_values(&self.source, header, name, range).await,
+            Tensors::Gguf(tensors) => tensors.values(&self.source, name, range).await,
+        }
+    }
 }
 
 impl<S: Source> Checkpoint<S> {
@@ -61,7 +84,10 @@ impl<S: Source> Checkpoint<S> {
             return Ok(Self {
                 file: SINGLE_FILE.to_owned(),
                 tensors: tensors.collect(),
-                shards: vec![Shard { source, header }],
+                shards: vec![Shard {
+                    source,
+                    tensors: Tensors::Safetensors(header),
+                }],
                 digest: Cell::new(0),
             });
         }
@@ -84,12 +110,15 @@ impl<S: Source> Checkpoint<S> {
             };
             let header = Header::read(&source).await?;
             positions.insert(file.clone(), shards.len());
-            shards.push(Shard { source, header });
+            shards.push(Shard {
+                source,
+                tensors: Tensors::Safetensors(header),
+            });
         }
         let mut tensors = BTreeMap::new();
         for (name, file) in weight_map {
-            match positions.get(&file).map(|&i| (i, &shards[i].header)) {
-                Some((i, header)) if header.info(&name).is_some() => tensors.insert(name, i),
+            match positions.get(&file).map(|&i| (i, &shards[i])) {
+                Some((i, shard)) if shard.shape(&name).is_some() => tensors.insert(name, i),
                 _ => return Err(Error::MissingTensor { file, tensor: name }),
             };
         }
@@ -99,6 +128,19 @@ impl<S: Source> Checkpoint<S> {
             tensors,
             digest: Cell::new(0),
         })
+    }
+
+    /// The tensors of a GGUF file.
+    pub fn of_gguf(source: S, tensors: GgufTensors) -> Self {
+        Self {
+            file: source.path().to_owned(),
+            tensors: tensors.names().map(|name| (name.to_owned(), 0)).collect(),
+            shards: vec![Shard {
+                source,
+                tensors: Tensors::Gguf(tensors),
+            }],
+            digest: Cell::new(0),
+        }
     }
 
     /// A hash of some of all values that were read so far, in any order: other weights give another one.
@@ -122,9 +164,9 @@ impl<S: Source> Checkpoint<S> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// Shape, dtype and place of one tensor; its offsets count in the file that [`Checkpoint::weight_file`] names.
-    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
-        self.shard(name)?.header.info(name)
+    /// Shape of one tensor, rows first.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.shard(name)?.shape(name)
     }
 
     /// The path of the file that holds this tensor.
@@ -132,35 +174,35 @@ impl<S: Source> Checkpoint<S> {
         Some(self.shard(name)?.source.path())
     }
 
-    /// Reads one tensor: its shape as stored and its values as f32.
+    /// Reads one tensor: its shape and its values as f32.
     ///
     /// # Errors
-    /// As [`read_tensor`]; a name that is nowhere is [`Error::MissingTensor`] with the single file or the index.
+    /// As [`read_values`]; a name that is nowhere is [`Error::MissingTensor`] with the single file or the index.
     pub async fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let shard = self.shard_of(name)?;
-        let tensor = read_tensor(&shard.source, &shard.header, name).await?;
-        self.note(name, 0, &tensor.1);
-        Ok(tensor)
+        let shape = self.require(name)?.to_vec();
+        // a checked header's shapes are within the file
+        let count = shape.iter().map(|&size| size as u64).product();
+        Ok((shape, self.values(name, 0..count).await?))
     }
 
     /// Some of a tensor's values, in row order; `range` counts values.
     ///
     /// # Errors
-    /// As [`read_values`]; a name that is nowhere as in [`Checkpoint::tensor`].
+    /// As [`Checkpoint::tensor`].
     pub async fn values(&self, name: &str, range: Range<u64>) -> Result<Vec<f32>> {
-        let shard = self.shard_of(name)?;
         let start = range.start;
-        let values = read_values(&shard.source, &shard.header, name, range).await?;
+        let shard = self.shard(name).ok_or_else(|| self.missing(name))?;
+        let values = shard.values(name, range).await?;
         self.note(name, start, &values);
         Ok(values)
     }
 
-    /// As [`Checkpoint::info`].
+    /// As [`Checkpoint::shape`].
     ///
     /// # Errors
     /// For a name that is nowhere, as in [`Checkpoint::tensor`].
-    pub fn require(&self, name: &str) -> Result<&TensorInfo> {
-        self.info(name).ok_or_else(|| self.missing(name))
+    pub fn require(&self, name: &str) -> Result<&[usize]> {
+        self.shape(name).ok_or_else(|| self.missing(name))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -168,10 +210,6 @@ impl<S: Source> Checkpoint<S> {
             file: self.file.clone(),
             tensor: name.to_owned(),
         }
-    }
-
-    fn shard_of(&self, name: &str) -> Result<&Shard<S>> {
-        self.shard(name).ok_or_else(|| self.missing(name))
     }
 
     fn shard(&self, name: &str) -> Option<&Shard<S>> {
@@ -281,7 +319,7 @@ mod tests {
         let checkpoint = block_on(Checkpoint::open(sources)).unwrap();
         assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["a"]);
         assert_eq!(checkpoint.weight_file("a"), Some(SINGLE_FILE));
-        assert_eq!(checkpoint.info("a").map(|t| t.shape.len()), Some(0));
+        assert_eq!(checkpoint.shape("a").map(<[usize]>::len), Some(0));
         assert_eq!(
             block_on(checkpoint.tensor("a")).unwrap(),
             (vec![], vec![3.0])

@@ -38,7 +38,32 @@ pub async fn read_values<S: Source>(
     range: Range<u64>,
 ) -> Result<Vec<f32>> {
     let (info, float) = float_tensor(header, name)?;
-    let all = count(info);
+    let pieces = Stored {
+        source,
+        info,
+        float,
+    };
+    gather(header.file(), name, &pieces, range).await
+}
+
+/// What gives a tensor's values piece by piece.
+#[allow(async_fn_in_trait)]
+pub(super) trait Pieces {
+    /// All of its values.
+    fn count(&self) -> u64;
+
+    /// Appends those of `range`.
+    async fn piece(&self, range: Range<u64>, values: &mut Vec<f32>) -> Result<()>;
+}
+
+/// The values of `range`, checked as [`read_values`] promises.
+pub(super) async fn gather<P: Pieces>(
+    file: &str,
+    name: &str,
+    pieces: &P,
+    range: Range<u64>,
+) -> Result<Vec<f32>> {
+    let all = pieces.count();
     if range.start > range.end || range.end > all {
         return Err(Error::internal(format!(
             "{name}: values {} to {} were asked for, and it has {all}",
@@ -50,25 +75,23 @@ pub async fn read_values<S: Source>(
     let reserved = usize::try_from(count).map(|count| values.try_reserve_exact(count));
     if !matches!(reserved, Ok(Ok(()))) {
         return Err(Error::read(
-            header.file(),
+            file,
             format!("tensor {name}: there is no memory for its {count} values"),
         ));
     }
-    let element = info.dtype.bits() / 8;
-    let end = info.start + range.end * element;
-    let mut offset = info.start + range.start * element;
-    while offset < end {
-        offset += read_piece(source, float, offset..end, &mut values).await?;
-    }
+    pieces.piece(range.clone(), &mut values).await?;
     let Some(first) = values.iter().position(|value| !value.is_finite()) else {
         return Ok(values);
     };
     // Those after the range are counted too, so that the error is the same in whatever ranges a tensor is read.
     let mut bad = not_finite(&values);
-    while offset < info.end {
+    let mut start = range.end;
+    while start < all {
+        let end = all.min(start + PIECE_BYTES / 4);
         values.clear();
-        offset += read_piece(source, float, offset..info.end, &mut values).await?;
+        pieces.piece(start..end, &mut values).await?;
         bad += not_finite(&values);
+        start = end;
     }
     Err(Error::NotFinite {
         tensor: name.to_owned(),
@@ -76,6 +99,32 @@ pub async fn read_values<S: Source>(
         // the values are in memory, and those before them were
         index: range.start as usize + first,
     })
+}
+
+/// A tensor of a safetensors file.
+struct Stored<'a, S> {
+    source: &'a S,
+    info: &'a TensorInfo,
+    float: Float,
+}
+
+impl<S: Source> Pieces for Stored<'_, S> {
+    fn count(&self) -> u64 {
+        count(self.info)
+    }
+
+    async fn piece(&self, range: Range<u64>, values: &mut Vec<f32>) -> Result<()> {
+        let element = self.info.dtype.bits() / 8;
+        let end = self.info.start + range.end * element;
+        let mut offset = self.info.start + range.start * element;
+        while offset < end {
+            let length = PIECE_BYTES.min(end - offset);
+            let bytes = read_exact(self.source, offset, length as usize).await?;
+            self.float.widen(&bytes, values);
+            offset += length;
+        }
+        Ok(())
+    }
 }
 
 /// Refuses values that no training survives.
@@ -92,19 +141,6 @@ pub(crate) fn check_finite(tensor: &str, values: &[f32]) -> Result<()> {
 
 fn not_finite(values: &[f32]) -> usize {
     values.iter().filter(|value| !value.is_finite()).count()
-}
-
-/// Appends what the first piece of `bytes`, a place in the file, holds. Returns the piece's length in bytes.
-async fn read_piece<S: Source>(
-    source: &S,
-    float: Float,
-    bytes: Range<u64>,
-    values: &mut Vec<f32>,
-) -> Result<u64> {
-    let length = PIECE_BYTES.min(bytes.end - bytes.start);
-    let bytes = read_exact(source, bytes.start, length as usize).await?;
-    float.widen(&bytes, values);
-    Ok(length)
 }
 
 fn float_tensor<'a>(header: &'a Header, name: &str) -> Result<(&'a TensorInfo, Float)> {

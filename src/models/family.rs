@@ -44,6 +44,14 @@ impl DecoderFamily {
         }
     }
 
+    /// llama.cpp's `general.architecture`.
+    pub fn gguf_architecture(self) -> &'static str {
+        match self {
+            Self::Gemma3 => "gemma3",
+            _ => self.model_type(),
+        }
+    }
+
     /// How transformers' classes of it begin.
     pub fn class(self) -> &'static str {
         match self {

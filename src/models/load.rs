@@ -77,18 +77,18 @@ impl<'a, S: Source> Loader<'a, S> {
         let prefixed = format!("{}{name}", self.prefix);
         [name.to_string(), prefixed]
             .into_iter()
-            .find(|name| self.checkpoint.info(name).is_some())
+            .find(|name| self.checkpoint.shape(name).is_some())
     }
 
     /// The name in the checkpoint of a tensor of that shape.
     fn stored(&self, name: &str, shape: &[usize]) -> Result<String> {
         let stored = self.stored_name(name).unwrap_or_else(|| name.into());
-        let info = self.checkpoint.require(&stored)?;
-        if info.shape != shape {
+        let found = self.checkpoint.require(&stored)?;
+        if found != shape {
             return Err(Error::WrongShape {
                 tensor: stored,
                 expected: shape.to_vec(),
-                found: info.shape.clone(),
+                found: found.to_vec(),
             });
         }
         Ok(stored)

@@ -46,6 +46,92 @@ const GPT2: &[(&str, &str)] = &[
     ("norm.", "ln_f."),
 ];
 
+/// A layer's modules as Hugging Face and llama.cpp call them.
+const GGUF_LLAMA_LAYER: &[(&str, &str)] = &[
+    ("input_layernorm", "attn_norm"),
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+];
+const GGUF_ONE_NORM: &[(&str, &str)] = &[("post_attention_layernorm", "ffn_norm")];
+const GGUF_GEMMA_NORMS: &[(&str, &str)] = &[
+    ("post_attention_layernorm", "post_attention_norm"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+];
+const GGUF_GPT2_LAYER: &[(&str, &str)] = &[
+    ("ln_1", "attn_norm"),
+    ("attn.c_attn", "attn_qkv"),
+    ("attn.c_proj", "attn_output"),
+    ("ln_2", "ffn_norm"),
+    ("mlp.c_fc", "ffn_up"),
+    ("mlp.c_proj", "ffn_down"),
+];
+
+/// The modules around the layers.
+const GGUF_LLAMA: &[(&str, &str)] = &[
+    ("model.embed_tokens", "token_embd"),
+    ("model.norm", "output_norm"),
+    ("lm_head", "output"),
+];
+const GGUF_GPT2: &[(&str, &str)] = &[
+    ("transformer.wte", "token_embd"),
+    ("transformer.wpe", "position_embd"),
+    ("transformer.ln_f", "output_norm"),
+    ("lm_head", "output"),
+];
+
+type Pairs = &'static [(&'static str, &'static str)];
+
+/// What comes before the number of a layer, the modules of one and those around them.
+fn gguf_tables(family: DecoderFamily) -> (&'static str, [Pairs; 2], Pairs) {
+    match family {
+        DecoderFamily::Gpt2 => ("transformer.h.", [GGUF_GPT2_LAYER, &[]], GGUF_GPT2),
+        DecoderFamily::Gemma3 => (
+            "model.layers.",
+            [GGUF_LLAMA_LAYER, GGUF_GEMMA_NORMS],
+            GGUF_LLAMA,
+        ),
+        _ => (
+            "model.layers.",
+            [GGUF_LLAMA_LAYER, GGUF_ONE_NORM],
+            GGUF_LLAMA,
+        ),
+    }
+}
+
+/// llama.cpp's name of a module, `blk.0.attn_q` for `model.layers.0.self_attn.q_proj`.
+pub fn gguf_name(module: &str, family: DecoderFamily) -> Option<String> {
+    let (layers, of_layer, around) = gguf_tables(family);
+    if let Some((_, name)) = around.iter().find(|(own, _)| *own == module) {
+        return Some((*name).into());
+    }
+    let (layer, module) = module.strip_prefix(layers)?.split_once('.')?;
+    let layer = layer.parse::<usize>().ok()?;
+    let mut pairs = of_layer.into_iter().flatten();
+    let (_, name) = pairs.find(|(own, _)| *own == module)?;
+    Some(format!("blk.{layer}.{name}"))
+}
+
+/// The same the other way round.
+pub fn name_of_gguf(module: &str, family: DecoderFamily) -> Option<String> {
+    let (layers, of_layer, around) = gguf_tables(family);
+    if let Some((own, _)) = around.iter().find(|(_, name)| *name == module) {
+        return Some((*own).into());
+    }
+    let (layer, module) = module.strip_prefix("blk.")?.split_once('.')?;
+    let layer = layer.parse::<usize>().ok()?;
+    let mut pairs = of_layer.into_iter().flatten();
+    let (own, _) = pairs.find(|(_, name)| *name == module)?;
+    Some(format!("{layers}{layer}.{own}"))
+}
+
 /// The checkpoint's name of a module or parameter of a classifier's network, without the family's prefix. `name` is BERT's own if the network is
 /// BERT's, `encoder.layer.0.attention.self.query`, and the path in the Rust modules for the others.
 pub fn backbone_name(name: &str, family: Family) -> String {

@@ -10,7 +10,7 @@ use super::runner::Runner;
 use super::source::JsSource;
 use crate::data::ParsedText;
 use crate::eval::complete::{Piece, Writer, Written};
-use crate::models::{CausalLm, DecoderConfig};
+use crate::models::{CausalLm, DecoderConfig, GgufModel};
 use crate::tasks::classify::tuned::Which;
 use crate::tasks::language::choose::choose;
 use crate::tasks::language::estimate::estimate_run;
@@ -48,6 +48,13 @@ pub fn estimate_language_run(
     to_js(&estimate_run(&config, storage, &options, &device.compute).map_err(error)?)
 }
 
+/// The bytes of the `config.json` of a GGUF file's model, for estimates: its head alone is read.
+#[wasm_bindgen(js_name = ggufConfig)]
+pub async fn gguf_config(file: JsValue) -> Answer<Uint8Array> {
+    let model = GgufModel::open(JsSource::new(file)).await.map_err(error)?;
+    Ok(Uint8Array::from(model.config_json().as_slice()))
+}
+
 /// Options as JavaScript gives them; left out, the defaults.
 fn options_of(options: JsValue) -> Answer<LanguageOptions> {
     LanguageOptions::parse(options_from_js(options)?).map_err(error)
@@ -65,7 +72,7 @@ impl LanguageModel {
 
 #[wasm_bindgen]
 impl LanguageModel {
-    /// Loads a model. `storage`: `f32`, `f16`, `int8`, `int4`.
+    /// Loads a model. Without a `name`, that of a GGUF file is what the file says. `storage`: `f32`, `f16`, `int8`, `int4`.
     pub async fn load(
         device: &Device,
         name: &str,

@@ -7,15 +7,17 @@ use crate::Result;
 use crate::device::Compute;
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
-use crate::models::{CausalLm, DecoderConfig, Loader, NetworkSizes};
+use crate::models::{CausalLm, DecoderConfig, GgufModel, Loader, NetworkSizes};
 use crate::tasks::files::{digest, json, read_tokenizer, required};
 use crate::text::{ChatTemplate, Message, Tokenizer};
 
 /// Everything that is known of a loaded language model. Cloning shares the weights.
 #[derive(Debug, Clone)]
 pub struct LanguageModel {
-    /// Repository id or folder name.
+    /// Repository id, folder name or file name.
     pub name: String,
+    /// The repository that a GGUF file says it was made from.
+    pub base_name: Option<String>,
     /// `config.json`, checked.
     pub config: DecoderConfig,
     /// Text to ids.
@@ -45,8 +47,11 @@ pub struct LanguageModel {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LanguageModelInfo {
-    /// Repository id or folder name; becomes PEFT's `base_model_name_or_path`.
+    /// Repository id, folder name or file name; becomes PEFT's `base_model_name_or_path`.
     pub name: String,
+    /// The repository that a GGUF file says it was made from; absent for other files and where it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_name: Option<String>,
     /// `model_type` of config.json.
     pub family: &'static str,
     pub parameters: u64,
@@ -73,68 +78,38 @@ pub enum Prompt {
 }
 
 impl LanguageModel {
-    /// Loads a model from the files of its folder; weights go to the device tensor by tensor.
+    /// Loads a model from the files of its folder, or from a GGUF file; weights go to the device tensor by tensor. Without a `name`, a GGUF file's
+    /// is that of the repository that it was made from, or else its own.
     ///
     /// # Errors
     /// Missing or broken files, an unsupported architecture, a tokenizer that does not fit, a weight that cannot be kept as `storage` asks,
     /// or too little memory.
     pub async fn load<S: Source>(
         name: &str,
-        files: Vec<S>,
+        mut files: Vec<S>,
         compute: Compute,
         storage: Storage,
     ) -> Result<Self> {
-        let config_bytes = required(&files, "config.json").await?;
-        let config = DecoderConfig::parse(&config_bytes)?;
-        let config_json = json("config.json", &config_bytes)?;
-        let others = ["chat_template.jinja", "generation_config.json"];
-        let (tokenizer, tokenizer_files) =
-            read_tokenizer(&files, config.vocab_size, &others).await?;
-        let of = |name: &str| {
-            let found = tokenizer_files.iter().find(|(file, _)| file == name);
-            found.map(|(_, bytes)| bytes.as_slice())
+        let Some(gguf) = GgufModel::find(&mut files).await? else {
+            let small = SmallFiles::read(&files).await?;
+            small.check_memory(&compute, storage)?;
+            let checkpoint = Checkpoint::open(files).await?;
+            return small
+                .with_weights(name, None, &checkpoint, compute, storage)
+                .await;
         };
-        let template = ChatTemplate::from_files(
-            of("chat_template.jinja"),
-            of("tokenizer_config.json"),
-            of("special_tokens_map.json"),
-        )?;
-        let named = template
-            .eos_token()
-            .and_then(|token| tokenizer.token_to_id(token));
-        let mut ends = config.eos_token_ids.clone();
-        if let Some(bytes) = of("generation_config.json") {
-            ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
-        }
-        ends.extend(named);
-        ends.sort_unstable();
-        ends.dedup();
-        let sizes = NetworkSizes::of_decoder(&config, storage, compute.kind);
-        compute.check_memory(
-            "Loading this model",
-            sizes.loading_bytes(),
-            "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
-        )?;
-        sizes
-            .largest_weight()
-            .check(&compute, "this model", "choose a smaller model")?;
-        let checkpoint = Checkpoint::open(files).await?;
-        let loader = Loader::new(&checkpoint, config.checkpoint_prefix(), &compute);
-        let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;
-        Ok(Self {
-            name: name.into(),
-            eos_id: named.or(config.eos_token_ids.first().copied()),
-            config,
-            tokenizer,
-            template,
-            model,
-            storage,
-            digest: digest(checkpoint.digest(), &config_json, &tokenizer_files),
-            config_json,
-            ends,
-            tokenizer_files,
-            compute,
-        })
+        let base_name = gguf.base_name()?;
+        let small = SmallFiles::read(&gguf.files()?).await;
+        let small = small.map_err(|error| error.in_file(gguf.path()))?;
+        small.check_memory(&compute, storage)?;
+        let name = match name {
+            "" => base_name.clone().unwrap_or_else(|| gguf.name()),
+            name => name.to_owned(),
+        };
+        let checkpoint = gguf.into_checkpoint();
+        small
+            .with_weights(&name, base_name, &checkpoint, compute, storage)
+            .await
     }
 
     /// What its memory depends on.
@@ -147,6 +122,7 @@ impl LanguageModel {
         let config = &self.config;
         LanguageModelInfo {
             name: self.name.clone(),
+            base_name: self.base_name.clone(),
             family: config.family.model_type(),
             parameters: burn::module::Module::num_params(&self.model) as u64,
             layers: config.layers.len(),
@@ -182,6 +158,98 @@ impl LanguageModel {
                 Ok(ids)
             }
         }
+    }
+}
+
+/// All of a model but its weights.
+struct SmallFiles {
+    config: DecoderConfig,
+    config_json: Value,
+    tokenizer: Tokenizer,
+    tokenizer_files: Vec<(String, Vec<u8>)>,
+    template: ChatTemplate,
+}
+
+impl SmallFiles {
+    async fn read<S: Source>(files: &[S]) -> Result<Self> {
+        let config_bytes = required(files, "config.json").await?;
+        let config = DecoderConfig::parse(&config_bytes)?;
+        let config_json = json("config.json", &config_bytes)?;
+        let others = ["chat_template.jinja", "generation_config.json"];
+        let (tokenizer, tokenizer_files) =
+            read_tokenizer(files, config.vocab_size, &others).await?;
+        let mut small = Self {
+            config,
+            config_json,
+            tokenizer,
+            tokenizer_files,
+            template: ChatTemplate::from_files(None, None, None)?,
+        };
+        small.template = ChatTemplate::from_files(
+            small.file("chat_template.jinja"),
+            small.file("tokenizer_config.json"),
+            small.file("special_tokens_map.json"),
+        )?;
+        Ok(small)
+    }
+
+    fn file(&self, name: &str) -> Option<&[u8]> {
+        let found = self.tokenizer_files.iter().find(|(file, _)| file == name);
+        found.map(|(_, bytes)| bytes.as_slice())
+    }
+
+    fn check_memory(&self, compute: &Compute, storage: Storage) -> Result<()> {
+        let sizes = NetworkSizes::of_decoder(&self.config, storage, compute.kind);
+        compute.check_memory(
+            "Loading this model",
+            sizes.loading_bytes(),
+            "keep its weights in fewer bits (storage int8 or int4), or choose a smaller model",
+        )?;
+        let largest = sizes.largest_weight();
+        largest.check(compute, "this model", "choose a smaller model")
+    }
+
+    async fn with_weights<S: Source>(
+        self,
+        name: &str,
+        base_name: Option<String>,
+        checkpoint: &Checkpoint<S>,
+        compute: Compute,
+        storage: Storage,
+    ) -> Result<LanguageModel> {
+        let named = self
+            .template
+            .eos_token()
+            .and_then(|token| self.tokenizer.token_to_id(token));
+        let mut ends = self.config.eos_token_ids.clone();
+        if let Some(bytes) = self.file("generation_config.json") {
+            ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
+        }
+        ends.extend(named);
+        ends.sort_unstable();
+        ends.dedup();
+        let config = self.config;
+        let loader = Loader::new(checkpoint, config.checkpoint_prefix(), &compute);
+        let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;
+        Ok(LanguageModel {
+            name: name.into(),
+            base_name,
+            eos_id: named.or(config.eos_token_ids.first().copied()),
+            config,
+            tokenizer: self.tokenizer,
+            template: self.template,
+            model,
+            storage,
+            digest: digest(
+                checkpoint.digest(),
+                &self.config_json,
+                &self.tokenizer_files,
+            ),
+            config_json: self.config_json,
+            ends,
+            tokenizer_files: self.tokenizer_files,
+            compute,
+        })
     }
 }
 

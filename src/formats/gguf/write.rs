@@ -1,22 +1,10 @@
-//! GGUF files: metadata and named f32 tensors to bytes.
-//!
-//! Layout, all little-endian: magic `GGUF`, version, number of tensors, number of metadata entries; the entries; one
-//! description per tensor; the data, each tensor at a multiple of 32 bytes. Only what an adapter needs is built: F32
-//! tensors, and metadata of three types. Source: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! GGUF files written: metadata and named f32 tensors to bytes. Only what an adapter needs is built: F32 tensors, and metadata of three types.
 
-use super::dtype::Float;
-use super::values::check_finite;
-use super::writer::check_count;
+use super::super::dtype::Float;
+use super::super::values::check_finite;
+use super::super::writer::check_count;
+use super::{ALIGNMENT, Kind, MAGIC, MAX_DIMENSIONS, VERSION};
 use crate::error::{Error, Result};
-
-const MAGIC: &[u8; 4] = b"GGUF";
-const VERSION: u32 = 3;
-/// The default of the format; another one would need a `general.alignment`.
-const ALIGNMENT: usize = 32;
-/// The number of F32 among ggml's tensor types.
-const F32: u32 = 0;
-/// ggml tensors have at most this many dimensions.
-const MAX_DIMENSIONS: usize = 4;
 
 /// A metadata value.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,9 +73,9 @@ impl Gguf {
             for &size in shape.iter().rev() {
                 file.extend((size as u64).to_le_bytes());
             }
-            file.extend(F32.to_le_bytes());
+            file.extend(Kind::F32.number().to_le_bytes());
             file.extend((offset as u64).to_le_bytes());
-            offset += (4 * values.len()).next_multiple_of(ALIGNMENT);
+            offset += (4 * values.len()).next_multiple_of(ALIGNMENT as usize);
         }
         pad(&mut file);
         for (_, _, values) in &self.tensors {
@@ -104,7 +92,7 @@ fn put_string(file: &mut Vec<u8>, text: &str) {
 }
 
 fn pad(file: &mut Vec<u8>) {
-    file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+    file.resize(file.len().next_multiple_of(ALIGNMENT as usize), 0);
 }
 
 fn check_unique<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
