@@ -2,7 +2,7 @@
 //! JSON with the token ids of each and the logits after its last one. `tests/fixtures/check_gguf.py` runs it.
 //!
 //! ```text
-//! echo '["the cat"]' | cargo run --release --features internals --example gguf -- model.gguf [f32|f16|int8|int4]
+//! echo '["the cat"]' | cargo run --release --example gguf -- model.gguf [f32|f16|int8|int4]
 //! ```
 
 use std::fs::File;

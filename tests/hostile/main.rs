@@ -9,6 +9,7 @@
 mod entries;
 mod found;
 mod good;
+mod good_gguf;
 mod mutate;
 mod watch;
 
@@ -71,6 +72,9 @@ fn good_inputs_are_read() {
         }
     }
     assert!(files::safetensors(&good::safetensors()));
+    for file in good_gguf::ggufs() {
+        assert!(files::gguf(&good_gguf::encode(&file)), "{file}");
+    }
     for (index, left) in runs::left().iter().enumerate() {
         let bytes = &left.files[0].bytes;
         assert!(
@@ -121,6 +125,15 @@ fn safetensors() {
     let good = good::safetensors();
     inputs("safetensors", 3000, files::safetensors, |rng| {
         mutate::safetensors(rng, &good)
+    });
+}
+
+#[test]
+fn ggufs() {
+    let good = good_gguf::ggufs();
+    inputs("gguf", 2000, files::gguf, |rng| {
+        let which = rng.below(good.len());
+        mutate::gguf(rng, &good[which], good_gguf::encode)
     });
 }
 

@@ -303,3 +303,14 @@ pub fn safetensors(rng: &mut Rng, good: &[u8]) -> Vec<u8> {
     }
     file
 }
+
+/// A GGUF file that is changed as the JSON that says what is in it, or whose bytes are.
+pub fn gguf(rng: &mut Rng, good: &Value, encode: fn(&Value) -> Vec<u8>) -> Vec<u8> {
+    let text = json(rng, good);
+    let changed = serde_json::from_slice(&text).map(|file| encode(&file));
+    let file = changed.unwrap_or_else(|_| encode(good));
+    match rng.below(3) {
+        0 => bytes(rng, &[&file]),
+        _ => file,
+    }
+}

@@ -62,7 +62,10 @@ impl GgufTensors {
         }
         let mut given = shape.clone();
         let fits = match undo {
-            Undo::HeadRows(heads) => heads > 0 && shape[0].is_multiple_of(2 * heads),
+            Undo::HeadRows(heads) => {
+                let halves = heads.checked_mul(2).filter(|halves| *halves > 0);
+                halves.is_some_and(|halves| shape[0].is_multiple_of(halves))
+            }
             Undo::Transposition => {
                 given.reverse();
                 shape.len() == 2

@@ -3,13 +3,14 @@
 use pollster::block_on;
 use webtune::data::{ParseOptions, TableFormat, parse, parse_text_rows};
 use webtune::device::EngineKind;
-use webtune::formats::{Checkpoint, Header, MemorySource, read_tensor};
+use webtune::formats::{Checkpoint, GgufHead, Header, MemorySource, read_tensor};
 use webtune::layers::Storage;
 use webtune::models::random::{random_checkpoint, random_language_model};
 use webtune::models::size::Shape;
-use webtune::models::{BackboneConfig, DecoderConfig, NetworkSizes};
+use webtune::models::{BackboneConfig, DecoderConfig, GgufModel, NetworkSizes};
 use webtune::tasks::classify::model::Pretrained;
-use webtune::tasks::language::model::LanguageModel;
+use webtune::tasks::language::model::{LanguageModel, Prompt};
+use webtune::tasks::language::tuned::next_logits;
 
 use super::compute;
 
@@ -113,6 +114,39 @@ pub fn safetensors(bytes: &[u8]) -> bool {
                 Err(error) => assert!(matches!(error.code(), "wrongDtype" | "notFinite")),
             }
         }
+        true
+    })
+}
+
+/// As a whole GGUF file: every tensor has as many values as its shape says, in the file and under its other name, and a model that loads reads a
+/// text.
+pub fn gguf(bytes: &[u8]) -> bool {
+    let source = MemorySource::new("fuzz.gguf", bytes.to_vec());
+    block_on(async {
+        if let Ok(head) = GgufHead::read(&source).await {
+            for tensor in head.tensors.values() {
+                assert!(tensor.start + tensor.bytes() <= bytes.len() as u64);
+                assert_eq!(tensor.shape.iter().product::<usize>() as u64, tensor.values);
+            }
+        }
+        let Ok(model) = GgufModel::open(&source).await else {
+            return false;
+        };
+        assert!(DecoderConfig::parse(&model.config_json()).is_ok());
+        let checkpoint = model.into_checkpoint();
+        let names: Vec<String> = checkpoint.names().map(str::to_owned).collect();
+        for name in names {
+            match checkpoint.tensor(&name).await {
+                Ok((shape, values)) => assert_eq!(shape.iter().product::<usize>(), values.len()),
+                Err(error) => assert!(matches!(error.code(), "notFinite" | "readFailed")),
+            }
+        }
+        let loaded = LanguageModel::load("", vec![source], compute(), Storage::F32).await;
+        let Ok(model) = loaded else {
+            return false;
+        };
+        let prompt = Prompt::Text("the cat\n <s> 12".into());
+        let _ = next_logits(&model, &model.model, &prompt).await;
         true
     })
 }
