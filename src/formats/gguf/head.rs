@@ -172,13 +172,17 @@ impl<'a, S: Source> Reader<'a, S> {
         self.source.size() - self.position()
     }
 
+    fn truncated(&self) -> Error {
+        self.wrong(format!(
+            "its head goes on after the file's {} bytes; the file is truncated or no GGUF file",
+            self.source.size()
+        ))
+    }
+
     /// The next bytes.
     async fn take(&mut self, length: u64) -> Result<&[u8]> {
         if length > self.left() {
-            return Err(self.wrong(format!(
-                "its head goes on after the file's {} bytes; the file is truncated or no GGUF file",
-                self.source.size()
-            )));
+            return Err(self.truncated());
         }
         let ready = (self.piece.len() - self.used) as u64;
         if length > ready {
@@ -236,10 +240,11 @@ impl<'a, S: Source> Reader<'a, S> {
 
     /// Each of them takes 12 bytes at least.
     fn check_count(&self, what: &str, count: u64, most: u64) -> Result<()> {
-        if count > most || count > self.left() / 12 {
-            return Err(self.wrong(format!(
-                "it claims {count} {what}, more than it has room for or than {most}"
-            )));
+        if count > most {
+            return Err(self.wrong(format!("it claims {count} {what}, more than {most}")));
+        }
+        if count > self.left() / 12 {
+            return Err(self.truncated());
         }
         Ok(())
     }
@@ -288,10 +293,13 @@ impl<'a, S: Source> Reader<'a, S> {
                 "{key}: its arrays are nested deeper than {MAX_NESTING}"
             )));
         }
-        if count > self.values || count > self.left() {
+        if count > self.values {
             return Err(self.wrong(format!(
-                "{key}: it claims {count} values, more than the file has room for or than {MAX_VALUES}"
+                "{key}: it claims {count} values, and all arrays together may have {MAX_VALUES}"
             )));
+        }
+        if count > self.left() {
+            return Err(self.truncated());
         }
         self.values -= count;
         Ok(match kind {

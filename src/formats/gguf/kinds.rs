@@ -12,9 +12,6 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
             /// The type of that number among ggml's.
             pub fn from_number(number: u32) -> Option<Self> {
                 match number {

@@ -65,11 +65,10 @@ impl Keys<'_> {
     }
 }
 
-/// The configuration, checked as one of a folder is.
+/// The configuration, to be read as one of a folder is.
 ///
 /// # Errors
-/// [`Error::InvalidFile`] for an entry that is missing or of another type; [`Error::UnsupportedFile`] and [`Error::UnsupportedModel`], the latter
-/// in the file, for one that is not supported.
+/// [`Error::InvalidFile`] for an entry that is missing or of another type; [`Error::UnsupportedFile`] for one that is not supported.
 pub(super) fn config(
     metadata: &Metadata,
     family: DecoderFamily,
@@ -120,12 +119,11 @@ pub(super) fn config(
             }
         }
     }
-    let config = Value::Object(config);
-    parsed(metadata.file(), &config)?;
-    Ok(config)
+    Ok(Value::Object(config))
 }
 
-fn parsed(file: &str, config: &Value) -> Result<DecoderConfig> {
+/// The configuration as it is read of a folder.
+pub(super) fn parsed(file: &str, config: &Value) -> Result<DecoderConfig> {
     DecoderConfig::parse(config.to_string().as_bytes()).map_err(|error| error.in_file(file))
 }
 
@@ -202,16 +200,12 @@ fn llama(
         }
     }
     let has = |name: &str| stored.contains_key(name);
-    let activation = if keys.word == "gemma3" {
-        "hidden_activation"
-    } else {
-        keys.only_window(config)?;
-        "hidden_act"
-    };
-    let function = if keys.word == "gemma3" {
-        "gelu_pytorch_tanh"
-    } else {
-        "silu"
+    let (activation, function) = match keys.word {
+        "gemma3" => ("hidden_activation", "gelu_pytorch_tanh"),
+        _ => {
+            keys.only_window(config)?;
+            ("hidden_act", "silu")
+        }
     };
     config.insert(activation.into(), function.into());
     if keys.word != "qwen2" {
@@ -275,9 +269,12 @@ fn gemma3(keys: &Keys<'_>, config: &mut Map<String, Value>) -> Result<()> {
             .is_some_and(|slides| *slides != 0.0),
         None => every > 0 && !(layer + 1).is_multiple_of(every),
     };
-    let kinds = (0..layers).map(|layer| match window.is_some() && slides(layer) {
-        true => "sliding_attention",
-        false => "full_attention",
+    let kinds = (0..layers).map(|layer| {
+        if window.is_some() && slides(layer) {
+            "sliding_attention"
+        } else {
+            "full_attention"
+        }
     });
     config.insert("layer_types".into(), kinds.collect());
     Ok(())

@@ -74,6 +74,8 @@ impl<S: Source> GgufModel<S> {
         if let Some(stored) = stored.get(tensors::ROPE_FACTORS) {
             config::stretch_rope(&mut config, &source, stored).await?;
         }
+        let parsed = config::parsed(source.path(), &config)?;
+        tensors::check_used(source.path(), &tensors, &parsed)?;
         Ok(Self {
             source,
             metadata,

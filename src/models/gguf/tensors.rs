@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::formats::{GgufTensor, GgufTensors, Metadata, Undo};
+use crate::models::decoder_config::DecoderConfig;
 use crate::models::family::DecoderFamily;
 use crate::models::names::name_of_gguf;
+use crate::models::network::layer_of;
 use crate::{Error, Result};
 
 /// Llama 3's stretched positions, as factors; the only tensor that is no weight.
@@ -54,5 +56,37 @@ fn undo(family: DecoderFamily, module: &str, end: &str, heads: [usize; 2]) -> Un
             Undo::Transposition
         }
         _ => Undo::Nothing,
+    }
+}
+
+/// Refuses a weight that a model of that configuration does not read: it would be another model without it.
+///
+/// # Errors
+/// [`Error::UnsupportedFile`].
+pub(super) fn check_used(file: &str, tensors: &GgufTensors, config: &DecoderConfig) -> Result<()> {
+    let is_gpt2 = config.family == DecoderFamily::Gpt2;
+    let is_used = |name: &str| {
+        if layer_of(name).is_some_and(|layer| layer >= config.layers.len()) {
+            return false;
+        }
+        let (module, end) = name.rsplit_once('.').unwrap_or((name, ""));
+        let module = module.rsplit('.').next().unwrap_or(module);
+        match (module, end) {
+            ("q_norm" | "k_norm", "weight") => config.qk_norm,
+            (_, "weight") => true,
+            ("wte" | "wpe" | "lm_head", "bias") => false,
+            (_, "bias") if is_gpt2 => true,
+            ("q_proj" | "k_proj" | "v_proj", "bias") => config.qkv_bias,
+            ("o_proj", "bias") => config.output_bias,
+            ("gate_proj" | "up_proj" | "down_proj", "bias") => config.mlp_bias,
+            _ => false,
+        }
+    };
+    match tensors.names().find(|name| !is_used(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::UnsupportedFile {
+            file: file.into(),
+            reason: format!("{name} has no place in the model that its metadata describe"),
+        }),
     }
 }

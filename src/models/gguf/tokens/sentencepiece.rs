@@ -28,9 +28,10 @@ pub(super) fn tokenizer_json(
     let words = tokens.tokens.iter().map(|token| {
         // Gemma's files have real spaces in tokens of spaces alone
         let spaces = by_place && token.contains(' ') && token.trim().is_empty();
-        match spaces {
-            true => Cow::from(SPACE.repeat(token.chars().count())),
-            false => Cow::from(token.as_str()),
+        if spaces {
+            Cow::from(SPACE.repeat(token.chars().count()))
+        } else {
+            Cow::from(token.as_str())
         }
     });
     let vocab = Vocabulary(words.collect());
@@ -86,9 +87,10 @@ fn merges<'a>(
     words: &'a [Cow<'_, str>],
     by_place: bool,
 ) -> Result<Vec<(&'a str, &'a str)>> {
-    let scores = match by_place {
-        true => None,
-        false => Some(scores(tokens)?),
+    let scores = if by_place {
+        None
+    } else {
+        Some(scores(tokens)?)
     };
     let ids = words
         .iter()
