@@ -707,7 +707,7 @@ export interface LanguageModelInfo {
   /** Repository id, folder name or file name; becomes PEFT's `base_model_name_or_path`. */
   name: string;
   /** The repository that a GGUF file says it was made from; absent for other files and where it says nothing. */
-  baseName?: string;
+  baseName?: string | undefined;
   /** `model_type` of config.json. */
   family: string;
   parameters: number;
