@@ -88,7 +88,7 @@ test("of several GGUF files all are named, and how one of them is", async () => 
     "missingFile",
     /c\.gguf is not in .*which has a\.Q4_0\.gguf/,
   );
-  await rejects(open(given(["a.gguf", "b.gguf"])), "invalidFile", /several: a\.gguf, b\.gguf; choose that one alone/);
+  await rejects(open(given(["a.gguf", "b.gguf"])), "invalidFile", /several: a\.gguf, b\.gguf; choose one of them/);
   assert.throws(() => settleSource(repository("both", { file: "model.bin" }), undefined), {
     code: "invalidOption",
     option: "file",

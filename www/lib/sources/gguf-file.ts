@@ -33,7 +33,7 @@ export function ggufOf(url: string): string | undefined {
 export function modelFiles(
   paths: readonly string[],
   where: string,
-  { file, howToName = "choose that one alone" }: { file?: string | undefined; howToName?: string } = {},
+  { file, howToName = "choose one of them" }: { file?: string | undefined; howToName?: string } = {},
 ): (path: string) => boolean {
   const ggufs = paths.filter(isGguf);
   if (file !== undefined && !ggufs.includes(file)) {
@@ -43,8 +43,8 @@ export function modelFiles(
   }
   if (file === undefined && paths.some((path) => path.endsWith(".safetensors"))) return (path) => !isGguf(path);
   if (file === undefined && ggufs.length > 1) {
-    const found = `expected one GGUF file, and ${where} has several: ${listed(ggufs, "")}`;
-    throw fileError("invalidFile", ggufs[0] ?? "", `${found}; ${howToName}`);
+    const words = `expected one GGUF file, but ${where} has several: ${listed(ggufs, "")}; ${howToName}`;
+    throw new WebtuneError("invalidFile", words);
   }
   const chosen = file ?? ggufs[0];
   if (chosen === undefined) {

@@ -1,5 +1,5 @@
 /** Asks how exported files shall name their base model, where the name that it was loaded by leads nowhere elsewhere. */
-import { useId } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import type { BaseName } from "webtune";
 import { chosenBase } from "../base-name";
 import type { ModelState } from "../state";
@@ -13,6 +13,7 @@ interface Props {
 export function BaseNameField({ model, disabled, onChange }: Props) {
   const { base, baseName = "" } = model;
   const help = useId();
+  const input = useRef<HTMLInputElement>(null);
   if (!base) return null;
   return (
     <details class="drawer" open={!base.isKnown} data-testid="base-drawer">
@@ -22,12 +23,13 @@ export function BaseNameField({ model, disabled, onChange }: Props) {
       <div class="field">
         <label for="base-name">Where others load the base model from</label>
         <input
+          ref={input}
           id="base-name"
           type="text"
           data-testid="base-name"
           autocomplete="off"
           spellcheck={false}
-          placeholder={base.isKnown ? base.name : "owner/name on Hugging Face, or a path"}
+          placeholder={base.isKnown ? base.name : "owner/name"}
           aria-describedby={help}
           disabled={disabled}
           value={baseName}
@@ -42,7 +44,11 @@ export function BaseNameField({ model, disabled, onChange }: Props) {
               type="button"
               data-testid="base-suggestion"
               disabled={disabled}
-              onClick={() => onChange(base.suggestion ?? "")}
+              onClick={() => {
+                onChange(base.suggestion ?? "");
+                // The pressed button goes, and the keyboard's place moves to what it filled.
+                input.current?.focus();
+              }}
             >
               Use {base.suggestion}
             </button>
@@ -57,9 +63,8 @@ export function BaseNameField({ model, disabled, onChange }: Props) {
 }
 
 function helpOf({ name, isKnown }: BaseName): string {
-  if (isKnown) return `PEFT and other libraries look for it there. Empty means ${name}.`;
-  return (
-    `PEFT and other libraries look for it there. Left empty, the files say "${name}", as the model is called here; ` +
-    "whoever loads them must then put its place into adapter_config.json (base_model_name_or_path)."
-  );
+  const use =
+    "A repository on Hugging Face, or a folder where the files will be used: PEFT and other libraries look there.";
+  if (isKnown) return `${use} Left empty, it is ${name}.`;
+  return `${use} Left empty, the files say "${name}", as the model is called here, and their README says where to edit that.`;
 }
