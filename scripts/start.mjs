@@ -26,14 +26,13 @@ function readPort() {
   return { port: number, fallForward: port === undefined };
 }
 
-/** Nothing waits for it but requests for its file: whoever sorts texts needs it not. */
+/** Nothing waits for it but requests for its file: whoever sorts texts has no use for it. */
 async function fetchLanguageModel() {
   try {
     await ensureModel(SMOLLM2, { quiet: true });
   } catch (error) {
-    say(
-      `note: ${SMOLLM2.name}, the default model of "Write texts", could not be fetched, so that the page offers it from Hugging Face; the next npm start tries again (${/** @type {Error} */ (error).message})`,
-    );
+    const { message } = /** @type {Error} */ (error);
+    say(`note: ${message}; until the next npm start "Write texts" offers it from Hugging Face`);
   }
 }
 
