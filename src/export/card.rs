@@ -99,7 +99,7 @@ fn write_card<N>(
         facts.in_files
     )?;
     if files != MethodType::Full && !is_repository(name) {
-        write_place(out, subject)?;
+        write_place(out, subject, files)?;
     }
     if let Some((rows, table)) = &facts.data {
         writeln!(out, "## Data\n\n{rows}\n")?;
@@ -130,16 +130,20 @@ fn is_repository(name: &str) -> bool {
 }
 
 /// What to edit where the base model has no name that leads to it.
-fn write_place<N>(out: &mut String, subject: &Subject<N>) -> std::fmt::Result {
+fn write_place<N>(out: &mut String, subject: &Subject<N>, files: MethodType) -> std::fmt::Result {
     let name = subject.base.name;
-    let mut places = "below and in adapter_config.json".to_string();
+    let mut places = vec!["this file"];
+    if files != MethodType::Probe {
+        places.push("adapter_config.json");
+    }
     if matches!(subject.task, TaskFacts::Language { run: Some(_), .. }) {
-        places += ", and in continue.json for continue.py";
+        places.push("continue.json");
     }
     write!(
         out,
         "## Before use\n\nThese files call the base model {name:?}, which is only what it was called on the machine where it was tuned. Put \
-         the repository or the folder that you load it from in place of that name: {places}."
+         the repository or the folder that you load it from in place of that name, in {}.",
+        places.join(", ")
     )?;
     if let Some(named) = subject.config_json["_name_or_path"].as_str()
         && is_repository(named)
