@@ -23,6 +23,12 @@ export const onHub: DefaultModel = {
 /** Until the server has answered. */
 export const undecided: DefaultModel = { ...onServer, text: "Answers in English, Apache-2.0." };
 
+/** Under `npm start`, whose server keeps a request for the file until it has fetched it. */
+export const coming: DefaultModel = {
+  ...onServer,
+  text: "Answers in English, Apache-2.0. This page's server is fetching it (98 MB); loading it waits for that.",
+};
+
 let found: Promise<DefaultModel> | undefined;
 
 /** Asks the server once. One that is still fetching the file answers when it has it. */

@@ -8,11 +8,13 @@ import { ModelStep, useSource } from "../../desk/steps/model";
 import { bytes } from "../../ui/format";
 import type { WriteDesk } from "../desk";
 import { BudgetCard } from "../parts/budget-card";
-import { findPreset, undecided } from "../preset";
+import { coming, findPreset, undecided } from "../preset";
 import type { WriteState } from "../state";
 
 /** A pause in typing settings, in milliseconds. */
 const PAUSE = 250;
+/** A server that has a file says so sooner, in milliseconds. */
+const LATE = 1500;
 
 export function WriteModelStep({ state, desk }: { state: WriteState; desk: WriteDesk }) {
   const { store, model: actions } = desk;
@@ -22,7 +24,12 @@ export function WriteModelStep({ state, desk }: { state: WriteState; desk: Write
   const { form, setForm, source } = useSource(store.drafts, preset);
 
   useEffect(() => {
-    void findPreset().then(setPreset);
+    const timer = setTimeout(() => setPreset(coming), LATE);
+    void findPreset().then((found) => {
+      clearTimeout(timer);
+      setPreset(found);
+    });
+    return () => clearTimeout(timer);
   }, []);
 
   // What a run needs depends on all of these.
