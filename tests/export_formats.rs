@@ -392,7 +392,7 @@ fn a_card_says_what_to_edit_where_the_base_has_only_a_local_name() {
         let path = card_of(&model, &tuned).await;
         assert!(path.contains("\"folder/with/parts\""), "{path}");
         // a whole model needs no base
-        let (model, tuned) = language(json!({"type": "full"}), Storage::F32, json!({})).await;
+        let (model, tuned) = classifier(json!({"type": "full"}), "cls", json!({}));
         let whole = card_of(&model, &tuned).await;
         assert!(!whole.contains("Before use"), "{whole}");
     });

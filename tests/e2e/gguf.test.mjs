@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { strFromU8, unzipSync } from "fflate";
-import { SMOLLM2 } from "../../scripts/model.mjs";
+import { folderOf, isIntact, SMOLLM2 } from "../../scripts/model.mjs";
 import { startHubStub } from "../hub-stub.mjs";
 import { LanguagePage } from "./support/language-page.mjs";
 import { openSite } from "./support/site.mjs";
@@ -94,7 +94,10 @@ test("a GGUF file is found at an address, and in a repository by its name", asyn
     await page.loadModel();
     await page.chooseWebModel({ address: `somebody/tiny-gguf/${name}`, hubUrl: hub.url });
     await page.loadModel();
-    await page.at("kept-facts").filter({ hasText: `${name}` }).waitFor();
+    await page
+      .at("kept-facts")
+      .filter({ hasText: `${name}` })
+      .waitFor();
     await close({ hosts: [hub.url, hub.storageUrl] });
   } finally {
     await hub.close();
@@ -136,5 +139,38 @@ test("where the server has no copy, the default is the repository on the hub", a
     await close();
   } finally {
     await bare.close();
+  }
+});
+
+const isFetched = isIntact(SMOLLM2) || `not fetched; node scripts/model.mjs ${SMOLLM2.name} does it`;
+
+test("the real default model answers, learns and is exported, where it has been fetched", {
+  skip: isFetched === true ? false : isFetched,
+}, async () => {
+  const real = await openSite({ mounts: { [`models/${SMOLLM2.name}/`]: folderOf(SMOLLM2) } });
+  try {
+    const { page, close } = await openDesk(real);
+    await page.loadDefaultModel();
+    await page.reads("model-ready", /llama.*its own chat template/s);
+    const chat = (/** @type {string} */ content) =>
+      JSON.stringify({
+        messages: [
+          { role: "user", content },
+          { role: "assistant", content: "We open at seven." },
+        ],
+      });
+    await page.pasteTexts(["When do you open?", "Are you open?", "Opening hours?", "When?"].map(chat).join("\n"));
+    const untuned = await page.write("What is the capital of France?");
+    assert.match(`${untuned.base}`, /Paris/);
+    await page.setOptions({ numTrainEpochs: "1", sampleTokens: "0", fewShotExamples: "0", maxLength: "64" });
+    await page.start();
+    await page.finished();
+    const rows = await page.at("likelihoods").locator("tbody tr").allInnerTexts();
+    const perplexity = (/** @type {number} */ index) => Number(`${rows.at(index)}`.split("\t")[1]);
+    assert.ok(perplexity(0) < 1000 && perplexity(-1) < perplexity(0), rows.join("\n"));
+    assert.equal((await exported(page)).base, SMOLLM2.repository);
+    await close();
+  } finally {
+    await real.close();
   }
 });
