@@ -162,7 +162,8 @@ test("the real default model answers, learns and is exported, where it has been 
     await page.pasteTexts(["When do you open?", "Are you open?", "Opening hours?", "When?"].map(chat).join("\n"));
     const untuned = await page.write("What is the capital of France?");
     assert.match(`${untuned.base}`, /Paris/);
-    await page.setOptions({ numTrainEpochs: "1", sampleTokens: "0", fewShotExamples: "0", maxLength: "64" });
+    const short = { numTrainEpochs: "4", learningRate: "0.001", maxLength: "64" };
+    await page.setOptions({ ...short, sampleTokens: "0", fewShotExamples: "0" });
     await page.start();
     await page.finished();
     const rows = await page.at("likelihoods").locator("tbody tr").allInnerTexts();
