@@ -182,6 +182,20 @@ test("the engine gets the GGUF file alone, for either task", async () => {
   }
 });
 
+test("a classifier's engine that wants a folder in place of a GGUF file is understood", async () => {
+  const { load: real } = FakeEngine.prototype;
+  FakeEngine.prototype.load = async () => {
+    throw Object.assign(new Error("config.json is missing"), { code: "missingFile", file: "config.json" });
+  };
+  try {
+    const words = /^tiny\.gguf: a classifier needs the folder .*; a language model takes the file$/;
+    await rejects(TextClassifier.load(given(["tiny.gguf"])), "unsupportedModel", words);
+    await rejects(TextClassifier.load(given(["tokenizer.json"])), "missingFile", /^config\.json is missing$/);
+  } finally {
+    FakeEngine.prototype.load = real;
+  }
+});
+
 test("the base model's name is known, suggested or to be asked for", async () => {
   const config = (name) => ({ path: "config.json", ...fileOf(JSON.stringify({ _name_or_path: name, eps: 1 })) });
   const gguf = { path: "x.gguf", ...fileOf("") };

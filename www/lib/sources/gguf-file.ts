@@ -2,7 +2,7 @@
  * Tells GGUF files from others by their names, and which one of a folder is meant. A GGUF file is a model by itself: weights, configuration,
  * tokenizer and chat template.
  */
-import { fileError, WebtuneError } from "../errors.js";
+import { fileError, toWebtuneError, WebtuneError } from "../errors.js";
 
 export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 
@@ -53,6 +53,16 @@ export function modelFiles(
   }
   requireWhole(chosen);
   return (path) => path === chosen;
+}
+
+/** The error of an engine that wants a folder's files and got a GGUF file, in words that lead on. */
+export function wantsFolder(error: unknown, files: readonly { path: string }[]): unknown {
+  const file = files.map(({ path }) => path).find(isGguf);
+  const { code, file: missing } = toWebtuneError(error);
+  if (file === undefined || code !== "missingFile" || missing !== "config.json") return error;
+  const words =
+    "a classifier needs the folder that this GGUF file was made from (config.json, tokenizer.json, safetensors)";
+  return new WebtuneError("unsupportedModel", `${file}: ${words}; a language model takes the file`, { file });
 }
 
 /** Parts are of no use one by one. @throws WebtuneError `invalidFile`. */

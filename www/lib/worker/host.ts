@@ -6,6 +6,7 @@ import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit,
 import { tryMemory } from "../device-memory.js";
 import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
 import { type BaseName, baseOf } from "../sources/base-name.js";
+import { wantsFolder } from "../sources/gguf-file.js";
 import { loadFrom, readConfig } from "../sources/load.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
@@ -254,9 +255,12 @@ export class EngineHost {
     this.#loaded = await loadFrom<LoadedModel>(source, parts, async ({ name, files }) => {
       report({ phase: "Reading the model" });
       const { Classifier, LanguageModel } = await this.#start();
+      const refused = (error: unknown): never => {
+        throw wantsFolder(error, files);
+      };
       const made =
         task === "classify"
-          ? { task, model: await Classifier.load(device, name, files, storage) }
+          ? { task, model: await Classifier.load(device, name, files, storage).catch(refused) }
           : { task, model: await LanguageModel.load(device, name, files, storage) };
       return { ...made, device, base: await baseOf(source, files, made.model.info()), called: name };
     });
