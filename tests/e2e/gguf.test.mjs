@@ -69,6 +69,24 @@ test("the default model comes from the page's own server, and is exported under 
   await close();
 });
 
+test("while the page's server is fetching the default model, the page says so", async () => {
+  const { page, close } = await site.open();
+  /** @type {() => void} */
+  let arrive = () => undefined;
+  const fetched = new Promise((resolve) => {
+    arrive = () => resolve(undefined);
+  });
+  await page.raw.route("**/*.gguf", async (route) => {
+    await fetched;
+    await route.continue();
+  });
+  await new LanguagePage(page.raw).choose();
+  await page.raw.getByText(/This page's server is fetching it \(98 MB\)/).waitFor();
+  arrive();
+  await page.raw.getByText(/About 98 MB \(4-bit weights\) from this page's server/).waitFor();
+  await close();
+});
+
 test("a chosen GGUF file is tuned, and its base is named as the person says", async () => {
   const { page, close } = await openDesk();
   await page.chooseModelFiles([{ name: "Tiny.gguf", mimeType: "", buffer: tinyGguf() }]);
