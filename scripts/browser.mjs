@@ -8,7 +8,7 @@ import { build } from "vite";
 import { ensurePackage, pkg } from "./build-package.mjs";
 import { cache } from "./cache.mjs";
 import { chromiumFlags, ensureChromium } from "./chromium.mjs";
-import { ensureModel } from "./model.mjs";
+import { ensureModel, MINILM } from "./model.mjs";
 import { Failure } from "./run.mjs";
 import { hashOf, isFresh, writeStamp } from "./stamp.mjs";
 import { serve } from "./static-server.mjs";
@@ -43,7 +43,7 @@ async function ensureHarness() {
 
 /**
  * @typedef {object} Harness
- * @property {string} modelUrl address of the default model's folder
+ * @property {string} modelUrl address of the folder of the default model for classifiers
  * @property {string} modelName the repository that it is a copy of
  * @property {(job: string, argument: unknown, onEvent?: (event: any) => void, path?: string) => Promise<any>} run in a fresh page, the
  * harness's own or that of another path
@@ -56,12 +56,12 @@ async function ensureHarness() {
  */
 export async function openHarness(mounts = {}) {
   const folder = await ensureHarness();
-  const model = await ensureModel();
-  const server = await serve({ mounts: { "/": folder, "/models/all-MiniLM-L6-v2/": model, ...mounts } });
+  const model = await ensureModel(MINILM);
+  const server = await serve({ mounts: { "/": folder, [`/models/${MINILM.name}/`]: model, ...mounts } });
   const browser = await launch();
   return {
-    modelUrl: "models/all-MiniLM-L6-v2/",
-    modelName: "sentence-transformers/all-MiniLM-L6-v2",
+    modelUrl: `models/${MINILM.name}/`,
+    modelName: MINILM.repository,
     async run(job, argument, onEvent = () => {}, path = "/") {
       const page = await browser.newPage();
       try {

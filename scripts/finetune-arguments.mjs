@@ -1,7 +1,7 @@
 /**
  * Reads the settings of one run from a command line and checks them as far as possible without the engine.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "./cache.mjs";
@@ -19,6 +19,8 @@ const EXPORTS = ["peft", "gguf", "merged"];
 const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
+/** A GGUF file in a repository. */
+const REPOSITORY_FILE = /^([A-Za-z0-9][\w.-]*\/[\w.-]+)\/([^/].*\.gguf)$/i;
 
 /** Options that a run which goes on may have anew; all others are those that it began with. */
 const ANEW = ["resume", "device", "checkpoint-seconds"];
@@ -26,7 +28,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -34,7 +36,7 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --task classification|causal-lm     default: classification
   --train FILE                        rows; default: the built-in examples
   --test FILE                         rows that are answered before and after
-  --model DIR|repository              of a classifier there is a default
+  --model DIR|FILE.gguf|repository    there is a default for each task; repository/FILE.gguf names one of several
   --hub-url URL                       where repositories are looked up
   --device auto|cpu|webgpu            default: auto
   --seed N, --seeds N                 first seed, and number of seeds
@@ -42,6 +44,7 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --prompts FILE                      texts that a language model continues
   --export peft,gguf,merged           formats of a language model
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
+  --base-name NAME                    what the exported files call the base model: a repository or a folder that others load it from
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
                                       result is written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Less often,
@@ -80,12 +83,28 @@ function readOptions(given) {
 /** @param {string} given @param {string | undefined} hubUrl */
 function readModel(given, hubUrl) {
   const folder = here(given);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    if (!existsSync(join(folder, "config.json"))) throw new Failure(`--model: ${given} holds no config.json`);
-    return { folder };
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return readFolder(given, folder);
+  if (found?.isFile()) {
+    if (/\.gguf$/i.test(given)) return { gguf: folder };
+    throw new Failure(`--model: ${given} is a file; expected a folder, a .gguf file or a repository's name`);
   }
-  if (!REPOSITORY.test(given)) throw new Failure(`--model: ${given} is neither a folder nor a repository's name`);
-  return { repository: given, ...(hubUrl ? { hubUrl } : {}) };
+  const [, repository = given, file] = REPOSITORY_FILE.exec(given) ?? [];
+  if (!REPOSITORY.test(repository)) {
+    throw new Failure(`--model: ${given} is neither a folder nor a .gguf file nor a repository's name`);
+  }
+  return { repository, ...(file ? { file } : {}), ...(hubUrl ? { hubUrl } : {}) };
+}
+
+/** @param {string} given @param {string} folder */
+function readFolder(given, folder) {
+  if (existsSync(join(folder, "config.json"))) return { folder };
+  const [file, ...others] = readdirSync(folder).filter((name) => /\.gguf$/i.test(name));
+  if (!file) throw new Failure(`--model: ${given} holds no config.json and no .gguf file`);
+  if (others.length > 0) {
+    throw new Failure(`--model: ${given} holds several .gguf files; name one of them, such as ${join(given, file)}`);
+  }
+  return { gguf: join(folder, file) };
 }
 
 /**
@@ -155,6 +174,7 @@ export function readArguments(args) {
         test: text,
         model: text,
         "hub-url": text,
+        "base-name": text,
         device: text,
         seed: text,
         seeds: text,
@@ -188,9 +208,6 @@ export function readArguments(args) {
   const language = task === "causal-lm";
   const misplaced = language ? undefined : LANGUAGE_ONLY.find((name) => values[name] !== undefined);
   if (misplaced) throw new Failure(`--${misplaced}: it needs --task causal-lm`);
-  if (language && values.model === undefined) {
-    throw new Failure("--model: expected the folder or repository of a language model, since there is none built in");
-  }
   if (!STORAGES.includes(storage)) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
@@ -210,6 +227,7 @@ export function readArguments(args) {
   if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
   }
+  if (values["base-name"]?.trim() === "") throw new Failure("--base-name: expected a name, found none");
   const settings = {
     task,
     storage,
@@ -219,6 +237,7 @@ export function readArguments(args) {
     train: values.train === undefined ? builtIn : readable("train", values.train),
     test: values.test === undefined ? undefined : readable("test", values.test),
     model: values.model === undefined ? undefined : readModel(values.model, values["hub-url"]),
+    baseName: values["base-name"],
     device,
     options: {
       ...options,

@@ -20,7 +20,7 @@ import { join } from "node:path";
 import { Failure, say } from "./run.mjs";
 
 /** Raised with every change of what run.json holds. */
-const VERSION = 1;
+const VERSION = 2;
 const RUN = "run.json";
 const STATE = /^state-(\d+)\.bin$/;
 /** Ends the names of files that are being written: a kill leaves such a one, and what was there before stays whole. */
@@ -28,7 +28,7 @@ const PARTIAL = ".partial";
 /** Of two, one is whole whatever happens to the other. */
 const KEPT = 2;
 
-/** @typedef {{ folder: string } | { repository: string, hubUrl?: string }} ModelChoice */
+/** @typedef {{ folder: string } | { gguf: string } | { repository: string, file?: string, hubUrl?: string }} ModelChoice */
 /**
  * What a run was asked for; paths are absolute.
  * @typedef {object} Settings
@@ -39,6 +39,7 @@ const KEPT = 2;
  * @property {string} train
  * @property {string} [test]
  * @property {ModelChoice} [model]
+ * @property {string} [baseName]
  * @property {string} device
  * @property {any} options
  * @property {number} checkpointSeconds
@@ -57,7 +58,8 @@ const FIELDS = {
   prompts: optional(isText),
   train: isText,
   test: optional(isText),
-  model: optional((value) => isObject(value) && (isText(value.folder) || isText(value.repository))),
+  model: optional((value) => isObject(value) && [value.folder, value.gguf, value.repository].some(isText)),
+  baseName: optional(isText),
   device: isText,
   options: isObject,
   checkpointSeconds: (value) => Number.isFinite(value) && value >= 0,
@@ -113,6 +115,10 @@ export function readCheckpoint(out) {
   const model = run.model?.folder;
   if (model !== undefined && !existsSync(join(model, "config.json"))) {
     throw refuse(`its run reads the model from ${model}, and there is no config.json in it`);
+  }
+  const gguf = run.model?.gguf;
+  if (gguf !== undefined && !existsSync(gguf)) {
+    throw refuse(`its run reads the model from ${gguf}, and there is no such file`);
   }
   const states = statesIn(folder).map(({ name }) => name);
   if (states.length === 0) throw new Failure(`--resume: ${folder}: expected a file state-N.bin, found none`);

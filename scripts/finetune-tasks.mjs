@@ -22,13 +22,21 @@ const accuraciesOf = (baselines) =>
 const likelihoodOf = ({ perplexity, tokenAccuracy }) =>
   `perplexity ${number(perplexity)}, ${percent(tokenAccuracy)} of tokens right`;
 
+/** That no one else may find the base model by its name. @param {any} event */
+function baseNote({ model, base }) {
+  const words = `the exported files will name their base model "${model.name}", which others may not find; --base-name takes the repository or folder that they load it from`;
+  if (!base.suggestion) return words;
+  return `${words} (its config.json names ${base.suggestion}, which may also be the model that it was tuned from)`;
+}
+
 /** What both tasks report alike. @param {any} event @param {string} rows what its rows are called */
 function common(event, rows) {
   switch (event.type) {
     case "loaded":
-      return say(
+      say(
         `${event.model.name}: ${event.model.parameters} parameters as ${event.model.storage}. ${event.device.reason}`,
       );
+      return event.base.isKnown || event.baseName ? undefined : say(`note: ${baseNote(event)}`);
     case "started":
       for (const warning of event.warnings) say(`note: ${warning}`);
       return;

@@ -9,6 +9,7 @@ import { CheckpointKeeper, holdsCheckpoint } from "./finetune-checkpoint.mjs";
 import { folderWriter } from "./finetune-files.mjs";
 import { readPrompts } from "./finetune-prompts.mjs";
 import { TASKS } from "./finetune-tasks.mjs";
+import { ensureModel, SMOLLM2 } from "./model.mjs";
 import { Failure, say, script } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
@@ -56,6 +57,32 @@ function reporter(task, out, prompted, keeper) {
   };
 }
 
+/**
+ * Where the page finds the model, and what is served to it for that; undefined for the model that the harness serves anyway.
+ * @param {import("./finetune-checkpoint.mjs").Settings} settings
+ * @returns {Promise<{ source: import("webtune").ModelSource, mounts: Record<string, string> } | undefined>}
+ */
+async function modelOf({ task, model }) {
+  if (model && "repository" in model) return { source: model, mounts: {} };
+  if (model) {
+    const path = "folder" in model ? model.folder : model.gguf;
+    // Its own name is the model's name.
+    const at = (/** @type {string} */ name) => `model/${name}${"folder" in model ? "/" : ""}`;
+    const name = basename(path);
+    return { source: { url: at(encodeURIComponent(name)) }, mounts: { [`/${at(name)}`]: path } };
+  }
+  if (task !== "causal-lm") return undefined;
+  const [file] = Object.keys(SMOLLM2.files);
+  const url = `models/${SMOLLM2.name}/`;
+  let folder;
+  try {
+    folder = await ensureModel(SMOLLM2);
+  } catch (error) {
+    throw new Failure(`${/** @type {Error} */ (error).message}; or name another language model with --model`);
+  }
+  return { source: { url: url + file, name: SMOLLM2.repository }, mounts: { [`/${url}`]: folder } };
+}
+
 script(import.meta.url, async () => {
   const given = readArguments(process.argv.slice(2));
   if (given === "help") {
@@ -63,7 +90,7 @@ script(import.meta.url, async () => {
     return;
   }
   const { settings, out, from } = given;
-  const { task: name, train, test, model, device, storage, options, prompts, exports, checkpointSeconds } = settings;
+  const { task: name, train, test, device, storage, options, prompts, exports, baseName, checkpointSeconds } = settings;
   const task = Object.hasOwn(TASKS, name) ? TASKS[name] : undefined;
   if (!task) throw new Failure(`--task: expected one of ${Object.keys(TASKS).join(", ")}, found ${name}`);
   try {
@@ -79,20 +106,16 @@ script(import.meta.url, async () => {
   await setup({ browser: true });
   // Loaded after setup: it needs installed packages.
   const { openHarness } = await import("./browser.mjs");
-  const folder = model && "folder" in model ? model.folder : undefined;
+  const model = await modelOf(settings);
   const harness = await openHarness({
     "/train": train,
     ...(test ? { "/test": test } : {}),
-    // The folder's own name is the model's name.
-    ...(folder ? { [`/model/${basename(folder)}/`]: folder } : {}),
+    ...model?.mounts,
     ...(from ? { "/checkpoint/": from.folder } : {}),
   });
-  const source = folder
-    ? { url: `model/${encodeURIComponent(basename(folder))}/` }
-    : (model ?? { url: harness.modelUrl, name: harness.modelName });
   const job = {
     task: name,
-    model: source,
+    model: model?.source ?? { url: harness.modelUrl, name: harness.modelName },
     device,
     storage,
     options,
@@ -101,6 +124,7 @@ script(import.meta.url, async () => {
     prompts: asked,
     maxNewTokens: MAX_NEW_TOKENS,
     ...(exports ? { exports } : {}),
+    ...(baseName ? { baseName } : {}),
     checkpointSeconds,
     ...(from ? { states: from.states.map((state) => ({ url: `checkpoint/${state}`, name: state })) } : {}),
   };

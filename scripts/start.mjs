@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensurePage } from "./build-page.mjs";
+import { ensureModel, folderOf, MINILM, SMOLLM2 } from "./model.mjs";
 import { Failure, say, script } from "./run.mjs";
 import { serve } from "./static-server.mjs";
 
@@ -25,13 +26,27 @@ function readPort() {
   return { port: number, fallForward: port === undefined };
 }
 
+/** Nothing waits for it but requests for its file: whoever sorts texts has no use for it. */
+async function fetchLanguageModel() {
+  try {
+    await ensureModel(SMOLLM2, { quiet: true });
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    say(`note: ${message}; until the next npm start "Write texts" offers it from Hugging Face`);
+  }
+}
+
 script(import.meta.url, async () => {
   const wanted = readPort();
   const begun = performance.now();
+  await ensureModel(MINILM);
+  const language = fetchLanguageModel();
   const folder = await ensurePage();
+  const models = `/models/${SMOLLM2.name}/`;
   // Without its service worker: a browser would open this page later for whatever program has the port then.
-  const mounts = { "/": folder, "/service-worker.js": join(folder, "left-out") };
-  const { origin } = await serve({ mounts, ...wanted });
+  const mounts = { "/": folder, "/service-worker.js": join(folder, "left-out"), [models]: folderOf(SMOLLM2) };
+  const ready = (/** @type {string} */ path) => (path.startsWith(models) ? language : undefined);
+  const { origin } = await serve({ mounts, ready, ...wanted });
   say(`ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; stop with Ctrl+C`);
   process.stdout.write(`${origin}/\n`);
 });

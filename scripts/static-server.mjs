@@ -28,17 +28,19 @@ const types = {
  * @property {Record<string, string>} mounts address prefix (a folder's ends with a slash) to a folder or file on disk
  * @property {number} [port] 0 (default) takes any free one
  * @property {boolean} [fallForward] try the next ports where this one is taken
+ * @property {(path: string) => Promise<unknown> | undefined} [ready] what the answer for an address waits for; it must not fail
  */
 
 /**
  * @param {ServerOptions} options
  * @returns {Promise<{ origin: string, port: number, close: () => Promise<void> }>}
  */
-export async function serve({ mounts, port = 0, fallForward = false }) {
+export async function serve({ mounts, port = 0, fallForward = false, ready = () => undefined }) {
   // The longest prefix wins, so that a mount may sit inside another.
   const sorted = Object.entries(mounts).sort(([a], [b]) => b.length - a.length);
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     try {
+      await ready(request.url ?? "/");
       answer(sorted, request, response);
     } catch (error) {
       response.writeHead(500, { "content-type": "text/plain" }).end(`${error}`);

@@ -14,7 +14,7 @@ use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::{ExportedFile, Format, files, formats, import};
+use webtune::export::{ExportedFile, Format, Model, files, formats, import};
 use webtune::formats::MemorySource;
 use webtune::layers::Storage;
 use webtune::models::{Family, decoder};
@@ -362,4 +362,43 @@ fn what_is_wrong_with_a_tensor_names_the_file_and_the_tensor() {
             "{error}"
         );
     });
+}
+
+#[test]
+fn a_card_says_what_to_edit_where_the_base_has_only_a_local_name() {
+    block_on(async {
+        let cards = [
+            ("lora", "mean", "this file, adapter_config.json."),
+            ("houlsby", "cls", "this file, adapter_config.json."),
+            ("probe", "cls", "this file."),
+        ];
+        for (method, head, places) in cards {
+            let (mut model, tuned) = classifier(json!({"type": method}), head, json!({}));
+            model.config_json["_name_or_path"] = json!("somebody/parent");
+            let local = card_of(&model, &tuned).await;
+            for part in [places, "\"tiny\"", "names somebody/parent"] {
+                assert!(local.contains(part), "{method}: {part} is not in\n{local}");
+            }
+            model.name = "somebody/tiny".into();
+            let named = card_of(&model, &tuned).await;
+            assert!(!named.contains("Before use"), "{method}:\n{named}");
+        }
+        let (mut model, tuned) = language(json!({"type": "lora"}), Storage::F32, json!({})).await;
+        let local = card_of(&model, &tuned).await;
+        let places = "this file, adapter_config.json, continue.json.";
+        assert!(local.contains(places), "{local}");
+        assert!(!local.contains("Its config.json names"), "{local}");
+        model.name = "folder/with/parts".into();
+        let path = card_of(&model, &tuned).await;
+        assert!(path.contains("\"folder/with/parts\""), "{path}");
+        // a whole model needs no base
+        let (model, tuned) = classifier(json!({"type": "full"}), "cls", json!({}));
+        let whole = card_of(&model, &tuned).await;
+        assert!(!whole.contains("Before use"), "{whole}");
+    });
+}
+
+async fn card_of<M: Model>(model: &M, tuned: &M::Tuned) -> String {
+    let files = export(model, tuned).await.unwrap();
+    String::from_utf8_lossy(find(&files, "README.md")).into_owned()
 }

@@ -300,7 +300,7 @@ async function walk(folder) {
       const oid = createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
       const file = { type: "file", path, size: content.length, oid };
       // Large files are pointed to by a hash of their bytes.
-      if (!path.endsWith(".safetensors")) return file;
+      if (!/\.(safetensors|gguf)$/.test(path)) return file;
       const sha256 = createHash("sha256").update(content).digest("hex");
       return { ...file, lfs: { oid: sha256, size: content.length, pointerSize: 130 } };
     }),

@@ -17,6 +17,7 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {import("webtune").Prompt[]} [prompts]
  * @property {number} [maxNewTokens] of each completion
  * @property {import("webtune").ExportFormat[]} [exports] formats; without any the method's own
+ * @property {string} [baseName] what the exports call the base model
  * @property {number} [checkpointSeconds] how often the run's state is sent; without it never
  * @property {RemoteFile[]} [states] of the same run, the newest first; it goes on from the first one that is whole
  */
@@ -132,7 +133,7 @@ export async function finetune(job) {
   const model = await differing.load(source, { device, storage, keep: false });
   try {
     const { model: info, device: chosen } = model;
-    await report({ type: "loaded", model: info, device: chosen });
+    await report({ type: "loaded", model: info, device: chosen, base: model.base, baseName: job.baseName });
     // Before training, so that a prompt that cannot be continued is reported before any work is done.
     const begun = await beforeTuning(model, job);
     const recorder = new RunRecorder({ model: info.name, device: chosen.device, data: train.name });
@@ -160,7 +161,8 @@ export async function finetune(job) {
     const measured = { model: info, device: chosen, seconds, steps, started, finished, tested, run, peakWasmBytes };
     // Whatever fails from here on, the run's measures are kept.
     await report({ type: "measured", ...measured });
-    for (const format of exports) await exportAs(model, format, differing.folders[format ?? ""]);
+    for (const format of exports)
+      await exportAs(model, { format, baseName: job.baseName }, differing.folders[format ?? ""]);
     for (const completion of begun)
       await report({ type: "completion", completion: await complete(model, completion, job) });
     return { finished, tested };
@@ -193,14 +195,14 @@ async function complete(model, { prompt, before }, { maxNewTokens }) {
 
 /**
  * @param {TextClassifier | LanguageModel} model
- * @param {import("webtune").ExportFormat | undefined} format
+ * @param {import("webtune").ExportOptions} options
  * @param {string} [folder]
  */
-async function exportAs(model, format, folder) {
-  await report({ type: "exporting", format });
+async function exportAs(model, options, folder) {
+  await report({ type: "exporting", format: options.format });
   let path = "";
   let at = 0;
-  for await (const piece of model.exportPieces({ format })) {
+  for await (const piece of model.exportPieces(options)) {
     if (piece instanceof Uint8Array) {
       await send({ path, bytes: piece }, folder, at);
       at += piece.length;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::card_use::write_use;
-use super::subject::{Card, CardFacts, Subject, Table};
+use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
 use crate::peft::{MethodType, TaskType};
 
 /// Options whose texts are words of webtune's own or names of a model's modules. What is not listed is left out of a card, so that no text
@@ -98,6 +98,9 @@ fn write_card<N>(
         if facts.in_files.is_empty() { "" } else { " " },
         facts.in_files
     )?;
+    if files != MethodType::Full && !is_repository(name) {
+        write_place(out, subject, files)?;
+    }
     if let Some((rows, table)) = &facts.data {
         writeln!(out, "## Data\n\n{rows}\n")?;
         write_table(out, table)?;
@@ -116,6 +119,41 @@ fn write_card<N>(
     writeln!(out, "## Use\n\n```python")?;
     write_use(out, subject, files)?;
     writeln!(out, "```")
+}
+
+/// Whether a name has the form of a repository's on the hub, `owner/name`.
+fn is_repository(name: &str) -> bool {
+    let is_part = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let mut parts = name.split('/');
+    let (owner, name) = (parts.next(), parts.next());
+    owner.is_some_and(is_part) && name.is_some_and(is_part) && parts.next().is_none()
+}
+
+/// What to edit where the base model has no name that leads to it.
+fn write_place<N>(out: &mut String, subject: &Subject<N>, files: MethodType) -> std::fmt::Result {
+    let name = subject.base.name;
+    let mut places = vec!["this file"];
+    if files != MethodType::Probe {
+        places.push("adapter_config.json");
+    }
+    if matches!(subject.task, TaskFacts::Language { run: Some(_), .. }) {
+        places.push("continue.json");
+    }
+    write!(
+        out,
+        "## Before use\n\nThese files call the base model {name:?}, which is only what it was called on the machine where it was tuned. Put \
+         the repository or the folder that you load it from in place of that name, in {}.",
+        places.join(", ")
+    )?;
+    if let Some(named) = subject.config_json["_name_or_path"].as_str()
+        && is_repository(named)
+    {
+        write!(
+            out,
+            " Its config.json names {named}: the base model, or the one that it was tuned from, which has other weights."
+        )?;
+    }
+    writeln!(out, "\n")
 }
 
 /// The library that the hub shows.

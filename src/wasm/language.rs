@@ -144,6 +144,12 @@ impl LanguageModel {
         self.runner.formats()
     }
 
+    /// What exports call the base model from now on.
+    #[wasm_bindgen(js_name = setName)]
+    pub fn set_name(&mut self, name: String) {
+        self.runner.model.name = name;
+    }
+
     /// Begins an export, in the method's own format if none is given.
     #[wasm_bindgen(js_name = startExport)]
     pub async fn start_export(&mut self, format: Option<String>) -> Answer<()> {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "../../scripts/cache.mjs";
+import { tinyGguf } from "./support/tiny-gguf.mjs";
 import { POSITIONS, tinyLanguageModel } from "./support/tiny-language.mjs";
 
 /** @type {string} */
@@ -67,6 +68,7 @@ test("the adapter, the completions and the measures are written", () => {
   ]);
   assert.equal(status, 0, stderr);
   assert.equal(stdout, "", "progress belongs to standard error");
+  assert.match(stderr, /note: the exported files will name their base model "tiny".*--base-name takes/);
   const metrics = JSON.parse(read("out/metrics.json"));
   assert.equal(metrics.task, "causal-lm");
   assert.equal(metrics.model, "tiny");
@@ -112,6 +114,18 @@ test("shards are read, and weights kept in fewer bits", () => {
   assert.equal(metrics.test, null);
 });
 
+test("a GGUF file is tuned, and its adapter names the base as it is told", () => {
+  writeFileSync(join(folder, "Tiny.gguf"), tinyGguf());
+  const { status, stderr } = finetune([
+    ...["--model", "Tiny.gguf", "--train", "train.jsonl", "--base-name", "somebody/tiny", "--options", settings],
+    ...["--out", "gguf"],
+  ]);
+  assert.equal(status, 0, stderr);
+  assert.equal(JSON.parse(read("gguf/metrics.json")).model, "Tiny");
+  assert.equal(JSON.parse(read("gguf/adapter/adapter_config.json")).base_model_name_or_path, "somebody/tiny");
+  assert.doesNotMatch(stderr, /--base-name takes/);
+});
+
 test("a folder is left with this run's weights alone, whatever an earlier one wrote", () => {
   mkdirSync(join(folder, "again/merged"), { recursive: true });
   writeFileSync(join(folder, "again/merged/model-00001-of-00003.safetensors"), "old");
@@ -136,14 +150,21 @@ test("mistakes end with code 1 and one line that names them", () => {
   writeFileSync(join(folder, "long.jsonl"), `${JSON.stringify(long)}\n${JSON.stringify(long)}\n`);
   writeFileSync(join(folder, "bad-prompts.jsonl"), '{"prompt":"a"}\n{"text":"b"}\n');
   writeFileSync(join(folder, "long-prompts.txt"), `${"word ".repeat(4 * POSITIONS)}\n`);
-  mkdirSync(join(folder, "half"));
+  for (const name of ["half", "empty", "ggufs"]) mkdirSync(join(folder, name));
+  for (const name of ["a.gguf", "b.gguf"]) writeFileSync(join(folder, "ggufs", name), "GGUF");
   for (const [path, bytes] of Object.entries(tinyLanguageModel({ sharded: true }))) {
     if (!path.startsWith("model-00002")) writeFileSync(join(folder, "half", path), bytes);
   }
   const tiny = ["--model", "tiny", "--out", "x"];
   /** @type {[string[], RegExp][]} */
   const cases = [
-    [["--out", "x"], /--model: expected the folder or repository of a language model/],
+    [["--model", "table.csv", "--out", "x"], /--model: table\.csv is a file; expected a folder, a \.gguf file or/],
+    [
+      ["--model", "ggufs", "--out", "x"],
+      /--model: ggufs holds several \.gguf files; name one of them, such as ggufs\/a/,
+    ],
+    [["--model", "empty", "--out", "x"], /--model: empty holds no config\.json and no \.gguf file/],
+    [[...tiny, "--base-name", " "], /--base-name: expected a name, found none/],
     [[...tiny, "--storage", "int2"], /--storage: expected one of f32, f16, int8, int4, found int2/],
     [[...tiny, "--export", "peft,onnx"], /--export: expected some of peft, gguf, merged, found "onnx"/],
     [[...tiny, "--seeds", "0"], /--seeds: expected a whole number from 1 to 99, found 0/],

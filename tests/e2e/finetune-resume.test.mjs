@@ -237,7 +237,7 @@ test("a folder without a run to go on with is refused by the name of what is mis
   /** @type {[string, RegExp][]} */
   const cases = [
     [run.slice(0, run.length / 2), /run\.json: it is broken/],
-    [JSON.stringify({ ...JSON.parse(run), version: 99 }), /run\.json: expected version 1, found 99/],
+    [JSON.stringify({ ...JSON.parse(run), version: 99 }), /run\.json: expected version 2, found 99/],
     [JSON.stringify({ ...JSON.parse(run), train: 5 }), /run\.json: it is broken: train is 5/],
     [JSON.stringify({ ...JSON.parse(run), train: "/no/rows.csv" }), /run\.json: .*train.*\/no\/rows\.csv/],
   ];

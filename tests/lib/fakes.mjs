@@ -121,6 +121,11 @@ export class FakeEngine {
     return texts.map((text) => ({ label: labels[0], text, options, which }));
   }
 
+  setName(name) {
+    if (this.#busy) this.overlapped = true;
+    this.called = name;
+  }
+
   formats() {
     return ["peft", "gguf"];
   }
@@ -263,6 +268,10 @@ export function installWorker(EngineHost, makeEngine) {
             ],
             compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
             estimateLanguageRun: (_device, config, storage, options) => ({ total: config.length, storage, options }),
+            ggufConfig: async (file) => {
+              const head = await file.read(0, 4);
+              return new TextEncoder().encode(JSON.stringify({ file: file.path, head: [...head] }));
+            },
             memoryBytes: () => 1024,
             refusedBytes: () => this.engine.settings.refused,
           };

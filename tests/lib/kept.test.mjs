@@ -10,7 +10,8 @@ import { startHubStub } from "../hub-stub.mjs";
 import { installStorage } from "./fake-opfs.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { LANGUAGE_FILES, openSource, readConfig } = await load("sources/open");
+const { LANGUAGE_FILES, openSource } = await load("sources/open");
+const { readConfig } = await load("sources/load");
 const { KeptFolder } = await load("sources/kept-folder");
 const { keptModels, removeKeptModel } = await load("sources/kept-models");
 

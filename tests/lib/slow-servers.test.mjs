@@ -6,8 +6,8 @@ import { createServer } from "node:http";
 import { after, afterEach, test } from "node:test";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { openSource, readConfig } = await load("sources/open");
-const { loadFrom } = await load("sources/load");
+const { openSource } = await load("sources/open");
+const { loadFrom, readConfig } = await load("sources/load");
 const { WebtuneError } = await load("errors");
 
 const patience = { retries: 1, firstDelayMs: 1, stallMs: 100 };

@@ -9,7 +9,8 @@ import { after, afterEach, before, test } from "node:test";
 import { startHubStub } from "../hub-stub.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { LANGUAGE_FILES, openSource, readConfig } = await load("sources/open");
+const { LANGUAGE_FILES, openSource } = await load("sources/open");
+const { readConfig } = await load("sources/load");
 const { settleSource } = await load("sources/settle");
 const weights = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
 let folder;
@@ -135,8 +136,8 @@ test("a token opens a private repository and never leaves for another host", asy
 
 test("a repository with pickled weights only is refused with the way out", async () => {
   await start();
-  await rejects(repository("pickled"), "missingFile", /pytorch_model\.bin.*safetensors is needed/);
-  await rejects(address("pickled"), "missingFile", /pytorch_model\.bin.*safetensors is needed/);
+  await rejects(repository("pickled"), "missingFile", /pytorch_model\.bin.*safetensors or GGUF is needed/);
+  await rejects(address("pickled"), "missingFile", /pytorch_model\.bin.*safetensors or GGUF is needed/);
 });
 
 test("a hub that can't be reached is named after several attempts", async () => {

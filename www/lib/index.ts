@@ -9,6 +9,7 @@ export { type DescribedCall, describeOptions } from "./options.js";
 export { type RunContext, type RunRecord, RunRecorder } from "./record/record.js";
 export { recordFromJson, recordFromObject, recordToJson } from "./record/record-json.js";
 export type { FinishedEvent, TrainingRun } from "./run.js";
+export type { BaseName } from "./sources/base-name.js";
 export type { KeptSource } from "./sources/kept-about.js";
 export { type KeptModel, keptModels, removeKeptModel } from "./sources/kept-models.js";
 export type { ModelSource } from "./sources/settle.js";
@@ -22,7 +23,7 @@ export {
   parseTextRows,
   readModelConfig,
 } from "./standalone.js";
-export type { CheckpointControls, LoadOptions, TrainControls } from "./tuner.js";
+export type { CheckpointControls, ExportOptions, LoadOptions, TrainControls } from "./tuner.js";
 export type * from "./types/engine.js";
 export type { OptionSpec } from "./types/options.js";
 export type { ExportedFile, ExportPiece } from "./worker/engine.js";

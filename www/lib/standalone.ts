@@ -70,7 +70,8 @@ export function compareRuns(a: readonly boolean[], b: readonly boolean[]): Promi
 }
 
 /**
- * The bytes of a model's config.json, for estimates that are made again and again.
+ * The bytes of a model's config.json, for estimates that are made again and again; of a GGUF file those that the engine makes from its
+ * head, a few MB.
  *
  * @throws WebtuneError `missingFile`, `readFailed`.
  */

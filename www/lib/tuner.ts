@@ -4,6 +4,7 @@
 import type { DeviceChoice, DeviceReport } from "./device.js";
 import { optionError, WebtuneError } from "./errors.js";
 import { TrainingRun } from "./run.js";
+import type { BaseName } from "./sources/base-name.js";
 import { reachOf } from "./sources/reach.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type { ExportFormat, WeightStorage } from "./types/engine.js";
@@ -58,11 +59,23 @@ export interface TrainControls {
   file?: string | undefined;
 }
 
+/** How files are exported. */
+export interface ExportOptions {
+  /** Default the method's own, which `import` takes back. */
+  format?: ExportFormat | undefined;
+  /**
+   * What the files call the base model, PEFT's `base_model_name_or_path`: a repository's id, or a path where the files will be used.
+   * Default: `base.name`.
+   */
+  baseName?: string | undefined;
+}
+
 /** @internal What a load brings. */
 export interface Loaded<Info> {
   link: WorkerLink;
   device: DeviceReport;
   model: Info;
+  base: BaseName;
 }
 
 /**
@@ -75,16 +88,19 @@ export abstract class Tuner<Task extends TaskName> {
   readonly device: DeviceReport;
   /** What was loaded. */
   readonly model: Tasks[Task]["info"];
+  /** How exports name the base model, and whether others will find it by that name. */
+  readonly base: BaseName;
   /** @internal */
   protected readonly link: WorkerLink;
   readonly #rowsName: string;
   #run: TrainingRun<Tasks[Task]["event"]> | undefined;
 
   /** @internal */
-  protected constructor({ link, device, model }: Loaded<Tasks[Task]["info"]>, rowsName: string) {
+  protected constructor({ link, device, model, base }: Loaded<Tasks[Task]["info"]>, rowsName: string) {
     this.link = link;
     this.device = device;
     this.model = model;
+    this.base = base;
     this.#rowsName = rowsName;
   }
 
@@ -168,11 +184,10 @@ export abstract class Tuner<Task extends TaskName> {
   /**
    * What was tuned, as files that others load.
    *
-   * @param options `format`: default the method's own, which `import` takes back.
    * @throws WebtuneError `invalidState` before the first run or import, `invalidOption` for a format that the method or the storage
-   * cannot have.
+   * cannot have, and for an empty name.
    */
-  async export(options: { format?: ExportFormat | undefined } = {}): Promise<ExportedFile[]> {
+  async export(options: ExportOptions = {}): Promise<ExportedFile[]> {
     const files: ExportedFile[] = [];
     let bytes = new Uint8Array(0);
     let filled = 0;
@@ -196,16 +211,16 @@ export abstract class Tuner<Task extends TaskName> {
    *
    * @throws WebtuneError as `export`.
    */
-  async *exportPieces(
-    options: { format?: ExportFormat | undefined } = {},
-  ): AsyncGenerator<ExportPiece, void, undefined> {
+  async *exportPieces(options: ExportOptions = {}): AsyncGenerator<ExportPiece, void, undefined> {
+    const { format, baseName } = options;
+    if (baseName?.trim() === "") throw optionError("baseName", "expected a name, got none");
     let arrived: (piece: ExportPiece) => void = () => undefined;
     const next = (): Promise<ExportPiece> =>
       new Promise((resolve) => {
         arrived = resolve;
       });
     let piece = next();
-    const { id, answer } = this.link.call("export", [options.format], {
+    const { id, answer } = this.link.call("export", [format, baseName?.trim()], {
       onEvent: (event) => event.type === "piece" && arrived(event.piece),
     });
     // Heard below if the loop is in it, and of no interest to a caller who has left the loop.
@@ -275,5 +290,5 @@ export async function loadModel<Task extends TaskName>(
   const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes, keep], signal, {
     onProgress,
   });
-  return { link, device: loaded.device, model: loaded.model as Tasks[Task]["info"] };
+  return { link, device: loaded.device, model: loaded.model as Tasks[Task]["info"], base: loaded.base };
 }

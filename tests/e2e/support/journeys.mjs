@@ -42,7 +42,7 @@ export async function walk(site) {
   for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "tiny", name), buffer);
   const hub = await startHubStub({ repositories: { "somebody/tiny": join(folder, "tiny") } });
   try {
-    return [...(await sorting(site, hub)), ...(await resuming(site))];
+    return [...(await sorting(site, hub)), ...(await resuming(site)), ...(await writing(site))];
   } finally {
     await hub.close();
     rmSync(folder, { recursive: true, force: true });
@@ -112,6 +112,18 @@ async function resuming(site) {
   await end("Continuing the run");
   await close();
   return steps;
+}
+
+/** @param {Site} site @returns {Promise<Step[]>} */
+async function writing(site) {
+  const { page, ledger, close } = await openRecorded(site);
+  await ledger.take();
+  await page.at("task-write").check({ force: true });
+  // Whether the server has the default model, which this one hasn't, decides what is offered.
+  await page.raw.getByText(/from Hugging Face, Apache-2\.0/).waitFor();
+  const lines = (await ledger.take()).filter((line) => line !== UPDATE_CHECK);
+  await close();
+  return [{ step: 'Opening "Write texts"', lines }];
 }
 
 /** @param {Step[]} steps */

@@ -13,12 +13,14 @@ export const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
 export const BASE = "/some/where/deep/";
 
 /**
- * @param {{ webgpu?: boolean, host?: string, flags?: string[] }} [options] `host`: a name other than localhost, which makes it plain http to
- * the browser; `flags`: of Chromium, besides its usual ones
+ * @param {{ webgpu?: boolean, host?: string, flags?: string[], mounts?: Record<string, string> }} [options] `host`: a name other than
+ * localhost, which makes it plain http to the browser; `flags`: of Chromium, besides its usual ones; `mounts`: what is served next to the
+ * page, by addresses from the page's own on
  */
-export async function openSite({ webgpu = true, host, flags = [] } = {}) {
+export async function openSite({ webgpu = true, host, flags = [], mounts = {} } = {}) {
   const { chromium: executablePath } = await ensureChromium();
-  const server = await serve({ mounts: { [BASE]: dist } });
+  const beside = Object.entries(mounts).map(([address, path]) => [BASE + address, path]);
+  const server = await serve({ mounts: { [BASE]: dist, ...Object.fromEntries(beside) } });
   const usual = webgpu ? chromiumFlags : chromiumFlags.filter((flag) => flag !== "--enable-unsafe-webgpu");
   const args = [...usual, ...flags, ...(host ? [`--host-resolver-rules=MAP ${host} localhost`] : [])];
   const browser = await chromium.launch({ executablePath, headless: true, args });

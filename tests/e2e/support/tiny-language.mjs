@@ -12,7 +12,7 @@ const KEYS = 16;
 const VOCABULARY = 704;
 export const POSITIONS = 128;
 
-const config = {
+export const config = {
   model_type: "llama",
   vocab_size: VOCABULARY,
   hidden_size: HIDDEN,
@@ -45,7 +45,8 @@ function shapes() {
   return all;
 }
 
-function tensors() {
+/** Its tensors by name. */
+export function tensors() {
   const next = noise(5);
   return Object.entries(shapes()).map(([name, shape]) => {
     const size = shape.reduce((a, b) => a * b, 1);

@@ -43,13 +43,41 @@ export function sourceOf(form: SourceForm, preset: DefaultModel): ModelSource | 
   }
   const address = form.address.trim();
   if (address === "") return `Type a Hugging Face repository id, such as ${preset.name}, or a web address.`;
-  if (/^https?:\/\//i.test(address)) return { url: address.endsWith("/") ? address : `${address}/` };
+  const { repository, file, revision = form.revision.trim() } = repositoryOf(address);
+  if (repository === undefined) return { url: address };
   return {
-    repository: address,
-    ...(form.revision.trim() ? { revision: form.revision.trim() } : {}),
+    repository,
+    ...(file ? { file } : {}),
+    ...(revision ? { revision } : {}),
     ...(form.hubUrl.trim() ? { hubUrl: form.hubUrl.trim() } : {}),
     ...(form.accessToken.trim() ? { accessToken: form.accessToken.trim() } : {}),
   };
+}
+
+/** `owner/name` and a GGUF file in it. */
+const FILE = /^([\w.-]+\/[\w.-]+)\/(.+\.gguf)$/i;
+/** Of a repository or a GGUF file on the hub, as a browser shows it: the pages there are no files. */
+const PAGE =
+  /^https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\/([\w.-]+\/[\w.-]+)(?:\/(?:tree|blob|resolve|raw)\/([^/?#]+)(?:\/([^?#]+\.gguf))?)?\/?(?:[?#].*)?$/i;
+
+function repositoryOf(address: string): { repository?: string; file?: string; revision?: string } {
+  const [, repository, revision, file] = PAGE.exec(address) ?? [];
+  if (repository !== undefined) {
+    return {
+      repository,
+      ...(file ? { file: decodeURI(file) } : {}),
+      ...(revision && revision !== "main" ? { revision: decodeURIComponent(revision) } : {}),
+    };
+  }
+  if (/^https?:\/\//i.test(address)) return {};
+  const [, owner = address, inside] = FILE.exec(address) ?? [];
+  return { repository: owner, ...(inside ? { file: inside } : {}) };
+}
+
+/** The same source in a form that means the same at a later visit, when the default may be somewhere else. */
+export function lastingForm(form: SourceForm, { source }: DefaultModel): SourceForm {
+  const isElsewhere = form.kind === "default" && "repository" in source;
+  return isElsewhere ? { ...emptyForm, kind: "web", address: source.repository } : form;
 }
 
 /** The form that describes a kept model. */
@@ -59,9 +87,10 @@ export function formOfKept(kept: KeptSource, preset: DefaultModel): SourceForm {
     const isPreset = "url" in source && source.url === kept.url;
     return isPreset ? emptyForm : { ...emptyForm, kind: "web", address: kept.url };
   }
-  const { repository, revision = "", hubUrl = "" } = kept;
-  const isPreset = "repository" in source && source.repository === repository && !revision && !hubUrl;
-  return isPreset ? emptyForm : { ...emptyForm, kind: "web", address: repository, revision, hubUrl };
+  const { repository, file, revision = "", hubUrl = "" } = kept;
+  const isPreset = "repository" in source && source.repository === repository && !file && !revision && !hubUrl;
+  const address = file === undefined ? repository : `${repository}/${file}`;
+  return isPreset ? emptyForm : { ...emptyForm, kind: "web", address, revision, hubUrl };
 }
 
 export function keptForm({ kind, address, revision, hubUrl, folder, accessToken }: SourceForm): KeptForm {

@@ -1,5 +1,5 @@
 /** The state of a desk. Both tasks have all of this; each adds slices of its own. */
-import type { DeviceChoice, DeviceReport, ExportedFile, WeightStorage } from "webtune";
+import type { BaseName, DeviceChoice, DeviceReport, ExportedFile, WeightStorage } from "webtune";
 import { emptyLine, type Line } from "./line";
 import type { FieldValues } from "./read-options";
 import type { TaskTypes } from "./task";
@@ -21,6 +21,10 @@ export interface ModelState<T extends TaskTypes = TaskTypes> {
   /** Of the model that the engine holds now, also while the next one loads. */
   info?: T["tuner"]["model"] | undefined;
   report?: DeviceReport | undefined;
+  /** How exports name it, and whether that leads anywhere. */
+  base?: BaseName | undefined;
+  /** What the person typed in place of that name. */
+  baseName?: string | undefined;
   error?: string | undefined;
   /** What loading it told besides, such as that it can't be kept. */
   notices?: readonly string[] | undefined;
@@ -95,6 +99,8 @@ export interface ResultState<T extends TaskTypes = TaskTypes> {
   version: number;
   /** The exported files; none for a language model that was tuned as a whole. */
   files?: ExportedFile[] | undefined;
+  /** What these files were told to call the base model. */
+  filesBase?: string | undefined;
   exported: boolean;
   /** How far an export is, in words. */
   exporting?: string | undefined;
@@ -147,6 +153,7 @@ export const emptyResult = (version: number): ResultState<never> => ({
   model: "model",
   version,
   files: undefined,
+  filesBase: undefined,
   exported: true,
   exporting: undefined,
   exportNote: undefined,

@@ -1,9 +1,10 @@
 /** What a task gives to the parts that both desks share: its types, its option fields and its calls into the package. */
 import type {
+  BaseName,
   CheckpointControls,
   DeviceReport,
   ExportedFile,
-  ExportFormat,
+  ExportOptions,
   LoadOptions,
   ModelSource,
   ResolvedClassifyOptions,
@@ -35,7 +36,8 @@ export interface ModelInfo {
 export interface Tuner<Info extends ModelInfo = ModelInfo> {
   readonly model: Info;
   readonly device: DeviceReport;
-  export(options?: { format?: ExportFormat | undefined }): Promise<ExportedFile[]>;
+  readonly base: BaseName;
+  export(options?: ExportOptions): Promise<ExportedFile[]>;
   import(files: readonly ExportedFile[]): Promise<void>;
   /** Why the engine is gone, if it is. */
   readonly closed: Error | undefined;
@@ -67,7 +69,8 @@ export interface TaskTypes {
 
 export interface Task<T extends TaskTypes> {
   name: TaskName;
-  preset: DefaultModel;
+  /** The model that a desk offers first, once it is known where it is. */
+  preset(): Promise<DefaultModel>;
   fields: readonly OptionField[];
   load(source: ModelSource, options: LoadOptions): Promise<T["tuner"]>;
   /** With a checkpoint the run goes on from there. */

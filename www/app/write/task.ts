@@ -2,6 +2,7 @@
 import { LanguageModel, type LanguageOptions } from "webtune";
 import type { Task } from "../desk/task";
 import { writeFields } from "./options";
+import { findPreset } from "./preset";
 import type { WriteTypes } from "./state";
 
 export const LORA = { type: "lora", r: 8, targetModules: "all-linear" } as const;
@@ -15,11 +16,7 @@ export function withLora(options: LanguageOptions): LanguageOptions {
 
 export const writeTask: Task<WriteTypes> = {
   name: "write",
-  preset: {
-    name: "HuggingFaceTB/SmolLM2-135M-Instruct",
-    source: { repository: "HuggingFaceTB/SmolLM2-135M-Instruct" },
-    text: "Answers in English. About 270 MB from Hugging Face, Apache-2.0.",
-  },
+  preset: findPreset,
   fields: writeFields,
   load: (source, options) => LanguageModel.load(source, options),
   train: (tuner, rows, options, checkpoint, from) => {

@@ -17,6 +17,7 @@ import { HUB } from "./reach.js";
 
 export interface Repository {
   repository: string;
+  file?: string;
   revision?: string;
   hubUrl?: string;
   accessToken?: string;
@@ -28,34 +29,34 @@ type Commit = string | undefined;
 /**
  * Lists a repository at the commit that its revision is of now; a file's address is settled when it is first read.
  *
- * @param isUseful Which paths become files.
+ * @param choose Which of all paths become files.
  * @throws WebtuneError `missingFile` where the repository or revision doesn't exist, `readFailed` where it is private,
  * gated or out of reach, `invalidOption` for an id or token of the wrong form.
  */
 export async function openRepository(
   source: Repository,
   net: Net,
-  isUseful: (path: string) => boolean,
+  choose: (paths: readonly string[]) => readonly string[],
   kept: KeptFolder | undefined,
-): Promise<{ name: string; paths: string[]; files: HttpFile[] }> {
+): Promise<{ name: string; files: HttpFile[] }> {
   const hub = new Hub(source, net);
   const { name } = hub;
   const asking = kept?.completeAt ? { ...net, patience: BRIEFLY } : net;
   const commit = await hub.commit(asking);
   if (kept?.completeAt && commit !== undefined && commit === kept.commit) {
     const files = kept.files().map(({ path, version }) => hub.file(path, version, commit, kept));
-    return { name, paths: files.map(({ path }) => path), files };
+    return { name, files };
   }
   const listed = await hub.list(commit, asking);
-  const paths = listed.map(({ path }) => path);
+  const chosen = new Set(choose(listed.map(({ path }) => path)));
   const files: HttpFile[] = [];
-  for (const entry of listed.filter(({ path }) => isUseful(path))) {
+  for (const entry of listed.filter(({ path }) => chosen.has(path))) {
     const version = { size: entry.size, etag: undefined, modified: undefined };
     kept?.expect(entry.path, version, { content: contentOf(entry) });
     files.push(hub.file(entry.path, version, commit, kept));
   }
   await kept?.settle({ name, commit, absent: [] });
-  return { name, paths, files };
+  return { name, files };
 }
 
 /** Large files are named by the SHA-256 of their bytes, others by git's hash. */

@@ -4,11 +4,14 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { ggufOf } from "./gguf-file.js";
 import { shown, type Version } from "./network.js";
 import type { SettledSource } from "./settle.js";
 
 /** A source as it is kept: without access token, query, name and password. */
-export type KeptSource = { url: string; name?: string } | { repository: string; revision?: string; hubUrl?: string };
+export type KeptSource =
+  | { url: string; name?: string }
+  | { repository: string; file?: string; revision?: string; hubUrl?: string };
 
 /** The bytes of one file that are there. */
 export interface Stored {
@@ -77,18 +80,24 @@ export function keptAs(source: SettledSource): { id: string; name: string; sourc
   if ("files" in source) return undefined;
   if ("url" in source) {
     if (!/^https?:/.test(source.url)) return undefined;
-    const folder = shown(source.url).replace(/\/*$/, "/");
+    // A folder is the same with and without a slash at its end.
+    const url = shown(source.url).replace(/\/*$/, ggufOf(source.url) === undefined ? "/" : "");
     const { name } = source;
-    return { id: folder, name: name ?? folder, source: { url: folder, ...(name !== undefined && { name }) } };
+    return { id: url, name: name ?? url, source: { url, ...(name !== undefined && { name }) } };
   }
-  const { repository: given, revision: wanted, hubUrl } = source;
+  const { repository: given, file, revision: wanted, hubUrl } = source;
   const repository = given.trim();
   const revision = wanted?.trim() || "main";
   const hub = shown(hubUrl ?? HUB).replace(/\/*$/, "");
   return {
-    id: `${hub}/${repository}@${revision}`,
+    id: `${hub}/${repository}@${revision}${file === undefined ? "" : `/${file}`}`,
     name: repository,
-    source: { repository, ...(revision !== "main" && { revision }), ...(hub !== HUB && { hubUrl: hub }) },
+    source: {
+      repository,
+      ...(file !== undefined && { file }),
+      ...(revision !== "main" && { revision }),
+      ...(hub !== HUB && { hubUrl: hub }),
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import { type About, folderOf, holdFolder, type KeptSource, keptRoot, readAbout 
 
 /** A model whose files are in the browser's private file system, so that it loads without a network. */
 export interface KeptModel {
-  /** For `removeKeptModel`: the address of its folder, or hub, repository and revision. */
+  /** For `removeKeptModel`: the address of its folder or file, or hub, repository, revision and file. */
   id: string;
   /** As it was called when it was loaded. */
   name: string;

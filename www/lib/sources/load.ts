@@ -1,7 +1,8 @@
 /**
  * One load from its start to its end: the source is opened with what is kept of it, read, and closed again.
  */
-import { isFatal, messageOf, WebtuneError } from "../errors.js";
+import { fileError, isFatal, messageOf, WebtuneError } from "../errors.js";
+import { isGguf } from "./gguf-file.js";
 import type { SourceFile } from "./http-file.js";
 import { KeptFolder, type Notify } from "./kept-folder.js";
 import type { OnBytes } from "./network.js";
@@ -31,6 +32,26 @@ export async function loadFrom<T>(
   } finally {
     await kept?.close();
   }
+}
+
+/**
+ * The bytes of config.json alone.
+ *
+ * @param ggufConfig Makes them from a GGUF file's head.
+ * @throws WebtuneError as `openSource`, and what `ggufConfig` throws.
+ */
+export async function readConfig(
+  source: SettledSource,
+  onBytes: OnBytes,
+  ggufConfig: (file: SourceFile) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const kept = await KeptFolder.open(source, () => undefined, { readOnly: true });
+  const { files } = await openSource(source, onBytes, { optional: [], kept });
+  const [first] = files;
+  if (first && isGguf(first.path)) return inOwnWords([first], ([file = first]) => ggufConfig(file));
+  const config = files.find(({ path }) => path === "config.json");
+  if (!config) throw fileError("missingFile", "config.json", "it is needed and was not found");
+  return config.read(0, config.size);
 }
 
 /** The engine passes on what a file's error says, but not its code. */

@@ -2,9 +2,10 @@
  * Finds a model's files, wherever they come from (files, a base address, a repository), to be read in ranges.
  */
 import { fileError, messageOf, WebtuneError } from "../errors.js";
+import { ggufOf, modelFiles, refuseOthers, requireWhole, stemOf } from "./gguf-file.js";
 import { type Absent, HttpFile, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
-import { KeptFolder, type Notify } from "./kept-folder.js";
+import type { KeptFolder, Notify } from "./kept-folder.js";
 import { type Address, BRIEFLY, type Net, type OnBytes, PATIENCE, type Patience } from "./network.js";
 import type { SettledSource } from "./settle.js";
 
@@ -54,20 +55,22 @@ export async function openSource(
 ): Promise<OpenedSource> {
   const net: Net = { onBytes, patience, cache: kept ? "no-store" : "default" };
   if ("files" in source) {
-    requireSafetensors(
+    const isMeant = modelFiles(
       source.files.map(({ path }) => path),
       "the folder",
     );
-    return { name: source.name, files: source.files.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
+    const meant = source.files.filter(({ path }) => isMeant(path));
+    return { name: source.name, files: meant.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
   }
+  const gguf = "url" in source ? ggufOf(source.url) : undefined;
+  const needed = gguf === undefined ? [...REQUIRED, ...optional] : [gguf];
   try {
-    if ("url" in source) return await openFolder(source, net, optional, kept);
-    const opened = await openRepository(source, net, isUseful, kept);
-    requireSafetensors(opened.paths, `the repository ${opened.name}`);
-    return { name: opened.name, files: opened.files };
+    if ("repository" in source) return await openRepository(source, net, (paths) => usefulOf(paths, source), kept);
+    if (gguf === undefined) return await openFolder(source, net, optional, kept);
+    return await openGguf(source, gguf, net, kept);
   } catch (error) {
     const at = kept?.completeAt;
-    const isKnown = kept && ("repository" in source || [...REQUIRED, ...optional].every((path) => kept.knows(path)));
+    const isKnown = kept && ("repository" in source || needed.every((path) => kept.knows(path)));
     if (!at || !isKnown || !(error instanceof WebtuneError) || !MAY_PASS.includes(error.code)) throw error;
     notify?.(
       `The files that were kept on ${DAY.format(at)} are used, because the server doesn't give them now: ${error.message}.`,
@@ -80,11 +83,15 @@ export async function openSource(
 const MAY_PASS: readonly string[] = ["readFailed", "missingFile"];
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long" });
 
-const isUseful = (path: string): boolean => /\.(json|safetensors|txt|jinja)$/.test(path);
+function usefulOf(paths: readonly string[], { repository, file }: { repository: string; file?: string }): string[] {
+  const howToName = "name one with `file`, or on the page and in the command as repository/file";
+  const isMeant = modelFiles(paths, `the repository ${repository.trim()}`, { file, howToName });
+  return paths.filter((path) => isMeant(path) && /\.(json|safetensors|txt|jinja|gguf)$/i.test(path));
+}
 
 /** Of a model whose server doesn't answer: whatever is not there whole is asked for at its old address, in vain or not. */
 function keptFiles(source: Exclude<SettledSource, { files: unknown }>, net: Net, kept: KeptFolder): HttpFile[] {
-  const address = "url" in source ? folderAddress(source.url) : undefined;
+  const address = "url" in source ? addressOf(source.url) : undefined;
   return kept.files().map(({ path, version }) => {
     const gone = (): never => {
       throw fileError("readFailed", path, "it is not kept, and the hub can't be reached");
@@ -107,21 +114,9 @@ function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
   };
 }
 
-/** Pickled and other weights deserve a better word than "missing". */
-function requireSafetensors(paths: string[], where: string): void {
-  if (paths.some((path) => path.endsWith(".safetensors"))) return;
-  const other = paths.find((path) => /\.(bin|pt|pth|ckpt|h5|msgpack|onnx|gguf)$/.test(path));
-  if (other === undefined) return;
-  throw new WebtuneError(
-    "missingFile",
-    `model.safetensors is missing; ${where} has ${other}, but safetensors is needed: ` +
-      "save the model with save_pretrained(..., safe_serialization=True) of transformers",
-    { file: "model.safetensors" },
-  );
-}
-
-/** Where a folder's files are. */
-function folderAddress(url: string): (path: string) => Address {
+/** Where a folder's files are, or a GGUF file is. */
+function addressOf(url: string): (path: string) => Address {
+  if (ggufOf(url) !== undefined) return () => ({ url });
   const base = folderOf(url);
   return (path) => ({ url: inside(base, path) });
 }
@@ -138,14 +133,11 @@ async function openFolder(
   wanted: readonly string[],
   kept: KeptFolder | undefined,
 ): Promise<OpenedSource> {
-  const at = folderAddress(url);
+  const at = addressOf(url);
   const absent: string[] = [];
   const ask = async (path: string): Promise<HttpFile | Absent> => {
-    const address = at(path);
-    const patience = kept?.completeAt ? BRIEFLY : net.patience;
-    const found = await probe(path, address, net, { patience, keeper: kept, kept: kept?.whole(path) });
-    if (found instanceof HttpFile) kept?.expect(path, found.version, address);
-    else absent.push(path);
+    const found = await look(path, at(path), net, kept);
+    if (!(found instanceof HttpFile)) absent.push(path);
     return found;
   };
   const [required, optional, weights] = await inOrder([
@@ -164,6 +156,32 @@ async function openFolder(
   const name = given ?? (decodeURIComponent(base.pathname.split("/").filter(Boolean).at(-1) ?? "") || base.host);
   await kept?.settle({ name, absent });
   return { name, files };
+}
+
+/** The model is this one file. */
+async function openGguf(
+  { url, name: given }: { url: string; name?: string },
+  path: string,
+  net: Net,
+  kept: KeptFolder | undefined,
+): Promise<OpenedSource> {
+  requireWhole(path);
+  const file = demand(path, await look(path, { url }, net, kept));
+  const name = given ?? stemOf(path);
+  await kept?.settle({ name, absent: [] });
+  return { name, files: [file] };
+}
+
+async function look(
+  path: string,
+  address: Address,
+  net: Net,
+  kept: KeptFolder | undefined,
+): Promise<HttpFile | Absent> {
+  const patience = kept?.completeAt ? BRIEFLY : net.patience;
+  const found = await probe(path, address, net, { patience, keeper: kept, kept: kept?.whole(path) });
+  if (found instanceof HttpFile) kept?.expect(path, found.version, address);
+  return found;
 }
 
 /** `Promise.all`, but of several failures the first in this order is thrown, whichever answer came first: the same folder is refused in the same words. */
@@ -200,7 +218,7 @@ async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): P
     return [index, ...shards];
   }
   const pickled = await ask("pytorch_model.bin");
-  if (pickled instanceof HttpFile) requireSafetensors([pickled.path], "the folder");
+  if (pickled instanceof HttpFile) refuseOthers([pickled.path], "the folder");
   return [demand("model.safetensors", single)];
 }
 
@@ -208,19 +226,6 @@ function demand(path: string, found: HttpFile | Absent): HttpFile {
   if (found instanceof HttpFile) return found;
   const code = found.status === 404 || found.status === 410 ? "missingFile" : "readFailed";
   throw new WebtuneError(code, `${path} is needed and was not found: ${found.detail}`, { file: path });
-}
-
-/**
- * The bytes of config.json alone.
- *
- * @throws WebtuneError as `openSource`.
- */
-export async function readConfig(source: SettledSource, onBytes: OnBytes): Promise<Uint8Array> {
-  const kept = await KeptFolder.open(source, () => undefined, { readOnly: true });
-  const { files } = await openSource(source, onBytes, { optional: [], kept });
-  const config = files.find(({ path }) => path === "config.json");
-  if (!config) throw fileError("missingFile", "config.json", "it is needed and was not found");
-  return config.read(0, config.size);
 }
 
 async function readJson(file: SourceFile): Promise<unknown> {

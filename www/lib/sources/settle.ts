@@ -3,24 +3,28 @@
  * Not in `open.ts`, so that a page doesn't carry the code that reads files.
  */
 import { fileError, optionError } from "../errors.js";
+import { isGguf, stemOf } from "./gguf-file.js";
 
 /** Where a model comes from. */
 export type ModelSource =
-  /** Files of one folder. A `File`'s path is `webkitRelativePath` without its first folder, or its name. */
-  | { files: Iterable<File> | Iterable<{ path: string; blob: Blob }>; name?: string }
   /**
-   * A folder on any web server: `url + "config.json"` and so on. `name` becomes PEFT's `base_model_name_or_path`:
-   * give the repository's id where the folder is a copy of one. Default: the folder's name.
+   * Files of one folder, or one GGUF file. A `File`'s path is `webkitRelativePath` without its first folder, or its name. `name` becomes
+   * PEFT's `base_model_name_or_path`: give the repository's id where the folder is a copy of one. Default: the folder's name.
    */
+  | { files: Iterable<File> | Iterable<{ path: string; blob: Blob }>; name?: string }
+  /** A folder on any web server: `url + "config.json"` and so on; or a GGUF file, whose address's path ends in `.gguf`. `name`: as above. */
   | { url: string; name?: string }
-  /** A Hugging Face repository, `sentence-transformers/all-MiniLM-L6-v2`. */
-  | { repository: string; revision?: string; hubUrl?: string; accessToken?: string };
+  /**
+   * A Hugging Face repository, `sentence-transformers/all-MiniLM-L6-v2`. `file` names a GGUF file in it: needed where there are several,
+   * or safetensors too.
+   */
+  | { repository: string; file?: string; revision?: string; hubUrl?: string; accessToken?: string };
 
 /** A `ModelSource` that survives structured cloning: paths settled, addresses absolute. */
 export type SettledSource =
   | { files: { path: string; blob: Blob }[]; name: string }
   | { url: string; name?: string }
-  | { repository: string; revision?: string; hubUrl?: string; accessToken?: string };
+  | { repository: string; file?: string; revision?: string; hubUrl?: string; accessToken?: string };
 
 /**
  * Settles in the page what the worker can't: paths of `File`s, which cloning strips, and relative addresses.
@@ -31,6 +35,8 @@ export function settleSource(source: ModelSource, base: string | undefined): Set
   if ("files" in source) return settleFiles(source.files, source.name);
   if ("url" in source) return { ...source, url: absolute(source.url, base, "url") };
   if ("repository" in source) {
+    const { file } = source;
+    if (file !== undefined && !isGguf(file)) throw optionError("file", `expected a .gguf file, got "${file}"`);
     if (source.hubUrl === undefined) return { ...source };
     return { ...source, hubUrl: absolute(source.hubUrl, base, "hubUrl") };
   }
@@ -54,7 +60,8 @@ function settleFiles(given: Iterable<File | { path: string; blob: Blob }>, name:
     if (seen.has(path)) throw fileError("invalidFile", path, "expected one file of this path, got two");
     seen.add(path);
   }
-  return { files, name: name || folder || "model" };
+  const only = files.length === 1 ? files[0]?.path : undefined;
+  return { files, name: name || folder || (only !== undefined && isGguf(only) ? stemOf(only) : "model") };
 }
 
 /** The page's address: relative ones mean the page's, not the worker's. */

@@ -59,6 +59,8 @@ export interface EngineModel<Task extends TaskName> {
   stop(): void;
   /** What the present result can be exported as, its own format first. */
   formats(): ExportFormat[];
+  /** What exports call the base model from now on. */
+  setName(name: string): void;
   /** Begins an export; `nextPiece` gives it. */
   startExport(format: ExportFormat | undefined): Promise<void>;
   /** What to write next; undefined at the end. */
@@ -105,6 +107,8 @@ export interface EngineExports {
     storage: WeightStorage,
     options: LanguageOptions,
   ): LanguageEstimate;
+  /** The config.json that the engine makes from a GGUF file's head. */
+  ggufConfig(file: SourceFile): Promise<Uint8Array>;
   /** Size of the WebAssembly memory now, which never shrinks: its peak. */
   memoryBytes(): number;
   /** What the browser refused to add to that memory, in bytes; 0 if it never did. May be asked after a trap. */

@@ -5,8 +5,10 @@
 import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
 import { tryMemory } from "../device-memory.js";
 import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
-import { loadFrom } from "../sources/load.js";
-import { CLASSIFIER_FILES, LANGUAGE_FILES, readConfig } from "../sources/open.js";
+import { type BaseName, baseOf } from "../sources/base-name.js";
+import { wantsFolder } from "../sources/gguf-file.js";
+import { loadFrom, readConfig } from "../sources/load.js";
+import { CLASSIFIER_FILES, LANGUAGE_FILES } from "../sources/open.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
 import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel, EngineModel } from "./engine.js";
@@ -47,9 +49,14 @@ interface Steered {
 
 type Report = (progress: LoadProgress) => void;
 
-type LoadedModel =
+type LoadedModel = (
   | { task: "classify"; device: EngineDevice; model: EngineClassifier }
-  | { task: "language"; device: EngineDevice; model: EngineLanguageModel };
+  | { task: "language"; device: EngineDevice; model: EngineLanguageModel }
+) & {
+  base: BaseName;
+  /** What the engine calls the base model now. */
+  called: string;
+};
 
 /** One engine, used by one call at a time. */
 export class EngineHost {
@@ -150,7 +157,12 @@ export class EngineHost {
       parse: (...given) => this.#queue.run(async () => (await this.#start()).parseTable(...given)),
       parseTextRows: (...given) => this.#queue.run(async () => (await this.#start()).parseTextRows(...given)),
       compare: (...given) => this.#queue.run(async () => (await this.#start()).compareRuns(...given)),
-      readConfig: (source) => readConfig(source, () => undefined),
+      readConfig: (source) =>
+        readConfig(
+          source,
+          () => undefined,
+          (file) => this.#queue.run(async () => (await this.#start()).ggufConfig(file)),
+        ),
       estimateLanguage: (...given) => this.#queue.run(() => this.#estimateLanguage(...given)),
     };
     // The message's type ties name and arguments together; the compiler can't follow that through a look-up.
@@ -242,12 +254,18 @@ export class EngineHost {
     };
     this.#loaded = await loadFrom<LoadedModel>(source, parts, async ({ name, files }) => {
       report({ phase: "Reading the model" });
-      const engine = await this.#start();
-      return task === "classify"
-        ? { task, device, model: await engine.Classifier.load(device, name, files, storage) }
-        : { task, device, model: await engine.LanguageModel.load(device, name, files, storage) };
+      const { Classifier, LanguageModel } = await this.#start();
+      const refused = (error: unknown): never => {
+        throw wantsFolder(error, files);
+      };
+      const made =
+        task === "classify"
+          ? { task, model: await Classifier.load(device, name, files, storage).catch(refused) }
+          : { task, model: await LanguageModel.load(device, name, files, storage) };
+      return { ...made, device, base: await baseOf(source, files, made.model.info()), called: name };
     });
-    return { device: about, model: this.#loaded.model.info() };
+    const { model, base } = this.#loaded;
+    return { device: about, model: model.info(), base };
   }
 
   /** A device for a call that needs no model. */
@@ -356,9 +374,15 @@ export class EngineHost {
     });
   }
 
-  #export(id: number, format: Arguments<"export">[0]): Promise<undefined> {
+  #export(id: number, ...[format, baseName]: Arguments<"export">): Promise<undefined> {
     return this.#steer(id, async (folder) => {
-      await this.#queue.run(() => this.#model().startExport(format));
+      await this.#queue.run(() => {
+        const loaded = this.#present();
+        const name = baseName ?? loaded.base.name;
+        if (name !== loaded.called) loaded.model.setName(name);
+        loaded.called = name;
+        return loaded.model.startExport(format);
+      });
       for (;;) {
         const piece = await this.#queue.run(() => this.#model().nextPiece());
         if (piece === undefined) return undefined;

@@ -2,6 +2,7 @@
  * The messages between the page's side (`link.ts`) and the worker (`host.ts`). Not part of the package's API.
  */
 import type { DeviceChoice, DeviceReport } from "../device.js";
+import type { BaseName } from "../sources/base-name.js";
 import type { SettledSource } from "../sources/settle.js";
 import type {
   Choice,
@@ -66,12 +67,12 @@ export interface Calls {
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
     keep: boolean,
-  ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo };
+  ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo; base: BaseName };
   /** Answers when the run has ended. */
   train(run: RunRequest): undefined;
   formats(): ExportFormat[];
   /** The folder's pieces are events, each after a `resume` for the one before. */
-  export(format: ExportFormat | undefined): undefined;
+  export(format: ExportFormat | undefined, baseName: string | undefined): undefined;
   import(files: ExportedFile[]): undefined;
   memoryBytes(): number;
   bufferBytes(): number;
@@ -89,8 +90,9 @@ export interface Calls {
   parse(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
   parseTextRows(name: string, bytes: Uint8Array): ParsedText[];
   compare(a: boolean[], b: boolean[]): Comparison;
+  /** Of a GGUF file those that the engine makes from its head. */
   readConfig(source: SettledSource): Uint8Array;
-  /** From a `config.json`'s bytes, or a source that has one. */
+  /** From a `config.json`'s bytes. */
   estimateLanguage(
     config: Uint8Array,
     storage: WeightStorage,

@@ -2,6 +2,7 @@
 import { download, type Folder, writeZip } from "../../ui/files";
 import { messageOf } from "../../ui/format";
 import { adapterFiles } from "../adapter-files";
+import { chosenBase } from "../base-name";
 import { zipName } from "../file-names";
 import { type DeskState, emptyResult, type ResultState } from "../state";
 import type { Store } from "../store";
@@ -14,13 +15,20 @@ export class ExportActions<T extends TaskTypes> {
     protected readonly model: ModelActions<T>,
   ) {}
 
+  /** What files are told to call the base model. */
+  protected get baseName(): string | undefined {
+    return chosenBase(this.store.state.model);
+  }
+
   async adapter(): Promise<void> {
     await this.export("Packing the files", async () => {
-      const { files: taken, model, finished } = this.store.state.result;
-      const files = taken ?? (await this.model.use((tuner) => tuner.export()));
+      const { files: taken, filesBase, model, finished } = this.store.state.result;
+      const { baseName } = this;
+      const isSame = taken !== undefined && baseName === filesBase;
+      const files = isSame ? taken : await this.model.use((tuner) => tuner.export({ baseName }));
       const name = zipName(model, finished?.options.method.type);
       download(name, writeZip(files), "application/zip");
-      this.store.patch("result", { files });
+      this.store.patch("result", { files, filesBase: baseName });
       return `${name} was handed to the browser's downloads.`;
     });
   }
@@ -53,6 +61,10 @@ export class ExportActions<T extends TaskTypes> {
     } finally {
       store.patch("result", { busy: false });
     }
+  }
+
+  nameBase(baseName: string): void {
+    this.store.patch("model", { baseName });
   }
 
   showImportError(importError: string | undefined): void {

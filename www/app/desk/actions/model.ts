@@ -36,6 +36,7 @@ export class ModelActions<T extends TaskTypes> {
       const loaded = await this.#open(opened);
       if (!loaded) return false;
       this.#take(loaded, opened);
+      store.patch("model", { baseName: undefined });
       store.patch("run", emptyRun(store.state.run.options));
       store.patch("result", emptyResult(store.state.result.version + 1));
       store.announce(`Model ${loaded.model.name} is loaded. ${loaded.device.reason}`);
@@ -166,8 +167,8 @@ export class ModelActions<T extends TaskTypes> {
     this.tuner?.dispose();
     this.tuner = loaded;
     this.opened = opened;
-    const { model: info, device: report } = loaded;
-    this.store.patch("model", { status: "ready", info, report, progress: undefined });
+    const { model: info, device: report, base } = loaded;
+    this.store.patch("model", { status: "ready", info, report, base, progress: undefined });
     this.onLoaded(opened.source);
   }
 }

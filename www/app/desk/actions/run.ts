@@ -1,6 +1,7 @@
 /** Starts, pauses and stops runs, lets them go on where their engine was lost, and takes the exported files as soon as one has ended. */
 import type { ExportedFile, TrainingRun } from "webtune";
 import { codeOf, count, messageOf } from "../../ui/format";
+import { chosenBase } from "../base-name";
 import { checkpointSeconds, GoingRun } from "../going-run";
 import { fieldOfError, readOptions } from "../read-options";
 import { holdRun } from "../run-lock";
@@ -280,7 +281,10 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
   /** At once, so that they survive whatever happens to the engine later. */
   async #takeFiles(tuner: T["tuner"], finished: T["finished"]): Promise<void> {
     try {
-      if (this.hasAdapter(finished)) this.store.patch("result", { files: await tuner.export() });
+      const baseName = chosenBase(this.store.state.model);
+      if (this.hasAdapter(finished)) {
+        this.store.patch("result", { files: await tuner.export({ baseName }), filesBase: baseName });
+      }
     } catch (error) {
       // The result went with the engine, and comes again from the last state.
       if (tuner.closed) throw error;

@@ -96,7 +96,7 @@ export class UnfinishedActions<T extends TaskTypes> {
   async #load({ model }: UnfinishedRun, missing: Missing): Promise<void> {
     const { store, task } = this;
     const form = formOf(model.form, missing);
-    const source = sourceOf(form, task.preset);
+    const source = sourceOf(form, await task.preset());
     if (typeof source === "string") throw new Error(source);
     const { device, storage, formVersion } = store.state.model;
     store.drafts.set("form", form);

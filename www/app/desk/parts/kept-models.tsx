@@ -89,8 +89,9 @@ function factsOf({ bytes: size, keptAt, complete, source }: KeptModel): string {
 
 function hostOf(source: KeptModel["source"]): string {
   if ("repository" in source) {
-    const { revision, hubUrl } = source;
-    return `${hubUrl ? new URL(hubUrl).host : "Hugging Face"}${revision ? `, revision ${revision}` : ""}`;
+    const { file, revision, hubUrl } = source;
+    const where = [hubUrl ? new URL(hubUrl).host : "Hugging Face", file, revision && `revision ${revision}`];
+    return where.filter(Boolean).join(", ");
   }
   const { host } = new URL(source.url);
   return host === location.host ? "this page's server" : host;

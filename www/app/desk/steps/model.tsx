@@ -10,7 +10,7 @@ import { StepCard } from "../../ui/step-card";
 import type { ModelActions } from "../actions/model";
 import { KeptModels } from "../parts/kept-models";
 import { ModelSourceFields, type Way } from "../parts/model-source";
-import { type DefaultModel, emptyForm, formOfKept, type SourceForm, sourceOf } from "../source-form";
+import { type DefaultModel, emptyForm, formOfKept, lastingForm, type SourceForm, sourceOf } from "../source-form";
 import { type DeskState, wouldLoseResult } from "../state";
 import { type Drafts, type Store, useDraft } from "../store";
 import type { TaskTypes } from "../task";
@@ -32,8 +32,9 @@ export function useSource(drafts: Drafts, preset: DefaultModel) {
 interface Props<T extends TaskTypes> {
   lead: string;
   preset: DefaultModel;
-  /** Families that can be loaded from files. */
-  families: string;
+  /** What can be loaded from files, and from the web. */
+  files: string;
+  web: string;
   form: SourceForm;
   onForm: (form: SourceForm) => void;
   source: ModelSource | string;
@@ -49,7 +50,7 @@ interface Props<T extends TaskTypes> {
 }
 
 export function ModelStep<T extends TaskTypes>(props: Props<T>) {
-  const { lead, preset, families, form, onForm, source, state, store, actions, busy, children, facts } = props;
+  const { lead, preset, files, web, form, onForm, source, state, store, actions, busy, children, facts } = props;
   const { model } = state;
   const { askIf, dialog } = useConfirm();
   const loading = model.status === "loading";
@@ -59,9 +60,9 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
     {
       kind: "files",
       title: "Files on this computer",
-      text: `A folder with config.json, tokenizer.json and safetensors: ${families}.`,
+      text: files,
     },
-    { kind: "web", title: "Hugging Face or web address", text: "A repository id, or the address of a folder." },
+    { kind: "web", title: "Hugging Face or web address", text: web },
   ];
   const showError = (error: string | undefined) => store.patch("model", { error });
   const load = (source: ModelSource | string, form: SourceForm) => {
@@ -73,7 +74,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
       title: "Load another model?",
       text: "The tuned adapter has not been exported. Loading a model discards it.",
       yes: "Discard it and load",
-      act: () => void actions.load(source, form),
+      act: () => void actions.load(source, lastingForm(form, preset)),
     });
   };
 

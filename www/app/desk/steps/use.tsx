@@ -10,6 +10,7 @@ import { useKeptFocus } from "../../ui/kept-focus";
 import { ProgressLine } from "../../ui/progress-line";
 import { StepCard } from "../../ui/step-card";
 import type { ExportActions } from "../actions/export";
+import { BaseNameField } from "../parts/base-name";
 import { type DeskState, isBusy, wouldLoseResult } from "../state";
 import type { TaskTypes } from "../task";
 
@@ -61,7 +62,16 @@ export function UseStep<T extends TaskTypes>(props: Props<T>) {
     <StepCard id="use" number={5} title="Use it" lead={lead} waiting={loaded || hasResult ? undefined : waiting}>
       {dialog}
       {children}
-      {hasResult ? <Export state={state} formats={formats} missing={missing} busy={busy} loaded={loaded} /> : null}
+      {hasResult ? (
+        <Export
+          state={state}
+          formats={formats}
+          missing={missing}
+          busy={busy}
+          loaded={loaded}
+          onBaseName={(baseName) => actions.nameBase(baseName)}
+        />
+      ) : null}
       <div class="stack">
         <h3>Import</h3>
         <DropZone
@@ -101,16 +111,18 @@ export function UseStep<T extends TaskTypes>(props: Props<T>) {
 }
 
 interface ExportProps extends Pick<Props<TaskTypes>, "formats" | "missing"> {
-  state: Pick<DeskState, "result">;
+  state: Pick<DeskState, "model" | "result">;
   busy: boolean;
   loaded: boolean;
+  onBaseName: (baseName: string) => void;
 }
 
-function Export({ state: { result }, formats, missing, busy, loaded }: ExportProps) {
+function Export({ state: { model, result }, formats, missing, busy, loaded, onBaseName }: ExportProps) {
   const row = useKeptFocus(result.busy);
   return (
     <div class="stack">
       <h3>Export</h3>
+      <BaseNameField model={model} disabled={busy} onChange={onBaseName} />
       <div class="row" ref={row} tabIndex={-1}>
         {formats.map(({ testId, label, isReady, run }, index) => (
           <button

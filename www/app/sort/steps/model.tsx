@@ -7,17 +7,18 @@ import { ModelStep, useSource } from "../../desk/steps/model";
 import { storageNames } from "../../desk/weight-storages";
 import type { SortDesk } from "../desk";
 import type { SortState } from "../state";
-import { sortTask } from "../task";
+import { sortPreset } from "../task";
 
 export function SortModelStep({ state, desk }: { state: SortState; desk: SortDesk }) {
   const { store } = desk;
   const { info, report, storage } = state.model;
-  const { form, setForm, source } = useSource(store.drafts, sortTask.preset);
+  const { form, setForm, source } = useSource(store.drafts, sortPreset);
   return (
     <ModelStep
       lead="The pretrained model that learns from your examples."
-      preset={sortTask.preset}
-      families="BERT-family models, or a language model"
+      preset={sortPreset}
+      files="A folder with config.json, tokenizer.json and safetensors: BERT-family models, or a language model."
+      web="A repository id, or the address of a folder."
       form={form}
       onForm={setForm}
       source={source}

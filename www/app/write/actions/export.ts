@@ -10,7 +10,8 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
   async gguf(): Promise<void> {
     await this.export("Writing the GGUF file", async () => {
       const names: string[] = [];
-      for (const { path, bytes: content } of await this.model.use((tuner) => tuner.export({ format: "gguf" }))) {
+      const options = { format: "gguf", baseName: this.baseName } as const;
+      for (const { path, bytes: content } of await this.model.use((tuner) => tuner.export(options))) {
         const name = `${modelName(this.store.state.result.model)}-${fileName(path)}`;
         download(name, new Uint8Array(content), "application/octet-stream");
         names.push(name);
@@ -32,7 +33,7 @@ export class WriteExportActions extends ExportActions<WriteTypes> {
     }
     await this.export("Merging the adapter into the weights", async () => {
       const tuner = await this.model.revive();
-      return target.save(tuner.exportPieces({ format: "merged" }), (written) => {
+      return target.save(tuner.exportPieces({ format: "merged", baseName: this.baseName }), (written) => {
         this.store.patch("result", { exporting: `Written ${bytes(written)} to ${target.name}` });
       });
     });

@@ -22,9 +22,9 @@ export function BudgetCard({ budget, storage, canAsk, onAsk }: Props) {
       {config === undefined ? (
         <div class="row">
           <button type="button" data-testid="budget-ask" disabled={!canAsk || reading} onClick={onAsk}>
-            {reading ? "Reading config.json…" : "How much memory will it need?"}
+            {reading ? "Reading its settings…" : "How much memory will it need?"}
           </button>
-          <span class="help">Downloads only the model's config.json.</span>
+          <span class="help">Downloads only the model's config.json, or the head of a GGUF file.</span>
         </div>
       ) : null}
       <Alert message={error} testId="budget-error" />

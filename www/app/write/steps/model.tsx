@@ -1,5 +1,5 @@
 /** The first step: the language model, and the memory that a run with it would need. */
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ModelFacts } from "../../desk/parts/model-facts";
 import { StorageChoice } from "../../desk/parts/storage-choice";
 import type { SourceForm } from "../../desk/source-form";
@@ -8,17 +8,29 @@ import { ModelStep, useSource } from "../../desk/steps/model";
 import { bytes } from "../../ui/format";
 import type { WriteDesk } from "../desk";
 import { BudgetCard } from "../parts/budget-card";
+import { coming, findPreset, undecided } from "../preset";
 import type { WriteState } from "../state";
-import { writeTask } from "../task";
 
 /** A pause in typing settings, in milliseconds. */
 const PAUSE = 250;
+/** A server that has a file says so sooner, in milliseconds. */
+const LATE = 1500;
 
 export function WriteModelStep({ state, desk }: { state: WriteState; desk: WriteDesk }) {
   const { store, model: actions } = desk;
   const { model, run, result, trying } = state;
   const { info, report } = model;
-  const { form, setForm, source } = useSource(store.drafts, writeTask.preset);
+  const [preset, setPreset] = useState(undecided);
+  const { form, setForm, source } = useSource(store.drafts, preset);
+
+  useEffect(() => {
+    const timer = setTimeout(() => setPreset(coming), LATE);
+    void findPreset().then((found) => {
+      clearTimeout(timer);
+      setPreset(found);
+    });
+    return () => clearTimeout(timer);
+  }, []);
 
   // What a run needs depends on all of these.
   useEffect(() => {
@@ -39,8 +51,9 @@ export function WriteModelStep({ state, desk }: { state: WriteState; desk: Write
   return (
     <ModelStep
       lead="The pretrained language model that learns from your texts."
-      preset={writeTask.preset}
-      families="Llama, Qwen 2 and 3, Gemma 3 or GPT-2"
+      preset={preset}
+      files="One GGUF file, or a folder with config.json, tokenizer.json and safetensors: Llama, Qwen 2 and 3, Gemma 3 or GPT-2."
+      web="A repository id, the address of a folder or of a GGUF file, or owner/name/file.gguf."
       form={form}
       onForm={choose}
       source={source}
