@@ -84,7 +84,7 @@ fn answers(model: &Pretrained, tuned: &Tuned) -> String {
     let rows = texts.iter().zip(found).zip(encodings);
     rows.map(|((text, answer), encoding)| {
         let line = json!({
-            "text": text, "ids": encoding.ids, "logits": answer.logits, "label": answer.label,
+            "text": text, "ids": encoding.ids, "truncated": encoding.truncated_from.is_some(), "logits": answer.logits, "label": answer.label,
             "probabilities": answer.probabilities, "labels": answer.labels
         });
         format!("{line}\n")
