@@ -4,6 +4,7 @@ import type {
   DeviceReport,
   ExportedFile,
   ExportFormat,
+  ExportPiece,
   LoadOptions,
   ModelSource,
   ResolvedClassifyOptions,
@@ -36,6 +37,7 @@ export interface Tuner<Info extends ModelInfo = ModelInfo> {
   readonly model: Info;
   readonly device: DeviceReport;
   export(options?: { format?: ExportFormat | undefined }): Promise<ExportedFile[]>;
+  exportPieces(options?: { format?: ExportFormat | undefined }): AsyncIterable<ExportPiece>;
   import(files: readonly ExportedFile[]): Promise<void>;
   /** Why the engine is gone, if it is. */
   readonly closed: Error | undefined;
