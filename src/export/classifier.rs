@@ -56,6 +56,7 @@ impl Model for Pretrained {
                 labels: &tuned.labels,
                 baselines: &tuned.baselines,
                 max_length: tuned.max_length,
+                positions: self.config.max_tokens,
                 family,
                 hidden_size: self.config.hidden_size,
                 pad_id: self.tokenizer.pad_id(),

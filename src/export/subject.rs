@@ -49,6 +49,8 @@ pub struct ClassifierFacts<'a> {
     pub baselines: &'a BaselineHeads,
     /// Tokens kept of a text.
     pub max_length: usize,
+    /// Tokens of the longest text that the model can read.
+    pub positions: usize,
     pub family: Family,
     pub hidden_size: usize,
     /// Of the tokenizer.

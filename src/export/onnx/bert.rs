@@ -69,11 +69,7 @@ fn embeddings(graph: &mut Graph, bert: &Bert, inputs: &Inputs) -> Value {
         &layers.position_embeddings,
     );
     let positions = match layers.position_padding {
-        None => {
-            let [start, axis] = [0, 0].map(|value| graph.ints(&[value]));
-            let end = inputs.tokens(graph);
-            graph.op("Slice", &[&rows, &start, &end, &axis], &[]) // [tokens, hidden]
-        }
+        None => inputs.first_rows(graph, &rows), // [tokens, hidden]
         Some(padding) => {
             let ids = positions(graph, inputs, padding as i64);
             graph.op("Gather", &[&rows, &ids], &[]) // [batch, tokens, hidden]

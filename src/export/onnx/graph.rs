@@ -132,19 +132,17 @@ impl<'a> Graph<'a> {
 
     /// A number of the type that is computed in.
     pub fn number(&mut self, value: f32) -> Value {
-        let mut bytes = Vec::new();
-        self.float.narrow(&[value], &mut bytes);
-        self.constant(self.float.into(), &[], bytes)
+        self.numbers(&[value], &[])
     }
 
-    /// A list of numbers in float32.
-    pub fn floats(&mut self, values: &[f32]) -> Value {
+    /// Numbers of that type, in that shape.
+    pub fn numbers(&mut self, values: &[f32], shape: &[usize]) -> Value {
         let mut bytes = Vec::new();
-        Float::F32.narrow(values, &mut bytes);
-        self.constant(ElementType::Float, &[values.len()], bytes)
+        self.float.narrow(values, &mut bytes);
+        self.constant(self.float.into(), shape, bytes)
     }
 
-    /// A small constant; the same one again is written once.
+    /// A constant; the same one again is written once.
     fn constant(&mut self, element: ElementType, shape: &[usize], raw_data: Vec<u8>) -> Value {
         let name = format!("constant_{}", self.graph.initializer.len());
         let mut tensor = TensorProto {

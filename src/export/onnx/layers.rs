@@ -12,6 +12,8 @@ pub struct Inputs {
     pub ids: Value,
     /// 1 for tokens, 0 for padding; `[batch, tokens]`
     pub mask: Value,
+    /// Tokens of the longest text that the model can read.
+    pub positions: usize,
 }
 
 impl Inputs {
@@ -26,6 +28,13 @@ impl Inputs {
     pub fn tokens(&self, graph: &mut Graph) -> Value {
         let axis = [("start", 1), ("end", 2)].map(|(name, at)| AttributeProto::int(name, at));
         graph.op("Shape", &[&self.ids], &axis)
+    }
+
+    /// The rows of a table `[positions, width]` for the places of the longest text, `[tokens, width]`.
+    pub fn first_rows(&self, graph: &mut Graph, rows: &Value) -> Value {
+        let [start, axis] = [0, 0].map(|value| graph.ints(&[value]));
+        let end = self.tokens(graph);
+        graph.op("Slice", &[rows, &start, &end, &axis], &[])
     }
 
     /// 0, 1, 2, ... for each place in a text, `[tokens]`.

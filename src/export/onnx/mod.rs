@@ -14,12 +14,12 @@ use layers::{Inputs, linear, masked_mean, normalize};
 
 use super::format::Format;
 use super::shards::{Piece, Pieces, too_large};
-use super::subject::Subject;
+use super::subject::{ClassifierFacts, Subject};
 use super::whole::folded_values;
 use crate::formats::Float;
 use crate::formats::onnx::{GraphProto, ModelProto, OperatorSetIdProto, Weight, frame};
 use crate::formats::values::check_finite;
-use crate::models::{Backbone, Classifier, Head, HeadKind};
+use crate::models::{Backbone, Head, HeadKind};
 use crate::peft::Tunable;
 use crate::{Error, Result};
 
@@ -48,7 +48,7 @@ impl OnnxExport {
         };
         format.check(subject)?;
         let facts = subject.of_classifier()?;
-        let (graph, weights, paths) = classifier(facts.network, facts.labels.len(), float)?;
+        let (graph, weights, paths) = classifier(facts, float)?;
         let model = ModelProto {
             ir_version: IR_VERSION,
             producer_name: "webtune".into(),
@@ -119,13 +119,17 @@ impl OnnxExport {
 
 /// The whole graph. The encoder is in `float`; pooling and head, which are small, are in float32.
 fn classifier(
-    network: &Classifier,
-    labels: usize,
+    facts: &ClassifierFacts,
     float: Float,
 ) -> Result<(GraphProto, Vec<Weight>, Vec<String>)> {
+    let network = facts.network;
     let mut graph = Graph::new(network, float);
     let [ids, mask] = ["input_ids", "attention_mask"].map(|name| graph.input(name));
-    let inputs = Inputs { ids, mask };
+    let inputs = Inputs {
+        ids,
+        mask,
+        positions: facts.positions,
+    };
     let hidden = match &network.encoder {
         Backbone::Bert(bert) => bert::forward(&mut graph, bert, &inputs)?,
         Backbone::Modernbert(modernbert) => modernbert::forward(&mut graph, modernbert, &inputs)?,
@@ -149,6 +153,6 @@ fn classifier(
         Head::Mean(_) => "head.Mean.linear",
     };
     linear(&mut graph, path, network.head.linear(), &features);
-    graph.output("logits", labels);
+    graph.output("logits", facts.labels.len());
     Ok(graph.finish())
 }

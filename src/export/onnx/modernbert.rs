@@ -5,8 +5,7 @@ use super::layers::{
     Inputs, activation, attend, embed, first, layer_norm, linear, masked_mean, split_heads,
 };
 use crate::Result;
-use crate::formats::Float;
-use crate::formats::onnx::{AttributeProto, ElementType};
+use crate::formats::onnx::AttributeProto;
 use crate::layers::inverse_frequencies;
 use crate::models::backbone_config::{Pooling, Span};
 use crate::models::modernbert::{Layer, Modernbert};
@@ -90,13 +89,14 @@ fn shared(
         Span::Sliding => "sliding_attention",
     });
     let [full, sliding] = network.settings.thetas;
-    let places = inputs.places(graph);
-    let [first_axis, second_axis] = [0, 1].map(|axis| graph.ints(&[axis]));
-    let column = graph.op("Unsqueeze", &[&places, &second_axis], &[]); // [tokens, 1]
     let (seen, theta) = match span {
         Span::Full => (padding.clone(), full),
         Span::Sliding => {
-            let row = graph.op("Unsqueeze", &[&places, &first_axis], &[]); // [1, tokens]
+            let places = inputs.places(graph);
+            let [column, row] = [1, 0].map(|axis| {
+                let axis = graph.ints(&[axis]);
+                graph.op("Unsqueeze", &[&places, &axis], &[]) // [tokens, 1] and [1, tokens]
+            });
             let apart = graph.op("Sub", &[&column, &row], &[]);
             let apart = graph.op("Abs", &[&apart], &[]);
             let reach = graph.int(network.settings.reach as i64);
@@ -107,17 +107,15 @@ fn shared(
     let [_, hidden] = network.embeddings.tok_embeddings.weight.val().dims();
     let heads = network.layers.first().map_or(1, |layer| layer.attn.heads);
     let frequencies = inverse_frequencies(theta, hidden / heads);
-    let frequencies = frequencies.into_iter().map(|value| value as f32);
-    let frequencies = graph.floats(&frequencies.collect::<Vec<_>>());
-    // in float32, because a float16 cannot count a long text's positions
-    let column = graph.cast(&column, ElementType::Float);
-    let angles = graph.op("Mul", &[&column, &frequencies], &[]); // [tokens, width / 2]
-    let [cos, sin] = ["Cos", "Sin"].map(|function| {
-        let table = graph.op(function, &[&angles], &[]);
-        match graph.float() {
-            Float::F32 => table,
-            float => graph.cast(&table, float.into()),
-        }
+    // tables, because a shader's sine is good to three digits and worse at large angles
+    let [cos, sin] = [f64::cos, f64::sin].map(|function| {
+        let angles = (0..inputs.positions)
+            .flat_map(|place| frequencies.iter().map(move |freq| place as f64 * freq));
+        let values = angles
+            .map(|angle| function(angle) as f32)
+            .collect::<Vec<_>>();
+        let rows = graph.numbers(&values, &[inputs.positions, frequencies.len()]);
+        inputs.first_rows(graph, &rows)
     });
     Shared { seen, cos, sin }
 }
