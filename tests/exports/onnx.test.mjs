@@ -57,10 +57,11 @@ function compare(where, dtype, rows, found) {
   return worst;
 }
 
-const dtypes = /** @type {(keyof typeof TOLERANCES)[]} */ (Object.keys(TOLERANCES));
-
-/** @param {string} runtime @param {(folder: string, dtype: string, texts: string[]) => Promise<Ranked[]>} classify */
-async function agree(runtime, classify) {
+/**
+ * @param {string} runtime @param {(keyof typeof TOLERANCES)[]} dtypes
+ * @param {(folder: string, dtype: string, texts: string[]) => Promise<Ranked[]>} classify
+ */
+async function agree(runtime, dtypes, classify) {
   for (const dtype of dtypes) {
     let worst = 0;
     for (const folder of folders) {
@@ -83,7 +84,7 @@ test("transformers.js in Node gives webtune's labels and scores", async () => {
   const module = join(await transformersJs(), "@huggingface/transformers/dist/transformers.node.mjs");
   const { env, pipeline } = await import(pathToFileURL(module).href);
   env.allowRemoteModels = false;
-  await agree("Node", async (folder, dtype, texts) => {
+  await agree("Node", ["fp32", "fp16"], async (folder, dtype, texts) => {
     const classify = await pipeline("text-classification", join(folder, dtype));
     const found = await classify(texts, { top_k: null });
     await classify.dispose();
@@ -113,23 +114,27 @@ test("transformers.js in Chromium gives webtune's labels and scores", async () =
       if (/^http/.test(request.url()) && !request.url().startsWith(server.origin)) strangers.push(request.url());
     });
     await tab.goto(server.origin);
-    await agree("Chromium", (folder, dtype, texts) =>
-      tab.evaluate(
-        async ({ model, texts }) => {
-          const address = "/transformers/transformers.min.js";
-          const { env, pipeline } = await import(address);
-          env.allowRemoteModels = false;
-          env.allowLocalModels = true;
-          env.localModelPath = "/models/";
-          env.backends.onnx.wasm.wasmPaths = "/onnxruntime/";
-          const classify = await pipeline("text-classification", model);
-          const found = await classify(texts, { top_k: null });
-          await classify.dispose();
-          return found;
-        },
-        { model: `${basename(folder)}/${dtype}`, texts },
-      ),
-    );
+    const on =
+      (/** @type {"wasm" | "webgpu"} */ device) =>
+      (/** @type {string} */ folder, /** @type {string} */ dtype, /** @type {string[]} */ texts) =>
+        tab.evaluate(
+          async ({ model, device, texts }) => {
+            const address = "/transformers/transformers.min.js";
+            const { env, pipeline } = await import(address);
+            env.allowRemoteModels = false;
+            env.allowLocalModels = true;
+            env.localModelPath = "/models/";
+            env.backends.onnx.wasm.wasmPaths = "/onnxruntime/";
+            const classify = await pipeline("text-classification", model, { device });
+            const found = await classify(texts, { top_k: null });
+            await classify.dispose();
+            return found;
+          },
+          { model: `${basename(folder)}/${dtype}`, device, texts },
+        );
+    await agree("Chromium on the CPU", ["fp32", "fp16"], on("wasm"));
+    // Software WebGPU has no float16.
+    await agree("Chromium on WebGPU", ["fp32"], on("webgpu"));
     assert.deepEqual(strangers, []);
   } finally {
     await browser.close();
