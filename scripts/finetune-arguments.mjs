@@ -14,9 +14,13 @@ const BUILT_IN = {
   "causal-lm": join(root, "www/app/examples/bakery-chats.jsonl"),
 };
 const STORAGES = ["f32", "f16", "int8", "int4"];
-const EXPORTS = ["peft", "gguf", "merged"];
+/** Formats to choose from. A classifier's adapter is written always, and these next to it. @type {Record<string, string[]>} */
+const EXPORTS = {
+  classification: ["merged", "onnx", "onnx-fp16"],
+  "causal-lm": ["peft", "gguf", "merged"],
+};
 /** Options that only language models have. */
-const LANGUAGE_ONLY = /** @type {const} */ (["prompts", "export"]);
+const LANGUAGE_ONLY = /** @type {const} */ (["prompts"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 /** A GGUF file in a repository. */
@@ -28,7 +32,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -42,7 +46,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --seed N, --seeds N                 first seed, and number of seeds
   --options JSON|FILE                 what a run takes, see docs/options.md
   --prompts FILE                      texts that a language model continues
-  --export peft,gguf,merged           formats of a language model
+  --export peft,gguf,merged           formats of a language model; default: peft
+  --export merged,onnx,onnx-fp16      what a classifier leaves as besides its adapter
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
   --base-name NAME                    what the exported files call the base model: a repository or a folder that others load it from
   --out DIR                           where the result goes
@@ -108,9 +113,37 @@ function readFolder(given, folder) {
 }
 
 /**
- * Refuses an export that the method or the storage cannot have, before anything is trained.
- * @param {string[]} exports @param {any} method @param {string} storage
+ * The formats to write, and none that the method or the storage cannot have: that is said before anything is trained.
+ * @param {string} task @param {string | undefined} given @param {any} method @param {string} storage
+ * @returns {string[] | undefined}
  */
+function readExports(task, given, method, storage) {
+  const language = task === "causal-lm";
+  // A classifier's result leaves in its method's own format.
+  if (!language && given === undefined) return undefined;
+  // All weights leave as a model, which has no adapter.
+  const exports = (given ?? (method?.type === "full" ? "merged" : "peft")).split(",");
+  const known = EXPORTS[task] ?? [];
+  const unknown = exports.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Failure(`--export: expected some of ${known.join(", ")}, found "${unknown}"`);
+  if (language) checkExports(exports, method, storage);
+  else checkWholes(exports, method, storage);
+  return exports;
+}
+
+/** @param {string[]} exports @param {any} method @param {string} storage */
+function checkWholes([first], method, storage) {
+  if (method?.type === "prefix" || method?.type === "houlsby") {
+    throw new Failure(
+      `--export: ${first} folds changes into weights, and ${method.type} changes none; leave --export out`,
+    );
+  }
+  if (storage.startsWith("int")) {
+    throw new Failure(`--export: ${first} would keep what --storage ${storage} rounded away; use f32 or f16`);
+  }
+}
+
+/** @param {string[]} exports @param {any} method @param {string} storage */
 function checkExports(exports, method, storage) {
   const refuse = (/** @type {string} */ format, /** @type {string} */ why) => {
     if (exports.includes(format)) throw new Failure(`--export: ${format} ${why}`);
@@ -212,12 +245,7 @@ export function readArguments(args) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
   const options = values.options === undefined ? {} : readOptions(values.options);
-  // All weights leave as a model, which has no adapter.
-  const usual = options.method?.type === "full" ? "merged" : "peft";
-  const exports = (values.export ?? usual).split(",");
-  const unknown = exports.find((name) => !EXPORTS.includes(name));
-  if (unknown !== undefined) throw new Failure(`--export: expected some of ${EXPORTS.join(", ")}, found "${unknown}"`);
-  if (language) checkExports(exports, options.method, storage);
+  const exports = readExports(task, values.export, options.method, storage);
   if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
     throw new Failure(`--seed: expected a whole number of at most 15 digits, found ${seed}`);
   }
@@ -231,8 +259,7 @@ export function readArguments(args) {
   const settings = {
     task,
     storage,
-    // A classifier's result leaves in its method's own format.
-    exports: language ? exports : undefined,
+    exports,
     prompts: values.prompts === undefined ? undefined : readable("prompts", values.prompts),
     train: values.train === undefined ? builtIn : readable("train", values.train),
     test: values.test === undefined ? undefined : readable("test", values.test),

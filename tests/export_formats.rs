@@ -116,17 +116,29 @@ fn every_result_says_which_formats_it_can_have() {
     use Format::*;
     let lora = json!({"type": "lora"});
     for (method, head, expected) in [
-        (lora.clone(), "cls", vec![Peft, Merged]),
-        (lora.clone(), "mean", vec![SentenceTransformers, Merged]),
+        (lora.clone(), "cls", vec![Peft, Merged, Onnx, OnnxFp16]),
+        (
+            lora.clone(),
+            "mean",
+            vec![SentenceTransformers, Merged, Onnx, OnnxFp16],
+        ),
         (json!({"type": "prefix"}), "mean", vec![Peft]),
         (json!({"type": "houlsby"}), "cls", vec![Adapterhub]),
-        (json!({"type": "full"}), "cls", vec![Transformers, Merged]),
+        (
+            json!({"type": "full"}),
+            "cls",
+            vec![Transformers, Merged, Onnx, OnnxFp16],
+        ),
         (
             json!({"type": "full"}),
             "mean",
-            vec![SentenceTransformers, Merged],
+            vec![SentenceTransformers, Merged, Onnx, OnnxFp16],
         ),
-        (json!({"type": "probe"}), "cls", vec![Transformers, Merged]),
+        (
+            json!({"type": "probe"}),
+            "cls",
+            vec![Transformers, Merged, Onnx, OnnxFp16],
+        ),
     ] {
         let (model, tuned) = classifier(method.clone(), head, json!({"warmupRatio": 0}));
         let name = format!("{method} {head}");
@@ -175,10 +187,10 @@ fn every_result_says_which_formats_it_can_have() {
             }
         }
     });
-    let error = "onnx".parse::<Format>().unwrap_err().to_string();
+    let error = "coreml".parse::<Format>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "format: expected one of peft, sentence-transformers, transformers, adapterhub, merged, gguf, got onnx"
+        "format: expected one of peft, sentence-transformers, transformers, adapterhub, merged, gguf, onnx, onnx-fp16, got coreml"
     );
     assert_eq!("gguf".parse::<Format>().unwrap(), Gguf);
 }

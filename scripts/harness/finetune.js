@@ -16,7 +16,7 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {RemoteFile} [test]
  * @property {import("webtune").Prompt[]} [prompts]
  * @property {number} [maxNewTokens] of each completion
- * @property {import("webtune").ExportFormat[]} [exports] formats; without any the method's own
+ * @property {import("webtune").ExportFormat[]} [exports] formats; a classifier's own, or any model's without this list, is the method's
  * @property {string} [baseName] what the exports call the base model
  * @property {number} [checkpointSeconds] how often the run's state is sent; without it never
  * @property {RemoteFile[]} [states] of the same run, the newest first; it goes on from the first one that is whole
@@ -44,12 +44,13 @@ function checkLabels(rows, tests) {
 }
 
 /**
- * Where the tasks differ.
+ * Where the tasks differ. `always` is written besides the formats that a job names; `folders` are those that formats go to.
  * @type {Record<string, {
  *   read: (file: RemoteFile) => Promise<any[]>,
  *   checkTest?: (rows: any[], tests: any[]) => void,
  *   load: (model: import("webtune").ModelSource, options: import("webtune").LoadOptions) => Promise<any>,
  *   test: (model: any, rows: any[], job: FinetuneJob, file: string) => Promise<unknown>,
+ *   always: undefined[],
  *   folders: Record<string, string>,
  * }>}
  */
@@ -59,7 +60,8 @@ const TASKS = {
     checkTest: checkLabels,
     load: (model, options) => TextClassifier.load(model, options),
     test: (model, rows) => model.evaluate(rows),
-    folders: {},
+    always: [undefined],
+    folders: { merged: "merged", onnx: "onnx", "onnx-fp16": "onnx-fp16" },
   },
   "causal-lm": {
     read: textsOf,
@@ -68,6 +70,7 @@ const TASKS = {
       before: await model.evaluate(rows, { ...options, which: "baseline", file }),
       after: await model.evaluate(rows, { ...options, which: "tuned", file }),
     }),
+    always: [],
     folders: { gguf: "gguf", merged: "merged" },
   },
 };
@@ -124,7 +127,7 @@ async function* eventsOf(model, rows, { options, train, checkpointSeconds, state
 
 /** @param {FinetuneJob} job */
 export async function finetune(job) {
-  const { task = "classification", model: source, device, storage, train, test, exports = [undefined] } = job;
+  const { task = "classification", model: source, device, storage, train, test, exports } = job;
   const differing = TASKS[task];
   if (!differing) throw new Error(`task: expected one of ${Object.keys(TASKS).join(", ")}, got ${task}`);
   const rows = await differing.read(train);
@@ -161,8 +164,10 @@ export async function finetune(job) {
     const measured = { model: info, device: chosen, seconds, steps, started, finished, tested, run, peakWasmBytes };
     // Whatever fails from here on, the run's measures are kept.
     await report({ type: "measured", ...measured });
-    for (const format of exports)
+    const formats = exports ? [...differing.always, ...exports] : [undefined];
+    for (const format of formats) {
       await exportAs(model, { format, baseName: job.baseName }, differing.folders[format ?? ""]);
+    }
     for (const completion of begun)
       await report({ type: "completion", completion: await complete(model, completion, job) });
     return { finished, tested };

@@ -1,7 +1,7 @@
 //! The files of a method's own format: PEFT's and AdapterHub's adapters, a Sentence-Transformers folder, a head alone, all weights of a
 //! classifier; and what an import needs next to other tools' files.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::card::card;
 use super::continue_py::continue_files;
@@ -182,12 +182,7 @@ pub fn config<N>(subject: &Subject<N>) -> Value {
     };
     let head = head_kind(subject.base.task);
     if head == HeadKind::Cls {
-        let names = facts.labels.names().iter().enumerate();
-        let id2label = names.map(|(id, name)| (id.to_string(), json!(name)));
-        let id2label = id2label.collect::<serde_json::Map<_, _>>();
-        map.insert("id2label".into(), id2label.into());
-        map.insert("label2id".into(), facts.label_ids());
-        map.insert("problem_type".into(), json!("single_label_classification"));
+        with_labels(map, facts);
     }
     if let Family::Decoder(_) = facts.family {
         // by which transformers finds a text's last token
@@ -196,6 +191,16 @@ pub fn config<N>(subject: &Subject<N>) -> Value {
     let architecture = facts.family.model_class(head);
     map.insert("architectures".into(), json!([architecture]));
     config
+}
+
+/// What config.json says of a head that is in the same file.
+pub fn with_labels(config: &mut Map<String, Value>, facts: &ClassifierFacts) {
+    let names = facts.labels.names().iter().enumerate();
+    let id2label = names.map(|(id, name)| (id.to_string(), json!(name)));
+    let id2label = id2label.collect::<Map<_, _>>();
+    config.insert("id2label".into(), id2label.into());
+    config.insert("label2id".into(), facts.label_ids());
+    config.insert("problem_type".into(), json!("single_label_classification"));
 }
 
 /// `head_config.json` as `adapters` 1.3 writes it.

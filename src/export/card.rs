@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::card_use::write_use;
+use super::card_use::{ONNX_USE, write_use};
 use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
 use crate::peft::{MethodType, TaskType};
 
@@ -59,13 +59,50 @@ fn holds_text(value: &Value) -> bool {
 /// README.md as Hugging Face reads it: a YAML head, then text. `files`: how the files next to it hold what was tuned;
 /// [`MethodType::Full`] for all weights, whatever tuned them.
 pub fn card<N>(subject: &Subject<N>, files: MethodType) -> String {
+    let mut lines = String::new();
+    // writing to a String cannot fail
+    let _ = write_use(&mut lines, subject, files);
+    let words = Words {
+        library: library(files, subject.base.task),
+        title: title(files),
+        files,
+        language: "python",
+        lines,
+    };
+    card_in(subject, &words)
+}
+
+/// The same next to an ONNX graph.
+pub fn onnx_card<N>(subject: &Subject<N>) -> String {
+    let words = Words {
+        library: "transformers.js",
+        title: "ONNX graph",
+        files: MethodType::Full,
+        language: "js",
+        lines: ONNX_USE.into(),
+    };
+    card_in(subject, &words)
+}
+
+/// What depends on the files next to a card.
+struct Words {
+    /// That the hub shows.
+    library: &'static str,
+    title: &'static str,
+    /// How the files hold what was tuned; [`MethodType::Full`] where they need no base model.
+    files: MethodType,
+    /// Of the lines that load the files.
+    language: &'static str,
+    lines: String,
+}
+
+fn card_in<N>(subject: &Subject<N>, words: &Words) -> String {
     let facts = match &subject.card {
         Card::Imported(text) => return (*text).into(),
         Card::Run(facts) => facts,
     };
     let mut text = String::new();
-    // writing to a String cannot fail
-    let _ = write_card(&mut text, subject, facts, files);
+    let _ = write_card(&mut text, subject, facts, words);
     text
 }
 
@@ -73,7 +110,7 @@ fn write_card<N>(
     out: &mut String,
     subject: &Subject<N>,
     facts: &CardFacts,
-    files: MethodType,
+    words: &Words,
 ) -> std::fmt::Result {
     let name = subject.base.name;
     let task = subject.base.task;
@@ -86,10 +123,10 @@ fn write_card<N>(
     writeln!(
         out,
         "library_name: {}\npipeline_tag: {pipeline}",
-        library(files, task)
+        words.library
     )?;
     writeln!(out, "tags:\n- {tag}\n- webtune\n---\n")?;
-    writeln!(out, "# {} for {name}\n", title(files))?;
+    writeln!(out, "# {} for {name}\n", words.title)?;
     writeln!(
         out,
         "{}, tuned in a browser by webtune. The training texts never left the machine they were on and are not part of these files; \
@@ -98,8 +135,8 @@ fn write_card<N>(
         if facts.in_files.is_empty() { "" } else { " " },
         facts.in_files
     )?;
-    if files != MethodType::Full && !is_repository(name) {
-        write_place(out, subject, files)?;
+    if words.files != MethodType::Full && !is_repository(name) {
+        write_place(out, subject, words.files)?;
     }
     if let Some((rows, table)) = &facts.data {
         writeln!(out, "## Data\n\n{rows}\n")?;
@@ -116,9 +153,7 @@ fn write_card<N>(
         "\n## Settings\n\n```json\n{:#}\n```\n",
         settings(&facts.options)
     )?;
-    writeln!(out, "## Use\n\n```python")?;
-    write_use(out, subject, files)?;
-    writeln!(out, "```")
+    writeln!(out, "## Use\n\n```{}\n{}```", words.language, words.lines)
 }
 
 /// Whether a name has the form of a repository's on the hub, `owner/name`.

@@ -14,6 +14,10 @@ const ADAPTERS: &str = "adapters.init(model)\nmodel.load_adapter(\".\", use_safe
 /// Where the head of a Sentence-Transformers folder is.
 const DENSE: (&str, &str) = ("3_Dense/model.safetensors", "linear.");
 
+/// What runs an ONNX folder; a path without a dot at its beginning would be looked up on the hub.
+pub const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
+                            \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
+
 /// `files`: how the files hold what was tuned; [`MethodType::Full`] for all weights, whatever tuned them.
 pub fn write_use<N>(out: &mut String, subject: &Subject<N>, files: MethodType) -> std::fmt::Result {
     let base = subject.base.name;

@@ -52,12 +52,15 @@ impl Model for Pretrained {
                 tuned::Card::Imported(text) => Card::Imported(text),
             },
             task: TaskFacts::Classifier(ClassifierFacts {
+                network: &tuned.classifier,
                 labels: &tuned.labels,
                 baselines: &tuned.baselines,
                 max_length: tuned.max_length,
+                positions: self.config.max_tokens,
                 family,
                 hidden_size: self.config.hidden_size,
                 pad_id: self.tokenizer.pad_id(),
+                pad_token: self.tokenizer.id_to_token(self.tokenizer.pad_id()),
             }),
         })
     }

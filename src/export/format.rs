@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::subject::Subject;
+use super::subject::{Subject, TaskFacts};
+use crate::models::Family;
 use crate::peft::{Method, MethodType, TaskType, Tunable};
 use crate::{Error, Result};
 
@@ -27,17 +28,23 @@ pub enum Format {
     Merged,
     /// llama.cpp's `--lora`.
     Gguf,
+    /// A classifier as one graph in float32, what was tuned folded in: for transformers.js and onnxruntime.
+    Onnx,
+    /// The same with its encoder in float16, half as large.
+    OnnxFp16,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Peft,
         Self::SentenceTransformers,
         Self::Transformers,
         Self::Adapterhub,
         Self::Merged,
         Self::Gguf,
+        Self::Onnx,
+        Self::OnnxFp16,
     ];
 
     /// As options spell it.
@@ -49,6 +56,8 @@ impl Format {
             Self::Adapterhub => "adapterhub",
             Self::Merged => "merged",
             Self::Gguf => "gguf",
+            Self::Onnx => "onnx",
+            Self::OnnxFp16 => "onnx-fp16",
         }
     }
 
@@ -91,18 +100,8 @@ impl Format {
         let kind = subject.method.kind();
         let own = Self::own(kind, subject.base.task);
         match self {
-            Self::Merged => match kind {
-                MethodType::Prefix | MethodType::Houlsby => Some(format!(
-                    "{} is no change of the weights and cannot be merged",
-                    kind.word()
-                )),
-                _ if subject.storage.is_quantized() => Some(
-                    "the loaded weights are rounded to integers, and a merged model would keep what that lost; export the adapter, and merge it \
-                     there or after loading the model in f32"
-                        .into(),
-                ),
-                _ => None,
-            },
+            Self::Merged => not_to_merge(subject),
+            Self::Onnx | Self::OnnxFp16 => not_for_onnx(subject).or_else(|| not_to_merge(subject)),
             Self::Gguf => not_for_gguf(subject),
             _ if self == own => None,
             _ => Some(format!(
@@ -110,6 +109,36 @@ impl Format {
                 described(kind, subject.base.task)
             )),
         }
+    }
+}
+
+fn not_to_merge<N: Tunable>(subject: &Subject<N>) -> Option<String> {
+    let kind = subject.method.kind();
+    match kind {
+        MethodType::Prefix | MethodType::Houlsby => Some(format!(
+            "{} is no change of the weights and cannot be merged",
+            kind.word()
+        )),
+        _ if subject.storage.is_quantized() => Some(
+            "the loaded weights are rounded to integers, and a merged model would keep what that lost; export the adapter, and merge it there or \
+             after loading the model in f32"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
+fn not_for_onnx<N: Tunable>(subject: &Subject<N>) -> Option<String> {
+    let family = match &subject.task {
+        TaskFacts::Classifier(facts) => facts.family,
+        TaskFacts::Language { config, .. } => Family::Decoder(config.family),
+    };
+    match family {
+        Family::Decoder(decoder) => Some(format!(
+            "there are graphs of the classifiers bert, roberta, distilbert and modernbert alone, and this model is of the family {}",
+            decoder.model_type()
+        )),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod gguf_lora;
 pub mod import;
 mod language;
 pub mod model;
+pub mod onnx;
 pub mod sentence;
 pub mod shards;
 pub mod subject;
@@ -25,10 +26,12 @@ pub use import::import;
 pub use model::Model;
 pub use shards::Piece;
 
+use onnx::OnnxExport;
 use subject::{Subject, TaskFacts};
 use whole::WholeExport;
 
 use crate::Result;
+use crate::formats::Float;
 use crate::peft::Tunable;
 
 /// The formats that a result can leave in, its method's own first.
@@ -48,7 +51,7 @@ pub fn own_format<M: Model>(model: &M, tuned: &M::Tuned) -> Result<Format> {
     Ok(Format::own(subject.method.kind(), subject.base.task))
 }
 
-/// All files of a result in that format, by path. A merged model is held in memory whole; `Export` gives it in pieces.
+/// All files of a result in that format, by path. A whole model is held in memory; `Export` gives it in pieces.
 ///
 /// # Errors
 /// [`crate::Error::InvalidOption`] for a format that the result cannot have, with the formats that it can;
@@ -58,22 +61,15 @@ pub async fn files<M: Model>(
     tuned: &M::Tuned,
     format: Format,
 ) -> Result<Vec<ExportedFile>> {
-    let subject = model.subject(tuned)?;
-    let mut files = match format {
-        Format::Merged => {
-            let mut whole = WholeExport::new(&subject, None).await?;
-            let mut files: Vec<ExportedFile> = Vec::new();
-            while let Some(piece) = whole.next_piece(subject.network).await? {
-                match (piece, files.last_mut()) {
-                    (Piece::Open { file, .. }, _) => files.push(file::file(&file, Vec::new())),
-                    (Piece::Bytes(bytes), Some(file)) => file.bytes.extend(bytes),
-                    _ => (),
-                }
-            }
-            files
+    let mut export = Export::new(model, tuned, format, None).await?;
+    let mut files: Vec<ExportedFile> = Vec::new();
+    while let Some(piece) = export.next_piece(model, tuned).await? {
+        match (piece, files.last_mut()) {
+            (Piece::Open { file, .. }, _) => files.push(file::file(&file, Vec::new())),
+            (Piece::Bytes(bytes), Some(file)) => file.bytes.extend(bytes),
+            _ => (),
         }
-        other => small(&subject, other).await?,
-    };
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }
@@ -89,11 +85,13 @@ async fn small<N: Tunable>(subject: &Subject<'_, N>, format: Format) -> Result<V
     }
 }
 
-/// The files of a result, piece by piece: of a merged model never more than one tensor is in memory.
+/// The files of a result, piece by piece: of a whole model never more than one tensor is in memory.
 #[derive(Debug, Clone)]
-pub struct Export {
-    queue: VecDeque<Piece>,
-    whole: Option<WholeExport>,
+pub enum Export {
+    /// Files that are in memory.
+    Small(VecDeque<Piece>),
+    Merged(WholeExport),
+    Onnx(OnnxExport),
 }
 
 impl Export {
@@ -107,17 +105,16 @@ impl Export {
         format: Format,
         max_bytes: Option<u64>,
     ) -> Result<Self> {
-        if format == Format::Merged {
-            let subject = model.subject(tuned)?;
-            return Ok(Self {
-                queue: VecDeque::new(),
-                whole: Some(WholeExport::new(&subject, max_bytes).await?),
-            });
-        }
-        let files = files(model, tuned, format).await?;
-        Ok(Self {
-            queue: files.into_iter().flat_map(Piece::whole).collect(),
-            whole: None,
+        let subject = model.subject(tuned)?;
+        Ok(match format {
+            Format::Merged => Self::Merged(WholeExport::new(&subject, max_bytes).await?),
+            Format::Onnx => Self::Onnx(OnnxExport::new(&subject, Float::F32)?),
+            Format::OnnxFp16 => Self::Onnx(OnnxExport::new(&subject, Float::F16)?),
+            other => {
+                let mut files = small(&subject, other).await?;
+                files.sort_by(|a, b| a.path.cmp(&b.path));
+                Self::Small(files.into_iter().flat_map(Piece::whole).collect())
+            }
         })
     }
 
@@ -130,9 +127,10 @@ impl Export {
         model: &M,
         tuned: &M::Tuned,
     ) -> Result<Option<Piece>> {
-        match &mut self.whole {
-            Some(whole) => whole.next_piece(model.network(tuned)).await,
-            None => Ok(self.queue.pop_front()),
+        match self {
+            Self::Small(queue) => Ok(queue.pop_front()),
+            Self::Merged(whole) => whole.next_piece(model.network(tuned)).await,
+            Self::Onnx(onnx) => onnx.next_piece(model.network(tuned)).await,
         }
     }
 }

@@ -169,6 +169,29 @@ pub struct Pieces {
     closes: bool,
 }
 
+impl Pieces {
+    /// What comes before the tensor, then its values as `dtype`, which can hold them all.
+    pub fn new(before: VecDeque<Piece>, values: Vec<f32>, dtype: Float, closes: bool) -> Self {
+        Self {
+            before,
+            values,
+            given: 0,
+            dtype,
+            closes,
+        }
+    }
+}
+
+/// Why values cannot be written as that type, if they cannot; they are finite.
+pub fn too_large(name: &str, values: &[f32], dtype: Float) -> Option<String> {
+    let place = values.iter().position(|&v| !dtype.round(v).is_finite())?;
+    Some(format!(
+        "tensor {name}: its value {} at index {place} is too large for {}",
+        values[place],
+        dtype.dtype()
+    ))
+}
+
 impl Iterator for Pieces {
     type Item = Piece;
 
@@ -227,12 +250,8 @@ impl MergedWriter {
         }
         check_finite(name, &values)?;
         let dtype = next.dtype;
-        if let Some(i) = values.iter().position(|&v| !dtype.round(v).is_finite()) {
-            return Err(refused(format!(
-                "tensor {name}: its value {} at index {i} is too large for {}; choose F32",
-                values[i],
-                dtype.dtype()
-            )));
+        if let Some(reason) = too_large(name, &values, dtype) {
+            return Err(refused(format!("{reason}; choose F32")));
         }
         let mut before = VecDeque::new();
         if self.tensor == 0 {
@@ -249,13 +268,7 @@ impl MergedWriter {
             self.shard += 1;
             self.tensor = 0;
         }
-        Ok(Pieces {
-            before,
-            values,
-            given: 0,
-            dtype,
-            closes,
-        })
+        Ok(Pieces::new(before, values, dtype, closes))
     }
 
     /// The index, if there are several shards.

@@ -7,7 +7,7 @@ use super::file::ExportedFile;
 use crate::data::LabelMap;
 use crate::eval::evaluation::BaselineHeads;
 use crate::layers::Storage;
-use crate::models::{DecoderConfig, Family};
+use crate::models::{Classifier, DecoderConfig, Family};
 use crate::peft::{BaseModel, Method, Trainable};
 use crate::{Error, Result};
 
@@ -42,16 +42,21 @@ pub enum TaskFacts<'a> {
 
 /// What an import of a classifier needs besides other tools' files.
 pub struct ClassifierFacts<'a> {
+    pub network: &'a Classifier,
     /// In the order of the logits.
     pub labels: &'a LabelMap,
     /// The heads on the untuned model, so that an import can show both.
     pub baselines: &'a BaselineHeads,
     /// Tokens kept of a text.
     pub max_length: usize,
+    /// Tokens of the longest text that the model can read.
+    pub positions: usize,
     pub family: Family,
     pub hidden_size: usize,
     /// Of the tokenizer.
     pub pad_id: u32,
+    /// The same as a word, if the tokenizer has one.
+    pub pad_token: Option<String>,
 }
 
 impl<N> Subject<'_, N> {

@@ -137,6 +137,18 @@ async fn small_files<N: Tunable>(subject: &Subject<'_, N>) -> Result<Vec<Exporte
 
 /// A parameter as files hold it, its layer's delta folded in.
 async fn merged_values<N: Tunable>(network: &N, path: &str) -> Result<Vec<f32>> {
+    let (shape, values) = folded_values(network, path).await?;
+    Ok(match shape[..] {
+        [rows, columns] if is_transposed(path, 2) => transpose(&values, rows, columns),
+        _ => values,
+    })
+}
+
+/// A parameter as the network holds it, its layer's delta folded in: shape, and values in row order.
+///
+/// # Errors
+/// [`Error::Internal`] for a path that is no parameter; failures of the device.
+pub async fn folded_values<N: Tunable>(network: &N, path: &str) -> Result<(Vec<usize>, Vec<f32>)> {
     let only = Trainable::of(network, |other| other == path);
     let Some(tensor) = trained(network, &only).into_iter().next() else {
         return Err(Error::internal(format!("{path} is no parameter")));
@@ -153,8 +165,5 @@ async fn merged_values<N: Tunable>(network: &N, path: &str) -> Result<Vec<f32>> 
             read(value).await?
         }
     };
-    Ok(match tensor.shape[..] {
-        [rows, columns] if is_transposed(path, 2) => transpose(&values, rows, columns),
-        _ => values,
-    })
+    Ok((tensor.shape, values))
 }

@@ -4,6 +4,7 @@
 
 pub mod dtype;
 pub mod gguf;
+pub mod onnx;
 pub mod safetensors;
 pub mod shards;
 pub mod source;

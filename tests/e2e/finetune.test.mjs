@@ -39,7 +39,18 @@ test("the adapter, the predictions and the measures are written", () => {
   const settings = JSON.stringify({ method: { type: "lora" }, numTrainEpochs: 2, trainBatchSize: 8 });
   const { status, stdout, stderr } = finetune([
     ...common,
-    ...["--test", "test.csv", "--seed", "7", "--options", settings, "--out", "out"],
+    ...[
+      "--test",
+      "test.csv",
+      "--seed",
+      "7",
+      "--options",
+      settings,
+      "--export",
+      "merged,onnx,onnx-fp16",
+      "--out",
+      "out",
+    ],
   ]);
   assert.equal(status, 0, stderr);
   assert.equal(stdout, "", "progress belongs to standard error");
@@ -113,6 +124,11 @@ test("the adapter, the predictions and the measures are written", () => {
   for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {
     assert.ok(readFileSync(join(folder, "out/adapter", name)).length > 0, name);
   }
+  for (const path of ["merged/model.safetensors", "onnx/onnx/model.onnx", "onnx-fp16/onnx/model_fp16.onnx"]) {
+    assert.ok(readFileSync(join(folder, "out", path)).length > 0, path);
+  }
+  const config = JSON.parse(readFileSync(join(folder, "out/onnx/config.json"), "utf8"));
+  assert.deepEqual(Object.values(config.id2label), metrics.labels);
 });
 
 test("another method into the same folder leaves nothing of the last one behind", () => {
@@ -201,6 +217,12 @@ test("mistakes end with code 1 and one line that names them", () => {
     [["--model", "./no/such/folder", "--out", "x"], /--model/],
     [[...common, "--out", "x", "--options", "{bad"], /--options/],
     [[...common, "--out", "x", "--bogus"], /--bogus/],
+    [[...common, "--out", "x", "--export", "gguf"], /--export: expected some of merged, onnx, onnx-fp16, found "gguf"/],
+    [
+      [...common, "--out", "x", "--export", "onnx", "--options", '{"method":{"type":"prefix"}}'],
+      /--export: onnx folds changes into weights, and prefix changes none/,
+    ],
+    [[...common, "--out", "x", "--export", "onnx-fp16", "--storage", "int8"], /--export: onnx-fp16 .* int8/],
     [[...common, "--out", "x", "--options", "options.json"], /learningRate/],
     [["--model", "tiny", "--device", "cpu", "--train", "empty.csv", "--out", "x"], /empty\.csv/],
     [["--model", "tiny", "--device", "cpu", "--train", "one.csv", "--out", "x"], /label/],

@@ -58,6 +58,27 @@ test("from a model to a downloaded adapter that is no worse than the linear prob
   const card = strFromU8(find("README.md"));
   assert.ok(!card.includes(text), "the model card holds none of the person's texts");
 
+  // Into a folder, of which the origin's own is one as the browser's dialog gives it, and as a zip.
+  await page.raw.evaluate(() => {
+    Reflect.set(window, "showDirectoryPicker", () => navigator.storage.getDirectory());
+  });
+  await page.at("export-onnx").click();
+  await page.reads("export-note", /5 files were written to the folder/);
+  const size = await page.raw.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle("all-MiniLM-L6-v2-onnx");
+    const graph = await (await folder.getDirectoryHandle("onnx")).getFileHandle("model.onnx");
+    return (await graph.getFile()).size;
+  });
+  assert.ok(size > 85_000_000, `${size} bytes`);
+  await page.raw.evaluate(() => {
+    Reflect.set(window, "showDirectoryPicker", undefined);
+  });
+  const half = await page.export(() => page.at("export-onnx-fp16").click());
+  assert.equal(half.name, "all-MiniLM-L6-v2-onnx-fp16.zip");
+  const graph = unzipSync(half.bytes)["onnx/model_fp16.onnx"];
+  assert.ok(graph && graph.length < 0.6 * size, `${graph?.length} bytes`);
+
   await page.importZip(name, bytes);
   await page.reads("import-note", /loaded/);
   assert.equal((await page.tryText(`${text} `)).tuned, tried.tuned);

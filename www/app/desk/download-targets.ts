@@ -103,7 +103,11 @@ async function writeFile(
   content: AsyncIterable<Uint8Array>,
   onWritten: (bytes: number) => void,
 ): Promise<void> {
-  const file = await (await folder.getFileHandle(path, { create: true })).createWritable();
+  const folders = path.split("/");
+  const name = folders.pop() ?? path;
+  let inside = folder;
+  for (const part of folders) inside = await inside.getDirectoryHandle(part, { create: true });
+  const file = await (await inside.getFileHandle(name, { create: true })).createWritable();
   try {
     for await (const bytes of content) {
       await file.write(new Uint8Array(bytes));

@@ -5,6 +5,7 @@ import type {
   DeviceReport,
   ExportedFile,
   ExportOptions,
+  ExportPiece,
   LoadOptions,
   ModelSource,
   ResolvedClassifyOptions,
@@ -38,6 +39,7 @@ export interface Tuner<Info extends ModelInfo = ModelInfo> {
   readonly device: DeviceReport;
   readonly base: BaseName;
   export(options?: ExportOptions): Promise<ExportedFile[]>;
+  exportPieces(options?: ExportOptions): AsyncIterable<ExportPiece>;
   import(files: readonly ExportedFile[]): Promise<void>;
   /** Why the engine is gone, if it is. */
   readonly closed: Error | undefined;

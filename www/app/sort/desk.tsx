@@ -1,7 +1,6 @@
 /** The desk that teaches a model to sort texts under labels, in six steps. */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { ExportActions } from "../desk/actions/export";
 import { ModelActions } from "../desk/actions/model";
 import { UnfinishedActions } from "../desk/actions/unfinished";
 import { DeskFrame, stepNotes } from "../desk/desk-frame";
@@ -10,6 +9,7 @@ import { useStore } from "../desk/store";
 import { Boundary } from "../ui/boundary";
 import { counted, percent } from "../ui/format";
 import { ExampleActions } from "./actions/examples";
+import { SortExportActions } from "./actions/export";
 import { KeptRunsActions } from "./actions/kept-runs";
 import { PredictActions } from "./actions/predict";
 import { SortRunActions } from "./actions/run";
@@ -30,7 +30,7 @@ export class SortDesk {
   readonly rows = new ExampleActions(this.store);
   readonly runs = new KeptRunsActions(this.store);
   readonly run = new SortRunActions(this.store, this.model, this.runs);
-  readonly files = new ExportActions<SortTypes>(this.store, this.model);
+  readonly files = new SortExportActions(this.store, this.model);
   readonly unfinished = new UnfinishedActions<SortTypes>(this.store, sortTask, this);
   readonly predict = new PredictActions(this.model);
 

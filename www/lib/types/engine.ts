@@ -430,7 +430,11 @@ export type ExportFormat =
   /** All weights, what was tuned folded in: a folder that loads without another library. */
   | "merged"
   /** llama.cpp's `--lora`. */
-  | "gguf";
+  | "gguf"
+  /** A classifier as one graph in float32, what was tuned folded in: for transformers.js and onnxruntime. */
+  | "onnx"
+  /** The same with its encoder in float16, half as large. */
+  | "onnx-fp16";
 
 /** The untuned model with examples in the prompt instead of in the weights. */
 export interface FewShot {

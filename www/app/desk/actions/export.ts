@@ -1,9 +1,11 @@
 /** Exports what was tuned as a zip, and imports such a zip or its folder. */
+import type { ExportFormat } from "webtune";
 import { download, type Folder, writeZip } from "../../ui/files";
-import { messageOf } from "../../ui/format";
+import { bytes, codeOf, messageOf } from "../../ui/format";
 import { adapterFiles } from "../adapter-files";
 import { chosenBase } from "../base-name";
-import { zipName } from "../file-names";
+import { type DownloadTarget, pickFolder, ZipTarget } from "../download-targets";
+import { modelName, zipName } from "../file-names";
 import { type DeskState, emptyResult, type ResultState } from "../state";
 import type { Store } from "../store";
 import type { TaskTypes } from "../task";
@@ -30,6 +32,28 @@ export class ExportActions<T extends TaskTypes> {
       download(name, writeZip(files), "application/zip");
       this.store.patch("result", { files, filesBase: baseName });
       return `${name} was handed to the browser's downloads.`;
+    });
+  }
+
+  /**
+   * Exports a whole model, whose files are too large to be held: into a folder that the person chooses if the browser has such a dialog, if
+   * not as one zip. `ending`: of the folder's name.
+   */
+  protected async exportWhole(format: ExportFormat, ending: string, exporting: string): Promise<void> {
+    const name = `${modelName(this.store.state.result.model)}-${ending}`;
+    let target: DownloadTarget;
+    try {
+      target = (await pickFolder(name)) ?? new ZipTarget(`${name}.zip`);
+    } catch (error) {
+      // Closing the browser's dialog is no failure.
+      if (codeOf(error) !== "aborted") this.store.patch("result", { exportError: messageOf(error) });
+      return;
+    }
+    await this.export(exporting, async () => {
+      const tuner = await this.model.revive();
+      return target.save(tuner.exportPieces({ format, baseName: this.baseName }), (written) => {
+        this.store.patch("result", { exporting: `Written ${bytes(written)} to ${target.name}` });
+      });
     });
   }
 

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { zipName } from "../../desk/file-names";
 import { isBusy } from "../../desk/state";
-import { UseStep } from "../../desk/steps/use";
+import { type ExportFormat, UseStep } from "../../desk/steps/use";
 import { Alert } from "../../ui/alert";
 import { messageOf } from "../../ui/format";
 import { ProbabilityBars } from "../../ui/probability-bars";
@@ -23,22 +23,14 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
   const { model, run, result } = state;
   const busy = isBusy(run);
   const loaded = model.info !== undefined;
-  const method = result.finished?.options.method.type ?? "lora";
   return (
     <UseStep
       lead="Try a text of your own, then export the result."
       waiting="Load a model first; then train, or import an adapter that you exported."
       state={state}
       actions={desk.files}
-      formats={[
-        {
-          testId: "export",
-          label: `Export ${zipName(result.model, method)}`,
-          help: loaders[method] ?? "Hugging Face PEFT loads it.",
-          isReady: result.files !== undefined,
-          run: () => desk.files.adapter(),
-        },
-      ]}
+      formats={formatsOf(state, desk)}
+      missing={missingOf(state)}
       invitation="Drop an exported zip or its folder here, or"
     >
       {result.origin !== undefined && loaded && !busy ? (
@@ -54,6 +46,56 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
       )}
     </UseStep>
   );
+}
+
+/** What changes no weight, and so leaves beside them. */
+const BESIDE_WEIGHTS = ["prefix", "houlsby"];
+/** The models that an ONNX graph is written of. */
+const ENCODERS = ["bert", "roberta", "distilbert", "modernbert"];
+
+/** Why there is no ONNX graph; undefined if there is one, as far as is known before the engine is asked. */
+function missingOf({ model: { info }, result }: SortState): string | undefined {
+  const method = result.finished?.options.method.type;
+  if (method !== undefined && BESIDE_WEIGHTS.includes(method)) {
+    return "It cannot be exported as ONNX: this method adds to the model and leaves its weights as they are.";
+  }
+  if (info && !ENCODERS.includes(info.family)) {
+    return "It cannot be exported as ONNX: BERT, DistilBERT, RoBERTa and ModernBERT can.";
+  }
+  if (info?.storage === "int8" || info?.storage === "int4") {
+    return "ONNX can be exported only from 32-bit or 16-bit weights.";
+  }
+  return undefined;
+}
+
+function formatsOf(state: SortState, { files }: SortDesk): ExportFormat[] {
+  const { result } = state;
+  const method = result.finished?.options.method.type ?? "lora";
+  const own = {
+    testId: "export",
+    label: `Export ${zipName(result.model, method)}`,
+    help: loaders[method] ?? "Hugging Face PEFT loads it.",
+    isReady: result.files !== undefined,
+    run: () => files.adapter(),
+  };
+  if (missingOf(state) !== undefined) return [own];
+  return [
+    own,
+    {
+      testId: "export-onnx",
+      label: "Export as ONNX",
+      help: "ONNX: the whole classifier as a folder that transformers.js and onnxruntime run, in web pages and anywhere else.",
+      isReady: false,
+      run: () => files.onnx("onnx"),
+    },
+    {
+      testId: "export-onnx-fp16",
+      label: "Export as 16-bit ONNX",
+      help: "16-bit ONNX: half the size; scores differ in the fourth digit or so.",
+      isReady: false,
+      run: () => files.onnx("onnx-fp16"),
+    },
+  ];
 }
 
 function Try({ version, actions }: { version: number; actions: PredictActions }) {
