@@ -191,7 +191,7 @@ pub fn config<N>(subject: &Subject<N>) -> Value {
     }
     if let Family::Decoder(_) = facts.family {
         // by which transformers finds a text's last token
-        map.insert("pad_token_id".into(), json!(facts.pad_id));
+        map.insert("pad_token_id".into(), json!(facts.pad_token));
     }
     let architecture = facts.family.model_class(head);
     map.insert("architectures".into(), json!([architecture]));

@@ -69,9 +69,9 @@ impl Snippet {
 
 fn snippet(facts: &ClassifierFacts, files: MethodType, task: TaskType) -> Snippet {
     // transformers finds a decoder's last token by what pads
-    let sizes = match facts.family {
-        Family::Decoder(_) => {
-            format!("num_labels=len(labels), pad_token_id={}", facts.pad_id)
+    let sizes = match (facts.family, facts.pad_token) {
+        (Family::Decoder(_), Some(pad)) => {
+            format!("num_labels=len(labels), pad_token_id={pad}")
         }
         _ => "num_labels=len(labels)".to_string(),
     };

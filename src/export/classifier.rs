@@ -18,6 +18,7 @@ use crate::tasks::classify::event::KeptStage;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::tuned::{self, RunCard, Tuned};
 use crate::tasks::files::json;
+use crate::text::Tokenizer;
 use crate::{Error, Result};
 
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -57,7 +58,7 @@ impl Model for Pretrained {
                 max_length: tuned.max_length,
                 family,
                 hidden_size: self.config.hidden_size,
-                pad_id: self.tokenizer.pad_id(),
+                pad_token: pad_token(&self.tokenizer),
             }),
         })
     }
@@ -166,7 +167,12 @@ fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<Baseline
     })
 }
 
-/// The tokenizer's files as they came; a decoder's with a padding token if they name none, because a batch needs one.
+/// The padding token that the model has a vector for.
+fn pad_token(tokenizer: &Tokenizer) -> Option<u32> {
+    tokenizer.pad_token().filter(|pad| tokenizer.has_row(*pad))
+}
+
+/// The tokenizer's files as they came; a decoder's with a padding token if they name none of the model's, because a batch needs one.
 ///
 /// # Errors
 /// [`Error::InvalidFile`] for a tokenizer_config.json that is no JSON.
@@ -175,7 +181,8 @@ fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
     let mut files = files
         .map(|(name, bytes)| file(name, bytes.clone()))
         .collect::<Vec<_>>();
-    let pad = model.tokenizer.id_to_token(model.tokenizer.pad_id());
+    let tokenizer = &model.tokenizer;
+    let pad = pad_token(tokenizer).and_then(|pad| tokenizer.id_to_token(pad));
     let (Family::Decoder(_), Some(pad)) = (model.config.family, pad) else {
         return Ok(files);
     };
@@ -184,7 +191,10 @@ fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
         Some(index) => json(TOKENIZER_CONFIG, &files[index].bytes)?,
         None => json!({}),
     };
-    if settings["pad_token"].is_null() {
+    let own = &settings["pad_token"];
+    let own = own.as_str().or_else(|| own["content"].as_str());
+    let own = own.and_then(|word| tokenizer.token_to_id(word));
+    if !own.is_some_and(|id| tokenizer.has_row(id)) {
         settings["pad_token"] = json!(pad);
         files.retain(|file| file.path != TOKENIZER_CONFIG);
         files.push(json_file(TOKENIZER_CONFIG, &settings)?);

@@ -50,8 +50,8 @@ pub struct ClassifierFacts<'a> {
     pub max_length: usize,
     pub family: Family,
     pub hidden_size: usize,
-    /// Of the tokenizer.
-    pub pad_id: u32,
+    /// The padding token, if the model has one.
+    pub pad_token: Option<u32>,
 }
 
 impl<N> Subject<'_, N> {

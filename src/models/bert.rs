@@ -100,17 +100,22 @@ pub struct Bert {
 /// # Errors
 /// As [`BackboneConfig::parse`].
 pub fn config(fields: &Fields) -> Result<BackboneConfig> {
+    sized(fields, 30522)
+}
+
+/// The same with that many words if the file does not say how many.
+pub(super) fn sized(fields: &Fields, words: usize) -> Result<BackboneConfig> {
     fields.only("hidden_act", &["gelu".into()])?;
     fields.only("position_embedding_type", &["absolute".into()])?;
     fields.only("is_decoder", &[false.into()])?;
-    let positions = fields.size("max_position_embeddings", None)?;
+    let positions = fields.size("max_position_embeddings", Some(512))?;
     Ok(BackboneConfig {
         family: Family::Bert,
-        vocab_size: fields.size("vocab_size", None)?,
-        hidden_size: fields.size("hidden_size", None)?,
-        num_hidden_layers: fields.size("num_hidden_layers", None)?,
-        num_attention_heads: fields.size("num_attention_heads", None)?,
-        intermediate_size: fields.size("intermediate_size", None)?,
+        vocab_size: fields.size("vocab_size", Some(words))?,
+        hidden_size: fields.size("hidden_size", Some(768))?,
+        num_hidden_layers: fields.size("num_hidden_layers", Some(12))?,
+        num_attention_heads: fields.size("num_attention_heads", Some(12))?,
+        intermediate_size: fields.size("intermediate_size", Some(3072))?,
         max_tokens: positions,
         norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
         initializer_range: fields.positive("initializer_range", 0.02)?,

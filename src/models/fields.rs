@@ -29,6 +29,11 @@ impl Fields {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether the file has the field, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// `model_type`, or `none`.
     pub fn family(&self) -> &str {
         self.get("model_type")
@@ -118,15 +123,28 @@ impl Fields {
         }
     }
 
-    /// Token ids: a number or a list of them; none if the field is absent.
+    /// A token's id. As in transformers a field of null is no token, and one that is left out is the family's own.
     ///
     /// # Errors
     /// [`Error::UnsupportedModel`] if it is something else.
-    pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
+    pub fn token_id(&self, name: &str, default: Option<u32>) -> Result<Option<u32>> {
+        // -1 is what Llama's training code wrote for none
+        match self.0.get(name) {
+            Some(Value::Number(number)) if number.as_i64() == Some(-1) => Ok(None),
+            _ => Ok(self.token_ids(name, default)?.first().copied()),
+        }
+    }
+
+    /// Token ids: a number or a list of them; none for null, and `default` for a field that is left out.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] if it is something else.
+    pub fn token_ids(&self, name: &str, default: Option<u32>) -> Result<Vec<u32>> {
         let bad =
             |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
         match self.get(name) {
-            None => Ok(Vec::new()),
+            None if self.has(name) => Ok(Vec::new()),
+            None => Ok(default.into_iter().collect()),
             Some(value @ Value::Array(_)) => {
                 serde_json::from_value(value.clone()).map_err(|_| bad(value))
             }

@@ -9,20 +9,14 @@ use crate::{Error, Result};
 /// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.
 ///
 /// # Errors
-/// Missing or broken files; [`Error::TokenizerMismatch`] for ids that a table of `rows` words has no row for.
+/// Missing or broken files; as [`Tokenizer::with_rows`].
 pub(crate) async fn read_tokenizer<S: Source>(
     files: &[S],
     rows: usize,
     others: &[&str],
 ) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
     let bytes = required(files, "tokenizer.json").await?;
-    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?;
-    if tokenizer.largest_id() as usize >= rows {
-        return Err(Error::TokenizerMismatch {
-            largest_id: tokenizer.largest_id(),
-            rows,
-        });
-    }
+    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?.with_rows(rows)?;
     let mut carried = vec![("tokenizer.json".to_string(), bytes)];
     let settings = ["tokenizer_config.json", "special_tokens_map.json"];
     for file in settings.iter().chain(others) {

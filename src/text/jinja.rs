@@ -16,8 +16,9 @@ use super::tags;
 /// repeated if its texts held the day on which it ran.
 const TODAY: (u32, u32, u32) = (2024, 7, 26);
 
-/// What one text may cost: a step of the template is one, and so are 64 bytes that it makes. A conversation of 200 turns is within it.
-const FUEL: u64 = 500_000;
+/// What one text may cost: a step of the template is one, and so are 64 bytes that it makes. A conversation of 200 turns is within it. A text that
+/// is formatted exists four times for a moment, which is 64 MiB here.
+const FUEL: u64 = 250_000;
 
 /// Bytes that `tojson` writes at most, which is before they are counted as fuel.
 const MOST_JSON: usize = 16 << 20;

@@ -9,11 +9,15 @@ use crate::device::Compute;
 use crate::eval::evaluate::{EVALUATION_BATCH, sentence_vectors};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
+use crate::models::backbone_config::Architecture;
 use crate::models::size::Shape;
 use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
 use crate::tasks::files::{digest, json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
 use crate::{Error, Result};
+
+/// The token that ends texts in tokenizers of GPT-2's kind, none of whose files need name it.
+const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Everything that is known of a loaded model. Cloning shares the weights.
 #[derive(Debug, Clone)]
@@ -99,8 +103,8 @@ impl Pretrained {
                 let settings = tokenizer_files
                     .iter()
                     .find(|(file, _)| file == "tokenizer_config.json");
-                let pad = decoder_pad(&config, &config_json, settings, &tokenizer)?;
-                tokenizer.with_pad_id(pad)
+                let pad = decoder_pad(&config, settings, &tokenizer)?;
+                tokenizer.with_pad_token(pad)
             }
             _ => tokenizer,
         };
@@ -197,36 +201,34 @@ impl Pretrained {
 }
 
 /// The token that fills a decoder's rows and that transformers passes over to find a text's last one: what `config.json` names, else
-/// `tokenizer_config.json`, else the first that ends a text, as is usual for models without any, else what the tokenizer takes.
+/// `tokenizer_config.json`, else one that ends a text, as is usual for models without any, else what the tokenizer names. One that the model has no
+/// vector for is passed over. `None`: no token is passed over, and padding is known by its mask alone.
 ///
 /// # Errors
-/// [`Error::UnsupportedModel`] for a token outside the vocabulary; broken files.
+/// Broken files.
 fn decoder_pad(
     config: &BackboneConfig,
-    json: &Value,
     settings: Option<&(String, Vec<u8>)>,
     tokenizer: &Tokenizer,
-) -> Result<u32> {
-    let first = |value: &Value| value.as_u64().or_else(|| value[0].as_u64());
-    let named = match settings {
-        Some((file, bytes)) => {
-            let token = &self::json(file, bytes)?["pad_token"];
-            let word = token.as_str().or_else(|| token["content"].as_str());
-            word.and_then(|word| tokenizer.token_to_id(word))
-        }
-        None => None,
+) -> Result<Option<u32>> {
+    let Architecture::Decoder(decoder) = &config.architecture else {
+        return Ok(tokenizer.pad_token());
     };
-    let id = match (json["pad_token_id"].as_u64(), named) {
-        (Some(id), _) => Some(id),
-        (None, Some(id)) => Some(id.into()),
-        (None, None) => first(&json["eos_token_id"]),
+    let settings = match settings {
+        Some((file, bytes)) => json(file, bytes)?,
+        None => Value::Null,
     };
-    match id {
-        None => Ok(tokenizer.pad_id()),
-        Some(id) if id < config.vocab_size as u64 => Ok(id as u32),
-        Some(id) => Err(Error::unsupported(format!(
-            "the padding token is {id}, and the table has {} words",
-            config.vocab_size
-        ))),
-    }
+    let named = |key: &str| {
+        let token = &settings[key];
+        let word = token.as_str().or_else(|| token["content"].as_str())?;
+        tokenizer.token_to_id(word)
+    };
+    let found = [decoder.pad_token_id, named("pad_token")].into_iter();
+    let ends = decoder.eos_token_ids.iter().copied().map(Some);
+    let found = found.chain(ends).chain([
+        named("eos_token"),
+        tokenizer.pad_token(),
+        tokenizer.token_to_id(END_OF_TEXT),
+    ]);
+    Ok(found.flatten().find(|id| tokenizer.has_row(*id)))
 }

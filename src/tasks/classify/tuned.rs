@@ -93,7 +93,7 @@ pub struct Prediction {
 /// Encodes texts for a head on a model.
 ///
 /// # Errors
-/// Failures of the tokenizer.
+/// Failures of the tokenizer; [`Error::InvalidData`] for a text, counted from 1, with a token that the model has no vector for.
 pub fn encode<'a>(
     model: &Pretrained,
     head: HeadKind,
@@ -101,14 +101,19 @@ pub fn encode<'a>(
     max_length: usize,
 ) -> Result<Vec<Encoding>> {
     let pad = match (model.config.family, head) {
-        (Family::Decoder(_), HeadKind::Cls) => Some(model.tokenizer.pad_id()),
+        (Family::Decoder(_), HeadKind::Cls) => model.tokenizer.pad_token(),
         _ => None,
     };
     texts
-        .map(|text| {
-            let mut encoding = model.tokenizer.encode(text, max_length)?;
+        .enumerate()
+        .map(|(index, text)| {
+            let encoded = model.tokenizer.encode(text, max_length);
+            let mut encoding = encoded.map_err(|error| match error {
+                Error::InvalidData { reason, .. } => Error::data("texts", index + 1, reason),
+                other => other,
+            })?;
             // transformers reads a decoder's last token that is no padding, whoever wrote it
-            while encoding.ids.len() > 1 && encoding.ids.last().copied() == pad {
+            while pad.is_some() && encoding.ids.len() > 1 && encoding.ids.last().copied() == pad {
                 encoding.ids.pop();
                 encoding.type_ids.pop();
             }

@@ -102,6 +102,11 @@ impl LanguageModel {
         let named = template
             .eos_token()
             .and_then(|token| tokenizer.token_to_id(token));
+        let eos = named
+            .into_iter()
+            .chain(config.eos_token_ids.iter().copied());
+        // one that the model has no vector for can neither be learnt nor be written
+        let eos_id = eos.into_iter().find(|id| tokenizer.has_row(*id));
         let mut ends = config.eos_token_ids.clone();
         if let Some(bytes) = of("generation_config.json") {
             ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
@@ -123,7 +128,7 @@ impl LanguageModel {
         let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;
         Ok(Self {
             name: name.into(),
-            eos_id: named.or(config.eos_token_ids.first().copied()),
+            eos_id,
             config,
             tokenizer,
             template,
