@@ -113,7 +113,7 @@ fn snippet(facts: &ClassifierFacts, files: MethodType, task: TaskType) -> Snippe
             format!("{classifier}\n{ADAPTERS}"),
         ),
         // a head with names of its own loads into its class
-        MethodType::Probe if !is_mean && facts.family.names_head() => Snippet::whole(
+        MethodType::Probe if !is_mean && facts.names_head => Snippet::whole(
             "import json\nfrom safetensors.torch import load_file\nfrom transformers import AutoModelForSequenceClassification, \
              AutoTokenizer",
             "base",

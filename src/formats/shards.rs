@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::foreign::{instead_of_weights, lfs_pointer_in, quantised};
 use super::safetensors::{Header, TensorInfo};
 use super::source::{Source, read_all};
 use super::values::{read_tensor, read_values};
@@ -51,24 +52,29 @@ impl<S: Source> Checkpoint<S> {
     ///
     /// # Errors
     /// [`Error::MissingFile`] when neither is given or the index names a file that is not; [`Error::MissingTensor`]
-    /// when the index places a tensor in a file that lacks it; [`Error::InvalidFile`] and [`Error::ReadFailed`] as in
+    /// when the index places a tensor in a file that lacks it; [`Error::InvalidFile`] for quantised weights; it and [`Error::ReadFailed`] as in
     /// [`Header::read`].
     pub async fn open(mut sources: Vec<S>) -> Result<Self> {
         let given = given(&sources);
         if let Some(source) = take(&mut sources, SINGLE_FILE) {
             let header = Header::read(&source).await?;
             let tensors = header.tensors().iter().map(|t| (t.name.clone(), 0));
-            return Ok(Self {
+            return Self {
                 file: SINGLE_FILE.to_owned(),
                 tensors: tensors.collect(),
                 shards: vec![Shard { source, header }],
                 digest: Cell::new(0),
-            });
+            }
+            .checked();
         }
         let Some(index) = take(&mut sources, INDEX_FILE) else {
+            let paths = sources.iter().map(Source::path).collect::<Vec<_>>();
             return Err(Error::MissingFile {
                 file: format!("{SINGLE_FILE} or {INDEX_FILE}"),
-                found: given,
+                found: match instead_of_weights(&paths) {
+                    Some(instead) => format!("{given}. {instead}"),
+                    None => given,
+                },
             });
         };
         let weight_map = weight_map(&index).await?;
@@ -93,12 +99,22 @@ impl<S: Source> Checkpoint<S> {
                 _ => return Err(Error::MissingTensor { file, tensor: name }),
             };
         }
-        Ok(Self {
+        Self {
             file: INDEX_FILE.to_owned(),
             shards,
             tensors,
             digest: Cell::new(0),
-        })
+        }
+        .checked()
+    }
+
+    /// # Errors
+    /// [`Error::InvalidFile`] for weights that were quantised, which no plain layer can be read from.
+    fn checked(self) -> Result<Self> {
+        match quantised(self.names()) {
+            Some(reason) => Err(Error::file(self.file, reason)),
+            None => Ok(self),
+        }
     }
 
     /// A hash of some of all values that were read so far, in any order: other weights give another one.
@@ -200,6 +216,9 @@ async fn weight_map<S: Source>(index: &S) -> Result<BTreeMap<String, String>> {
             "it has {} bytes, more than the limit of {MAX_INDEX_BYTES}",
             index.size()
         )));
+    }
+    if let Some(reason) = lfs_pointer_in(index).await? {
+        return Err(invalid(reason));
     }
     let bytes = read_all(index).await?;
     check_values(&bytes, MAX_INDEX_VALUES).map_err(invalid)?;

@@ -91,7 +91,7 @@ pub struct Bert {
     pub family: Family,
     pub embeddings: Embeddings,
     pub encoder: Encoder,
-    /// What a `cls` head reads; BERT's own checkpoints may lack it.
+    /// What a `cls` head reads.
     pub pooler: Option<Pooler>,
 }
 
@@ -221,7 +221,7 @@ impl Bert {
         let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
         match &self.pooler {
             Some(pooler) => pooler.forward(first),
-            // a cls head is only built if there is a pooler
+            // a mean head has left it out, and does not ask
             None => first,
         }
     }
@@ -336,7 +336,7 @@ impl Bert {
             family,
             embeddings,
             encoder: Encoder { layer },
-            pooler: Pooler::load(config, loader).await?,
+            pooler: Some(Pooler::load(config, loader).await?),
         })
     }
 
@@ -358,7 +358,9 @@ impl Bert {
             }
         }
         // as a part of the head it trains whole or not at all
-        if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler) {
+        if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler)
+            && !pooler.trains
+        {
             linears.push(("pooler.dense".into(), &mut pooler.dense));
         }
         linears

@@ -30,6 +30,7 @@ pub mod qwen3;
 pub mod random;
 pub mod roberta;
 pub mod rope;
+pub mod sentence;
 pub mod size;
 pub mod stack;
 
@@ -44,5 +45,6 @@ pub use family::{DecoderFamily, Family};
 pub use head::{Head, HeadKind};
 pub use load::Loader;
 pub use network::Network;
+pub use sentence::SentencePooling;
 pub use size::NetworkSizes;
 pub use stack::{Stack, StackContext, StackLayer};

@@ -1,5 +1,6 @@
 //! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
 
+use crate::formats::foreign::lfs_pointer;
 use crate::formats::{Source, read_all};
 use crate::hash::Fnv;
 use crate::json::check_values;
@@ -62,6 +63,9 @@ pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Optio
         )),
         Some(file) => {
             let bytes = read_all(file).await?;
+            if let Some(reason) = lfs_pointer(&bytes) {
+                return Err(Error::file(path, reason));
+            }
             // read as a tree, and a tokenizer's own file has a reader with limits of its own
             if path.ends_with(".json") && path != "tokenizer.json" && path != "vocab.json" {
                 check_values(&bytes, MAX_SETTINGS_VALUES)
@@ -74,6 +78,9 @@ pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Optio
 }
 
 pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
+    if path == "config.json" && find(files, path).is_none() {
+        refuse_other_folders(files).await?;
+    }
     optional(files, path)
         .await?
         .ok_or_else(|| Error::MissingFile {
@@ -88,6 +95,40 @@ pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u
                     .join(", ")
             },
         })
+}
+
+/// Says what a folder without a config.json is, where that can be seen.
+///
+/// # Errors
+/// [`Error::InvalidFile`] for an adapter's folder; [`Error::MissingFile`] for one around a model's folder.
+async fn refuse_other_folders<S: Source>(files: &[S]) -> Result<()> {
+    const ADAPTER: &str = "adapter_config.json";
+    if let Some(bytes) = optional(files, ADAPTER).await? {
+        let settings = json(ADAPTER, &bytes)?;
+        let base = settings["base_model_name_or_path"]
+            .as_str()
+            .filter(|name| !name.is_empty());
+        let base = base.or_else(|| settings["model_name"].as_str());
+        let (of, model) = match base {
+            Some(base) => (format!(" of {base}"), base),
+            None => (String::new(), "the model that it was trained on"),
+        };
+        let reason = format!(
+            "this is a PEFT adapter{of}, not a model: load {model}, then import this adapter"
+        );
+        return Err(Error::file(ADAPTER, reason));
+    }
+    let inside = files
+        .iter()
+        .find_map(|file| file.path().strip_suffix("/config.json"));
+    match inside {
+        // a module of sentence-transformers has a configuration of its own
+        Some(folder) if find(files, "modules.json").is_none() => Err(Error::MissingFile {
+            file: "config.json".into(),
+            found: format!("those in {folder}, which is a folder of its own: open {folder}"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What a model is: its weights' digest, its settings and its tokenizer.

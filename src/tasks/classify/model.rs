@@ -5,16 +5,18 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Result;
 use crate::device::Compute;
 use crate::eval::evaluate::{EVALUATION_BATCH, sentence_vectors};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::backbone_config::Architecture;
 use crate::models::size::Shape;
-use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
+use crate::models::{
+    Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes, SentencePooling,
+};
 use crate::tasks::files::{digest, json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
-use crate::{Error, Result};
 
 /// The token that ends texts in tokenizers of GPT-2's kind, none of whose files need name it.
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -36,6 +38,8 @@ pub struct Pretrained {
     pub default_head: HeadKind,
     /// The words that say why.
     pub default_head_reason: String,
+    /// How its own files make one vector of a text, which the baselines compare texts by.
+    pub pooling: SentencePooling,
     /// `config.json` as it was read; an export of all weights carries it along.
     pub config_json: serde_json::Value,
     /// Vectors of the general sentences, once somebody asked for them.
@@ -92,9 +96,14 @@ impl Pretrained {
         let config = BackboneConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
         let modules = optional(&files, "modules.json").await?;
-        let pooling = optional(&files, "1_Pooling/config.json").await?;
+        let pooling_file = SentencePooling::file(modules.as_deref());
+        let pooling = optional(&files, &pooling_file).await?;
         let (default_head, default_head_reason) =
             config.default_head(modules.as_deref(), pooling.as_deref())?;
+        let pooling = match (&modules, pooling) {
+            (Some(_), Some(bytes)) => SentencePooling::read(&pooling_file, &bytes)?,
+            _ => None,
+        };
         let others = ["vocab.txt", "vocab.json", "merges.txt"];
         let (tokenizer, tokenizer_files) =
             read_tokenizer(&files, config.vocab_size, &others).await?;
@@ -120,6 +129,12 @@ impl Pretrained {
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
         let encoder = Backbone::load(&config, &loader.with_storage(storage)?).await?;
+        let default_head_reason = match (config.family, default_head) {
+            (Family::Bert, HeadKind::Cls) if encoder.trains_pooler() => format!(
+                "{default_head_reason}; its weights hold no pooler, which starts afresh and trains with the head"
+            ),
+            _ => default_head_reason,
+        };
         Ok(Self {
             name: name.into(),
             config,
@@ -128,6 +143,7 @@ impl Pretrained {
             storage,
             default_head,
             default_head_reason,
+            pooling: pooling.unwrap_or_default(),
             digest: digest(checkpoint.digest(), &config_json, &tokenizer_files),
             config_json,
             general: Arc::default(),
@@ -158,7 +174,7 @@ impl Pretrained {
         }
     }
 
-    /// The untuned encoder's mean vectors of the sentences by which forgetting is measured, `[sentences, hidden]`; computed once a model.
+    /// The untuned encoder's vectors of the sentences by which forgetting is measured, `[sentences, hidden]`; computed once a model.
     ///
     /// # Errors
     /// Failures of the device.
@@ -170,13 +186,14 @@ impl Pretrained {
         Ok(self.general.get_or_init(|| vectors).clone())
     }
 
-    /// Means of texts' token vectors by an encoder of this shape, `[rows, hidden]` in the order of `encodings`.
+    /// Texts' vectors by an encoder of this shape and the model's own pooling, `[rows, hidden]` in the order of `encodings`.
     ///
     /// # Errors
     /// Failures of the device.
     pub async fn vectors(&self, encoder: &Backbone, encodings: &[Encoding]) -> Result<Vec<f32>> {
         let most = self.rows_at_once(encodings, 0);
-        sentence_vectors(encoder, encodings, self.tokenizer.pad_id(), most).await
+        let pad = self.tokenizer.pad_id();
+        sentence_vectors(encoder, self.pooling, encodings, pad, most).await
     }
 
     /// Rows of these texts that pass together without a tensor that the device does not hold in one buffer. `past`: virtual tokens.
@@ -185,18 +202,6 @@ impl Pretrained {
         let row = Shape::new(1, longest.unwrap_or(1)).after(past);
         self.sizes()
             .rows_in_a_buffer(&self.compute, row, EVALUATION_BATCH)
-    }
-
-    /// # Errors
-    /// [`Error::MissingTensor`] where a `cls` head is wanted of a checkpoint without a pooler.
-    pub fn check_head(&self, kind: HeadKind) -> Result<()> {
-        match (kind, self.encoder.has_pooler()) {
-            (HeadKind::Cls, false) => Err(Error::MissingTensor {
-                file: "model.safetensors".into(),
-                tensor: "pooler.dense.weight (which a cls head reads; choose the mean head)".into(),
-            }),
-            _ => Ok(()),
-        }
     }
 }
 

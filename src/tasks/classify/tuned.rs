@@ -38,8 +38,8 @@ pub struct Tuned {
     pub method: Method,
     /// What the method trained.
     pub trainable: Trainable,
-    /// The heads on the untuned model.
-    pub baselines: BaselineHeads,
+    /// The heads on the untuned model. An adapter that another tool made comes without.
+    pub baselines: Option<BaselineHeads>,
     /// Label names in the order of the logits.
     pub labels: LabelMap,
     /// Tokens kept of a text.
@@ -128,6 +128,16 @@ impl Tuned {
         self.classifier.head.kind()
     }
 
+    fn baselines(&self) -> Result<&BaselineHeads> {
+        let baselines = self.baselines.as_ref();
+        baselines.ok_or_else(|| {
+            Error::state(
+                "this adapter came without baseline_head.safetensors, the heads on the untuned model, so that there is nothing to compare it with: it \
+                 was made by another tool. It classifies texts; a run of its own measures baselines",
+            )
+        })
+    }
+
     /// Bytes of the method's weights in an export; all of the network's where all of it was trained.
     pub fn export_bytes(&self) -> u64 {
         let count = match self.method.kind() {
@@ -159,14 +169,15 @@ impl Tuned {
     ) -> Result<BaseFeatures> {
         let mut pass = FeaturePass::new(encodings.to_vec(), None, most)?;
         let pad = model.tokenizer.pad_id();
-        while pass.advance(&model.encoder, self.head(), pad).await? {}
+        let (encoder, pooling) = (&model.encoder, model.pooling);
+        while pass.advance(encoder, pooling, self.head(), pad).await? {}
         Ok(pass.finish())
     }
 
     /// Classifies texts.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
+    /// [`Error::OutOfMemory`] for a text that is too long; [`Error::InvalidState`] without baselines; failures of the tokenizer or the device.
     pub async fn predict(
         &self,
         model: &Pretrained,
@@ -185,7 +196,7 @@ impl Tuned {
             Which::Tuned => logits(&self.classifier, &encodings, pad, most).await?,
             Which::Baseline => {
                 let features = self.base_features(model, &encodings, most).await?;
-                self.baselines.logits(&features).probe
+                self.baselines()?.logits(&features).probe
             }
         };
         let names = self.labels.names();
@@ -203,8 +214,9 @@ impl Tuned {
     /// Scores it next to the baselines on labelled rows.
     ///
     /// # Errors
-    /// [`Error::InvalidData`] for a label that was not trained; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
+    /// [`Error::InvalidData`] for a label that was not trained; [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
+        let baselines = self.baselines()?;
         let truth = examples
             .iter()
             .enumerate()
@@ -230,7 +242,7 @@ impl Tuned {
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
         let features = self.base_features(model, &encodings, most).await?;
-        let baselines = self.baselines.logits(&features);
+        let baselines = baselines.logits(&features);
         Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
     }
 }
