@@ -217,9 +217,6 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     Ok(config)
 }
 
-/// A hundred times that of known models. Its frequencies are computed when the file is read.
-const WIDEST_HEAD: usize = 1 << 15;
-
 /// What transformers takes for a field that the file leaves out.
 pub(super) struct Defaults {
     pub vocab_size: usize,
@@ -277,9 +274,9 @@ pub(super) fn shared(
     }
     let head_dim = head_dim.unwrap_or((hidden_size / heads).max(1));
     let head_dim = fields.size("head_dim", Some(head_dim))?;
-    if !head_dim.is_multiple_of(2) || head_dim > WIDEST_HEAD {
+    if !head_dim.is_multiple_of(2) {
         return Err(Error::unsupported(format!(
-            "head_dim is {head_dim}; rotary positions need an even one, and at most {WIDEST_HEAD} are supported"
+            "head_dim is {head_dim}; rotary positions need an even one"
         )));
     }
     let layers = fields.size("num_hidden_layers", Some(defaults.num_hidden_layers))?;

@@ -5,6 +5,7 @@ use crate::formats::{Source, read_all};
 use crate::hash::Fnv;
 use crate::json::check_values;
 use crate::text::Tokenizer;
+use crate::text::vocabulary::{VocabularyFiles, tokenizer_json};
 use crate::{Error, Result};
 
 /// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.
@@ -16,7 +17,10 @@ pub(crate) async fn read_tokenizer<S: Source>(
     rows: usize,
     others: &[&str],
 ) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
-    let bytes = required(files, "tokenizer.json").await?;
+    let bytes = match find(files, "tokenizer.json") {
+        Some(_) => required(files, "tokenizer.json").await?,
+        None => built_tokenizer(files).await?,
+    };
     let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?.with_rows(rows)?;
     let mut carried = vec![("tokenizer.json".to_string(), bytes)];
     let settings = ["tokenizer_config.json", "special_tokens_map.json"];
@@ -26,6 +30,42 @@ pub(crate) async fn read_tokenizer<S: Source>(
         }
     }
     Ok((tokenizer, carried))
+}
+
+/// A tokenizer.json made of the vocabulary files of a folder without one.
+///
+/// # Errors
+/// As [`tokenizer_json`]; [`Error::MissingFile`] where there are no such files.
+async fn built_tokenizer<S: Source>(files: &[S]) -> Result<Vec<u8>> {
+    let vocabulary = VocabularyFiles {
+        vocab: optional(files, "vocab.json").await?,
+        merges: optional(files, "merges.txt").await?,
+        words: optional(files, "vocab.txt").await?,
+    };
+    let mut settings = serde_json::Map::new();
+    for file in ["special_tokens_map.json", "tokenizer_config.json"] {
+        if let Some(bytes) = optional(files, file).await?
+            && let serde_json::Value::Object(map) = json(file, &bytes)?
+        {
+            settings.extend(map);
+        }
+    }
+    let config = json("config.json", &required(files, "config.json").await?)?;
+    let family = config["model_type"].as_str().unwrap_or_default();
+    match tokenizer_json(&vocabulary, &settings, family)? {
+        Some(bytes) => Ok(bytes),
+        None => match files.iter().find(|file| file.path().ends_with(".model")) {
+            Some(file) => Err(Error::file(
+                "tokenizer.json",
+                format!(
+                    "it is missing, and {} alone, SentencePiece's own form, is not read; AutoTokenizer.from_pretrained(folder).save_pretrained(folder) of \
+                     transformers writes a tokenizer.json, and a GGUF file of the model brings its words with it",
+                    file.path()
+                ),
+            )),
+            None => required(files, "tokenizer.json").await,
+        },
+    }
 }
 
 /// # Errors

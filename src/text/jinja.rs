@@ -23,6 +23,12 @@ const FUEL: u64 = 250_000;
 /// Bytes that `tojson` writes at most, which is before they are counted as fuel.
 const MOST_JSON: usize = 16 << 20;
 
+/// Bytes of a list or a mapping that is written as Python does, before they are counted as fuel.
+const MOST_WRITTEN: usize = 4 << 20;
+
+/// Depth of lists and mappings that are written as Python does.
+const DEEPEST: usize = 64;
+
 /// Spaces that `tojson` puts before a line of each depth.
 const WIDEST_INDENT: usize = 64;
 
@@ -43,6 +49,15 @@ pub(super) fn compile(name: &str, source: &str) -> Result<Environment<'static>, 
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", to_json);
     env.add_filter(tags::KEPT, tags::kept);
+    env.add_filter("string", string);
+    // Python can neither go through None nor count it; a string or a mapping has a length and items
+    env.add_test("iterable", |value: &Value| {
+        !value.is_none() && value.try_iter().is_ok()
+    });
+    env.add_test("sequence", |value: &Value| {
+        let kinds = [ValueKind::Seq, ValueKind::String, ValueKind::Map];
+        value.is_undefined() || kinds.contains(&value.kind())
+    });
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
     env.add_template_owned(name.to_owned(), source)?;
@@ -64,15 +79,86 @@ fn without_generation(source: &str) -> Result<Cow<'_, str>, Error> {
     Ok(Cow::Owned(closed.into_owned()))
 }
 
-/// Python writes `None`, `True` and `False`; all else is alike.
+/// Python writes `None`, `True` and `False`, and lists and mappings with what they hold quoted as in its code; all else is alike.
 fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    let word = match value.kind() {
-        ValueKind::None => "None",
-        ValueKind::Bool if value.is_true() => "True",
-        ValueKind::Bool => "False",
-        _ => return minijinja::escape_formatter(out, state, value),
+    match value.kind() {
+        ValueKind::None | ValueKind::Bool | ValueKind::Seq | ValueKind::Map => {
+            out.write_str(&to_str(value)?).map_err(Error::from)
+        }
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+/// The text of a value, counted as fuel.
+fn string(state: &State, value: &Value) -> Result<String, Error> {
+    let text = to_str(value)?;
+    state.consume_fuel(text.len() as u64 / 64)?;
+    Ok(text)
+}
+
+/// Python's `str`.
+fn to_str(value: &Value) -> Result<String, Error> {
+    let mut text = String::new();
+    match value.as_str() {
+        Some(own) => text.push_str(own),
+        None => write_repr(&mut text, value, 0)?,
+    }
+    Ok(text)
+}
+
+/// Python's `repr`.
+fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
+    let object = value.as_object();
+    let is_plain = object.is_none_or(|object| !object.type_name().contains("Namespace"));
+    if out.len() > MOST_WRITTEN || depth > DEEPEST || !is_plain {
+        let reason = "a value is too large to be written";
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
+    match value.kind() {
+        ValueKind::None => out.push_str("None"),
+        ValueKind::Bool if value.is_true() => out.push_str("True"),
+        ValueKind::Bool => out.push_str("False"),
+        ValueKind::String => quote(out, value.as_str().unwrap_or_default()),
+        kind @ (ValueKind::Seq | ValueKind::Map) => {
+            let is_map = kind == ValueKind::Map;
+            out.push(if is_map { '{' } else { '[' });
+            for (index, item) in value.try_iter()?.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, &item, depth + 1)?;
+                if is_map {
+                    out.push_str(": ");
+                    write_repr(out, &value.get_item(&item)?, depth + 1)?;
+                }
+            }
+            out.push(if is_map { '}' } else { ']' });
+        }
+        _ => out.push_str(&value.to_string()),
+    }
+    Ok(())
+}
+
+/// A string as Python's code has it: in single quotes, unless only they are in it.
+fn quote(out: &mut String, text: &str) {
+    let mark = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
     };
-    out.write_str(word).map_err(Error::from)
+    out.push(mark);
+    for char in text.chars() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            char if char == mark => out.extend(['\\', mark]),
+            char if char.is_control() => out.push_str(&format!("\\x{:02x}", char as u32)),
+            char => out.push(char),
+        }
+    }
+    out.push(mark);
 }
 
 fn raise_exception(message: String) -> Result<String, Error> {
@@ -224,6 +310,42 @@ mod tests {
             render("{{ value.items() | length }}{{ value.get('z', 'no') }}"),
             "3no"
         );
+    }
+
+    /// The texts are Jinja2's 3.1.
+    #[test]
+    fn lists_mappings_and_tests_are_pythons() {
+        for (source, text) in [
+            (
+                "{{ none is iterable }} {{ gone is iterable }} {{ 'a' is iterable }} {{ 3 is iterable }}",
+                "False True True False",
+            ),
+            (
+                "{{ none is sequence }} {{ 'a' is sequence }} {{ {} is sequence }} {{ [] is sequence }} {{ 3 is sequence }}",
+                "False True True True False",
+            ),
+            ("{{ value }}", "{'a': [1, 2], 'b': 'é\"<', 'c': None}"),
+            (
+                "{{ [\"it's\", 'say \"hi\"', 1.0, true, ['\\n']] }}",
+                "[\"it's\", 'say \"hi\"', 1.0, True, ['\\n']]",
+            ),
+            (
+                "{{ [1, none] | string }}|{{ 'a' | string }}|{{ true | string }}",
+                "[1, None]|a|True",
+            ),
+            (
+                "{% if tools is iterable and tools | length > 0 %}x{% endif %}y",
+                "y",
+            ),
+        ] {
+            let env = compile("t", source).unwrap();
+            let values = context! { tools => (), value => context! { a => vec![1, 2], b => "é\"<", c => () } };
+            assert_eq!(
+                env.get_template("t").unwrap().render(values).unwrap(),
+                text,
+                "{source}"
+            );
+        }
     }
 
     #[test]

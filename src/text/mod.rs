@@ -7,6 +7,7 @@ mod parts;
 pub mod stream;
 mod tags;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use chat::{ChatTemplate, Message, Rendered};
 pub use stream::TextStream;

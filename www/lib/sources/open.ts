@@ -15,7 +15,14 @@ export interface OpenedSource {
 }
 
 const INDEX = "model.safetensors.index.json";
-const REQUIRED = ["config.json", "tokenizer.json"];
+const TOKENIZER = "tokenizer.json";
+const REQUIRED = ["config.json", TOKENIZER];
+/** What older folders have in its place: words and merges, or words alone. */
+const VOCABULARIES = ["vocab.json", "merges.txt", "vocab.txt"];
+/** Weights in other formats, which deserve a better word than "missing". */
+const OTHER_WEIGHTS = ["pytorch_model.bin", "consolidated.safetensors", "tf_model.h5", "flax_model.msgpack"];
+const SENTENCEPIECE = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
+const ADAPTER = "adapter_config.json";
 /** What a classifier's folder may have besides; of a language model the tokenizer's settings name what pads. */
 export const CLASSIFIER_FILES = [
   "modules.json",
@@ -64,6 +71,9 @@ export async function openSource(
     if ("url" in source) return await openFolder(source, net, optional, kept);
     const opened = await openRepository(source, net, isUseful, kept);
     requireSafetensors(opened.paths, `the repository ${opened.name}`);
+    if (![TOKENIZER, "vocab.txt", "vocab.json"].some((path) => opened.paths.includes(path))) {
+      refuseSentencePiece(opened.paths.find((path) => SENTENCEPIECE.includes(path)));
+    }
     return { name: opened.name, files: opened.files };
   } catch (error) {
     const at = kept?.completeAt;
@@ -109,14 +119,26 @@ function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
 
 /** Pickled and other weights deserve a better word than "missing". */
 function requireSafetensors(paths: string[], where: string): void {
-  if (paths.some((path) => path.endsWith(".safetensors"))) return;
-  const other = paths.find((path) => /\.(bin|pt|pth|ckpt|h5|msgpack|onnx|gguf)$/.test(path));
+  const consolidated = /(^|\/)consolidated[^/]*\.safetensors$/;
+  if (paths.some((path) => path.endsWith(".safetensors") && !consolidated.test(path))) return;
+  const other = paths.find((path) => consolidated.test(path) || /\.(bin|pt|pth|ckpt|h5|msgpack|onnx|gguf)$/.test(path));
   if (other === undefined) return;
   throw new WebtuneError(
     "missingFile",
-    `model.safetensors is missing; ${where} has ${other}, but safetensors is needed: ` +
-      "save the model with save_pretrained(..., safe_serialization=True) of transformers",
+    `model.safetensors is missing; ${where} has ${other}, but transformers' own safetensors is needed: ` +
+      "save the model with save_pretrained(...) of transformers",
     { file: "model.safetensors" },
+  );
+}
+
+/** Words that only SentencePiece's own library reads. */
+function refuseSentencePiece(path: string | undefined): void {
+  if (path === undefined) return;
+  throw fileError(
+    "missingFile",
+    TOKENIZER,
+    `it is missing, and ${path} alone, SentencePiece's own form, is not read; ` +
+      "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) of transformers writes a tokenizer.json",
   );
 }
 
@@ -148,11 +170,7 @@ async function openFolder(
     else absent.push(path);
     return found;
   };
-  const [required, optional, weights] = await inOrder([
-    inOrder(REQUIRED.map(async (path) => demand(path, await ask(path)))),
-    inOrder(wanted.map(ask)),
-    openWeights(ask),
-  ]);
+  const [required, optional, weights] = await inOrder([openRequired(ask), inOrder(wanted.map(ask)), openWeights(ask)]);
   const files = [...required, ...optional.filter((file) => file instanceof HttpFile), ...weights];
   const modules = files.find(({ path }) => path === "modules.json");
   if (modules) {
@@ -190,6 +208,36 @@ function inside(base: URL, path: string): string {
   return file.href;
 }
 
+/** config.json, and tokenizer.json or the files that it can be made of. */
+async function openRequired(ask: (path: string) => Promise<HttpFile | Absent>): Promise<HttpFile[]> {
+  const [config, tokenizer] = await Promise.all([ask("config.json"), ask(TOKENIZER)]);
+  if (!(config instanceof HttpFile)) await refuseAdapter(ask);
+  const needed = [demand("config.json", config)];
+  if (tokenizer instanceof HttpFile) return [...needed, tokenizer];
+  const found = (await inOrder(VOCABULARIES.map(ask))).filter((file) => file instanceof HttpFile);
+  const has = (path: string) => found.some((file) => file.path === path);
+  if (has("vocab.txt") || (has("vocab.json") && has("merges.txt"))) return [...needed, ...found];
+  for (const path of SENTENCEPIECE) {
+    if ((await ask(path)) instanceof HttpFile) refuseSentencePiece(path);
+  }
+  return [...needed, demand(TOKENIZER, tokenizer)];
+}
+
+/** A folder without a configuration may be an adapter's. */
+async function refuseAdapter(ask: (path: string) => Promise<HttpFile | Absent>): Promise<void> {
+  const settings = await ask(ADAPTER);
+  if (!(settings instanceof HttpFile)) return;
+  const read = await readJson(settings);
+  const base = isRecord(read) ? read.base_model_name_or_path : undefined;
+  const isNamed = typeof base === "string" && base !== "";
+  const load = isNamed ? base : "the model that it was trained on";
+  throw fileError(
+    "invalidFile",
+    ADAPTER,
+    `this is a PEFT adapter${isNamed ? ` of ${base}` : ""}, not a model: load ${load}, then import this adapter`,
+  );
+}
+
 /** One file of weights, or the shards that an index names. */
 async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): Promise<HttpFile[]> {
   const single = await ask("model.safetensors");
@@ -199,8 +247,9 @@ async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): P
     const shards = await inOrder(shardNames(await readJson(index)).map(async (path) => demand(path, await ask(path))));
     return [index, ...shards];
   }
-  const pickled = await ask("pytorch_model.bin");
-  if (pickled instanceof HttpFile) requireSafetensors([pickled.path], "the folder");
+  for (const path of OTHER_WEIGHTS) {
+    if ((await ask(path)) instanceof HttpFile) requireSafetensors([path], "the folder");
+  }
   return [demand("model.safetensors", single)];
 }
 
