@@ -85,6 +85,7 @@ fn what_changes_nothing_at_inference_is_taken() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_changes_the_meaning_is_refused_by_name() {
     block_on(async {
         let (model, _, adapter) = trained().await;

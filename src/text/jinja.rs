@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+use super::repr::to_str;
 use super::tags;
 
 /// The date that `strftime_now` gives, (year, month, day): Llama 3's own where a template has no clock. A run could not be
@@ -22,12 +23,6 @@ const FUEL: u64 = 250_000;
 
 /// Bytes that `tojson` writes at most, which is before they are counted as fuel.
 const MOST_JSON: usize = 16 << 20;
-
-/// Bytes of a list or a mapping that is written as Python does, before they are counted as fuel.
-const MOST_WRITTEN: usize = 4 << 20;
-
-/// Depth of lists and mappings that are written as Python does.
-const DEEPEST: usize = 64;
 
 /// Spaces that `tojson` puts before a line of each depth.
 const WIDEST_INDENT: usize = 64;
@@ -94,71 +89,6 @@ fn string(state: &State, value: &Value) -> Result<String, Error> {
     let text = to_str(value)?;
     state.consume_fuel(text.len() as u64 / 64)?;
     Ok(text)
-}
-
-/// Python's `str`.
-fn to_str(value: &Value) -> Result<String, Error> {
-    let mut text = String::new();
-    match value.as_str() {
-        Some(own) => text.push_str(own),
-        None => write_repr(&mut text, value, 0)?,
-    }
-    Ok(text)
-}
-
-/// Python's `repr`.
-fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
-    let object = value.as_object();
-    let is_plain = object.is_none_or(|object| !object.type_name().contains("Namespace"));
-    if out.len() > MOST_WRITTEN || depth > DEEPEST || !is_plain {
-        let reason = "a value is too large to be written";
-        return Err(Error::new(ErrorKind::InvalidOperation, reason));
-    }
-    match value.kind() {
-        ValueKind::None => out.push_str("None"),
-        ValueKind::Bool if value.is_true() => out.push_str("True"),
-        ValueKind::Bool => out.push_str("False"),
-        ValueKind::String => quote(out, value.as_str().unwrap_or_default()),
-        kind @ (ValueKind::Seq | ValueKind::Map) => {
-            let is_map = kind == ValueKind::Map;
-            out.push(if is_map { '{' } else { '[' });
-            for (index, item) in value.try_iter()?.enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                write_repr(out, &item, depth + 1)?;
-                if is_map {
-                    out.push_str(": ");
-                    write_repr(out, &value.get_item(&item)?, depth + 1)?;
-                }
-            }
-            out.push(if is_map { '}' } else { ']' });
-        }
-        _ => out.push_str(&value.to_string()),
-    }
-    Ok(())
-}
-
-/// A string as Python's code has it: in single quotes, unless only they are in it.
-fn quote(out: &mut String, text: &str) {
-    let mark = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
-    out.push(mark);
-    for char in text.chars() {
-        match char {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            char if char == mark => out.extend(['\\', mark]),
-            char if char.is_control() => out.push_str(&format!("\\x{:02x}", char as u32)),
-            char => out.push(char),
-        }
-    }
-    out.push(mark);
 }
 
 fn raise_exception(message: String) -> Result<String, Error> {

@@ -4,6 +4,7 @@ mod charsmap;
 pub mod chat;
 mod jinja;
 mod parts;
+mod repr;
 pub mod stream;
 mod tags;
 pub mod tokenizer;
