@@ -81,7 +81,13 @@ function readOptions(given) {
 function readModel(given, hubUrl) {
   const folder = here(given);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    if (!existsSync(join(folder, "config.json"))) throw new Failure(`--model: ${given} holds no config.json`);
+    if (!existsSync(join(folder, "config.json"))) {
+      const isAdapter = existsSync(join(folder, "adapter_config.json"));
+      const why = isAdapter
+        ? "is a PEFT adapter, not a model: name the model that it was trained on"
+        : "holds no config.json";
+      throw new Failure(`--model: ${given} ${why}`);
+    }
     return { folder };
   }
   if (!REPOSITORY.test(given)) throw new Failure(`--model: ${given} is neither a folder nor a repository's name`);
