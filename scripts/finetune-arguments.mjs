@@ -105,6 +105,9 @@ function readModel(given, hubUrl) {
 function readFolder(given, folder) {
   if (existsSync(join(folder, "config.json"))) return { folder };
   const [file, ...others] = readdirSync(folder).filter((name) => /\.gguf$/i.test(name));
+  if (!file && existsSync(join(folder, "adapter_config.json"))) {
+    throw new Failure(`--model: ${given} is a PEFT adapter, not a model: name the model that it was trained on`);
+  }
   if (!file) throw new Failure(`--model: ${given} holds no config.json and no .gguf file`);
   if (others.length > 0) {
     throw new Failure(`--model: ${given} holds several .gguf files; name one of them, such as ${join(given, file)}`);

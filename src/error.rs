@@ -121,7 +121,9 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A weight is stored in a type that is not read.
-    #[error("{tensor}: expected F32, F16 or BF16, got {found}")]
+    #[error(
+        "{tensor}: expected F64, F32, F16 or BF16, got {found}; quantised weights cannot be tuned, take the unquantised model that they were made from"
+    )]
     WrongDtype { tensor: String, found: String },
     /// A weight holds NaN or infinity.
     #[error("{tensor}: {count} of its values are NaN or infinite, the first at index {index}")]

@@ -184,7 +184,9 @@ fn tensors_that_are_not_floats_are_listed_but_not_read() {
         } else {
             assert_eq!(
                 read.unwrap_err().to_string(),
-                format!("w: expected F32, F16 or BF16, got {dtype}")
+                format!(
+                    "w: expected F64, F32, F16 or BF16, got {dtype}; quantised weights cannot be tuned, take the unquantised model that they were made from"
+                )
             );
         }
     }

@@ -91,7 +91,8 @@ fn modules_ranks_and_scalings_equal_peft() {
         let kind: HeadKind = serde_json::from_value(case["head"].clone()).unwrap();
         let mut expected = deltas(&case["deltas"]);
         let file = case["file"].to_string();
-        let (config, task) = LoraConfig::from_adapter_config(file.as_bytes(), false).unwrap();
+        let (config, task) = LoraConfig::from_adapter_config(file.as_bytes()).unwrap();
+        let task = task.unwrap();
         assert_eq!(task, TaskType::of_head(kind));
         let name = format!("{kind:?} {}", case["settings"]);
         let found = attached(&encoder, kind, &config, &compute);
@@ -113,7 +114,7 @@ fn modules_ranks_and_scalings_equal_peft() {
         let written = resolve(&Classifier::new(encoder.clone(), head), &config)
             .adapter_config(&base(task))
             .to_string();
-        let (config, _) = LoraConfig::from_adapter_config(written.as_bytes(), false).unwrap();
+        let (config, _) = LoraConfig::from_adapter_config(written.as_bytes()).unwrap();
         let found = attached(&encoder, kind, &config, &compute);
         assert_eq!(found, expected, "our own file of {name}");
     }
@@ -125,6 +126,6 @@ fn an_empty_list_of_layers_in_a_file_means_all_of_them() {
         serde_json::from_str(include_str!("fixtures/patterns/cases.json")).unwrap();
     let mut file = cases[0]["file"].clone();
     file["layers_to_transform"] = json!([]);
-    let (config, _) = LoraConfig::from_adapter_config(file.to_string().as_bytes(), false).unwrap();
+    let (config, _) = LoraConfig::from_adapter_config(file.to_string().as_bytes()).unwrap();
     assert_eq!(config.layers_to_transform, None);
 }

@@ -221,9 +221,11 @@ fn l2_sp_pulls_a_fitted_head_to_where_it_was_fitted() {
     assert_ne!(finished(&events).task.kept_stage, KeptStage::Probe);
     let state = block_on(values(&tuned.classifier));
     let fitted = transpose(&state["head.Cls.classifier.weight"], 32, 3);
-    let way = (fitted.iter().zip(&tuned.baselines.probe.weight))
-        .map(|(a, b)| f64::from(a - b).powi(2))
-        .sum::<f64>();
+    let way = (fitted
+        .iter()
+        .zip(&tuned.baselines.as_ref().unwrap().probe.weight))
+    .map(|(a, b)| f64::from(a - b).powi(2))
+    .sum::<f64>();
     // what is left of the penalty is the encoder's short way
     let penalty = f64::from(last(&events) - last(&free));
     let to_probe = 1e3 * way;
@@ -455,7 +457,7 @@ fn the_contrastive_stage_trains_no_head_and_ends_with_a_fitted_one() {
         let head = state
             .iter()
             .find(|(path, _)| path.ends_with("classifier.weight"));
-        let probe = &tuned.baselines.probe.weight;
+        let probe = &tuned.baselines.as_ref().unwrap().probe.weight;
         let fitted = transpose(head.unwrap().1, 32, 3);
         assert_eq!(
             fitted != *probe,

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use crate::Result;
 use crate::data::{Batch, length_sorted};
 use crate::device::read;
-use crate::models::classifier::{features, head_input};
-use crate::models::{Backbone, Classifier, HeadKind, Inputs, TokenBatch};
+use crate::models::classifier::head_input;
+use crate::models::{Backbone, Classifier, HeadKind, Inputs, SentencePooling, TokenBatch};
 use crate::text::Encoding;
 
 /// Rows per forward pass where nothing is kept for a backward pass.
@@ -63,17 +63,18 @@ pub async fn logits(
     vectors(&classifier.encoder, encodings, pad_id, most, forward).await
 }
 
-/// Mean of each text's token vectors, of length 1: `[rows, hidden]` in the order of `encodings`; `most` rows pass at a time.
+/// Each text's vector by that pooling, of length 1: `[rows, hidden]` in the order of `encodings`; `most` rows pass at a time.
 ///
 /// # Errors
 /// Failures of the device.
 pub async fn sentence_vectors(
     encoder: &Backbone,
+    pooling: SentencePooling,
     encodings: &[Encoding],
     pad_id: u32,
     most: usize,
 ) -> Result<Vec<f32>> {
-    let forward = |batch: TokenBatch| features(encoder, HeadKind::Mean, &batch);
+    let forward = |batch: TokenBatch| pooling.vectors(encoder.forward(&batch), batch.mask);
     vectors(encoder, encodings, pad_id, most, forward).await
 }
 
@@ -82,8 +83,8 @@ pub async fn sentence_vectors(
 pub struct BaseFeatures {
     /// What the head reads, `[rows, hidden]`.
     pub head: Vec<f32>,
-    /// Mean of the token vectors, of length 1, `[rows, hidden]`.
-    pub mean: Vec<f32>,
+    /// What the model's own pooling makes of the texts, of length 1, `[rows, hidden]`.
+    pub own: Vec<f32>,
     /// What enters the layer at the tap, `[tokens, hidden]` for each row; empty without a tap.
     pub states: Vec<Vec<f32>>,
 }
@@ -127,6 +128,7 @@ impl FeaturePass {
     pub async fn advance(
         &mut self,
         encoder: &Backbone,
+        pooling: SentencePooling,
         kind: HeadKind,
         pad_id: u32,
     ) -> Result<bool> {
@@ -143,11 +145,10 @@ impl FeaturePass {
         let lower = encoder.lower(depth, &batch);
         let hidden = encoder.upper(depth, lower.clone(), batch.mask.clone());
         let width = hidden.dims()[2];
-        let mean = head_input(encoder, HeadKind::Mean, hidden.clone(), batch.mask.clone());
-        let mean = read(mean).await?;
-        let head = match kind {
-            HeadKind::Mean => mean.clone(),
-            HeadKind::Cls => read(head_input(encoder, kind, hidden, batch.mask)).await?,
+        let own = read(pooling.vectors(hidden.clone(), batch.mask.clone())).await?;
+        let head = match (kind, pooling) {
+            (HeadKind::Mean, SentencePooling::Mean) => own.clone(),
+            _ => read(head_input(encoder, kind, hidden, batch.mask)).await?,
         };
         let states = match self.tap {
             Some(_) => read(lower).await?,
@@ -159,7 +160,7 @@ impl FeaturePass {
             let kept = start..start + self.encodings[*row].ids.len() * width;
             self.rows[*row] = [
                 head[vector.clone()].to_vec(),
-                mean[vector].to_vec(),
+                own[vector].to_vec(),
                 states.get(kept).unwrap_or_default().to_vec(),
             ];
         }
@@ -177,9 +178,9 @@ impl FeaturePass {
     /// All that was computed.
     pub fn finish(self) -> BaseFeatures {
         let mut out = BaseFeatures::default();
-        for [head, mean, states] in self.rows {
+        for [head, own, states] in self.rows {
             out.head.extend(head);
-            out.mean.extend(mean);
+            out.own.extend(own);
             if self.tap.is_some() {
                 out.states.push(states);
             }

@@ -44,8 +44,8 @@ impl BaselineHeads {
     /// Logits of rows, each `[rows, labels]`.
     pub fn logits(&self, features: &BaseFeatures) -> OfBaselines<Vec<f32>> {
         OfBaselines {
-            zero_shot: head_logits(&self.zero_shot, &features.mean),
-            centroid: head_logits(&self.centroid, &features.mean),
+            zero_shot: head_logits(&self.zero_shot, &features.own),
+            centroid: head_logits(&self.centroid, &features.own),
             probe: head_logits(&self.probe, &features.head),
         }
     }

@@ -10,8 +10,9 @@ use super::file::{
     MODEL, MODEL_HEAD, file, json_file, safetensors,
 };
 use super::sentence;
-use super::subject::{ClassifierFacts, Subject, TaskFacts};
+use super::subject::{Subject, TaskFacts};
 use crate::Result;
+use crate::eval::evaluation::BaselineHeads;
 use crate::models::classifier::HeadWeights;
 use crate::models::names::{is_head, is_pooler};
 use crate::models::{Family, HeadKind};
@@ -65,9 +66,7 @@ async fn weights<N: Tunable>(subject: &Subject<'_, N>) -> Result<Vec<ExportedFil
         subject.trainable
     };
     // of BERT alone the layer below the last one belongs to the encoder
-    let named = subject
-        .classifier()
-        .is_some_and(|facts| facts.family.names_head());
+    let named = subject.classifier().is_some_and(|facts| facts.names_head);
     let (head, body): (Vec<_>, Vec<_>) = named_values(subject.network, paths, kind)
         .await?
         .into_iter()
@@ -143,13 +142,14 @@ pub fn companions<N>(subject: &Subject<N>, method: MethodType) -> Result<Vec<Exp
             method,
         };
         files.push(json_file(LABELS, &json!(labels))?);
-        files.push(baseline_heads(facts)?);
+        if let Some(heads) = facts.baselines {
+            files.push(baseline_heads(heads)?);
+        }
     }
     Ok(files)
 }
 
-fn baseline_heads(facts: &ClassifierFacts) -> Result<ExportedFile> {
-    let heads = facts.baselines;
+fn baseline_heads(heads: &BaselineHeads) -> Result<ExportedFile> {
     let parts = |prefix: &str, head: &HeadWeights| {
         let [labels, hidden] = [head.labels(), head.hidden()];
         let weight = (
@@ -186,7 +186,7 @@ pub fn config<N>(subject: &Subject<N>) -> Value {
     }
     if let Family::Decoder(_) = facts.family {
         // by which transformers finds a text's last token
-        map.insert("pad_token_id".into(), json!(facts.pad_id));
+        map.insert("pad_token_id".into(), json!(facts.pad_token));
     }
     let architecture = facts.family.model_class(head);
     map.insert("architectures".into(), json!([architecture]));

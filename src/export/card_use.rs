@@ -73,9 +73,9 @@ impl Snippet {
 
 fn snippet(facts: &ClassifierFacts, files: MethodType, task: TaskType) -> Snippet {
     // transformers finds a decoder's last token by what pads
-    let sizes = match facts.family {
-        Family::Decoder(_) => {
-            format!("num_labels=len(labels), pad_token_id={}", facts.pad_id)
+    let sizes = match (facts.family, facts.pad_token) {
+        (Family::Decoder(_), Some(pad)) => {
+            format!("num_labels=len(labels), pad_token_id={pad}")
         }
         _ => "num_labels=len(labels)".to_string(),
     };
@@ -117,7 +117,7 @@ fn snippet(facts: &ClassifierFacts, files: MethodType, task: TaskType) -> Snippe
             format!("{classifier}\n{ADAPTERS}"),
         ),
         // a head with names of its own loads into its class
-        MethodType::Probe if !is_mean && facts.family.names_head() => Snippet::whole(
+        MethodType::Probe if !is_mean && facts.names_head => Snippet::whole(
             "import json\nfrom safetensors.torch import load_file\nfrom transformers import AutoModelForSequenceClassification, \
              AutoTokenizer",
             "base",

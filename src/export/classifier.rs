@@ -1,23 +1,28 @@
 //! What of a tuned classifier is exported, and how an import becomes one.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::file::{BASELINE_HEADS, ExportedFile, LABELS, file, json_file};
+use super::file::{
+    ADAPTER_MODEL, BASELINE_HEADS, ExportedFile, LABELS, LabelsFile, LabelsGiven, file, json_file,
+};
 use super::folder::Folder;
 use super::model::{Described, Imported, Model};
 use super::subject::{Card, CardFacts, ClassifierFacts, Subject, Table, TaskFacts};
 use crate::data::{LABEL_COUNT, LabelMap};
 use crate::eval::evaluation::BaselineHeads;
+use crate::formats::{Header, MemorySource};
 use crate::models::backbone_config::Architecture;
 use crate::models::classifier::HeadWeights;
-use crate::models::{BackboneConfig, Classifier, Family, Head};
+use crate::models::{BackboneConfig, Classifier, Family, Head, HeadKind};
 use crate::peft::adapter_file::{ADAPTER_CONFIG, modules_to_save};
 use crate::peft::store::Tensors;
 use crate::peft::{BaseModel, Method, MethodType, TaskType};
 use crate::tasks::classify::event::KeptStage;
 use crate::tasks::classify::model::Pretrained;
+use crate::tasks::classify::options::DEFAULT_MAX_LENGTH;
 use crate::tasks::classify::tuned::{self, RunCard, Tuned};
 use crate::tasks::files::json;
+use crate::text::Tokenizer;
 use crate::{Error, Result};
 
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -54,13 +59,15 @@ impl Model for Pretrained {
             task: TaskFacts::Classifier(ClassifierFacts {
                 network: &tuned.classifier,
                 labels: &tuned.labels,
-                baselines: &tuned.baselines,
+                baselines: tuned.baselines.as_ref(),
                 max_length: tuned.max_length,
                 positions: self.config.max_tokens,
                 family,
+                names_head: family.names_head() || tuned.classifier.encoder.trains_pooler(),
                 hidden_size: self.config.hidden_size,
-                pad_id: self.tokenizer.pad_id(),
-                pad_token: self.tokenizer.id_to_token(self.tokenizer.pad_id()),
+                pad_token: pad_token(&self.tokenizer),
+                pad_word: pad_token(&self.tokenizer)
+                    .and_then(|pad| self.tokenizer.id_to_token(pad)),
             }),
         })
     }
@@ -69,12 +76,8 @@ impl Model for Pretrained {
         &tuned.classifier
     }
 
-    fn is_conv1d(&self) -> bool {
-        self.config.family.is_conv1d()
-    }
-
-    fn described(&self, folder: &Folder) -> Result<Described> {
-        let labels = folder.labels()?;
+    async fn described(&self, folder: &Folder) -> Result<Described> {
+        let labels = labels(self, folder).await?;
         let count = labels.labels.len();
         if !LABEL_COUNT.contains(&count) {
             let [least, most] = [LABEL_COUNT.start(), LABEL_COUNT.end()];
@@ -86,13 +89,12 @@ impl Model for Pretrained {
             method: labels.method,
             task: TaskType::of_head(labels.head),
             labels: Some(labels),
-            names_head: self.config.family.names_head(),
+            names_head: self.config.family.names_head() || self.encoder.trains_pooler(),
         })
     }
 
     fn check(&self, described: &Described, method: &Method) -> Result<()> {
         let labels = described.labels()?;
-        self.check_head(labels.head)?;
         let positions = self.config.max_tokens;
         let free = positions.saturating_sub(method.virtual_tokens());
         if (3..=free).contains(&labels.max_length) {
@@ -124,18 +126,118 @@ impl Model for Pretrained {
         let labels = imported.described.labels()?;
         let names = labels.labels.clone();
         let map = LabelMap::from_names(names).map_err(|error| Error::file(LABELS, error))?;
-        let heads = imported.folder.tensors(BASELINE_HEADS).await?;
+        let heads = match imported.folder.has(BASELINE_HEADS) {
+            true => Some(imported.folder.tensors(BASELINE_HEADS).await?),
+            false => None,
+        };
+        let hidden = self.config.hidden_size;
+        let heads = heads.map(|heads| baselines(&heads, map.len(), hidden));
         Ok(Tuned {
             classifier: imported.network,
             method: imported.method,
             trainable: imported.trainable,
-            baselines: baselines(&heads, map.len(), self.config.hidden_size)?,
+            baselines: heads.transpose()?,
             labels: map,
             max_length: labels.max_length,
             // the run is over and known only by its card, which goes on with the adapter
             card: tuned::Card::Imported(imported.card),
         })
     }
+}
+
+/// What labels.json says, and where it is silent or missing, as with an adapter that PEFT made, what its settings and the model's own say.
+///
+/// # Errors
+/// Missing or broken files; [`Error::InvalidFile`] for settings of another task, or an adapter without a head.
+async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
+    let given = folder.labels()?;
+    if let LabelsGiven {
+        labels: Some(labels),
+        head: Some(head),
+        max_length: Some(max_length),
+        method,
+    } = given
+    {
+        let method = method.unwrap_or(MethodType::Lora);
+        return Ok(LabelsFile {
+            labels,
+            head,
+            max_length,
+            method,
+        });
+    }
+    let bytes = folder.bytes(ADAPTER_CONFIG)?;
+    let settings = json(ADAPTER_CONFIG, bytes)?;
+    let method = match settings["peft_type"].as_str() {
+        Some("PREFIX_TUNING") => MethodType::Prefix,
+        // whose reader names any other
+        _ => MethodType::Lora,
+    };
+    let head = match (given.head, settings["task_type"].as_str()) {
+        (Some(head), _) => head,
+        (None, Some("FEATURE_EXTRACTION")) => {
+            let reason = format!(
+                "task_type is FEATURE_EXTRACTION: this adapter has no labels, and a {LABELS} that names them is missing; a classifier's task_type is \
+                 SEQ_CLS"
+            );
+            return Err(Error::file(ADAPTER_CONFIG, reason));
+        }
+        (None, _) => HeadKind::Cls,
+    };
+    let count = label_count(model, folder).await?;
+    let names = match given.labels {
+        Some(names) if names.len() == count => names,
+        Some(names) => {
+            let reason = format!(
+                "labels: expected {count} names, as many as the adapter's head has outputs, got {}",
+                names.len()
+            );
+            return Err(Error::file(LABELS, reason));
+        }
+        None => own_labels(&model.config_json, count),
+    };
+    let taken = settings["num_virtual_tokens"].as_u64().unwrap_or(0);
+    let free = model.config.max_tokens.saturating_sub(taken as usize);
+    Ok(LabelsFile {
+        labels: names,
+        head,
+        max_length: given.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(free)),
+        method: given.method.unwrap_or(method),
+    })
+}
+
+/// Outputs of the head in the adapter's weights.
+async fn label_count(model: &Pretrained, folder: &Folder) -> Result<usize> {
+    let last = model.config.family.last_layer();
+    let end = format!(".{last}.weight");
+    let bytes = folder.bytes(ADAPTER_MODEL)?.to_vec();
+    let header = Header::read(&MemorySource::new(ADAPTER_MODEL, bytes)).await?;
+    let head = header
+        .tensors()
+        .iter()
+        .find(|info| info.name.ends_with(&end));
+    match head.map(|info| &info.shape[..]) {
+        Some([labels, _]) => Ok(*labels),
+        _ => Err(Error::file(
+            ADAPTER_MODEL,
+            format!(
+                "holds no {last}.weight, so this is no classifier's adapter for a {} model",
+                model.config.family.model_type()
+            ),
+        )),
+    }
+}
+
+/// The model's own names if it has as many, else those that transformers gives.
+fn own_labels(config: &Value, count: usize) -> Vec<String> {
+    let own = config["id2label"].as_object();
+    let named = |id: usize| own.and_then(|names| names[&id.to_string()].as_str());
+    let fits = own.is_some_and(|names| names.len() == count);
+    let names = (0..count).map(|id| match named(id) {
+        Some(name) if fits => name.into(),
+        _ => format!("LABEL_{id}"),
+    });
+    names.collect()
 }
 
 /// Layers, heads with keys of their own, and the width of all their keys.
@@ -169,7 +271,12 @@ fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<Baseline
     })
 }
 
-/// The tokenizer's files as they came; a decoder's with a padding token if they name none, because a batch needs one.
+/// The padding token that the model has a vector for.
+fn pad_token(tokenizer: &Tokenizer) -> Option<u32> {
+    tokenizer.pad_token().filter(|pad| tokenizer.has_row(*pad))
+}
+
+/// The tokenizer's files as they came; a decoder's with a padding token if they name none of the model's, because a batch needs one.
 ///
 /// # Errors
 /// [`Error::InvalidFile`] for a tokenizer_config.json that is no JSON.
@@ -178,7 +285,8 @@ fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
     let mut files = files
         .map(|(name, bytes)| file(name, bytes.clone()))
         .collect::<Vec<_>>();
-    let pad = model.tokenizer.id_to_token(model.tokenizer.pad_id());
+    let tokenizer = &model.tokenizer;
+    let pad = pad_token(tokenizer).and_then(|pad| tokenizer.id_to_token(pad));
     let (Family::Decoder(_), Some(pad)) = (model.config.family, pad) else {
         return Ok(files);
     };
@@ -187,7 +295,10 @@ fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
         Some(index) => json(TOKENIZER_CONFIG, &files[index].bytes)?,
         None => json!({}),
     };
-    if settings["pad_token"].is_null() {
+    let own = &settings["pad_token"];
+    let own = own.as_str().or_else(|| own["content"].as_str());
+    let own = own.and_then(|word| tokenizer.token_to_id(word));
+    if !own.is_some_and(|id| tokenizer.has_row(id)) {
         settings["pad_token"] = json!(pad);
         files.retain(|file| file.path != TOKENIZER_CONFIG);
         files.push(json_file(TOKENIZER_CONFIG, &settings)?);

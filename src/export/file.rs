@@ -47,13 +47,18 @@ pub struct LabelsFile {
     pub labels: Vec<String>,
     pub head: HeadKind,
     pub max_length: usize,
-    /// Files of the first version knew LoRA alone.
-    #[serde(default = "lora")]
     pub method: MethodType,
 }
 
-fn lora() -> MethodType {
-    MethodType::Lora
+/// The same as it is read: a file that is no more than `{"labels": [...]}` names the labels of an adapter that another tool made.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelsGiven {
+    pub labels: Option<Vec<String>>,
+    pub head: Option<HeadKind>,
+    pub max_length: Option<usize>,
+    /// Files of the first version knew LoRA alone.
+    pub method: Option<MethodType>,
 }
 
 /// A safetensors file. `metadata` of `format: pt` is what PyTorch tools expect.

@@ -1,6 +1,8 @@
 //! The files that an import is given, by the paths that they have in an export.
 
-use super::file::{CARD, ExportedFile, LABELS, LabelsFile};
+use super::file::{CARD, ExportedFile, LABELS, LabelsGiven};
+use crate::formats::foreign::lfs_pointer;
+use crate::peft::adapter_file::ADAPTER_CONFIG;
 use crate::peft::store::Tensors;
 use crate::{Error, Result};
 
@@ -13,9 +15,10 @@ pub struct Folder(Vec<ExportedFile>);
 impl Folder {
     /// A zip or a folder may put everything into one folder more; `mark` is a file of the export itself.
     pub fn new(mut files: Vec<ExportedFile>, mark: &str) -> Self {
-        let root = files
-            .iter()
-            .find_map(|file| file.path.strip_suffix(mark))
+        let beside = |mark: &str| files.iter().find_map(|file| file.path.strip_suffix(mark));
+        // an adapter that another tool made may lie beside nothing of ours
+        let root = beside(mark)
+            .or_else(|| beside(ADAPTER_CONFIG))
             .unwrap_or_default()
             .to_string();
         for file in &mut files {
@@ -37,7 +40,10 @@ impl Folder {
                 );
                 Err(Error::file(path, reason))
             }
-            Some(file) => Ok(&file.bytes),
+            Some(file) => match lfs_pointer(&file.bytes) {
+                Some(reason) => Err(Error::file(path, reason)),
+                None => Ok(&file.bytes),
+            },
             None => Err(Error::MissingFile {
                 file: path.into(),
                 found: self
@@ -56,11 +62,19 @@ impl Folder {
         Tensors::read(path, self.bytes(path)?.to_vec()).await
     }
 
-    /// `labels.json`.
+    /// Whether there is a file of that path.
+    pub fn has(&self, path: &str) -> bool {
+        self.0.iter().any(|file| file.path == path)
+    }
+
+    /// What `labels.json` says; nothing where it is missing beside an adapter's settings, which say the most of it.
     ///
     /// # Errors
     /// Missing or broken files.
-    pub fn labels(&self) -> Result<LabelsFile> {
+    pub fn labels(&self) -> Result<LabelsGiven> {
+        if !self.has(LABELS) && self.has(ADAPTER_CONFIG) {
+            return Ok(LabelsGiven::default());
+        }
         let bytes = self.bytes(LABELS)?;
         serde_json::from_slice(bytes).map_err(|error| Error::file(LABELS, error))
     }

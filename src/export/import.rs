@@ -16,12 +16,14 @@ use crate::{Error, Result};
 /// Missing or broken files, an adapter that does not fit the model, tensors of other shapes than the model has.
 pub async fn import<M: Model>(model: &M, files: Vec<ExportedFile>) -> Result<M::Tuned> {
     let folder = Folder::new(files, M::MARK);
-    let described = model.described(&folder)?;
-    let method = read_method(&folder, &described, model.is_conv1d())?;
+    let described = model.described(&folder).await?;
+    let method = read_method(&folder, &described)?;
     model.check(&described, &method)?;
     let tensors = read_tensors(&folder, &described).await?;
     let blank = model.blank(&described, &folder)?;
-    let (network, trainable) = restore(blank, &method, &tensors)?;
+    let (network, trainable) = restore(blank.clone(), &method, &tensors)?;
+    // a file may name layers that no model of ours has, and what leaves must not
+    let method = method.resolve(&blank);
     let imported = Imported {
         network: network.valid(),
         method,
@@ -33,7 +35,7 @@ pub async fn import<M: Model>(model: &M, files: Vec<ExportedFile>) -> Result<M::
     model.tuned(imported).await
 }
 
-fn read_method(folder: &Folder, described: &Described, conv1d: bool) -> Result<Method> {
+fn read_method(folder: &Folder, described: &Described) -> Result<Method> {
     let settings = || folder.bytes(ADAPTER_CONFIG);
     let (method, task) = match described.method {
         MethodType::Full => return Ok(Method::Full(Default::default())),
@@ -44,7 +46,7 @@ fn read_method(folder: &Folder, described: &Described, conv1d: bool) -> Result<M
             return Ok(Method::Houlsby(config));
         }
         MethodType::Lora => {
-            let (config, task) = LoraConfig::from_adapter_config(settings()?, conv1d)?;
+            let (config, task) = LoraConfig::from_adapter_config(settings()?)?;
             (Method::Lora(config), task)
         }
         MethodType::Prefix => {
@@ -52,7 +54,9 @@ fn read_method(folder: &Folder, described: &Described, conv1d: bool) -> Result<M
             (Method::Prefix(config), task)
         }
     };
-    if task != described.task {
+    if let Some(task) = task
+        && task != described.task
+    {
         let reason = format!(
             "task_type is {}, expected {}",
             task.as_str(),

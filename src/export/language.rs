@@ -6,7 +6,6 @@ use super::folder::Folder;
 use super::model::{Described, Imported, Model};
 use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
 use crate::models::CausalLm;
-use crate::models::decoder::DecoderFamily;
 use crate::peft::adapter_file::{ADAPTER_CONFIG, peft_type};
 use crate::peft::{BaseModel, Method, MethodType, TaskType};
 use crate::tasks::language::LanguageOptions;
@@ -38,7 +37,7 @@ impl Model for LanguageModel {
                 name: &self.name,
                 task: TaskType::CausalLm,
                 modules_to_save: None,
-                conv1d: self.is_conv1d(),
+                conv1d: config.family.is_conv1d(),
                 layers: config.layers.len(),
                 key_heads: config.num_key_value_heads,
                 key_width: config.num_key_value_heads * config.head_dim,
@@ -63,11 +62,7 @@ impl Model for LanguageModel {
         &tuned.model
     }
 
-    fn is_conv1d(&self) -> bool {
-        self.config.family == DecoderFamily::Gpt2
-    }
-
-    fn described(&self, folder: &Folder) -> Result<Described> {
+    async fn described(&self, folder: &Folder) -> Result<Described> {
         let settings = folder.bytes(ADAPTER_CONFIG)?;
         Ok(Described {
             method: match peft_type(settings)?.as_str() {

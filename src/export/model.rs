@@ -23,14 +23,11 @@ pub trait Model {
     /// The network of a result.
     fn network<'a>(&self, tuned: &'a Self::Tuned) -> &'a Self::Network;
 
-    /// Whether its layers store weights as GPT-2 does.
-    fn is_conv1d(&self) -> bool;
-
     /// What files say of the adapter in them.
     ///
     /// # Errors
     /// Missing or broken files.
-    fn described(&self, folder: &Folder) -> Result<Described>;
+    fn described(&self, folder: &Folder) -> impl Future<Output = Result<Described>>;
 
     /// # Errors
     /// [`Error::InvalidFile`] for an adapter that does not fit this model.

@@ -46,17 +46,19 @@ pub struct ClassifierFacts<'a> {
     /// In the order of the logits.
     pub labels: &'a LabelMap,
     /// The heads on the untuned model, so that an import can show both.
-    pub baselines: &'a BaselineHeads,
+    pub baselines: Option<&'a BaselineHeads>,
     /// Tokens kept of a text.
     pub max_length: usize,
     /// Tokens of the longest text that the model can read.
     pub positions: usize,
     pub family: Family,
+    /// Whether a `cls` head alone leaves under its names: where it is more than a layer upon what the bare encoder gives.
+    pub names_head: bool,
     pub hidden_size: usize,
-    /// Of the tokenizer.
-    pub pad_id: u32,
+    /// The padding token, if the model has one.
+    pub pad_token: Option<u32>,
     /// The same as a word, if the tokenizer has one.
-    pub pad_token: Option<String>,
+    pub pad_word: Option<String>,
 }
 
 impl<N> Subject<'_, N> {

@@ -95,6 +95,7 @@ impl Dtype {
             Dtype::F32 => Some(Float::F32),
             Dtype::F16 => Some(Float::F16),
             Dtype::BF16 => Some(Float::BF16),
+            Dtype::F64 => Some(Float::F64),
             _ => None,
         }
     }
@@ -115,6 +116,8 @@ pub enum Float {
     F16,
     /// bfloat16.
     BF16,
+    /// IEEE double precision, narrowed as it is read.
+    F64,
 }
 
 impl Float {
@@ -124,13 +127,14 @@ impl Float {
             Float::F32 => Dtype::F32,
             Float::F16 => Dtype::F16,
             Float::BF16 => Dtype::BF16,
+            Float::F64 => Dtype::F64,
         }
     }
 
     /// The number nearest to `value` that the type has, ties to even; infinite if `value` is out of its range.
     pub fn round(self, value: f32) -> f32 {
         match self {
-            Float::F32 => value,
+            Float::F32 | Float::F64 => value,
             Float::F16 => f16::from_f32(value).to_f32(),
             Float::BF16 => bf16::from_f32(value).to_f32(),
         }
@@ -140,6 +144,7 @@ impl Float {
     pub fn narrow(self, values: &[f32], bytes: &mut Vec<u8>) {
         match self {
             Float::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+            Float::F64 => bytes.extend(values.iter().flat_map(|&v| f64::from(v).to_le_bytes())),
             Float::F16 => bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
             Float::BF16 => {
                 bytes.extend(values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()));
@@ -148,12 +153,16 @@ impl Float {
     }
 
     /// Appends the values of little-endian `bytes` to `values`. Every half and bfloat16 has an exact f32, NaN and
-    /// infinity included. `bytes` is a whole number of elements; a rest shorter than one is not read.
+    /// infinity included; a double becomes the nearest one. `bytes` is a whole number of elements; a rest shorter than one is not read.
     pub fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
             Float::F32 => {
                 let (elements, _) = bytes.as_chunks::<4>();
                 values.extend(elements.iter().map(|&e| f32::from_le_bytes(e)));
+            }
+            Float::F64 => {
+                let (elements, _) = bytes.as_chunks::<8>();
+                values.extend(elements.iter().map(|&e| f64::from_le_bytes(e) as f32));
             }
             Float::F16 => {
                 let (elements, _) = bytes.as_chunks::<2>();
@@ -189,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn only_three_dtypes_are_read() {
+    fn only_floats_of_two_bytes_and_more_are_read() {
         let read: Vec<_> = Dtype::ALL.iter().filter(|d| d.float().is_some()).collect();
-        assert_eq!(read, [&Dtype::F16, &Dtype::BF16, &Dtype::F32]);
+        assert_eq!(read, [&Dtype::F16, &Dtype::BF16, &Dtype::F32, &Dtype::F64]);
     }
 
     #[test]

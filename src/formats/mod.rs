@@ -3,6 +3,7 @@
 //! Nothing here knows a model. [`Checkpoint`] is what a model loader uses; [`write()`] is what an export uses.
 
 pub mod dtype;
+pub mod foreign;
 pub mod gguf;
 pub mod onnx;
 pub mod safetensors;

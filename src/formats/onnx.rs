@@ -23,6 +23,7 @@ pub enum ElementType {
     Int64 = 7,
     Bool = 9,
     Float16 = 10,
+    Double = 11,
     Bfloat16 = 16,
 }
 
@@ -30,6 +31,7 @@ impl From<Float> for ElementType {
     fn from(float: Float) -> Self {
         match float {
             Float::F32 => Self::Float,
+            Float::F64 => Self::Double,
             Float::F16 => Self::Float16,
             Float::BF16 => Self::Bfloat16,
         }

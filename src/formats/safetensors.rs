@@ -9,6 +9,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::dtype::Dtype;
+use super::foreign::lfs_pointer_in;
 use super::source::{Source, read_exact};
 use crate::error::{Error, Result};
 use crate::json::check_values;
@@ -65,6 +66,9 @@ impl Header {
     /// As [`Header::parse`], and [`Error::ReadFailed`] when the source cannot be read.
     pub async fn read<S: Source>(source: &S) -> Result<Self> {
         let size = source.size();
+        if let Some(reason) = lfs_pointer_in(source).await? {
+            return Err(Error::file(source.path(), reason));
+        }
         check_length(0, size).map_err(|reason| Error::file(source.path(), reason))?;
         let prefix = read_exact(source, 0, PREFIX_BYTES as usize).await?;
         let length = prefix

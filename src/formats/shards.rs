@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::foreign::{instead_of_weights, lfs_pointer_in, quantised};
 use super::gguf::GgufTensors;
-use super::safetensors::Header;
+use super::safetensors::{Header, TensorInfo};
 use super::source::{Source, read_all};
 use super::values::read_values;
 use crate::error::{Error, Result};
@@ -74,14 +75,14 @@ impl<S: Source> Checkpoint<S> {
     ///
     /// # Errors
     /// [`Error::MissingFile`] when neither is given or the index names a file that is not; [`Error::MissingTensor`]
-    /// when the index places a tensor in a file that lacks it; [`Error::InvalidFile`] and [`Error::ReadFailed`] as in
+    /// when the index places a tensor in a file that lacks it; [`Error::InvalidFile`] for quantised weights; it and [`Error::ReadFailed`] as in
     /// [`Header::read`].
     pub async fn open(mut sources: Vec<S>) -> Result<Self> {
         let given = given(&sources);
         if let Some(source) = take(&mut sources, SINGLE_FILE) {
             let header = Header::read(&source).await?;
             let tensors = header.tensors().iter().map(|t| (t.name.clone(), 0));
-            return Ok(Self {
+            return Self {
                 file: SINGLE_FILE.to_owned(),
                 tensors: tensors.collect(),
                 shards: vec![Shard {
@@ -89,12 +90,17 @@ impl<S: Source> Checkpoint<S> {
                     tensors: Tensors::Safetensors(header),
                 }],
                 digest: Cell::new(0),
-            });
+            }
+            .checked();
         }
         let Some(index) = take(&mut sources, INDEX_FILE) else {
+            let paths = sources.iter().map(Source::path).collect::<Vec<_>>();
             return Err(Error::MissingFile {
                 file: format!("{SINGLE_FILE} or {INDEX_FILE}"),
-                found: given,
+                found: match instead_of_weights(&paths) {
+                    Some(instead) => format!("{given}. {instead}"),
+                    None => given,
+                },
             });
         };
         let weight_map = weight_map(&index).await?;
@@ -122,12 +128,22 @@ impl<S: Source> Checkpoint<S> {
                 _ => return Err(Error::MissingTensor { file, tensor: name }),
             };
         }
-        Ok(Self {
+        Self {
             file: INDEX_FILE.to_owned(),
             shards,
             tensors,
             digest: Cell::new(0),
-        })
+        }
+        .checked()
+    }
+
+    /// # Errors
+    /// [`Error::InvalidFile`] for weights that were quantised, which no plain layer can be read from.
+    fn checked(self) -> Result<Self> {
+        match quantised(self.names()) {
+            Some(reason) => Err(Error::file(self.file, reason)),
+            None => Ok(self),
+        }
     }
 
     /// The tensors of a GGUF file.
@@ -238,6 +254,9 @@ async fn weight_map<S: Source>(index: &S) -> Result<BTreeMap<String, String>> {
             "it has {} bytes, more than the limit of {MAX_INDEX_BYTES}",
             index.size()
         )));
+    }
+    if let Some(reason) = lfs_pointer_in(index).await? {
+        return Err(invalid(reason));
     }
     let bytes = read_all(index).await?;
     check_values(&bytes, MAX_INDEX_VALUES).map_err(invalid)?;

@@ -14,7 +14,7 @@ pub(crate) const PIECE_BYTES: u64 = 8 << 20;
 /// values are never both whole in memory.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::WrongDtype`] for anything but F32, F16 and BF16, [`Error::NotFinite`] when a value
+/// [`Error::MissingTensor`], [`Error::WrongDtype`] for anything but F64, F32, F16 and BF16, [`Error::NotFinite`] when a value
 /// is NaN or infinite, [`Error::ReadFailed`] when the source fails or there is no memory for the values.
 pub async fn read_tensor<S: Source>(
     source: &S,

@@ -98,16 +98,6 @@ impl Backbone {
         }
     }
 
-    /// Whether a `cls` head can be put on it.
-    pub fn has_pooler(&self) -> bool {
-        match self {
-            Self::Bert(bert) => bert.pooler.is_some(),
-            Self::Modernbert(modernbert) => modernbert.pooler.is_some(),
-            // its head needs none
-            Self::Decoder(_) => true,
-        }
-    }
-
     /// Whether every method trains what lies below a `cls` head's last layer.
     pub fn trains_pooler(&self) -> bool {
         match self {
@@ -121,8 +111,12 @@ impl Backbone {
 
     /// Trains the head's hidden layer where PEFT would with these `modules_to_save`, and else keeps it frozen.
     pub fn match_modules_to_save(&mut self, modules: &[String]) {
-        let Some(hidden) = self.family().hidden_layer() else {
-            return;
+        let hidden = match self.family() {
+            Family::Bert => "pooler.dense",
+            family => match family.hidden_layer() {
+                Some(hidden) => hidden,
+                None => return,
+            },
         };
         // PEFT takes every module whose name ends in one of these, with all that is in it
         let saved = modules
@@ -143,10 +137,16 @@ impl Backbone {
         }
     }
 
-    /// Leaves out the hidden layer of the family's own head, which no other head reads. BERT's pooler belongs to the encoder and stays.
+    /// Leaves out the hidden layer of the family's own head, which no other head reads. BERT's pooler belongs to the encoder and stays,
+    /// unless it is fresh.
     pub fn drop_hidden_layer(&mut self) {
         match self {
-            Self::Bert(bert) if bert.family.hidden_layer().is_some() => bert.pooler = None,
+            Self::Bert(bert)
+                if bert.pooler.as_ref().is_some_and(|pooler| pooler.trains)
+                    || bert.family.hidden_layer().is_some() =>
+            {
+                bert.pooler = None;
+            }
             Self::Bert(_) => {}
             Self::Modernbert(modernbert) => modernbert.pooler = None,
             Self::Decoder(_) => {}
@@ -199,6 +199,19 @@ impl Backbone {
             Self::Modernbert(modernbert) => modernbert.set_dropout(p),
             // a plan refuses it
             Self::Decoder(_) => {}
+        }
+    }
+
+    /// Its tables by the checkpoint's names, the family's prefix left out.
+    pub fn tables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Bert(_) => &[
+                "embeddings.word_embeddings",
+                "embeddings.position_embeddings",
+                "embeddings.token_type_embeddings",
+            ],
+            Self::Modernbert(_) => &["embeddings.tok_embeddings"],
+            Self::Decoder(decoder) => decoder.tables(),
         }
     }
 

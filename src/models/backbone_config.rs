@@ -3,7 +3,8 @@
 use super::decoder_config::DecoderConfig;
 use super::family::Family;
 use super::head::HeadKind;
-use crate::{Error, Result};
+use super::sentence::SentencePooling;
+use crate::Result;
 
 /// `config.json` of the network below a classifier, by BERT's names.
 #[derive(Debug, Clone)]
@@ -105,31 +106,15 @@ impl BackboneConfig {
             let reason = "modules.json makes it a sentence-transformers model, whose usual pooling is the mean";
             return Ok((HeadKind::Mean, reason.into()));
         };
-        let pooling: serde_json::Value = serde_json::from_slice(json)
-            .map_err(|error| Error::file("1_Pooling/config.json", error))?;
-        // older files have a switch per mode, newer ones a word
-        let is = |mode: &str| {
-            let switch = format!("pooling_mode_{mode}_tokens");
-            let single = format!("pooling_mode_{mode}_token");
-            [switch, single]
-                .iter()
-                .any(|key| pooling[key.as_str()] == true)
-                || pooling["pooling_mode"] == mode
-        };
-        let last = is("lasttoken") || pooling["pooling_mode_lasttoken"] == true;
-        Ok(match (is("mean"), is("cls")) {
-            (true, _) => (
-                HeadKind::Mean,
-                "its pooling module takes the mean of the tokens".into(),
-            ),
-            (_, true) => (HeadKind::Cls, "its pooling module takes the [CLS] token".into()),
-            _ if last && matches!(self.family, Family::Decoder(_)) => {
-                (HeadKind::Cls, "its pooling module takes the last token".into())
-            }
-            _ => (
-                HeadKind::Mean,
-                "its pooling module takes neither the mean nor the [CLS] token; the mean is the nearest".into(),
-            ),
+        let pooling = SentencePooling::read(&SentencePooling::file(modules_json), json)?;
+        let mean = |words: &str| (HeadKind::Mean, format!("its pooling module takes {words}"));
+        let cls = |words: &str| (HeadKind::Cls, format!("its pooling module takes {words}"));
+        let is_decoder = matches!(self.family, Family::Decoder(_));
+        Ok(match pooling {
+            Some(SentencePooling::Mean) => mean("the mean of the tokens"),
+            Some(SentencePooling::Cls) => cls("the [CLS] token"),
+            Some(SentencePooling::LastToken) if is_decoder => cls("the last token"),
+            _ => mean("neither the mean nor the [CLS] token; the mean is the nearest"),
         })
     }
 }

@@ -91,7 +91,7 @@ pub struct Bert {
     pub family: Family,
     pub embeddings: Embeddings,
     pub encoder: Encoder,
-    /// What a `cls` head reads; BERT's own checkpoints may lack it.
+    /// What a `cls` head reads.
     pub pooler: Option<Pooler>,
 }
 
@@ -100,17 +100,22 @@ pub struct Bert {
 /// # Errors
 /// As [`BackboneConfig::parse`].
 pub fn config(fields: &Fields) -> Result<BackboneConfig> {
+    sized(fields, 30522)
+}
+
+/// The same with that many words if the file does not say how many.
+pub(super) fn sized(fields: &Fields, words: usize) -> Result<BackboneConfig> {
     fields.only("hidden_act", &["gelu".into()])?;
     fields.only("position_embedding_type", &["absolute".into()])?;
     fields.only("is_decoder", &[false.into()])?;
-    let positions = fields.size("max_position_embeddings", None)?;
+    let positions = fields.size("max_position_embeddings", Some(512))?;
     Ok(BackboneConfig {
         family: Family::Bert,
-        vocab_size: fields.size("vocab_size", None)?,
-        hidden_size: fields.size("hidden_size", None)?,
-        num_hidden_layers: fields.size("num_hidden_layers", None)?,
-        num_attention_heads: fields.size("num_attention_heads", None)?,
-        intermediate_size: fields.size("intermediate_size", None)?,
+        vocab_size: fields.size("vocab_size", Some(words))?,
+        hidden_size: fields.size("hidden_size", Some(768))?,
+        num_hidden_layers: fields.size("num_hidden_layers", Some(12))?,
+        num_attention_heads: fields.size("num_attention_heads", Some(12))?,
+        intermediate_size: fields.size("intermediate_size", Some(3072))?,
         max_tokens: positions,
         norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
         initializer_range: fields.positive("initializer_range", 0.02)?,
@@ -216,7 +221,7 @@ impl Bert {
         let first = hidden.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, hidden]
         match &self.pooler {
             Some(pooler) => pooler.forward(first),
-            // a cls head is only built if there is a pooler
+            // a mean head has left it out, and does not ask
             None => first,
         }
     }
@@ -331,7 +336,7 @@ impl Bert {
             family,
             embeddings,
             encoder: Encoder { layer },
-            pooler: Pooler::load(config, loader).await?,
+            pooler: Some(Pooler::load(config, loader).await?),
         })
     }
 
@@ -353,7 +358,9 @@ impl Bert {
             }
         }
         // as a part of the head it trains whole or not at all
-        if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler) {
+        if let (Family::Bert, Some(pooler)) = (self.family, &mut self.pooler)
+            && !pooler.trains
+        {
             linears.push(("pooler.dense".into(), &mut pooler.dense));
         }
         linears

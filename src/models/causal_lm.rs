@@ -62,6 +62,13 @@ impl Network for CausalLm {
             .collect()
     }
 
+    fn tables(&self) -> Vec<String> {
+        let prefix = self.model.config.family.prefix();
+        let names = self.model.tables().iter();
+        let below = names.map(|name| format!("{prefix}{name}"));
+        below.chain(["lm_head".into()]).collect()
+    }
+
     fn num_layers(&self) -> usize {
         self.model.layers.len()
     }

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use super::backbone::Backbone;
 use super::batch::TokenBatch;
+use super::family::Family;
 use super::names;
 use super::network::{Network, Place};
 use crate::layers::{Dropout, Linear, masked_mean, normalize};
@@ -88,10 +89,21 @@ impl Classifier {
         self.head.linear().forward(self.dropout.forward(features))
     }
 
+    /// What comes before the encoder's names: PEFT wraps the bare encoder if a `mean` head reads it.
+    fn prefix(&self) -> &'static str {
+        match self.head.kind() {
+            HeadKind::Cls => self.encoder.family().prefix(),
+            HeadKind::Mean => "",
+        }
+    }
+
     /// What PEFT saves whole next to an adapter: its own two words for a classifier, and the head's hidden layer if that trains and
     /// is no part of them.
     pub fn modules_to_save(&self) -> Option<Vec<&'static str>> {
-        let hidden = self.encoder.family().hidden_layer();
+        let hidden = match self.encoder.family() {
+            Family::Bert => Some("pooler"),
+            family => family.hidden_layer(),
+        };
         let hidden =
             hidden.filter(|name| self.encoder.trains_pooler() && !name.starts_with("classifier."));
         match self.head.kind() {
@@ -125,14 +137,17 @@ fn of_family(mut head: Head, encoder: &Backbone) -> Head {
 
 impl Network for Classifier {
     fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
-        // PEFT wraps the bare encoder if a `mean` head reads it
-        let prefix = match self.head.kind() {
-            HeadKind::Cls => self.encoder.family().prefix(),
-            HeadKind::Mean => "",
-        };
+        let prefix = self.prefix();
         let linears = self.encoder.linears_mut().into_iter();
         linears
             .map(|(bare, linear)| (format!("{prefix}{bare}"), linear))
+            .collect()
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let names = self.encoder.tables().iter();
+        names
+            .map(|name| format!("{}{name}", self.prefix()))
             .collect()
     }
 

@@ -252,6 +252,14 @@ impl Decoder {
         x
     }
 
+    /// Its tables by the checkpoint's names.
+    pub fn tables(&self) -> &'static [&'static str] {
+        match self.config.family {
+            DecoderFamily::Gpt2 => &["wte", "wpe"],
+            _ => &["embed_tokens"],
+        }
+    }
+
     /// Every linear layer with its checkpoint name, the family's prefix left out.
     pub fn linears_mut(&mut self) -> Vec<(String, &mut Linear)> {
         let layers = match self.config.family {

@@ -59,6 +59,8 @@ pub struct DecoderConfig {
     pub initializer_range: f64,
     /// Any of them ends a text.
     pub eos_token_ids: Vec<u32>,
+    /// The token that fills rows, if the file names one.
+    pub pad_token_id: Option<u32>,
 }
 
 impl DecoderConfig {

@@ -19,7 +19,7 @@ pub fn config(fields: &Fields) -> Result<BackboneConfig> {
     let positions = fields.size("max_position_embeddings", Some(512))?;
     Ok(BackboneConfig {
         family: Family::Distilbert,
-        vocab_size: fields.size("vocab_size", None)?,
+        vocab_size: fields.size("vocab_size", Some(30522))?,
         hidden_size: fields.size("dim", Some(768))?,
         num_hidden_layers: fields.size("n_layers", Some(6))?,
         num_attention_heads: fields.size("n_heads", Some(12))?,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::formats::foreign::UNQUANTISED;
 use crate::{Error, Result};
 
 /// More layers than any known model has; it keeps the products of sizes below 2^64.
@@ -19,14 +20,57 @@ impl Fields {
     pub fn parse(json: &[u8]) -> Result<Self> {
         let invalid = |reason: String| Error::file("config.json", reason);
         match serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))? {
-            Value::Object(map) => Ok(Self(map)),
+            Value::Object(map) => {
+                let fields = Self(map);
+                fields.refuse_quantised()?;
+                Ok(fields)
+            }
             _ => Err(invalid("expected an object".into())),
         }
+    }
+
+    /// Refuses a model whose weights were put into fewer bits by a library that alone reads them.
+    fn refuse_quantised(&self) -> Result<()> {
+        let found = ["quantization_config", "compression_config", "quantization"]
+            .into_iter()
+            .find_map(|key| Some((key, self.get(key)?)));
+        let Some((key, value)) = found else {
+            return Ok(());
+        };
+        let switch = |name: &str| value[name] == true;
+        let method = value["quant_method"].as_str();
+        let what = match method {
+            // what a person may have switched off again
+            Some("bitsandbytes") | None
+                if value["load_in_4bit"] == false && value["load_in_8bit"] == false =>
+            {
+                return Ok(());
+            }
+            _ if switch("load_in_4bit") => "bitsandbytes, 4 bit".into(),
+            _ if switch("load_in_8bit") => "bitsandbytes, 8 bit".into(),
+            method => {
+                let method = method.unwrap_or(if key == "quantization" {
+                    "MLX"
+                } else {
+                    "an unknown method"
+                });
+                let bits = value["bits"].as_u64();
+                bits.map_or_else(|| method.into(), |bits| format!("{method}, {bits} bit"))
+            }
+        };
+        Err(Error::unsupported(format!(
+            "{key} says that the weights are quantised ({what}); {UNQUANTISED}"
+        )))
     }
 
     /// The value of a field; absent and null are the same.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether the file has the field, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// `model_type`, or `none`.
@@ -118,15 +162,28 @@ impl Fields {
         }
     }
 
-    /// Token ids: a number or a list of them; none if the field is absent.
+    /// A token's id. As in transformers a field of null is no token, and one that is left out is the family's own.
     ///
     /// # Errors
     /// [`Error::UnsupportedModel`] if it is something else.
-    pub fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
+    pub fn token_id(&self, name: &str, default: Option<u32>) -> Result<Option<u32>> {
+        // -1 is what Llama's training code wrote for none
+        match self.0.get(name) {
+            Some(Value::Number(number)) if number.as_i64() == Some(-1) => Ok(None),
+            _ => Ok(self.token_ids(name, default)?.first().copied()),
+        }
+    }
+
+    /// Token ids: a number or a list of them; none for null, and `default` for a field that is left out.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`] if it is something else.
+    pub fn token_ids(&self, name: &str, default: Option<u32>) -> Result<Vec<u32>> {
         let bad =
             |value: &Value| Error::unsupported(format!("{name} is {value}, expected token ids"));
         match self.get(name) {
-            None => Ok(Vec::new()),
+            None if self.has(name) => Ok(Vec::new()),
+            None => Ok(default.into_iter().collect()),
             Some(value @ Value::Array(_)) => {
                 serde_json::from_value(value.clone()).map_err(|_| bad(value))
             }

@@ -6,10 +6,25 @@ use serde_json::json;
 use super::decoder_config::{DecoderConfig, LayerKind};
 use super::family::DecoderFamily;
 use super::fields::Fields;
-use super::llama::{shared, sliding_layers};
+use super::llama::{Defaults, shared, sliding_layers};
 use super::rope::Rope;
 use crate::Result;
 use crate::layers::Activation;
+
+/// Of transformers' `Gemma3TextConfig`.
+const DEFAULTS: Defaults = Defaults {
+    vocab_size: 262208,
+    hidden_size: 2304,
+    intermediate_size: 9216,
+    num_hidden_layers: 26,
+    num_attention_heads: 8,
+    num_key_value_heads: Some(4),
+    head_dim: Some(256),
+    max_position_embeddings: 131_072,
+    tie_word_embeddings: true,
+    eos_token_id: Some(1),
+    pad_token_id: Some(0),
+};
 
 /// Reads it; defaults are transformers' `Gemma3TextConfig`.
 ///
@@ -20,10 +35,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     fields.only("attn_logit_softcapping", &[])?;
     fields.only("final_logit_softcapping", &[])?;
     fields.only("use_bidirectional_attention", &[json!(false)])?;
-    let mut config = shared(fields, DecoderFamily::Gemma3, 1e-6)?;
-    config.head_dim = fields.size("head_dim", Some(256))?;
-    // this family ties unless the file says otherwise
-    config.tie_word_embeddings = fields.switch("tie_word_embeddings", true)?;
+    let mut config = shared(fields, DecoderFamily::Gemma3, &DEFAULTS)?;
     config.norm_offset = 1.0;
     config.activation = Activation::TanhGelu;
     config.qk_norm = true;

@@ -171,6 +171,7 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
         ],
         ropes: Vec::new(),
         initializer_range: fields.positive("initializer_range", 0.02)?,
-        eos_token_ids: fields.token_ids("eos_token_id")?,
+        eos_token_ids: fields.token_ids("eos_token_id", Some(50256))?,
+        pad_token_id: fields.token_id("pad_token_id", None)?,
     })
 }

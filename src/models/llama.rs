@@ -208,7 +208,7 @@ pub(super) async fn load_norm<S: Source>(
 pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     fields.only("hidden_act", &[json!("silu")])?;
     fields.only("pretraining_tp", &[json!(1)])?;
-    let mut config = shared(fields, DecoderFamily::Llama, 1e-6)?;
+    let mut config = shared(fields, DecoderFamily::Llama, &DEFAULTS)?;
     let bias = fields.switch("attention_bias", false)?;
     config.qkv_bias = bias;
     config.output_bias = bias;
@@ -217,43 +217,87 @@ pub fn config(fields: &Fields) -> Result<DecoderConfig> {
     Ok(config)
 }
 
+/// What transformers takes for a field that the file leaves out.
+pub(super) struct Defaults {
+    pub vocab_size: usize,
+    pub hidden_size: usize,
+    pub intermediate_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    /// As many as other heads if there is no number; the same where the file has null.
+    pub num_key_value_heads: Option<usize>,
+    /// The width over the heads if there is no number; the same where the file has null.
+    pub head_dim: Option<usize>,
+    pub max_position_embeddings: usize,
+    pub tie_word_embeddings: bool,
+    pub eos_token_id: Option<u32>,
+    pub pad_token_id: Option<u32>,
+}
+
+/// Of transformers' `LlamaConfig`.
+const DEFAULTS: Defaults = Defaults {
+    vocab_size: 32000,
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: None,
+    head_dim: None,
+    max_position_embeddings: 2048,
+    tie_word_embeddings: false,
+    eos_token_id: Some(2),
+    pad_token_id: None,
+};
+
 /// The sizes that Llama, Qwen and Gemma name alike, in full attention and with nothing switched on.
-pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result<DecoderConfig> {
-    let hidden_size = fields.size("hidden_size", None)?;
-    let heads = fields.size("num_attention_heads", None)?;
-    let key_heads = fields.size("num_key_value_heads", Some(heads))?;
+pub(super) fn shared(
+    fields: &Fields,
+    family: DecoderFamily,
+    defaults: &Defaults,
+) -> Result<DecoderConfig> {
+    let hidden_size = fields.size("hidden_size", Some(defaults.hidden_size))?;
+    let heads = fields.size("num_attention_heads", Some(defaults.num_attention_heads))?;
+    let left_out = |name: &str, default: Option<usize>| default.filter(|_| !fields.has(name));
+    let key_heads = left_out("num_key_value_heads", defaults.num_key_value_heads);
+    let key_heads = fields.size("num_key_value_heads", Some(key_heads.unwrap_or(heads)))?;
     if !heads.is_multiple_of(key_heads) {
         return Err(Error::unsupported(format!(
             "num_attention_heads {heads} is not a multiple of num_key_value_heads {key_heads}"
         )));
     }
-    if fields.get("head_dim").is_none() && !hidden_size.is_multiple_of(heads) {
+    let head_dim = left_out("head_dim", defaults.head_dim);
+    if fields.get("head_dim").is_none() && head_dim.is_none() && !hidden_size.is_multiple_of(heads)
+    {
         return Err(Error::unsupported(format!(
             "hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}"
         )));
     }
-    let head_dim = fields.size("head_dim", Some((hidden_size / heads).max(1)))?;
+    let head_dim = head_dim.unwrap_or((hidden_size / heads).max(1));
+    let head_dim = fields.size("head_dim", Some(head_dim))?;
     if !head_dim.is_multiple_of(2) {
         return Err(Error::unsupported(format!(
             "head_dim is {head_dim}; rotary positions need an even one"
         )));
     }
-    let layers = fields.size("num_hidden_layers", None)?;
+    let layers = fields.size("num_hidden_layers", Some(defaults.num_hidden_layers))?;
     if layers > MAX_LAYERS {
         return Err(Error::unsupported(format!("num_hidden_layers is {layers}")));
     }
     Ok(DecoderConfig {
         family,
-        vocab_size: fields.size("vocab_size", None)?,
+        vocab_size: fields.size("vocab_size", Some(defaults.vocab_size))?,
         hidden_size,
-        intermediate_size: fields.size("intermediate_size", None)?,
+        intermediate_size: fields.size("intermediate_size", Some(defaults.intermediate_size))?,
         num_attention_heads: heads,
         num_key_value_heads: key_heads,
         head_dim,
-        max_position_embeddings: fields.size("max_position_embeddings", Some(2048))?,
-        norm_eps: fields.positive("rms_norm_eps", eps)?,
+        max_position_embeddings: fields.size(
+            "max_position_embeddings",
+            Some(defaults.max_position_embeddings),
+        )?,
+        norm_eps: fields.positive("rms_norm_eps", 1e-6)?,
         norm_offset: 0.0,
-        tie_word_embeddings: fields.switch("tie_word_embeddings", false)?,
+        tie_word_embeddings: fields.switch("tie_word_embeddings", defaults.tie_word_embeddings)?,
         activation: Activation::Swish,
         qkv_bias: false,
         output_bias: false,
@@ -271,7 +315,8 @@ pub(super) fn shared(fields: &Fields, family: DecoderFamily, eps: f64) -> Result
         ],
         ropes: Vec::new(),
         initializer_range: fields.positive("initializer_range", 0.02)?,
-        eos_token_ids: fields.token_ids("eos_token_id")?,
+        eos_token_ids: fields.token_ids("eos_token_id", defaults.eos_token_id)?,
+        pad_token_id: fields.token_id("pad_token_id", defaults.pad_token_id)?,
     })
 }
 

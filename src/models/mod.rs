@@ -31,6 +31,7 @@ pub mod qwen3;
 pub mod random;
 pub mod roberta;
 pub mod rope;
+pub mod sentence;
 pub mod size;
 pub mod stack;
 
@@ -46,5 +47,6 @@ pub use gguf::GgufModel;
 pub use head::{Head, HeadKind};
 pub use load::Loader;
 pub use network::Network;
+pub use sentence::SentencePooling;
 pub use size::NetworkSizes;
 pub use stack::{Stack, StackContext, StackLayer};

@@ -9,6 +9,9 @@ pub trait Network: Module {
     /// Every linear layer below the head, by the name that PEFT gives it, bottom to top.
     fn linears_mut(&mut self) -> Vec<(String, &mut Linear)>;
 
+    /// The modules, by the same names, that PEFT would put a delta on and that have no place for one here: tables of words and positions.
+    fn tables(&self) -> Vec<String>;
+
     /// Transformer layers.
     fn num_layers(&self) -> usize;
 

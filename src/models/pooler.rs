@@ -19,7 +19,7 @@ pub struct Pooler {
     pub activation: Activation,
     /// Of its input.
     pub dropout: Dropout,
-    /// Whether every method trains it, because it belongs to the head that PEFT saves whole. BERT's belongs to the encoder.
+    /// Whether every method trains it, because it belongs to the head that PEFT saves whole. BERT's belongs to the encoder, unless it is fresh.
     pub trains: bool,
 }
 
@@ -30,33 +30,30 @@ impl Pooler {
         self.activation.forward(dense)
     }
 
-    /// Reads it. BERT's may be missing, and no `cls` head is possible then. A model that was never a classifier lacks the others', which
-    /// then start as transformers starts them: normal with `initializer_range`, biases zero.
+    /// Reads it. One that the checkpoint lacks starts as transformers starts it, normal with `initializer_range` and biases zero: a model that was
+    /// never a classifier has none of RoBERTa's or DistilBERT's, and BERT's own is missing after masked language modelling.
     ///
     /// # Errors
     /// As [`super::Backbone::load`].
-    pub async fn load<S: Source>(
-        config: &BackboneConfig,
-        loader: &Loader<'_, S>,
-    ) -> Result<Option<Self>> {
+    pub async fn load<S: Source>(config: &BackboneConfig, loader: &Loader<'_, S>) -> Result<Self> {
         let hidden = config.hidden_size;
         let name = backbone_name("pooler.dense", config.family);
         let stored = loader.has(&format!("{name}.weight"));
-        let dense = match (stored, config.family) {
-            (true, _) => loader.in_float().linear(&name, hidden, hidden).await?,
-            (false, Family::Bert) => return Ok(None),
-            (false, _) => {
-                loader.fresh_linear(&name, [hidden, hidden], config.initializer_range, true)
-            }
+        let dense = if stored {
+            loader.in_float().linear(&name, hidden, hidden).await?
+        } else {
+            loader.fresh_linear(&name, [hidden, hidden], config.initializer_range, true)
         };
-        Ok(Some(Self {
+        Ok(Self {
             dense,
             activation: match config.family {
                 Family::Distilbert => Activation::Relu,
                 _ => Activation::Tanh,
             },
             dropout: Dropout::off(),
-            trains: config.family.saves_hidden_layer(),
-        }))
+            // a fresh one of BERT is in no file but those that are saved here
+            trains: config.family.saves_hidden_layer()
+                || (config.family == Family::Bert && !stored),
+        })
     }
 }

@@ -14,9 +14,9 @@ use crate::{Error, Result};
 /// # Errors
 /// As [`BackboneConfig::parse`].
 pub fn config(fields: &Fields) -> Result<BackboneConfig> {
-    let padding = fields.token_ids("pad_token_id")?;
-    let padding = padding.first().map_or(1, |id| *id as usize);
-    let bert = bert::config(fields)?;
+    let padding = fields.token_id("pad_token_id", Some(1))?;
+    let padding = padding.map_or(1, |id| id as usize);
+    let bert = bert::sized(fields, 50265)?;
     let rows = bert.max_tokens;
     if rows <= padding + 1 {
         return Err(Error::unsupported(format!(

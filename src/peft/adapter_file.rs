@@ -108,7 +108,7 @@ impl LoraConfig {
             "auto_mapping": null,
             "base_model_name_or_path": base.name,
             "bias": self.bias,
-            "exclude_modules": null,
+            "exclude_modules": self.exclude_modules,
             "fan_in_fan_out": base.conv1d,
             "inference_mode": true,
             "init_lora_weights": self.init_lora_weights,
@@ -131,11 +131,12 @@ impl LoraConfig {
         })
     }
 
-    /// Reads the file; `conv1d`: as in [`BaseModel`].
+    /// Reads the file. What PEFT 0.21 knows and is not named here changes nothing of an adapter that is trained: where it came from, how it started,
+    /// how training saved memory, and `fan_in_fan_out`, which PEFT itself sets right.
     ///
     /// # Errors
     /// [`Error::InvalidFile`] if it is no LoRA configuration or asks for what is not built here.
-    pub fn from_adapter_config(json: &[u8], conv1d: bool) -> Result<(Self, TaskType)> {
+    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, Option<TaskType>)> {
         let file: LoraFile = read(json)?;
         if file.peft_type != "LORA" {
             return Err(invalid(format!(
@@ -146,26 +147,8 @@ impl LoraConfig {
         if file.target_modules == TargetModules::Default {
             return Err(invalid("target_modules is null, expected names"));
         }
-        for (key, used) in [
-            ("lora_bias", file.lora_bias == Some(true)),
-            // such an adapter was trained next to a changed weight
-            (
-                "init_lora_weights",
-                changes_weights(&file.init_lora_weights),
-            ),
-            ("exclude_modules", is_filled(&file.exclude_modules)),
-            ("layer_replication", is_filled(&file.layer_replication)),
-            ("target_parameters", is_filled(&file.target_parameters)),
-            (
-                "fan_in_fan_out",
-                file.fan_in_fan_out == Some(true) && !conv1d,
-            ),
-            ("layers_pattern", is_filled(&file.layers_pattern)),
-        ] {
-            if used {
-                return Err(invalid(format!("{key} is set, which is not supported")));
-            }
-        }
+        let task = task_type(file.task_type)?;
+        refuse_what_changes(&read(json)?, task)?;
         let layers_to_transform = match file.layers_to_transform {
             Some(Layers::One(layer)) => Some(vec![layer]),
             // PEFT reads an empty list as none
@@ -177,6 +160,7 @@ impl LoraConfig {
             lora_alpha: file.lora_alpha,
             lora_dropout: file.lora_dropout.unwrap_or(0.0),
             target_modules: file.target_modules,
+            exclude_modules: file.exclude_modules.unwrap_or(TargetModules::Default),
             layers_to_transform,
             use_rslora: file.use_rslora.unwrap_or(false),
             use_dora: file.use_dora.unwrap_or(false),
@@ -187,7 +171,7 @@ impl LoraConfig {
             bias: file.bias.unwrap_or_default(),
         };
         config.check().map_err(invalid)?;
-        Ok((config, task_type(file.task_type)?))
+        Ok((config, task))
     }
 }
 
@@ -201,16 +185,10 @@ struct LoraFile {
     task_type: Option<String>,
     use_dora: Option<bool>,
     use_rslora: Option<bool>,
-    lora_bias: Option<bool>,
     rank_pattern: Option<Patterns<usize>>,
     alpha_pattern: Option<Patterns<f64>>,
     layers_to_transform: Option<Layers>,
-    layers_pattern: Option<Value>,
-    init_lora_weights: Option<Value>,
-    exclude_modules: Option<Value>,
-    layer_replication: Option<Value>,
-    target_parameters: Option<Value>,
-    fan_in_fan_out: Option<bool>,
+    exclude_modules: Option<TargetModules>,
     bias: Option<Bias>,
 }
 
@@ -222,31 +200,95 @@ enum Layers {
     Several(Vec<usize>),
 }
 
+/// The file's task, if it names one: PEFT needs none.
+///
 /// # Errors
 /// [`Error::InvalidFile`] for a task that is not built here.
-pub(super) fn task_type(word: Option<String>) -> Result<TaskType> {
-    let word = word.unwrap_or_else(|| "missing".into());
-    serde_json::from_value(Value::from(word.as_str())).map_err(|_| {
-        invalid(format!(
-            "task_type is {word}, expected SEQ_CLS, FEATURE_EXTRACTION or CAUSAL_LM"
-        ))
-    })
+pub(super) fn task_type(word: Option<String>) -> Result<Option<TaskType>> {
+    let read = |word: String| {
+        serde_json::from_value(Value::from(word.as_str())).map_err(|_| {
+            invalid(format!(
+                "task_type is {word}, expected SEQ_CLS, FEATURE_EXTRACTION or CAUSAL_LM"
+            ))
+        })
+    };
+    word.map(read).transpose()
 }
 
-fn is_filled(value: &Option<Value>) -> bool {
-    match value {
-        Some(Value::Object(map)) => !map.is_empty(),
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(Value::Null) | None => false,
-        Some(_) => true,
+/// PEFT's keys that change what an adapter does to a text, and how.
+const CHANGES: [(&str, &str); 12] = [
+    (
+        "alora_invocation_tokens",
+        "this is an activated LoRA, which works from these tokens on alone",
+    ),
+    (
+        "trainable_token_indices",
+        "vectors of single words are trained",
+    ),
+    (
+        "target_parameters",
+        "parameters that belong to no linear layer are trained",
+    ),
+    (
+        "layer_replication",
+        "layers are used more than once with different adapters",
+    ),
+    (
+        "layers_pattern",
+        "layers are counted in another list than the model's",
+    ),
+    ("lora_bias", "a bias is added after each delta"),
+    ("use_qalora", "the inputs of each delta are pooled"),
+    ("use_bdlora", "the deltas are made of blocks"),
+    ("arrow_config", "several adapters are mixed for each token"),
+    ("kasa_config", "the weights below the deltas are cut"),
+    ("monteclora_config", "the deltas are drawn at random"),
+    ("megatron_config", "the layers are cut for several machines"),
+];
+
+/// Starts after which the weights are what they were: a file of PEFT's loads onto the plain model.
+const PLAIN_STARTS: [&str; 4] = ["gaussian", "eva", "orthogonal", "mica"];
+
+/// # Errors
+/// [`Error::InvalidFile`] naming the key, what it means and what to do.
+fn refuse_what_changes(
+    file: &serde_json::Map<String, Value>,
+    task: Option<TaskType>,
+) -> Result<()> {
+    let refused = |key: &str, why: String| {
+        let value = &file[key];
+        let advice = match key {
+            // what depends on the text cannot become a part of the weights
+            "alora_invocation_tokens" | "arrow_config" => "use it with PEFT itself",
+            _ => "fold the adapter into its model with PEFT (merge_and_unload) and load that model",
+        };
+        let reason = format!("{key} is {value}: {why}, which is not supported; {advice}");
+        Err(invalid(reason))
+    };
+    let filled = |key: &str| file.get(key).is_some_and(is_filled);
+    if let Some((key, why)) = CHANGES.iter().find(|(key, _)| filled(key)) {
+        return refused(key, (*why).into());
     }
+    if let Some(Value::String(word)) = file.get("init_lora_weights")
+        && !PLAIN_STARTS.contains(&word.to_lowercase().as_str())
+    {
+        let why = "the factors fit weights that were changed when training began";
+        return refused("init_lora_weights", why.into());
+    }
+    if filled("modules_to_save") && task == Some(TaskType::CausalLm) {
+        let why = "these modules are trained and saved whole next to the deltas";
+        return refused("modules_to_save", why.into());
+    }
+    Ok(())
 }
 
-/// Starts that change the frozen weight (PiSSA, OLoRA, CorDA, ...) need that weight back before the factors fit.
-fn changes_weights(init: &Option<Value>) -> bool {
-    match init {
-        Some(Value::String(word)) => word != "gaussian",
-        _ => false,
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(_) | Value::String(_) => true,
     }
 }
 

@@ -27,14 +27,15 @@ enum Rule<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn new(targets: &'a TargetModules) -> Result<Self> {
+    /// `option`: whose rules these are.
+    fn new(option: &str, targets: &'a TargetModules) -> Result<Self> {
         let rule = match targets {
             TargetModules::Suffixes(names) => Rule::Suffixes(names),
-            // resolved before
+            // targets are resolved before, and nothing is excluded
             TargetModules::Default => Rule::Suffixes(&[]),
             TargetModules::Pattern(pattern) => {
                 let whole = format!("^(?:{pattern})$");
-                Rule::Whole(compile(&whole).map_err(|error| Error::option("targetModules", error))?)
+                Rule::Whole(compile(&whole).map_err(|error| Error::option(option, error))?)
             }
         };
         Ok(Self { rule })
@@ -73,6 +74,11 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
             let names = network.default_targets().iter();
             TargetModules::Suffixes(names.map(|name| name.to_string()).collect())
         }
+        TargetModules::Suffixes(given) => {
+            // a table stays, so that it is refused by name
+            let named = [names.as_slice(), &network.tables()].concat();
+            TargetModules::Suffixes(matching(given, &named))
+        }
         given => given.clone(),
     };
     if let (TargetModules::Suffixes(suffixes), Some(_)) =
@@ -100,6 +106,41 @@ pub fn resolve<N: Network>(network: &N, config: &LoraConfig) -> LoraConfig {
     }
 }
 
+/// Those that a layer's name matches, because a file must not name what it does not hold. PEFT passes over the others, and so is here, unless there is
+/// none: targets that match nothing are an error by name.
+fn matching(given: &[String], names: &[String]) -> Vec<String> {
+    let matches = |suffix: &&String| {
+        let rule = Rule::Suffixes(std::slice::from_ref(*suffix));
+        let matcher = Matcher { rule };
+        names.iter().any(|name| matcher.matches(name))
+    };
+    let found = given.iter().filter(matches).cloned().collect::<Vec<_>>();
+    if found.is_empty() {
+        given.into()
+    } else {
+        found
+    }
+}
+
+/// Refuses targets that PEFT would put a delta on and that have no place for one here, which no file must name either.
+fn check_tables<N: Network>(network: &N, config: &LoraConfig) -> Result<()> {
+    let matcher = Matcher::new("targetModules", &config.target_modules)?;
+    let excluded = Matcher::new("excludeModules", &config.exclude_modules)?;
+    let whole = |name: &String| matches!(&config.target_modules, TargetModules::Suffixes(names) if names.contains(name));
+    let tables = network.tables().into_iter();
+    let mut named = tables.filter(|name| whole(name) || config.in_layers(layer_of(name)));
+    match named.find(|name| matcher.matches(name) && !excluded.matches(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::option(
+            "targetModules",
+            format!(
+                "{name} is a table of words or positions, and only linear layers inside the transformer layers have a place for a delta here; leave it out \
+                 of targetModules (or name it in excludeModules), or train it with the method full"
+            ),
+        )),
+    }
+}
+
 /// PEFT looks for a layer's number after two other parts of a name, and the bare ModernBERT's `layers.0.attn.Wo` has but one.
 fn shows_peft_its_layer(name: &str) -> bool {
     name.split('.')
@@ -111,11 +152,13 @@ fn shows_peft_its_layer(name: &str) -> bool {
 /// trains whole. PiSSA's start needs the weights' values: [`super::pissa::start`] puts it in place afterwards.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for settings out of range, a bad pattern, or targets that match no layer.
+/// [`Error::InvalidOption`] for settings out of range, a bad pattern, targets that match no layer, or one that has no place for a delta.
 pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Result<Trainable> {
     config.check()?;
+    check_tables(network, config)?;
     let config = &resolve(network, config);
-    let matcher = Matcher::new(&config.target_modules)?;
+    let matcher = Matcher::new("targetModules", &config.target_modules)?;
+    let excluded = Matcher::new("excludeModules", &config.exclude_modules)?;
     let layers = network.num_layers();
     if let Some(layer) = config
         .layers_to_transform
@@ -130,7 +173,8 @@ pub fn attach<N: Network>(network: &mut N, config: &LoraConfig, seed: u64) -> Re
     let mut targets = BTreeSet::new();
     for (name, linear) in network.linears_mut() {
         let whole = matches!(&config.target_modules, TargetModules::Suffixes(names) if names.contains(&name));
-        if (whole || config.in_layers(layer_of(&name))) && matcher.matches(&name) {
+        let named = (whole || config.in_layers(layer_of(&name))) && matcher.matches(&name);
+        if named && !excluded.matches(&name) {
             linear.delta = Some(fresh(linear, config, &name, seed));
             targets.insert(name);
         } else {
@@ -173,10 +217,12 @@ pub fn trained_numbers(
         TargetModules::Pattern(word) => word == ALL_LINEAR,
         TargetModules::Suffixes(_) => false,
     };
-    let matcher = Matcher::new(&config.target_modules)?;
-    let targets = layers
-        .into_iter()
-        .filter(|(name, _)| config.in_layers(layer_of(name)) && (every || matcher.matches(name)));
+    let matcher = Matcher::new("targetModules", &config.target_modules)?;
+    let excluded = Matcher::new("excludeModules", &config.exclude_modules)?;
+    let targets = layers.into_iter().filter(|(name, _)| {
+        let named = config.in_layers(layer_of(name)) && (every || matcher.matches(name));
+        named && !excluded.matches(name)
+    });
     let numbers = targets.map(|(name, [input, output])| {
         let [input, output, rank] = [input, output, config.rank_of(&name)].map(|n| n as u64);
         let magnitude = if config.use_dora { output } else { 0 };
@@ -218,7 +264,7 @@ mod tests {
     use super::*;
 
     fn matches(targets: TargetModules, name: &str) -> bool {
-        Matcher::new(&targets).unwrap().matches(name)
+        Matcher::new("t", &targets).unwrap().matches(name)
     }
 
     #[test]
@@ -245,6 +291,6 @@ mod tests {
             targets(),
             "bert.encoder.layer.1.attention.self.keys"
         ));
-        assert!(Matcher::new(&TargetModules::Pattern("(".into())).is_err());
+        assert!(Matcher::new("t", &TargetModules::Pattern("(".into())).is_err());
     }
 }

@@ -87,6 +87,8 @@ pub struct LoraConfig {
     /// Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the
     /// head reads. Left out, every linear layer of a transformer layer.
     pub target_modules: TargetModules,
+    /// Modules that get no delta although `targetModules` names them, by the same rules.
+    pub exclude_modules: TargetModules,
     /// Only in these layers, counted from 0 at the bottom; in all if left out.
     pub layers_to_transform: Option<Vec<usize>>,
     /// Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023).
@@ -114,6 +116,7 @@ impl Default for LoraConfig {
             lora_alpha: 16.0,
             lora_dropout: 0.0,
             target_modules: TargetModules::Default,
+            exclude_modules: TargetModules::Default,
             layers_to_transform: None,
             use_rslora: false,
             use_dora: false,

@@ -74,7 +74,7 @@ impl PrefixConfig {
     ///
     /// # Errors
     /// [`Error::InvalidFile`] if it asks for what is not built here.
-    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, TaskType)> {
+    pub fn from_adapter_config(json: &[u8]) -> Result<(Self, Option<TaskType>)> {
         #[derive(Deserialize)]
         struct File {
             num_virtual_tokens: usize,

@@ -1,28 +1,27 @@
 //! The small files of a model folder: read whole, within bounds, with the tokenizer made of its own.
 
+use crate::formats::foreign::lfs_pointer;
 use crate::formats::{Source, read_all};
 use crate::hash::Fnv;
 use crate::json::check_values;
 use crate::text::Tokenizer;
+use crate::text::vocabulary::{VocabularyFiles, tokenizer_json};
 use crate::{Error, Result};
 
 /// The tokenizer, and the files that an export carries along for it: its own settings and those of `others` that are there.
 ///
 /// # Errors
-/// Missing or broken files; [`Error::TokenizerMismatch`] for ids that a table of `rows` words has no row for.
+/// Missing or broken files; as [`Tokenizer::with_rows`].
 pub(crate) async fn read_tokenizer<S: Source>(
     files: &[S],
     rows: usize,
     others: &[&str],
 ) -> Result<(Tokenizer, Vec<(String, Vec<u8>)>)> {
-    let bytes = required(files, "tokenizer.json").await?;
-    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?;
-    if tokenizer.largest_id() as usize >= rows {
-        return Err(Error::TokenizerMismatch {
-            largest_id: tokenizer.largest_id(),
-            rows,
-        });
-    }
+    let bytes = match find(files, "tokenizer.json") {
+        Some(_) => required(files, "tokenizer.json").await?,
+        None => built_tokenizer(files).await?,
+    };
+    let tokenizer = Tokenizer::from_bytes("tokenizer.json", &bytes)?.with_rows(rows)?;
     let mut carried = vec![("tokenizer.json".to_string(), bytes)];
     let settings = ["tokenizer_config.json", "special_tokens_map.json"];
     for file in settings.iter().chain(others) {
@@ -31,6 +30,42 @@ pub(crate) async fn read_tokenizer<S: Source>(
         }
     }
     Ok((tokenizer, carried))
+}
+
+/// A tokenizer.json made of the vocabulary files of a folder without one.
+///
+/// # Errors
+/// As [`tokenizer_json`]; [`Error::MissingFile`] where there are no such files.
+async fn built_tokenizer<S: Source>(files: &[S]) -> Result<Vec<u8>> {
+    let vocabulary = VocabularyFiles {
+        vocab: optional(files, "vocab.json").await?,
+        merges: optional(files, "merges.txt").await?,
+        words: optional(files, "vocab.txt").await?,
+    };
+    let mut settings = serde_json::Map::new();
+    for file in ["special_tokens_map.json", "tokenizer_config.json"] {
+        if let Some(bytes) = optional(files, file).await?
+            && let serde_json::Value::Object(map) = json(file, &bytes)?
+        {
+            settings.extend(map);
+        }
+    }
+    let config = json("config.json", &required(files, "config.json").await?)?;
+    let family = config["model_type"].as_str().unwrap_or_default();
+    match tokenizer_json(&vocabulary, &settings, family)? {
+        Some(bytes) => Ok(bytes),
+        None => match files.iter().find(|file| file.path().ends_with(".model")) {
+            Some(file) => Err(Error::file(
+                "tokenizer.json",
+                format!(
+                    "it is missing, and {} alone, SentencePiece's own form, is not read; AutoTokenizer.from_pretrained(folder).save_pretrained(folder) of \
+                     transformers writes a tokenizer.json, and a GGUF file of the model brings its words with it",
+                    file.path()
+                ),
+            )),
+            None => required(files, "tokenizer.json").await,
+        },
+    }
 }
 
 /// # Errors
@@ -68,6 +103,9 @@ pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Optio
         )),
         Some(file) => {
             let bytes = read_all(file).await?;
+            if let Some(reason) = lfs_pointer(&bytes) {
+                return Err(Error::file(path, reason));
+            }
             // read as a tree, and a tokenizer's own file has a reader with limits of its own
             if path.ends_with(".json") && path != "tokenizer.json" && path != "vocab.json" {
                 check_values(&bytes, MAX_SETTINGS_VALUES)
@@ -80,6 +118,9 @@ pub(crate) async fn optional<S: Source>(files: &[S], path: &str) -> Result<Optio
 }
 
 pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u8>> {
+    if path == "config.json" && find(files, path).is_none() {
+        refuse_other_folders(files).await?;
+    }
     optional(files, path)
         .await?
         .ok_or_else(|| Error::MissingFile {
@@ -94,6 +135,40 @@ pub(crate) async fn required<S: Source>(files: &[S], path: &str) -> Result<Vec<u
                     .join(", ")
             },
         })
+}
+
+/// Says what a folder without a config.json is, where that can be seen.
+///
+/// # Errors
+/// [`Error::InvalidFile`] for an adapter's folder; [`Error::MissingFile`] for one around a model's folder.
+async fn refuse_other_folders<S: Source>(files: &[S]) -> Result<()> {
+    const ADAPTER: &str = "adapter_config.json";
+    if let Some(bytes) = optional(files, ADAPTER).await? {
+        let settings = json(ADAPTER, &bytes)?;
+        let base = settings["base_model_name_or_path"]
+            .as_str()
+            .filter(|name| !name.is_empty());
+        let base = base.or_else(|| settings["model_name"].as_str());
+        let (of, model) = match base {
+            Some(base) => (format!(" of {base}"), base),
+            None => (String::new(), "the model that it was trained on"),
+        };
+        let reason = format!(
+            "this is a PEFT adapter{of}, not a model: load {model}, then import this adapter"
+        );
+        return Err(Error::file(ADAPTER, reason));
+    }
+    let inside = files
+        .iter()
+        .find_map(|file| file.path().strip_suffix("/config.json"));
+    match inside {
+        // a module of sentence-transformers has a configuration of its own
+        Some(folder) if find(files, "modules.json").is_none() => Err(Error::MissingFile {
+            file: "config.json".into(),
+            found: format!("those in {folder}, which is a folder of its own: open {folder}"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What a model is: its weights' digest, its settings and its tokenizer.

@@ -10,14 +10,16 @@ use regex::Regex;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+use super::repr::to_str;
 use super::tags;
 
 /// The date that `strftime_now` gives, (year, month, day): Llama 3's own where a template has no clock. A run could not be
 /// repeated if its texts held the day on which it ran.
 const TODAY: (u32, u32, u32) = (2024, 7, 26);
 
-/// What one text may cost: a step of the template is one, and so are 64 bytes that it makes. A conversation of 200 turns is within it.
-const FUEL: u64 = 500_000;
+/// What one text may cost: a step of the template is one, and so are 64 bytes that it makes. A conversation of 200 turns is within it. A text that
+/// is formatted exists four times for a moment, which is 64 MiB here.
+const FUEL: u64 = 250_000;
 
 /// Bytes that `tojson` writes at most, which is before they are counted as fuel.
 const MOST_JSON: usize = 16 << 20;
@@ -42,6 +44,15 @@ pub(super) fn compile(name: &str, source: &str) -> Result<Environment<'static>, 
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", to_json);
     env.add_filter(tags::KEPT, tags::kept);
+    env.add_filter("string", string);
+    // Python can neither go through None nor count it; a string or a mapping has a length and items
+    env.add_test("iterable", |value: &Value| {
+        !value.is_none() && value.try_iter().is_ok()
+    });
+    env.add_test("sequence", |value: &Value| {
+        let kinds = [ValueKind::Seq, ValueKind::String, ValueKind::Map];
+        value.is_undefined() || kinds.contains(&value.kind())
+    });
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
     env.add_template_owned(name.to_owned(), source)?;
@@ -63,15 +74,21 @@ fn without_generation(source: &str) -> Result<Cow<'_, str>, Error> {
     Ok(Cow::Owned(closed.into_owned()))
 }
 
-/// Python writes `None`, `True` and `False`; all else is alike.
+/// Python writes `None`, `True` and `False`, and lists and mappings with what they hold quoted as in its code; all else is alike.
 fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    let word = match value.kind() {
-        ValueKind::None => "None",
-        ValueKind::Bool if value.is_true() => "True",
-        ValueKind::Bool => "False",
-        _ => return minijinja::escape_formatter(out, state, value),
-    };
-    out.write_str(word).map_err(Error::from)
+    match value.kind() {
+        ValueKind::None | ValueKind::Bool | ValueKind::Seq | ValueKind::Map => {
+            out.write_str(&to_str(value)?).map_err(Error::from)
+        }
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+/// The text of a value, counted as fuel.
+fn string(state: &State, value: &Value) -> Result<String, Error> {
+    let text = to_str(value)?;
+    state.consume_fuel(text.len() as u64 / 64)?;
+    Ok(text)
 }
 
 fn raise_exception(message: String) -> Result<String, Error> {
@@ -223,6 +240,42 @@ mod tests {
             render("{{ value.items() | length }}{{ value.get('z', 'no') }}"),
             "3no"
         );
+    }
+
+    /// The texts are Jinja2's 3.1.
+    #[test]
+    fn lists_mappings_and_tests_are_pythons() {
+        for (source, text) in [
+            (
+                "{{ none is iterable }} {{ gone is iterable }} {{ 'a' is iterable }} {{ 3 is iterable }}",
+                "False True True False",
+            ),
+            (
+                "{{ none is sequence }} {{ 'a' is sequence }} {{ {} is sequence }} {{ [] is sequence }} {{ 3 is sequence }}",
+                "False True True True False",
+            ),
+            ("{{ value }}", "{'a': [1, 2], 'b': 'é\"<', 'c': None}"),
+            (
+                "{{ [\"it's\", 'say \"hi\"', 1.0, true, ['\\n']] }}",
+                "[\"it's\", 'say \"hi\"', 1.0, True, ['\\n']]",
+            ),
+            (
+                "{{ [1, none] | string }}|{{ 'a' | string }}|{{ true | string }}",
+                "[1, None]|a|True",
+            ),
+            (
+                "{% if tools is iterable and tools | length > 0 %}x{% endif %}y",
+                "y",
+            ),
+        ] {
+            let env = compile("t", source).unwrap();
+            let values = context! { tools => (), value => context! { a => vec![1, 2], b => "é\"<", c => () } };
+            assert_eq!(
+                env.get_template("t").unwrap().render(values).unwrap(),
+                text,
+                "{source}"
+            );
+        }
     }
 
     #[test]

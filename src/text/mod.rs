@@ -4,9 +4,11 @@ mod charsmap;
 pub mod chat;
 mod jinja;
 mod parts;
+mod repr;
 pub mod stream;
 mod tags;
 pub mod tokenizer;
+pub mod vocabulary;
 
 pub use chat::{ChatTemplate, Message, Rendered};
 pub use stream::TextStream;

@@ -13,6 +13,9 @@ const PAD_TOKENS: [&str; 3] = ["[PAD]", "<pad>", "<|padding|>"];
 /// More tokens than any model wants around its texts.
 const MOST_SPECIAL_TOKENS: usize = 256;
 
+/// Words of its own, added tokens aside, that a model's tokenizer has beyond the table at most: one in so many rows. Others are of another model.
+const FEW_OF: usize = 8;
+
 /// A text as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoding {
@@ -49,8 +52,10 @@ impl Piece {
 pub struct Tokenizer {
     file_name: String,
     inner: tokenizers::Tokenizer,
-    pad_id: u32,
+    pad: Option<u32>,
     special_tokens: usize,
+    /// Rows of the model's word table.
+    rows: usize,
 }
 
 impl Tokenizer {
@@ -69,14 +74,15 @@ impl Tokenizer {
         parts::check(bytes).map_err(&invalid)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
-        let stored_pad = inner.get_padding().map(|padding| padding.pad_id);
+        let stored_pad = inner
+            .get_padding()
+            .filter(|padding| inner.token_to_id(&padding.pad_token) == Some(padding.pad_id))
+            .map(|padding| padding.pad_id);
         inner
             .with_truncation(None)
             .map_err(|error| invalid(format!("its truncation cannot be removed: {error}")))?;
         inner.with_padding(None);
-        let pad_id = stored_pad
-            .or_else(|| PAD_TOKENS.iter().find_map(|t| inner.token_to_id(t)))
-            .unwrap_or(0);
+        let pad = stored_pad.or_else(|| PAD_TOKENS.iter().find_map(|t| inner.token_to_id(t)));
         let special_tokens = inner.get_post_processor().map_or(0, |post| {
             tokenizers::PostProcessor::added_tokens(post, false)
         });
@@ -88,9 +94,52 @@ impl Tokenizer {
         Ok(Tokenizer {
             file_name: file_name.to_owned(),
             inner,
-            pad_id,
+            pad,
             special_tokens,
+            rows: usize::MAX,
         })
+    }
+
+    /// For a model whose word table has that many rows. Tokens beyond it are fine while no text holds them, as in Gemma 3, whose tokenizer has
+    /// a token for images that the language model alone has no vector for: [`Self::encode`] and its like refuse such a text.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerMismatch`] if the tokens around every text are beyond the table, or so many words that this is another model's tokenizer.
+    pub fn with_rows(mut self, rows: usize) -> Result<Self> {
+        let special = self.inner.encode_fast("", true).ok();
+        let special = special.map_or(Vec::new(), |encoding| encoding.get_ids().to_vec());
+        let beyond = |id: &u32| *id as usize >= rows;
+        let words = self.inner.get_vocab(false).into_values();
+        if words.filter(beyond).count() > rows / FEW_OF || special.iter().any(beyond) {
+            return Err(Error::TokenizerMismatch {
+                largest_id: self.largest_id(),
+                rows,
+            });
+        }
+        self.rows = rows;
+        Ok(self)
+    }
+
+    /// Whether the model has a vector for that token.
+    pub fn has_row(&self, id: u32) -> bool {
+        (id as usize) < self.rows
+    }
+
+    /// Refuses ids that the model has no vector for.
+    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+        let Some(id) = ids.iter().find(|id| !self.has_row(**id)) else {
+            return Ok(());
+        };
+        let token = self.inner.id_to_token(*id).unwrap_or_default();
+        Err(Error::data(
+            "text",
+            None,
+            format!(
+                "holds the token \"{token}\", whose id is {id}, but the model's table has only {} rows (vocab_size): the model was never \
+                 given a vector for it; take the token out of the text",
+                self.rows
+            ),
+        ))
     }
 
     /// The largest id that this tokenizer can give, padding included. The embedding table needs one row more.
@@ -102,18 +151,23 @@ impl Tokenizer {
             .encode_fast("", true)
             .ok()
             .and_then(|encoding| encoding.get_ids().iter().copied().max());
-        vocabulary.max(special).unwrap_or(0).max(self.pad_id)
+        vocabulary.max(special).max(self.pad).unwrap_or(0)
     }
 
-    /// The id that fills rows shorter than the batch: the file's own, else that of a token named as padding, else 0
-    /// (any id does, because padding is masked).
+    /// The id that fills rows shorter than the batch: the padding token's, or 0 if there is none that the model has a vector for. Any id does,
+    /// because padding is masked.
     pub fn pad_id(&self) -> u32 {
-        self.pad_id
+        self.pad.filter(|id| self.has_row(*id)).unwrap_or(0)
     }
 
-    /// Fills rows with that id instead, if the model's own files name it.
-    pub fn with_pad_id(mut self, pad_id: u32) -> Self {
-        self.pad_id = pad_id;
+    /// The padding token: the file's own, else one that is named as padding, else none.
+    pub fn pad_token(&self) -> Option<u32> {
+        self.pad
+    }
+
+    /// With that padding token instead, which the model's own files name, or none.
+    pub fn with_pad_token(mut self, pad: Option<u32>) -> Self {
+        self.pad = pad;
         self
     }
 
@@ -121,7 +175,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// `InvalidOption` if `max_length` leaves no room next to the special tokens; `InvalidFile` if the tokenizer
-    /// cannot encode the text (a vocabulary without its unknown token).
+    /// cannot encode the text (a vocabulary without its unknown token); `InvalidData` for a token beyond the model's table.
     pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding> {
         if max_length <= self.special_tokens {
             return Err(Error::option(
@@ -146,6 +200,7 @@ impl Tokenizer {
             .inner
             .post_process(encoding, None, true)
             .map_err(failed)?;
+        self.check_rows(encoding.get_ids())?;
         Ok(Encoding {
             ids: encoding.get_ids().to_vec(),
             type_ids: encoding.get_type_ids().to_vec(),
@@ -156,13 +211,14 @@ impl Tokenizer {
     /// The tokens of `text` without special tokens around it. Special tokens written in the text are found.
     ///
     /// # Errors
-    /// `InvalidFile` if the tokenizer cannot encode the text.
+    /// `InvalidFile` if the tokenizer cannot encode the text; `InvalidData` for a token beyond the model's table.
     pub fn pieces(&self, text: &str) -> Result<Vec<Piece>> {
         // Offsets of `encode` are bytes; `encode_fast` gives none.
         let encoding = self
             .inner
             .encode(text, false)
             .map_err(|error| self.cannot_encode(text, error))?;
+        self.check_rows(encoding.get_ids())?;
         let offsets = encoding.get_offsets().iter();
         Ok(encoding
             .get_ids()

@@ -142,14 +142,13 @@ pub struct Loaded {
 pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let golden = Golden::read(fixture.golden).await;
     let base = base(fixture, compute).await;
-    let conv1d = fixture.name.starts_with("gpt2");
     let (method, model, trainable) = match fixture.adapter {
         Some([settings, tensors]) => {
             let method = match fixture.method {
                 MethodType::Prefix => {
                     Method::Prefix(PrefixConfig::from_adapter_config(settings).unwrap().0)
                 }
-                _ => Method::Lora(LoraConfig::from_adapter_config(settings, conv1d).unwrap().0),
+                _ => Method::Lora(LoraConfig::from_adapter_config(settings).unwrap().0),
             };
             let tensors = Tensors::read("adapter", tensors.to_vec()).await.unwrap();
             let (model, trainable) = restore(base, &method, &tensors).unwrap();

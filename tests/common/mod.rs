@@ -17,3 +17,4 @@ pub mod table;
 pub mod tiny;
 pub mod tiny_language;
 pub mod training;
+pub mod words;

@@ -295,11 +295,9 @@ pub async fn load(fixture: &Fixture, compute: &Compute) -> Loaded {
     let method = match fixture.method {
         MethodType::Full => Method::Full(Default::default()),
         MethodType::Probe => Method::Probe(Default::default()),
-        MethodType::Lora => Method::Lora(
-            LoraConfig::from_adapter_config(fixture.settings, config.family.is_conv1d())
-                .unwrap()
-                .0,
-        ),
+        MethodType::Lora => {
+            Method::Lora(LoraConfig::from_adapter_config(fixture.settings).unwrap().0)
+        }
         MethodType::Prefix => Method::Prefix(
             PrefixConfig::from_adapter_config(fixture.settings)
                 .unwrap()

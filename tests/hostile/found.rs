@@ -148,3 +148,14 @@ fn a_long_conversation() {
         b"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
     );
 }
+
+#[test]
+fn a_number_formatted_with_millions_of_spaces() {
+    for template in [
+        "{{ '%16777216d' | format(1) }}",
+        "{{ '%s-%15999999s' | format('a', 'b') }}",
+        "{{ '{:15999999}'.format('b') }}",
+    ] {
+        one(text::template, template.as_bytes());
+    }
+}

@@ -64,6 +64,23 @@ const FILES = {
   "pickled/config.json": "{}",
   "pickled/tokenizer.json": "{}",
   "pickled/pytorch_model.bin": "pickle",
+  "consolidated/config.json": "{}",
+  "consolidated/tokenizer.json": "{}",
+  "consolidated/consolidated.safetensors": "weights",
+  "pieces/config.json": "{}",
+  "pieces/vocab.json": "{}",
+  "pieces/merges.txt": "#version: 0.2",
+  "pieces/model.safetensors": weights,
+  "words/config.json": "{}",
+  "words/vocab.txt": "[PAD]",
+  "words/model.safetensors": weights,
+  "sentencepiece/config.json": "{}",
+  "sentencepiece/tokenizer.model": "words",
+  "sentencepiece/model.safetensors": weights,
+  "wordless/config.json": "{}",
+  "wordless/model.safetensors": weights,
+  "adapter/adapter_config.json": '{"peft_type":"LORA","base_model_name_or_path":"example/base"}',
+  "adapter/adapter_model.safetensors": weights,
 };
 
 before(async () => {
@@ -83,7 +100,8 @@ afterEach(async () => {
 });
 
 async function start(options = {}) {
-  const names = ["mini", "sharded", "escaping", "pickled", ...Object.keys(WAYS_OUT).map((way) => `leaving-${way}`)];
+  const folders = new Set(Object.keys(FILES).map((path) => path.split("/", 1)[0]));
+  const names = [...folders, ...Object.keys(WAYS_OUT).map((way) => `leaving-${way}`)];
   const repositories = Object.fromEntries(names.map((name) => [`owner/${name}`, join(folder, name)]));
   stub = await startHubStub({ repositories, ...options });
 }
@@ -138,6 +156,26 @@ test("a repository with pickled weights only is refused with the way out", async
   await start();
   await rejects(repository("pickled"), "missingFile", /pytorch_model\.bin.*safetensors or GGUF is needed/);
   await rejects(address("pickled"), "missingFile", /pytorch_model\.bin.*safetensors or GGUF is needed/);
+});
+
+test("files of words take the place of a tokenizer.json", async () => {
+  await start();
+  const pieces = ["config.json", "merges.txt", "model.safetensors", "vocab.json"];
+  const words = ["config.json", "model.safetensors", "vocab.txt"];
+  for (const open of [repository, address]) {
+    assert.deepEqual(pathsOf(await open("pieces")), pieces);
+    assert.deepEqual(pathsOf(await open("words")), words);
+    await rejects(open("sentencepiece"), "missingFile", /tokenizer\.json.*tokenizer\.model.*save_pretrained/);
+  }
+  await rejects(address("wordless"), "missingFile", /tokenizer\.json is needed and was not found.*404/);
+});
+
+test("an adapter and weights of another layout are told by their names", async () => {
+  await start();
+  await rejects(address("adapter"), "invalidFile", /PEFT adapter of example\/base.*import this adapter/);
+  for (const open of [repository, address]) {
+    await rejects(open("consolidated"), "missingFile", /consolidated\.safetensors.*save_pretrained/);
+  }
 });
 
 test("a hub that can't be reached is named after several attempts", async () => {

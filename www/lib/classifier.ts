@@ -4,6 +4,7 @@
 import type { ModelSource } from "./sources/settle.js";
 import { type Loaded, type LoadOptions, loadModel, Tuner } from "./tuner.js";
 import type { Evaluation, Example, ModelInfo, Prediction, WhichModel } from "./types/engine.js";
+import type { ExportedFile } from "./worker/engine.js";
 
 /** A pretrained model in a worker of its own, ready to be tuned to label texts. */
 export class TextClassifier extends Tuner<"classify"> {
@@ -26,16 +27,37 @@ export class TextClassifier extends Tuner<"classify"> {
    * Labels texts, in their order. During a run this waits for the step that is being computed.
    *
    * @param options `baseline` is the frozen model with the fitted head; default `tuned`.
-   * @throws WebtuneError `invalidState` before the first run or import.
+   * @throws WebtuneError `invalidState` before the first run or import, and for the baseline of an adapter that came without.
    */
   predict(texts: readonly string[], options: { which?: WhichModel | undefined } = {}): Promise<Prediction[]> {
     return this.call("predict", [[...texts], options.which ?? "tuned"]);
   }
 
   /**
+   * Puts an exported folder in place of what was trained here; or a classifier's adapter that PEFT made elsewhere (`adapter_config.json` and
+   * `adapter_model.safetensors`), which brings no baselines.
+   *
+   * @param options `labels` names such an adapter's labels, in the order of its outputs; default: the names in the model's own config.json where it
+   * has as many, else `LABEL_0` and so on.
+   * @throws WebtuneError as of other imports.
+   */
+  override import(
+    files: readonly ExportedFile[],
+    options: { labels?: readonly string[] | undefined } = {},
+  ): Promise<void> {
+    const { labels } = options;
+    if (labels === undefined) return super.import(files);
+    const settings = files.find(({ path }) => /(^|\/)adapter_config\.json$/.test(path));
+    const path = `${settings?.path.slice(0, -"adapter_config.json".length) ?? ""}labels.json`;
+    const bytes = new TextEncoder().encode(JSON.stringify({ labels }));
+    return super.import([...files.filter((file) => file.path !== path), { path, bytes }]);
+  }
+
+  /**
    * Scores the baselines and the tuned model on the same rows, and compares them.
    *
-   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
+   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import, and for an
+   * adapter that came without baselines.
    */
   evaluate(rows: readonly Example[]): Promise<Evaluation> {
     return this.call("evaluateClassifier", [[...rows]]);

@@ -16,7 +16,7 @@ const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// Where transformers.js looks for a graph of that type.
 pub fn model_file(float: Float) -> &'static str {
     match float {
-        Float::F32 => "onnx/model.onnx",
+        Float::F32 | Float::F64 => "onnx/model.onnx",
         Float::F16 | Float::BF16 => "onnx/model_fp16.onnx",
     }
 }
@@ -34,7 +34,7 @@ pub fn files<N>(subject: &Subject<N>, float: Float) -> Result<Vec<ExportedFile>>
         let class = facts.family.model_class(HeadKind::Cls);
         map.insert("architectures".into(), json!([class]));
         let word = match float {
-            Float::F32 => "fp32",
+            Float::F32 | Float::F64 => "fp32",
             Float::F16 | Float::BF16 => "fp16",
         };
         // in a browser it would look for an 8-bit graph unless told otherwise
@@ -61,7 +61,7 @@ fn tokenizer_config<N>(subject: &Subject<N>) -> Result<Value> {
     settings["model_max_length"] = json!(facts.max_length);
     for (key, value) in [
         ("tokenizer_class", json!("PreTrainedTokenizerFast")),
-        ("pad_token", json!(facts.pad_token)),
+        ("pad_token", json!(facts.pad_word)),
     ] {
         if settings[key].is_null() {
             settings[key] = value;

@@ -130,7 +130,7 @@ pub fn attend(
     // finite, because a row of minus infinities alone would give NaN
     let lowest = graph.number(match graph.float() {
         Float::F16 => half::f16::MIN.to_f32(),
-        Float::F32 | Float::BF16 => -1e9,
+        Float::F32 | Float::F64 | Float::BF16 => -1e9,
     });
     let scores = graph.op("Where", &[seen, &scores, &lowest], &[]);
     let weights = graph.op("Softmax", &[&scores], &[AttributeProto::int("axis", -1)]);

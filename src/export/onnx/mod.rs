@@ -43,7 +43,7 @@ impl OnnxExport {
     /// [`Error::InvalidOption`] for what cannot leave as ONNX; [`Error::InvalidState`] for a file larger than the format allows.
     pub fn new<N: Tunable>(subject: &Subject<'_, N>, float: Float) -> Result<Self> {
         let format = match float {
-            Float::F32 => Format::Onnx,
+            Float::F32 | Float::F64 => Format::Onnx,
             Float::F16 | Float::BF16 => Format::OnnxFp16,
         };
         format.check(subject)?;

@@ -5,15 +5,21 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Result;
 use crate::device::Compute;
 use crate::eval::evaluate::{EVALUATION_BATCH, sentence_vectors};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
+use crate::models::backbone_config::Architecture;
 use crate::models::size::Shape;
-use crate::models::{Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes};
+use crate::models::{
+    Backbone, BackboneConfig, Family, HeadKind, Loader, NetworkSizes, SentencePooling,
+};
 use crate::tasks::files::{digest, json, optional, read_tokenizer, required};
 use crate::text::{Encoding, Tokenizer};
-use crate::{Error, Result};
+
+/// The token that ends texts in tokenizers of GPT-2's kind, none of whose files need name it.
+const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Everything that is known of a loaded model. Cloning shares the weights.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ pub struct Pretrained {
     pub default_head: HeadKind,
     /// The words that say why.
     pub default_head_reason: String,
+    /// How its own files make one vector of a text, which the baselines compare texts by.
+    pub pooling: SentencePooling,
     /// `config.json` as it was read; an export of all weights carries it along.
     pub config_json: serde_json::Value,
     /// Vectors of the general sentences, once somebody asked for them.
@@ -88,9 +96,14 @@ impl Pretrained {
         let config = BackboneConfig::parse(&config_bytes)?;
         let config_json = json("config.json", &config_bytes)?;
         let modules = optional(&files, "modules.json").await?;
-        let pooling = optional(&files, "1_Pooling/config.json").await?;
+        let pooling_file = SentencePooling::file(modules.as_deref());
+        let pooling = optional(&files, &pooling_file).await?;
         let (default_head, default_head_reason) =
             config.default_head(modules.as_deref(), pooling.as_deref())?;
+        let pooling = match (&modules, pooling) {
+            (Some(_), Some(bytes)) => SentencePooling::read(&pooling_file, &bytes)?,
+            _ => None,
+        };
         let others = ["vocab.txt", "vocab.json", "merges.txt"];
         let (tokenizer, tokenizer_files) =
             read_tokenizer(&files, config.vocab_size, &others).await?;
@@ -99,8 +112,8 @@ impl Pretrained {
                 let settings = tokenizer_files
                     .iter()
                     .find(|(file, _)| file == "tokenizer_config.json");
-                let pad = decoder_pad(&config, &config_json, settings, &tokenizer)?;
-                tokenizer.with_pad_id(pad)
+                let pad = decoder_pad(&config, settings, &tokenizer)?;
+                tokenizer.with_pad_token(pad)
             }
             _ => tokenizer,
         };
@@ -116,6 +129,12 @@ impl Pretrained {
         let checkpoint = Checkpoint::open(files).await?;
         let loader = Loader::new(&checkpoint, config.family.prefix(), &compute);
         let encoder = Backbone::load(&config, &loader.with_storage(storage)?).await?;
+        let default_head_reason = match (config.family, default_head) {
+            (Family::Bert, HeadKind::Cls) if encoder.trains_pooler() => format!(
+                "{default_head_reason}; its weights hold no pooler, which starts afresh and trains with the head"
+            ),
+            _ => default_head_reason,
+        };
         Ok(Self {
             name: name.into(),
             config,
@@ -124,6 +143,7 @@ impl Pretrained {
             storage,
             default_head,
             default_head_reason,
+            pooling: pooling.unwrap_or_default(),
             digest: digest(checkpoint.digest(), &config_json, &tokenizer_files),
             config_json,
             general: Arc::default(),
@@ -154,7 +174,7 @@ impl Pretrained {
         }
     }
 
-    /// The untuned encoder's mean vectors of the sentences by which forgetting is measured, `[sentences, hidden]`; computed once a model.
+    /// The untuned encoder's vectors of the sentences by which forgetting is measured, `[sentences, hidden]`; computed once a model.
     ///
     /// # Errors
     /// Failures of the device.
@@ -166,13 +186,14 @@ impl Pretrained {
         Ok(self.general.get_or_init(|| vectors).clone())
     }
 
-    /// Means of texts' token vectors by an encoder of this shape, `[rows, hidden]` in the order of `encodings`.
+    /// Texts' vectors by an encoder of this shape and the model's own pooling, `[rows, hidden]` in the order of `encodings`.
     ///
     /// # Errors
     /// Failures of the device.
     pub async fn vectors(&self, encoder: &Backbone, encodings: &[Encoding]) -> Result<Vec<f32>> {
         let most = self.rows_at_once(encodings, 0);
-        sentence_vectors(encoder, encodings, self.tokenizer.pad_id(), most).await
+        let pad = self.tokenizer.pad_id();
+        sentence_vectors(encoder, self.pooling, encodings, pad, most).await
     }
 
     /// Rows of these texts that pass together without a tensor that the device does not hold in one buffer. `past`: virtual tokens.
@@ -182,51 +203,37 @@ impl Pretrained {
         self.sizes()
             .rows_in_a_buffer(&self.compute, row, EVALUATION_BATCH)
     }
-
-    /// # Errors
-    /// [`Error::MissingTensor`] where a `cls` head is wanted of a checkpoint without a pooler.
-    pub fn check_head(&self, kind: HeadKind) -> Result<()> {
-        match (kind, self.encoder.has_pooler()) {
-            (HeadKind::Cls, false) => Err(Error::MissingTensor {
-                file: "model.safetensors".into(),
-                tensor: "pooler.dense.weight (which a cls head reads; choose the mean head)".into(),
-            }),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The token that fills a decoder's rows and that transformers passes over to find a text's last one: what `config.json` names, else
-/// `tokenizer_config.json`, else the first that ends a text, as is usual for models without any, else what the tokenizer takes.
+/// `tokenizer_config.json`, else one that ends a text, as is usual for models without any, else what the tokenizer names. One that the model has no
+/// vector for is passed over. `None`: no token is passed over, and padding is known by its mask alone.
 ///
 /// # Errors
-/// [`Error::UnsupportedModel`] for a token outside the vocabulary; broken files.
+/// Broken files.
 fn decoder_pad(
     config: &BackboneConfig,
-    json: &Value,
     settings: Option<&(String, Vec<u8>)>,
     tokenizer: &Tokenizer,
-) -> Result<u32> {
-    let first = |value: &Value| value.as_u64().or_else(|| value[0].as_u64());
-    let named = match settings {
-        Some((file, bytes)) => {
-            let token = &self::json(file, bytes)?["pad_token"];
-            let word = token.as_str().or_else(|| token["content"].as_str());
-            word.and_then(|word| tokenizer.token_to_id(word))
-        }
-        None => None,
+) -> Result<Option<u32>> {
+    let Architecture::Decoder(decoder) = &config.architecture else {
+        return Ok(tokenizer.pad_token());
     };
-    let id = match (json["pad_token_id"].as_u64(), named) {
-        (Some(id), _) => Some(id),
-        (None, Some(id)) => Some(id.into()),
-        (None, None) => first(&json["eos_token_id"]),
+    let settings = match settings {
+        Some((file, bytes)) => json(file, bytes)?,
+        None => Value::Null,
     };
-    match id {
-        None => Ok(tokenizer.pad_id()),
-        Some(id) if id < config.vocab_size as u64 => Ok(id as u32),
-        Some(id) => Err(Error::unsupported(format!(
-            "the padding token is {id}, and the table has {} words",
-            config.vocab_size
-        ))),
-    }
+    let named = |key: &str| {
+        let token = &settings[key];
+        let word = token.as_str().or_else(|| token["content"].as_str())?;
+        tokenizer.token_to_id(word)
+    };
+    let found = [decoder.pad_token_id, named("pad_token")].into_iter();
+    let ends = decoder.eos_token_ids.iter().copied().map(Some);
+    let found = found.chain(ends).chain([
+        named("eos_token"),
+        tokenizer.pad_token(),
+        tokenizer.token_to_id(END_OF_TEXT),
+    ]);
+    Ok(found.flatten().find(|id| tokenizer.has_row(*id)))
 }

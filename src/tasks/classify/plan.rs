@@ -91,7 +91,6 @@ impl Plan {
         let max_length = max_length(model, &early)?;
         let labels = check(examples)?;
         let head = early.own.head.resolve(model.default_head);
-        model.check_head(head)?;
         check_descriptions(&early, &labels)?;
         check_dropout(model, &early)?;
         let texts = examples.iter().map(|example| example.text.as_str());

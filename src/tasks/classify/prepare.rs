@@ -27,7 +27,8 @@ impl ClassifyTask {
         // a batch's own time: what passes between two calls, in a pause or asleep, is none of the device's
         let (begun, before) = (Instant::now(), pass.positions);
         let pad = model.tokenizer.pad_id();
-        if pass.advance(&model.encoder, plan.head, pad).await? {
+        let (encoder, pooling) = (&model.encoder, model.pooling);
+        if pass.advance(encoder, pooling, plan.head, pad).await? {
             let positions = (pass.positions - before).max(1) as f64;
             seconds.push(begun.elapsed().as_secs_f64() / positions);
             let (done, total) = (pass.done, pass.total());
@@ -75,7 +76,7 @@ impl ClassifyTask {
         let heads = BaselineHeads {
             zero_shot: zero_shot(&described, hidden)?,
             centroid: centroids(
-                &features.mean[..split],
+                &features.own[..split],
                 &plan.train.labels,
                 names.len(),
                 hidden,
@@ -84,7 +85,7 @@ impl ClassifyTask {
         };
         let of_validation = BaseFeatures {
             head: features.head[split..].to_vec(),
-            mean: features.mean[split..].to_vec(),
+            own: features.own[split..].to_vec(),
             states: Vec::new(),
         };
         let logits = heads.logits(&of_validation);

@@ -409,7 +409,7 @@ impl Task for ClassifyTask {
             classifier,
             method,
             trainable,
-            baselines: self.prepared()?.heads.clone(),
+            baselines: Some(self.prepared()?.heads.clone()),
             labels: self.plan.labels.clone(),
             max_length: self.plan.max_length,
             // replaced by the report, if that can be made

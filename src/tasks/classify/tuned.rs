@@ -38,8 +38,8 @@ pub struct Tuned {
     pub method: Method,
     /// What the method trained.
     pub trainable: Trainable,
-    /// The heads on the untuned model.
-    pub baselines: BaselineHeads,
+    /// The heads on the untuned model. An adapter that another tool made comes without.
+    pub baselines: Option<BaselineHeads>,
     /// Label names in the order of the logits.
     pub labels: LabelMap,
     /// Tokens kept of a text.
@@ -93,7 +93,7 @@ pub struct Prediction {
 /// Encodes texts for a head on a model.
 ///
 /// # Errors
-/// Failures of the tokenizer.
+/// Failures of the tokenizer; [`Error::InvalidData`] for a text, counted from 1, with a token that the model has no vector for.
 pub fn encode<'a>(
     model: &Pretrained,
     head: HeadKind,
@@ -101,14 +101,19 @@ pub fn encode<'a>(
     max_length: usize,
 ) -> Result<Vec<Encoding>> {
     let pad = match (model.config.family, head) {
-        (Family::Decoder(_), HeadKind::Cls) => Some(model.tokenizer.pad_id()),
+        (Family::Decoder(_), HeadKind::Cls) => model.tokenizer.pad_token(),
         _ => None,
     };
     texts
-        .map(|text| {
-            let mut encoding = model.tokenizer.encode(text, max_length)?;
+        .enumerate()
+        .map(|(index, text)| {
+            let encoded = model.tokenizer.encode(text, max_length);
+            let mut encoding = encoded.map_err(|error| match error {
+                Error::InvalidData { reason, .. } => Error::data("texts", index + 1, reason),
+                other => other,
+            })?;
             // transformers reads a decoder's last token that is no padding, whoever wrote it
-            while encoding.ids.len() > 1 && encoding.ids.last().copied() == pad {
+            while pad.is_some() && encoding.ids.len() > 1 && encoding.ids.last().copied() == pad {
                 encoding.ids.pop();
                 encoding.type_ids.pop();
             }
@@ -121,6 +126,16 @@ impl Tuned {
     /// Which head answers.
     pub fn head(&self) -> HeadKind {
         self.classifier.head.kind()
+    }
+
+    fn baselines(&self) -> Result<&BaselineHeads> {
+        let baselines = self.baselines.as_ref();
+        baselines.ok_or_else(|| {
+            Error::state(
+                "this adapter came without baseline_head.safetensors, the heads on the untuned model, so that there is nothing to compare it with: it \
+                 was made by another tool. It classifies texts; a run of its own measures baselines",
+            )
+        })
     }
 
     /// Bytes of the method's weights in an export; all of the network's where all of it was trained.
@@ -154,14 +169,15 @@ impl Tuned {
     ) -> Result<BaseFeatures> {
         let mut pass = FeaturePass::new(encodings.to_vec(), None, most)?;
         let pad = model.tokenizer.pad_id();
-        while pass.advance(&model.encoder, self.head(), pad).await? {}
+        let (encoder, pooling) = (&model.encoder, model.pooling);
+        while pass.advance(encoder, pooling, self.head(), pad).await? {}
         Ok(pass.finish())
     }
 
     /// Classifies texts.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
+    /// [`Error::OutOfMemory`] for a text that is too long; [`Error::InvalidState`] without baselines; failures of the tokenizer or the device.
     pub async fn predict(
         &self,
         model: &Pretrained,
@@ -180,7 +196,7 @@ impl Tuned {
             Which::Tuned => logits(&self.classifier, &encodings, pad, most).await?,
             Which::Baseline => {
                 let features = self.base_features(model, &encodings, most).await?;
-                self.baselines.logits(&features).probe
+                self.baselines()?.logits(&features).probe
             }
         };
         let names = self.labels.names();
@@ -198,8 +214,9 @@ impl Tuned {
     /// Scores it next to the baselines on labelled rows.
     ///
     /// # Errors
-    /// [`Error::InvalidData`] for a label that was not trained; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
+    /// [`Error::InvalidData`] for a label that was not trained; [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
+        let baselines = self.baselines()?;
         let truth = examples
             .iter()
             .enumerate()
@@ -225,7 +242,7 @@ impl Tuned {
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
         let features = self.base_features(model, &encodings, most).await?;
-        let baselines = self.baselines.logits(&features);
+        let baselines = baselines.logits(&features);
         Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
     }
 }

@@ -221,6 +221,11 @@ impl SmallFiles {
             .template
             .eos_token()
             .and_then(|token| self.tokenizer.token_to_id(token));
+        let eos = named
+            .into_iter()
+            .chain(self.config.eos_token_ids.iter().copied());
+        // one that the model has no vector for can neither be learnt nor be written
+        let eos_id = eos.into_iter().find(|id| self.tokenizer.has_row(*id));
         let mut ends = self.config.eos_token_ids.clone();
         if let Some(bytes) = self.file("generation_config.json") {
             ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
@@ -234,7 +239,7 @@ impl SmallFiles {
         Ok(LanguageModel {
             name: name.into(),
             base_name,
-            eos_id: named.or(config.eos_token_ids.first().copied()),
+            eos_id,
             config,
             tokenizer: self.tokenizer,
             template: self.template,

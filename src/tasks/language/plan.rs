@@ -337,6 +337,6 @@ fn resolve(model: &CausalLm, method: &Method) -> Method {
                 ..config.clone()
             })
         }
-        other => other.clone(),
+        other => other.resolve(model),
     }
 }

@@ -6,6 +6,9 @@ import { fileError, toWebtuneError, WebtuneError } from "../errors.js";
 
 export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 
+/** Weights in the layout of Llama's authors, which transformers converts. */
+const CONSOLIDATED = /(^|\/)consolidated[^/]*\.safetensors$/;
+
 /** The file's name without its ending. */
 export const stemOf = (path: string): string => (path.split("/").at(-1) ?? path).replace(/\.gguf$/i, "");
 
@@ -41,7 +44,9 @@ export function modelFiles(
       file,
     });
   }
-  if (file === undefined && paths.some((path) => path.endsWith(".safetensors"))) return (path) => !isGguf(path);
+  if (file === undefined && paths.some((path) => path.endsWith(".safetensors") && !CONSOLIDATED.test(path))) {
+    return (path) => !isGguf(path);
+  }
   if (file === undefined && ggufs.length > 1) {
     const words = `expected one GGUF file, but ${where} has several: ${listed(ggufs, "")}; ${howToName}`;
     throw new WebtuneError("invalidFile", words);
@@ -73,12 +78,12 @@ export function requireWhole(path: string): void {
 
 /** Pickled and other weights deserve a better word than "missing". @throws WebtuneError `missingFile`. */
 export function refuseOthers(paths: readonly string[], where: string): void {
-  const other = paths.find((path) => /\.(bin|pt|pth|ckpt|h5|msgpack|onnx)$/.test(path));
+  const other = paths.find((path) => CONSOLIDATED.test(path) || /\.(bin|pt|pth|ckpt|h5|msgpack|onnx)$/.test(path));
   if (other === undefined) return;
   throw new WebtuneError(
     "missingFile",
-    `model.safetensors is missing; ${where} has ${other}, but safetensors or GGUF is needed: ` +
-      "save the model with save_pretrained(..., safe_serialization=True) of transformers",
+    `model.safetensors is missing; ${where} has ${other}, but transformers' own safetensors or GGUF is needed: ` +
+      "save the model with save_pretrained(...) of transformers",
     { file: "model.safetensors" },
   );
 }

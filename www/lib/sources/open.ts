@@ -2,7 +2,7 @@
  * Finds a model's files, wherever they come from (files, a base address, a repository), to be read in ranges.
  */
 import { fileError, messageOf, WebtuneError } from "../errors.js";
-import { ggufOf, modelFiles, refuseOthers, requireWhole, stemOf } from "./gguf-file.js";
+import { ggufOf, isGguf, modelFiles, refuseOthers, requireWhole, stemOf } from "./gguf-file.js";
 import { type Absent, HttpFile, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
 import type { KeptFolder, Notify } from "./kept-folder.js";
@@ -16,7 +16,14 @@ export interface OpenedSource {
 }
 
 const INDEX = "model.safetensors.index.json";
-const REQUIRED = ["config.json", "tokenizer.json"];
+const TOKENIZER = "tokenizer.json";
+const REQUIRED = ["config.json", TOKENIZER];
+/** What older folders have in its place: words and merges, or words alone. */
+const VOCABULARIES = ["vocab.json", "merges.txt", "vocab.txt"];
+/** Weights in other formats, which deserve a better word than "missing". */
+const OTHER_WEIGHTS = ["pytorch_model.bin", "consolidated.safetensors", "tf_model.h5", "flax_model.msgpack"];
+const SENTENCEPIECE = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
+const ADAPTER = "adapter_config.json";
 /** What a classifier's folder may have besides; of a language model the tokenizer's settings name what pads. */
 export const CLASSIFIER_FILES = [
   "modules.json",
@@ -86,6 +93,10 @@ const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long" });
 function usefulOf(paths: readonly string[], { repository, file }: { repository: string; file?: string }): string[] {
   const howToName = "name one with `file`, or on the page and in the command as repository/file";
   const isMeant = modelFiles(paths, `the repository ${repository.trim()}`, { file, howToName });
+  const wordless = !paths.some((path) => isMeant(path) && [TOKENIZER, "vocab.txt", "vocab.json"].includes(path));
+  if (wordless && !paths.some((path) => isMeant(path) && isGguf(path))) {
+    refuseSentencePiece(paths.find((path) => SENTENCEPIECE.includes(path)));
+  }
   return paths.filter((path) => isMeant(path) && /\.(json|safetensors|txt|jinja|gguf)$/i.test(path));
 }
 
@@ -114,6 +125,17 @@ function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
   };
 }
 
+/** Words that only SentencePiece's own library reads. */
+function refuseSentencePiece(path: string | undefined): void {
+  if (path === undefined) return;
+  throw fileError(
+    "missingFile",
+    TOKENIZER,
+    `it is missing, and ${path} alone, SentencePiece's own form, is not read; ` +
+      "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) of transformers writes a tokenizer.json",
+  );
+}
+
 /** Where a folder's files are, or a GGUF file is. */
 function addressOf(url: string): (path: string) => Address {
   if (ggufOf(url) !== undefined) return () => ({ url });
@@ -140,11 +162,7 @@ async function openFolder(
     if (!(found instanceof HttpFile)) absent.push(path);
     return found;
   };
-  const [required, optional, weights] = await inOrder([
-    inOrder(REQUIRED.map(async (path) => demand(path, await ask(path)))),
-    inOrder(wanted.map(ask)),
-    openWeights(ask),
-  ]);
+  const [required, optional, weights] = await inOrder([openRequired(ask), inOrder(wanted.map(ask)), openWeights(ask)]);
   const files = [...required, ...optional.filter((file) => file instanceof HttpFile), ...weights];
   const modules = files.find(({ path }) => path === "modules.json");
   if (modules) {
@@ -208,6 +226,36 @@ function inside(base: URL, path: string): string {
   return file.href;
 }
 
+/** config.json, and tokenizer.json or the files that it can be made of. */
+async function openRequired(ask: (path: string) => Promise<HttpFile | Absent>): Promise<HttpFile[]> {
+  const [config, tokenizer] = await inOrder([ask("config.json"), ask(TOKENIZER)]);
+  if (!(config instanceof HttpFile)) await refuseAdapter(ask);
+  const needed = [demand("config.json", config)];
+  if (tokenizer instanceof HttpFile) return [...needed, tokenizer];
+  const found = (await inOrder(VOCABULARIES.map(ask))).filter((file) => file instanceof HttpFile);
+  const has = (path: string) => found.some((file) => file.path === path);
+  if (has("vocab.txt") || (has("vocab.json") && has("merges.txt"))) return [...needed, ...found];
+  for (const path of SENTENCEPIECE) {
+    if ((await ask(path)) instanceof HttpFile) refuseSentencePiece(path);
+  }
+  return [...needed, demand(TOKENIZER, tokenizer)];
+}
+
+/** A folder without a configuration may be an adapter's. */
+async function refuseAdapter(ask: (path: string) => Promise<HttpFile | Absent>): Promise<void> {
+  const settings = await ask(ADAPTER);
+  if (!(settings instanceof HttpFile)) return;
+  const read = await readJson(settings);
+  const base = isRecord(read) ? read.base_model_name_or_path : undefined;
+  const isNamed = typeof base === "string" && base !== "";
+  const load = isNamed ? base : "the model that it was trained on";
+  throw fileError(
+    "invalidFile",
+    ADAPTER,
+    `this is a PEFT adapter${isNamed ? ` of ${base}` : ""}, not a model: load ${load}, then import this adapter`,
+  );
+}
+
 /** One file of weights, or the shards that an index names. */
 async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): Promise<HttpFile[]> {
   const single = await ask("model.safetensors");
@@ -217,8 +265,9 @@ async function openWeights(ask: (path: string) => Promise<HttpFile | Absent>): P
     const shards = await inOrder(shardNames(await readJson(index)).map(async (path) => demand(path, await ask(path))));
     return [index, ...shards];
   }
-  const pickled = await ask("pytorch_model.bin");
-  if (pickled instanceof HttpFile) refuseOthers([pickled.path], "the folder");
+  for (const path of OTHER_WEIGHTS) {
+    if ((await ask(path)) instanceof HttpFile) refuseOthers([path], "the folder");
+  }
   return [demand("model.safetensors", single)];
 }
 

@@ -853,6 +853,8 @@ export type Method =
        * head reads. Left out, every linear layer of a transformer layer.
        */
       targetModules?: TargetModules | undefined;
+      /** Modules that get no delta although `targetModules` names them, by the same rules. */
+      excludeModules?: TargetModules | undefined;
       /** Only in these layers, counted from 0 at the bottom; in all if left out. */
       layersToTransform?: number[] | undefined;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). Default: `false`. */
@@ -1204,6 +1206,8 @@ export type ResolvedMethod =
        * head reads. Left out, every linear layer of a transformer layer.
        */
       targetModules: TargetModules;
+      /** Modules that get no delta although `targetModules` names them, by the same rules. */
+      excludeModules: TargetModules;
       /** Only in these layers, counted from 0 at the bottom; in all if left out. */
       layersToTransform: number[] | null;
       /** Scale by `loraAlpha / sqrt(r)` instead (Kalajdzievski 2023). */

@@ -165,6 +165,12 @@ export const OPTIONS = {
       "doc": "Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the head reads. Left out, every linear layer of a transformer layer."
     },
     {
+      "name": "method.excludeModules",
+      "type": "TargetModules",
+      "method": "lora",
+      "doc": "Modules that get no delta although `targetModules` names them, by the same rules."
+    },
+    {
       "name": "method.layersToTransform",
       "type": "number[]",
       "method": "lora",
@@ -527,6 +533,12 @@ export const OPTIONS = {
       "method": "lora",
       "default": "all-linear",
       "doc": "Names, name suffixes, or one regular expression that matches a whole module name; `all-linear` for every linear layer that the head reads. Left out, every linear layer of a transformer layer."
+    },
+    {
+      "name": "method.excludeModules",
+      "type": "TargetModules",
+      "method": "lora",
+      "doc": "Modules that get no delta although `targetModules` names them, by the same rules."
     },
     {
       "name": "method.layersToTransform",
