@@ -190,6 +190,20 @@ pub enum Error {
     /// Another error, of a tensor in this file.
     #[error("{file}: {error}")]
     InFile { file: String, error: Box<Error> },
+    /// Another error, for which asking for one option is a way on.
+    #[error("{error}")]
+    Mendable { remedy: Remedy, error: Box<Error> },
+}
+
+/// An option that gets a person past an error, if they want what it does; a page offers it as a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Remedy {
+    /// `encoding: "windows-1252"`: the file is no UTF-8, but can be text of older Windows programs.
+    ReadAsWindows1252,
+    /// `skipBad: true`: some rows cannot be used, others can.
+    SkipBad,
 }
 
 /// An error as JavaScript gets it: the text for a person, the rest for code.
@@ -219,6 +233,9 @@ pub struct ErrorReport {
     /// Bytes that it may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// An option that is a way on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
 }
 
 impl ErrorReport {
@@ -233,6 +250,7 @@ impl ErrorReport {
             tensor: None,
             needed: None,
             limit: None,
+            remedy: None,
         }
     }
 }
@@ -314,6 +332,14 @@ impl Error {
         }
     }
 
+    /// The same error, with an option that is a way on.
+    pub fn with_remedy(self, remedy: Remedy) -> Self {
+        Self::Mendable {
+            remedy,
+            error: Box::new(self),
+        }
+    }
+
     /// The stable word that JavaScript sees as `error.code`.
     pub fn code(&self) -> &'static str {
         self.kind().as_str()
@@ -338,7 +364,7 @@ impl Error {
             Error::InvalidState(_) => ErrorCode::InvalidState,
             Error::Device(_) => ErrorCode::DeviceFailed,
             Error::Internal(_) => ErrorCode::Internal,
-            Error::InFile { error, .. } => error.kind(),
+            Error::InFile { error, .. } | Error::Mendable { error, .. } => error.kind(),
         }
     }
 
@@ -377,6 +403,10 @@ impl Error {
                 report = error.report();
                 report.message = message;
                 report.file = Some(file);
+            }
+            Error::Mendable { remedy, error } => {
+                report = error.report();
+                report.remedy = Some(remedy);
             }
             Error::NoWebgpu { .. }
             | Error::InvalidState(_)

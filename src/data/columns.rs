@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::rows::{ColumnPair, ParseOptions};
+use super::several;
 use crate::{Error, Result};
 
 /// Names that a text column has in public data sets, most telling first. Compared without case.
-const TEXT_NAMES: [&str; 20] = [
+const TEXT_NAMES: [&str; 30] = [
     "text",
     "sentence",
     "question",
@@ -26,11 +27,21 @@ const TEXT_NAMES: [&str; 20] = [
     "title",
     "subject",
     "description",
+    "comment_text",
+    "review_text",
+    "tweet_text",
+    "tweets",
+    "texts",
+    "sentences",
+    "reviews",
     "sentence1",
+    "question1",
+    "text1",
+    "text_a",
 ];
 
 /// Names that a label column has in public data sets, most telling first. Compared without case.
-const LABEL_NAMES: [&str; 15] = [
+const LABEL_NAMES: [&str; 23] = [
     "label",
     "labels",
     "category",
@@ -46,17 +57,45 @@ const LABEL_NAMES: [&str; 15] = [
     "label_name",
     "coarse_label",
     "y",
+    "categories",
+    "intents",
+    "tags",
+    "topics",
+    "emotion",
+    "emotions",
+    "genre",
+    "genres",
+];
+
+/// Names of columns that number the rows.
+const ID_NAMES: [&str; 8] = [
+    "id",
+    "idx",
+    "index",
+    "guid",
+    "uuid",
+    "_id",
+    "row_id",
+    "unnamed: 0",
 ];
 
 /// What the values of one column look like.
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
+    /// Rows.
+    pub rows: usize,
     /// Different values.
     pub distinct: usize,
     /// Characters of all values together.
     pub characters: usize,
+    /// Words of all values together.
+    pub words: usize,
     /// Whether every row has a plain value here.
     pub usable: bool,
+    /// Whether the values count the rows, from 0 or from 1.
+    pub index: bool,
+    /// Whether the values are 0 and 1, or false and true.
+    pub binary: bool,
 }
 
 impl Profile {
@@ -67,25 +106,60 @@ impl Profile {
             usable: true,
             ..Profile::default()
         };
+        let mut counts_from = [true, true];
         for value in values {
+            profile.rows += 1;
+            let value = value.map(str::trim);
+            let number = value.and_then(|value| value.parse::<usize>().ok());
+            for (first, counts) in counts_from.iter_mut().enumerate() {
+                *counts &= number == Some(profile.rows - 1 + first);
+            }
             let Some(value) = value else {
                 profile.usable = false;
                 continue;
             };
             profile.characters += value.chars().count();
-            seen.insert(value.trim());
+            profile.words += value.split_whitespace().count();
+            seen.insert(value);
         }
         profile.distinct = seen.len();
+        profile.index = profile.rows > 2 && counts_from.contains(&true);
+        profile.binary = profile.usable
+            && profile.distinct <= 2
+            && profile.characters > 0
+            && seen.iter().all(|value| {
+                ["0", "1", "0.0", "1.0"].contains(value)
+                    || ["true", "false"]
+                        .iter()
+                        .any(|word| word.eq_ignore_ascii_case(value))
+            });
         profile
     }
 }
 
+/// As [`pick`], and tells or refuses what a row holds beyond one text and one label.
+///
+/// # Errors
+/// As [`pick`]; `InvalidData` too if the label would be one of several.
+pub(crate) fn choose(
+    file: &str,
+    columns: &[String],
+    profiles: &[Profile],
+    options: &ParseOptions,
+    warnings: &mut Vec<String>,
+) -> Result<ColumnPair> {
+    let pair = pick(file, columns, profiles, options)?;
+    several::check(file, columns, profiles, pair, options, warnings)?;
+    Ok(pair)
+}
+
 /// Chooses each column as asked for, else by a known name, else by content: the text is the longest column that is left,
-/// the label the one with the fewest different values (a column with one value only comes last).
+/// the label the one with the fewest different values (a column with one value only comes last). Columns that number the rows
+/// and columns without values are taken only if nothing else is left.
 ///
 /// # Errors
 /// `InvalidData` if a column asked for does not exist, or no two columns can serve.
-pub(crate) fn pick(
+fn pick(
     file: &str,
     columns: &[String],
     profiles: &[Profile],
@@ -119,15 +193,20 @@ pub(crate) fn pick(
             .enumerate()
             .filter(move |(index, profile)| Some(*index) != taken && profile.usable)
     };
+    let is_number = |index: usize| profiles[index].index || is_among(&columns[index], &ID_NAMES);
+    let last = |index: usize| is_number(index) || profiles[index].characters == 0;
     let text = text.or_else(|| {
         usable(label)
             // Of equals the first, which `max_by_key` would not give.
-            .min_by_key(|(_, profile)| std::cmp::Reverse(profile.characters))
+            .min_by_key(|(index, profile)| (last(*index), std::cmp::Reverse(profile.characters)))
             .map(|(index, _)| index)
     });
     let label = label.or_else(|| {
         usable(text)
-            .min_by_key(|(_, profile)| (profile.distinct < 2, profile.distinct, profile.characters))
+            .min_by_key(|(index, profile)| {
+                let one = profile.distinct < 2;
+                (last(*index), one, profile.distinct, profile.characters)
+            })
             .map(|(index, _)| index)
     });
     match (text, label) {
@@ -152,6 +231,11 @@ pub(crate) fn names_both(names: &[&str]) -> bool {
 /// Whether this is a text's or a label's name.
 pub(crate) fn is_known(name: &str) -> bool {
     is_among(name, &TEXT_NAMES) || is_among(name, &LABEL_NAMES)
+}
+
+/// Whether this is a label's name.
+pub(crate) fn is_label(name: &str) -> bool {
+    is_among(name, &LABEL_NAMES)
 }
 
 fn is_among(name: &str, known: &[&str]) -> bool {
@@ -189,7 +273,7 @@ fn asked(
     }
 }
 
-fn listed(columns: &[String]) -> String {
+pub(crate) fn listed(columns: &[String]) -> String {
     let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
     quoted.join(", ")
 }

@@ -2,12 +2,20 @@
 
 pub mod batch;
 mod columns;
+mod decode;
+mod delimiter;
+mod dialogue;
 pub mod example;
+mod header;
+mod json;
 mod jsonl;
+mod marked;
 pub mod pack;
 pub mod parse;
 pub mod rows;
+mod scan;
 pub mod sequence;
+mod several;
 mod sniff;
 pub mod split;
 mod table;
@@ -17,7 +25,9 @@ pub use batch::{Batch, batches, length_sorted};
 pub use example::{Example, LABEL_COUNT, LabelMap, check};
 pub use pack::{Packed, SequenceBatch, pack};
 pub use parse::parse;
-pub use rows::{LabelCount, ParseOptions, ParsedRow, ParsedTable, TableFormat};
+pub use rows::{
+    LabelCount, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding,
+};
 pub use sequence::{Sequence, SequenceOptions, encode_row, encode_rows};
 pub use split::{Split, stratified};
-pub use text_rows::{ParsedText, TextRow, parse_text_rows};
+pub use text_rows::{ParsedText, ParsedTexts, TextOptions, TextRow, parse_text_rows};

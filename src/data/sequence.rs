@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::text_rows::{ParsedText, TextRow};
 use crate::error::{Error, Result};
+use crate::text::chat::Conversation;
 use crate::text::{ChatTemplate, Message, Piece, Tokenizer};
 
 /// The smallest `max_length`: any text can be cut into blocks of two and three tokens, in which one predicts another.
@@ -55,8 +58,13 @@ pub fn encode_rows(
     options: &SequenceOptions,
 ) -> Result<Vec<Sequence>> {
     let mut sequences = Vec::with_capacity(rows.len());
-    for ParsedText { row, content } in rows {
-        let found = encode_row(content, tokenizer, template, max_length, options);
+    for ParsedText {
+        row,
+        content,
+        tools,
+    } in rows
+    {
+        let found = encode_row(content, tools, tokenizer, template, max_length, options);
         sequences.extend(found.map_err(|error| {
             let reason = match error {
                 Error::InvalidData { reason, .. } => reason,
@@ -69,7 +77,8 @@ pub fn encode_rows(
     Ok(sequences)
 }
 
-/// A row's sequences of at most `max_length` tokens: one, or for a text as many blocks as it needs.
+/// A row's sequences of at most `max_length` tokens: one, or for a text as many blocks as it needs. `tools`: the functions that
+/// its conversation may call.
 ///
 /// A conversation is written by the template, which also writes its special tokens. A prompt and its completion are
 /// tokenised together, after the special tokens that the tokenizer puts before every text; a token that holds bytes of
@@ -83,6 +92,7 @@ pub fn encode_rows(
 /// learn; `InvalidOption` if `max_length` is below 3; `InvalidFile` if template or tokenizer refuse the row.
 pub fn encode_row(
     row: &TextRow,
+    tools: &[Value],
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     max_length: usize,
@@ -98,7 +108,7 @@ pub fn encode_row(
     match row {
         TextRow::Chat(messages) => {
             let only = options.assistant_only_loss.then_some(0);
-            let learnt = chat(messages, only, tokenizer, template)?;
+            let learnt = chat(messages, tools, only, tokenizer, template)?;
             Ok(vec![learnt.fit(max_length)?])
         }
         TextRow::ChatCompletion { prompt, completion } => {
@@ -109,9 +119,8 @@ pub fn encode_row(
                 options.assistant_only_loss.then_some(0)
             };
             let messages = [prompt.as_slice(), completion].concat();
-            Ok(vec![
-                chat(&messages, only, tokenizer, template)?.fit(max_length)?,
-            ])
+            let learnt = chat(&messages, tools, only, tokenizer, template)?;
+            Ok(vec![learnt.fit(max_length)?])
         }
         TextRow::PromptCompletion { prompt, completion } => {
             let learnt = completed(prompt, completion, tokenizer, options)?;
@@ -201,11 +210,12 @@ impl Sequence {
 /// A conversation; `only` says from which of the assistant's turns on they are learnt, `None` that every token is.
 fn chat(
     messages: &[Message],
+    tools: &[Value],
     only: Option<usize>,
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
 ) -> Result<Learnt> {
-    let rendered = template.render_marked(messages)?;
+    let rendered = template.render_marked(Conversation { messages, tools })?;
     let pieces = tokenizer.pieces(&rendered.text)?;
     let Some(last) = rendered.assistant.last() else {
         return Err(Error::data(

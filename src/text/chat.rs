@@ -35,6 +35,10 @@ pub struct Message {
     pub role: String,
     /// What was said.
     pub content: String,
+    /// What the writer of an assistant's turn thought before; the chat template writes it down if it knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "thinking", alias = "reasoning")]
+    pub reasoning_content: Option<String>,
 }
 
 impl Message {
@@ -43,12 +47,31 @@ impl Message {
         Message {
             role: role.into(),
             content: content.into(),
+            reasoning_content: None,
         }
     }
 
     /// Whether this is a turn that the model learns to write.
     pub fn is_assistant(&self) -> bool {
         self.role == ASSISTANT
+    }
+}
+
+/// A conversation and the functions that it may call.
+#[derive(Debug, Clone, Copy)]
+pub struct Conversation<'a> {
+    /// Its turns.
+    pub messages: &'a [Message],
+    /// Descriptions of the functions, as OpenAI's API has them.
+    pub tools: &'a [Value],
+}
+
+impl<'a, M: AsRef<[Message]> + ?Sized> From<&'a M> for Conversation<'a> {
+    fn from(messages: &'a M) -> Self {
+        Conversation {
+            messages: messages.as_ref(),
+            tools: &[],
+        }
     }
 }
 
@@ -65,7 +88,7 @@ pub struct Rendered {
 /// How a model writes conversations down.
 ///
 /// The template runs as in transformers' `apply_chat_template`, with `messages`, `add_generation_prompt`, the special
-/// tokens' names, and neither tools nor documents. Its clock always shows 26 July 2024.
+/// tokens' names, `tools` if there are some, and no documents. Its clock always shows 26 July 2024.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     file: String,
@@ -77,12 +100,36 @@ pub struct ChatTemplate {
 /// What a template is rendered with.
 #[derive(Serialize)]
 struct Context<'a> {
-    messages: &'a [Message],
+    messages: Vec<Turn<'a>>,
     add_generation_prompt: bool,
-    tools: Option<()>,
+    tools: Option<&'a [Value]>,
     documents: Option<()>,
     #[serde(flatten)]
     tokens: &'a BTreeMap<String, String>,
+}
+
+/// A message as templates know it.
+#[derive(Serialize)]
+struct Turn<'a> {
+    role: &'a str,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    // the same by the name that other templates look for, such as gpt-oss's
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<&'a str>,
+}
+
+impl<'a> From<&'a Message> for Turn<'a> {
+    fn from(message: &'a Message) -> Self {
+        let reasoning = message.reasoning_content.as_deref();
+        Turn {
+            role: &message.role,
+            content: &message.content,
+            reasoning_content: reasoning,
+            thinking: reasoning,
+        }
+    }
 }
 
 impl ChatTemplate {
@@ -155,11 +202,16 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// `InvalidFile` with the template's own words if it refuses the conversation.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+    pub fn render<'a>(
+        &self,
+        conversation: impl Into<Conversation<'a>>,
+        add_generation_prompt: bool,
+    ) -> Result<String> {
+        let Conversation { messages, tools } = conversation.into();
         let context = Context {
-            messages,
+            messages: messages.iter().map(Turn::from).collect(),
             add_generation_prompt,
-            tools: None,
+            tools: (!tools.is_empty()).then_some(tools),
             documents: None,
             tokens: &self.tokens,
         };
@@ -189,11 +241,13 @@ impl ChatTemplate {
     /// # Errors
     /// As [`ChatTemplate::render`]; `InvalidFile` too if a turn cannot be found, so that nothing is ever trained on
     /// by accident.
-    pub fn render_marked(&self, messages: &[Message]) -> Result<Rendered> {
-        let text = self.render(messages, false)?;
+    pub fn render_marked<'a>(&self, conversation: impl Into<Conversation<'a>>) -> Result<Rendered> {
+        let conversation = conversation.into();
+        let messages = conversation.messages;
+        let text = self.render(conversation, false)?;
         let mut assistant: Vec<Range<usize>> = Vec::new();
         for index in (0..messages.len()).filter(|index| messages[*index].is_assistant()) {
-            let span = self.assistant_span(messages, index, &text)?;
+            let span = self.assistant_span(conversation, index, &text)?;
             if assistant.last().is_some_and(|last| last.end > span.start) {
                 return Err(self.not_found(index, "it overlaps the turn before"));
             }
@@ -205,25 +259,26 @@ impl ChatTemplate {
     /// The bytes of `text` that the model writes as message `index`.
     fn assistant_span(
         &self,
-        messages: &[Message],
+        Conversation { messages, tools }: Conversation<'_>,
         index: usize,
         text: &str,
     ) -> Result<Range<usize>> {
         let sentinel = absent_word(messages);
+        let of = |messages| Conversation { messages, tools };
         let mut marked = messages.to_vec();
         marked[index].content = sentinel.clone();
-        let whole = self.render(&marked, false)?;
+        let whole = self.render(of(&marked), false)?;
         let (before, after) = self.around(index, &whole, &sentinel)?;
         let Some(content_end) = text.strip_suffix(after).map(str::len) else {
             return Err(self.not_found(index, "what follows it depends on what it says"));
         };
         let shared = text.starts_with(before).then_some(before.len());
         let start = self
-            .generation_start(&messages[..index], text, shared)
+            .generation_start(of(&messages[..index]), text, shared)
             .or(shared)
             .filter(|start| *start <= content_end)
             .ok_or_else(|| self.not_found(index, "what precedes it depends on what it says"))?;
-        let last = self.render(&marked[..=index], false)?;
+        let last = self.render(of(&marked[..=index]), false)?;
         let (_, tail) = self.around(index, &last, &sentinel)?;
         let length = self.end_of_turn(tail, after).ok_or_else(|| {
             self.not_found(index, "it ends in another way where a turn follows it")
@@ -238,7 +293,7 @@ impl ChatTemplate {
     /// itself starts.
     fn generation_start(
         &self,
-        earlier: &[Message],
+        earlier: Conversation<'_>,
         text: &str,
         shared: Option<usize>,
     ) -> Option<usize> {
@@ -316,10 +371,10 @@ fn absent_word(messages: &[Message]) -> String {
     let mut number = 0u64;
     loop {
         let word = format!("Answer{number}x");
-        if !messages
-            .iter()
-            .any(|message| message.content.contains(&word))
-        {
+        if !messages.iter().any(|message| {
+            let reasoning = message.reasoning_content.as_deref();
+            message.content.contains(&word) || reasoning.is_some_and(|text| text.contains(&word))
+        }) {
             return word;
         }
         number += 1;

@@ -1,7 +1,7 @@
 //! Weights, configurations and rows.
 
 use pollster::block_on;
-use webtune::data::{ParseOptions, TableFormat, parse, parse_text_rows};
+use webtune::data::{ParseOptions, TableFormat, TextEncoding, TextOptions, parse, parse_text_rows};
 use webtune::device::EngineKind;
 use webtune::formats::{Checkpoint, Header, MemorySource, read_tensor};
 use webtune::layers::Storage;
@@ -156,10 +156,22 @@ pub fn rows(bytes: &[u8]) -> bool {
         Some(TableFormat::Tsv),
         Some(TableFormat::Jsonl),
         Some(TableFormat::LabelTab),
+        Some(TableFormat::FastText),
+        Some(TableFormat::Trec),
     ];
-    for format in formats {
+    let encodings = [
+        None,
+        Some(TextEncoding::Utf16Le),
+        Some(TextEncoding::Windows1252),
+    ];
+    for (format, encoding) in formats
+        .into_iter()
+        .flat_map(|format| encodings.map(|encoding| (format, encoding)))
+    {
         let options = ParseOptions {
             format,
+            encoding,
+            skip_bad: encoding.is_some(),
             ..ParseOptions::default()
         };
         if let Ok(table) = parse("rows", bytes, &options) {
@@ -170,9 +182,15 @@ pub fn rows(bytes: &[u8]) -> bool {
         }
     }
     for name in ["rows.jsonl", "rows.json", "rows.txt"] {
-        if let Ok(rows) = parse_text_rows(name, bytes) {
-            assert!(rows.iter().all(|row| row.row > 0));
-            read = true;
+        for skip_bad in [false, true] {
+            let options = TextOptions {
+                skip_bad,
+                ..TextOptions::default()
+            };
+            if let Ok(found) = parse_text_rows(name, bytes, &options) {
+                assert!(found.rows.iter().all(|row| row.row > 0));
+                read = true;
+            }
         }
     }
     read
