@@ -13,6 +13,7 @@ const BUILT_IN = {
   classification: join(root, "www/app/examples/support.jsonl"),
   "causal-lm": join(root, "www/app/examples/bakery-chats.jsonl"),
 };
+const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "windows-1252"];
 const STORAGES = ["f32", "f16", "int8", "int4"];
 const EXPORTS = ["peft", "gguf", "merged"];
 /** Options that only language models have. */
@@ -26,7 +27,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|repository] [--hub-url URL] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export peft,gguf,merged] [--storage f32|f16|int8|int4] [--encoding E] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -42,6 +43,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --prompts FILE                      texts that a language model continues
   --export peft,gguf,merged           formats of a language model
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
+  --encoding E                        of the rows: utf-8, utf-16le, utf-16be or windows-1252
+  --skip-bad                          leaves out rows that cannot be used, and names them
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
                                       result is written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Less often,
@@ -163,6 +166,8 @@ export function readArguments(args) {
         export: text,
         storage: text,
         out: text,
+        encoding: text,
+        "skip-bad": { type: "boolean" },
         "checkpoint-seconds": text,
         resume: text,
         help: { type: "boolean", short: "h" },
@@ -210,6 +215,10 @@ export function readArguments(args) {
   if (values["hub-url"] !== undefined && (values.model === undefined || existsSync(here(values.model)))) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
   }
+  const { encoding, "skip-bad": skipBad = false } = values;
+  if (encoding !== undefined && !ENCODINGS.includes(encoding)) {
+    throw new Failure(`--encoding: expected one of ${ENCODINGS.join(", ")}, found ${encoding}`);
+  }
   const settings = {
     task,
     storage,
@@ -224,7 +233,9 @@ export function readArguments(args) {
       ...options,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
+      ...(language && skipBad ? { skipBad } : {}),
     },
+    parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}) },
     checkpointSeconds,
   };
   return { settings, out: here(out) };

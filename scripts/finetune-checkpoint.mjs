@@ -41,6 +41,7 @@ const KEPT = 2;
  * @property {ModelChoice} [model]
  * @property {string} device
  * @property {any} options
+ * @property {{ encoding?: string, skipBad?: boolean }} [parse]
  * @property {number} checkpointSeconds
  */
 
@@ -60,6 +61,7 @@ const FIELDS = {
   model: optional((value) => isObject(value) && (isText(value.folder) || isText(value.repository))),
   device: isText,
   options: isObject,
+  parse: optional(isObject),
   checkpointSeconds: (value) => Number.isFinite(value) && value >= 0,
 };
 

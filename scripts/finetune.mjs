@@ -96,6 +96,7 @@ script(import.meta.url, async () => {
     device,
     storage,
     options,
+    parse: settings.parse,
     train: { url: "train", name: basename(train) },
     ...(test ? { test: { url: "test", name: basename(test) } } : {}),
     prompts: asked,

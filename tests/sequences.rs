@@ -182,7 +182,7 @@ fn rows_that_cannot_be_learnt_are_named() {
         ),
         (
             "[{\"text\": \"a\"",
-            "a.jsonl: expected JSON: EOF while parsing a list",
+            "a.jsonl: expected JSON: EOF while parsing an object",
         ),
         ("[]", "a.jsonl: the array is empty; "),
         (
@@ -440,8 +440,23 @@ fn errors_name_the_row() {
     assert_eq!(
         encode(&template, &rows(&[good.clone(), good.clone()]), 8)
             .unwrap()
+            .sequences
             .len(),
         2
+    );
+    let mixed = rows(&[good.clone(), long.clone(), good.clone(), long.clone()]);
+    let skip_bad = SequenceOptions {
+        skip_bad: true,
+        ..with_eos()
+    };
+    let found = encode_rows("a", &mixed, &tokenizer, &template, 8, &skip_bad).unwrap();
+    assert_eq!((found.kept, found.sequences.len()), (vec![0, 2], 2));
+    let skipped: Vec<usize> = found.skipped.iter().map(|one| one.row).collect();
+    assert_eq!(skipped, [4, 6]);
+    let error = encode(&template, &mixed, 8).unwrap_err();
+    assert!(
+        error.to_string().contains("row 6 cannot be used either"),
+        "{error}"
     );
     let error = encode(&template, &rows(&[good.clone(), long]), 8).unwrap_err();
     assert!(

@@ -28,6 +28,6 @@ pub use parse::parse;
 pub use rows::{
     LabelCount, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding,
 };
-pub use sequence::{Sequence, SequenceOptions, encode_row, encode_rows};
+pub use sequence::{Encoded, Sequence, SequenceOptions, encode_row, encode_rows};
 pub use split::{Split, stratified};
 pub use text_rows::{ParsedText, ParsedTexts, TextOptions, TextRow, parse_text_rows};

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::rows::{SkippedRow, settle};
 use super::text_rows::{ParsedText, TextRow};
 use crate::error::{Error, Result};
 use crate::text::chat::Conversation;
@@ -21,6 +22,8 @@ pub struct SequenceOptions {
     pub completion_only_loss: bool,
     /// The id that ends completions and texts. Conversations end as their template says.
     pub eos_token_id: Option<u32>,
+    /// Leaves rows out that cannot be encoded.
+    pub skip_bad: bool,
 }
 
 impl Default for SequenceOptions {
@@ -29,6 +32,7 @@ impl Default for SequenceOptions {
             assistant_only_loss: true,
             completion_only_loss: true,
             eos_token_id: None,
+            skip_bad: false,
         }
     }
 }
@@ -45,10 +49,22 @@ pub struct Sequence {
     pub truncated: usize,
 }
 
+/// Rows in tokens.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Places of the rows that can be encoded, among all.
+    pub kept: Vec<usize>,
+    /// The sequences of each of them.
+    pub sequences: Vec<Vec<Sequence>>,
+    /// The others, where they are left out.
+    pub skipped: Vec<SkippedRow>,
+}
+
 /// The sequences of all rows, in their order. `file` is named in errors.
 ///
 /// # Errors
-/// As [`encode_row`], with the row; `InvalidData` too if the template refuses a row's conversation.
+/// As [`encode_row`], with the row and how many there are of its kind, unless `skip_bad` leaves them out; `InvalidData` too if the
+/// template refuses a row's conversation.
 pub fn encode_rows(
     file: &str,
     rows: &[ParsedText],
@@ -56,25 +72,37 @@ pub fn encode_rows(
     template: &ChatTemplate,
     max_length: usize,
     options: &SequenceOptions,
-) -> Result<Vec<Sequence>> {
-    let mut sequences = Vec::with_capacity(rows.len());
-    for ParsedText {
-        row,
-        content,
-        tools,
-    } in rows
+) -> Result<Encoded> {
+    let (mut kept, mut sequences) = (Vec::new(), Vec::with_capacity(rows.len()));
+    let mut bad = Vec::new();
+    for (
+        index,
+        ParsedText {
+            row,
+            content,
+            tools,
+        },
+    ) in rows.iter().enumerate()
     {
         let found = encode_row(content, tools, tokenizer, template, max_length, options);
-        sequences.extend(found.map_err(|error| {
-            let reason = match error {
-                Error::InvalidData { reason, .. } => reason,
-                Error::InvalidFile { .. } => error.to_string(),
-                other => return other,
-            };
-            Error::data(file, *row, reason)
-        })?);
+        let reason = match found {
+            Ok(found) => {
+                kept.push(index);
+                sequences.push(found);
+                continue;
+            }
+            Err(Error::InvalidData { reason, .. }) => reason,
+            Err(error @ Error::InvalidFile { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        bad.push(SkippedRow { row: *row, reason });
     }
-    Ok(sequences)
+    let skipped = settle(file, bad, kept.len(), options.skip_bad)?;
+    Ok(Encoded {
+        kept,
+        sequences,
+        skipped,
+    })
 }
 
 /// A row's sequences of at most `max_length` tokens: one, or for a text as many blocks as it needs. `tools`: the functions that

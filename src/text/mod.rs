@@ -6,6 +6,7 @@ mod jinja;
 mod parts;
 pub mod stream;
 mod tags;
+mod template_files;
 pub mod tokenizer;
 
 pub use chat::{ChatTemplate, Message, Rendered};

@@ -102,11 +102,16 @@ impl LanguageModel {
         let named = template
             .eos_token()
             .and_then(|token| tokenizer.token_to_id(token));
+        let eos_id = named.or(config.eos_token_ids.first().copied());
+        let eos = eos_id.and_then(|id| tokenizer.id_to_token(id));
+        let template = template.for_tokenizer(&tokenizer, eos.as_deref())?;
         let mut ends = config.eos_token_ids.clone();
         if let Some(bytes) = of("generation_config.json") {
             ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
         }
         ends.extend(named);
+        // what learnt turns end with, whatever the files call the end of a text
+        ends.extend(template.turn_end(&tokenizer)?);
         ends.sort_unstable();
         ends.dedup();
         let sizes = NetworkSizes::of_decoder(&config, storage, compute.kind);
@@ -123,7 +128,7 @@ impl LanguageModel {
         let model = CausalLm::load(&config, &loader.with_storage(storage)?).await?;
         Ok(Self {
             name: name.into(),
-            eos_id: named.or(config.eos_token_ids.first().copied()),
+            eos_id,
             config,
             tokenizer,
             template,

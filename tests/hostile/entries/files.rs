@@ -147,7 +147,7 @@ pub fn index(bytes: &[u8]) -> bool {
     })
 }
 
-/// As a table of labelled texts in each format, and as texts for a language model: every row has a number and a text.
+/// As a table of labelled texts in each format and some encodings, as what a gzip file holds, and as texts for a language model: every row has a number and a text.
 pub fn rows(bytes: &[u8]) -> bool {
     let mut read = false;
     let formats = [
@@ -159,15 +159,8 @@ pub fn rows(bytes: &[u8]) -> bool {
         Some(TableFormat::FastText),
         Some(TableFormat::Trec),
     ];
-    let encodings = [
-        None,
-        Some(TextEncoding::Utf16Le),
-        Some(TextEncoding::Windows1252),
-    ];
-    for (format, encoding) in formats
-        .into_iter()
-        .flat_map(|format| encodings.map(|encoding| (format, encoding)))
-    {
+    let encodings = [TextEncoding::Utf16Le, TextEncoding::Windows1252].map(|one| (None, Some(one)));
+    for (format, encoding) in formats.map(|one| (one, None)).into_iter().chain(encodings) {
         let options = ParseOptions {
             format,
             encoding,
@@ -181,6 +174,8 @@ pub fn rows(bytes: &[u8]) -> bool {
             read = true;
         }
     }
+    let packed = [b"\x1f\x8b\x08\0", bytes].concat();
+    assert!(parse("rows.csv.gz", &packed, &ParseOptions::default()).is_err());
     for name in ["rows.jsonl", "rows.json", "rows.txt"] {
         for skip_bad in [false, true] {
             let options = TextOptions {

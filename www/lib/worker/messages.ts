@@ -22,10 +22,12 @@ import type {
   ModelInfo,
   ParsedTable,
   ParsedText,
+  ParsedTexts,
   ParseOptions,
   Prediction,
   PreviewPiece,
   Prompt,
+  TextOptions,
   WeightStorage,
   WhichModel,
   WrittenText,
@@ -87,7 +89,7 @@ export interface Calls {
   nextLogits(prompt: Prompt, which: WhichModel): Float32Array;
 
   parse(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
-  parseTextRows(name: string, bytes: Uint8Array): ParsedText[];
+  parseTextRows(name: string, bytes: Uint8Array, options: TextOptions): ParsedTexts;
   compare(a: boolean[], b: boolean[]): Comparison;
   readConfig(source: SettledSource): Uint8Array;
   /** From a `config.json`'s bytes, or a source that has one. */
