@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::rows::{ColumnPair, ParseOptions};
-use super::several;
 use crate::{Error, Result};
 
 /// Names that a text column has in public data sets, most telling first. Compared without case.
@@ -41,7 +40,7 @@ const TEXT_NAMES: [&str; 30] = [
 ];
 
 /// Names that a label column has in public data sets, most telling first. Compared without case.
-const LABEL_NAMES: [&str; 23] = [
+const LABEL_NAMES: [&str; 24] = [
     "label",
     "labels",
     "category",
@@ -55,6 +54,7 @@ const LABEL_NAMES: [&str; 23] = [
     "answer",
     "label_text",
     "label_name",
+    "gold_label",
     "coarse_label",
     "y",
     "categories",
@@ -88,7 +88,7 @@ pub(crate) struct Profile {
     pub distinct: usize,
     /// Characters of all values together.
     pub characters: usize,
-    /// Words of all values together.
+    /// Words of letters of all values together.
     pub words: usize,
     /// Whether every row has a plain value here.
     pub usable: bool,
@@ -119,7 +119,7 @@ impl Profile {
                 continue;
             };
             profile.characters += value.chars().count();
-            profile.words += value.split_whitespace().count();
+            profile.words += words(value);
             seen.insert(value);
         }
         profile.distinct = seen.len();
@@ -137,20 +137,13 @@ impl Profile {
     }
 }
 
-/// As [`pick`], and tells or refuses what a row holds beyond one text and one label.
-///
-/// # Errors
-/// As [`pick`]; `InvalidData` too if the label would be one of several.
-pub(crate) fn choose(
-    file: &str,
-    columns: &[String],
-    profiles: &[Profile],
-    options: &ParseOptions,
-    warnings: &mut Vec<String>,
-) -> Result<ColumnPair> {
-    let pair = pick(file, columns, profiles, options)?;
-    several::check(file, columns, profiles, pair, options, warnings)?;
-    Ok(pair)
+/// Words of letters, so that dates, addresses and numbers are no texts.
+fn words(value: &str) -> usize {
+    let is_word = |word: &&str| {
+        word.chars().any(char::is_alphabetic)
+            && !word.contains(|c: char| c.is_numeric() || c == '/')
+    };
+    value.split_whitespace().filter(is_word).count()
 }
 
 /// Chooses each column as asked for, else by a known name, else by content: the text is the longest column that is left,
@@ -159,7 +152,7 @@ pub(crate) fn choose(
 ///
 /// # Errors
 /// `InvalidData` if a column asked for does not exist, or no two columns can serve.
-fn pick(
+pub(super) fn pick(
     file: &str,
     columns: &[String],
     profiles: &[Profile],

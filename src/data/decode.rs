@@ -5,8 +5,8 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
+use super::binary;
 use super::rows::TextEncoding;
-use super::sniff;
 use crate::error::{Error, Remedy, Result};
 
 const GZIP: &[u8] = b"\x1F\x8B";
@@ -105,7 +105,7 @@ fn characters<'a>(
         TextEncoding::Utf16Le => Cow::Owned(utf16(file, bytes, u16::from_le_bytes)?),
         TextEncoding::Utf16Be => Cow::Owned(utf16(file, bytes, u16::from_be_bytes)?),
         TextEncoding::Windows1252 => {
-            sniff::refuse_binary(file, bytes)?;
+            binary::refuse(file, bytes)?;
             Cow::Owned(bytes.iter().map(|byte| windows_1252(*byte)).collect())
         }
     };
@@ -122,7 +122,7 @@ fn characters<'a>(
 }
 
 fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str> {
-    sniff::refuse_binary(file, bytes)?;
+    binary::refuse(file, bytes)?;
     std::str::from_utf8(bytes).map_err(|error| {
         let offset = error.valid_up_to();
         let byte = bytes.get(offset).copied().unwrap_or_default();

@@ -44,3 +44,27 @@ pub(super) fn find(text: &str) -> u8 {
         CANDIDATES[widest.unwrap_or(0)]
     })
 }
+
+/// The delimiter that a first line `sep=;` names, as Excel reads and some programs write it, and the text below.
+pub(super) fn separator(text: &str) -> Option<(u8, &str)> {
+    let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let line = line
+        .strip_prefix('"')
+        .map_or(line, |line| line.trim_end_matches('"'));
+    let (key, value) = line.split_at_checked(4)?;
+    match value.as_bytes() {
+        // a delimiter may follow, where a spreadsheet filled the line up to the width of the table
+        [one, ..]
+            if key.eq_ignore_ascii_case("sep=")
+                && one.is_ascii()
+                && !one.is_ascii_alphanumeric() =>
+        {
+            value[1..]
+                .chars()
+                .all(|other| other == char::from(*one))
+                .then_some((*one, rest))
+        }
+        _ => None,
+    }
+}

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::columns::{self, Profile};
+use super::assemble::{Reading, assemble};
+use super::columns::Profile;
 use super::decode::Decoded;
 use super::json::{Line, found, kind, objects};
-use super::rows::{ParseOptions, ParsedTable, Reading, SkippedRow, TableFormat, assemble, settle};
+use super::rows::{ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
+use super::several;
 use crate::Result;
 
 const EXPECTED: &str = "expected objects such as {\"text\": \"...\", \"label\": \"...\"}";
@@ -24,7 +26,7 @@ pub(crate) fn read(
     }
     let columns = keys(&read.lines);
     let profiles = profiles(&read.lines, &columns);
-    let pair = columns::choose(file, &columns, &profiles, options, &mut read.warnings)?;
+    let pair = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
     let mut rows = Vec::with_capacity(read.lines.len());
     for line in &read.lines {
         let found = cell(&line.object, &columns[pair.text])

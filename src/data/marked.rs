@@ -1,7 +1,8 @@
 //! Reads lines that begin with a marked label and a blank: fastText's `__label__x` and TREC's `LABEL:sublabel`.
 
+use super::assemble::Reading;
 use super::decode::Decoded;
-use super::rows::{ParseOptions, ParsedTable, Reading, SkippedRow, TableFormat, settle};
+use super::rows::{ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
 use super::scan::Record;
 use super::table;
 use crate::Result;

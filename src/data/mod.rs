@@ -1,6 +1,8 @@
 //! From the bytes of a person's file to checked examples, a split of them, and padded batches.
 
+mod assemble;
 pub mod batch;
+mod binary;
 mod columns;
 mod decode;
 mod delimiter;
@@ -20,6 +22,7 @@ mod sniff;
 pub mod split;
 mod table;
 pub mod text_rows;
+pub mod texts;
 
 pub use batch::{Batch, batches, length_sorted};
 pub use example::{Example, LABEL_COUNT, LabelMap, check};
@@ -30,4 +33,5 @@ pub use rows::{
 };
 pub use sequence::{Encoded, Sequence, SequenceOptions, encode_row, encode_rows};
 pub use split::{Split, stratified};
-pub use text_rows::{ParsedText, ParsedTexts, TextOptions, TextRow, parse_text_rows};
+pub use text_rows::{ParsedText, ParsedTexts, TextFormat, TextOptions, TextRow};
+pub use texts::parse_text_rows;

@@ -33,11 +33,27 @@ const PAIRS: [(&str, &str); 20] = [
 /// Words of a value, on average, from which on a column holds texts.
 const TEXT_WORDS: usize = 4;
 
+/// As [`columns::pick`], and tells or refuses what a row holds beyond one text and one label.
+///
+/// # Errors
+/// As [`columns::pick`]; `InvalidData` too if the label would be one of several.
+pub(super) fn choose(
+    file: &str,
+    names: &[String],
+    profiles: &[Profile],
+    options: &ParseOptions,
+    warnings: &mut Vec<String>,
+) -> Result<ColumnPair> {
+    let pair = columns::pick(file, names, profiles, options)?;
+    check(file, names, profiles, pair, options, warnings)?;
+    Ok(pair)
+}
+
 /// Refuses a label that is one of several columns of 0 and 1, and tells of texts that are not read.
 ///
 /// # Errors
 /// `InvalidData` if the label would be one of several such columns and was not asked for.
-pub(super) fn check(
+fn check(
     file: &str,
     names: &[String],
     profiles: &[Profile],
@@ -102,29 +118,33 @@ fn is_second(names: &[String], profiles: &[Profile], pair: ColumnPair, column: u
     profile.characters > 0 && !profile.index && (paired || written)
 }
 
-/// Tells of labels that look like several in one, such as `a|b`: each part stands in another label too.
+/// Tells of labels that look like several in one: `a|b` whose parts stand in other labels too, and written lists.
 pub(super) fn of_labels(counts: &BTreeMap<&str, usize>) -> Option<String> {
     ["|", ";", ","].into_iter().find_map(|mark| {
-        let parts = |label: &str| -> HashSet<String> {
-            label.split(mark).map(|part| part.trim().to_owned()).collect()
-        };
-        let mut labels_with = HashMap::<String, usize>::new();
-        for part in counts.keys().flat_map(|label| parts(label)) {
+        let mut labels_with = HashMap::<&str, usize>::new();
+        for part in counts.keys().flat_map(|label| parts(label, mark)) {
             *labels_with.entry(part).or_default() += 1;
         }
-        let joined: Vec<&&str> = counts
-            .keys()
-            .filter(|label| {
-                let parts = parts(label);
-                parts.len() > 1 && parts.iter().all(|part| labels_with[part] > 1)
-            })
-            .collect();
+        let is_joined = |label: &&&str| {
+            let parts = parts(label, mark);
+            let is_list = label.starts_with('[') && label.ends_with(']');
+            parts.len() > 1 && (is_list || parts.iter().all(|part| labels_with[part] > 1))
+        };
+        let joined: Vec<&&str> = counts.keys().filter(is_joined).collect();
         let first = joined.first()?;
+        let labels = match joined.len() {
+            1 => format!("the label \"{first}\" looks"),
+            _ => format!("labels such as \"{first}\" look"),
+        };
         Some(format!(
-            "{} such as \"{first}\" {} like several labels for one text (multi-label), which is not supported: each such \
-             combination counts as a label of its own",
-            if joined.len() == 1 { "a label" } else { "labels" },
-            if joined.len() == 1 { "looks" } else { "look" },
+            "{labels} like several labels for one text (multi-label), which is not supported: each such combination counts as a \
+             label of its own"
         ))
     })
+}
+
+/// What a mark separates in a label, without the brackets and quotes of a list.
+fn parts<'a>(label: &'a str, mark: &str) -> HashSet<&'a str> {
+    let bare = |part: &'a str| part.trim_matches([' ', '[', ']', '\'', '"']);
+    label.split(mark).map(bare).collect()
 }

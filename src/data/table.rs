@@ -1,13 +1,12 @@
 //! Reads the text of a CSV, TSV or `label<TAB>text` file into labelled rows.
 
-use super::columns::{self, Profile};
+use super::assemble::{Reading, assemble};
+use super::columns::Profile;
 use super::decode::Decoded;
 use super::header::{column_names, has_header};
-use super::rows::{
-    ColumnPair, ParseOptions, ParsedTable, Reading, SkippedRow, TableFormat, assemble, settle,
-};
+use super::rows::{ColumnPair, ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
 use super::scan::{Record, records, scan};
-use super::{delimiter, sniff};
+use super::{delimiter, several};
 use crate::{Error, Result};
 
 /// Reads a text as delimited records.
@@ -18,7 +17,7 @@ pub(crate) fn read(
     options: &ParseOptions,
 ) -> Result<ParsedTable> {
     let asked = asked_delimiter(options)?;
-    let (named, text, above) = match sniff::separator(&decoded.text) {
+    let (named, text, above) = match delimiter::separator(&decoded.text) {
         Some((named, below)) if format == TableFormat::Csv => (Some(named), below, 1),
         _ => (None, &*decoded.text, 0),
     };
@@ -73,7 +72,7 @@ pub(super) fn labelled(
             let profiles: Vec<Profile> = (0..names.len())
                 .map(|column| Profile::of(records.iter().map(|r| Some(r.fields[column].as_str()))))
                 .collect();
-            columns::choose(file, &names, &profiles, options, &mut reading.warnings)?
+            several::choose(file, &names, &profiles, options, &mut reading.warnings)?
         }
     };
     let rows = records.into_iter().map(|mut record| {

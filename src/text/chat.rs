@@ -5,10 +5,12 @@ use std::ops::Range;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::jinja;
+use super::message::Turn;
+pub use super::message::{ASSISTANT, Conversation, Message};
 pub use super::template_files::CONFIG_FILE;
 use super::template_files::{object, special_tokens, template_of};
 use super::tokenizer::{Piece, Tokenizer};
@@ -17,9 +19,6 @@ use crate::error::{Error, Result};
 /// The file in which newer model folders keep the template.
 pub const TEMPLATE_FILE: &str = "chat_template.jinja";
 const TOKENS_FILE: &str = "special_tokens_map.json";
-
-/// The role whose turns a model learns to write.
-pub const ASSISTANT: &str = "assistant";
 
 /// What errors call our own template.
 const DEFAULT: &str = "the default chat template";
@@ -37,55 +36,6 @@ fn chatml(end: &str) -> String {
         " + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
     ]
     .concat()
-}
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    #[cfg_attr(test, schemars(extend("enum" = ["system", "user", "assistant"])))]
-    pub role: String,
-    /// What was said.
-    pub content: String,
-    /// What the writer of an assistant's turn thought before; the chat template writes it down if it knows of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(alias = "thinking", alias = "reasoning")]
-    pub reasoning_content: Option<String>,
-}
-
-impl Message {
-    /// A turn of `role`.
-    pub fn new(role: &str, content: &str) -> Message {
-        Message {
-            role: role.into(),
-            content: content.into(),
-            reasoning_content: None,
-        }
-    }
-
-    /// Whether this is a turn that the model learns to write.
-    pub fn is_assistant(&self) -> bool {
-        self.role == ASSISTANT
-    }
-}
-
-/// A conversation and the functions that it may call.
-#[derive(Debug, Clone, Copy)]
-pub struct Conversation<'a> {
-    /// Its turns.
-    pub messages: &'a [Message],
-    /// Descriptions of the functions, as OpenAI's API has them.
-    pub tools: &'a [Value],
-}
-
-impl<'a, M: AsRef<[Message]> + ?Sized> From<&'a M> for Conversation<'a> {
-    fn from(messages: &'a M) -> Self {
-        Conversation {
-            messages: messages.as_ref(),
-            tools: &[],
-        }
-    }
 }
 
 /// A conversation as the model reads it.
@@ -120,30 +70,6 @@ struct Context<'a> {
     documents: Option<()>,
     #[serde(flatten)]
     tokens: &'a BTreeMap<String, String>,
-}
-
-/// A message as templates know it.
-#[derive(Serialize)]
-struct Turn<'a> {
-    role: &'a str,
-    content: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<&'a str>,
-    // the same by the name that other templates look for, such as gpt-oss's
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking: Option<&'a str>,
-}
-
-impl<'a> From<&'a Message> for Turn<'a> {
-    fn from(message: &'a Message) -> Self {
-        let reasoning = message.reasoning_content.as_deref();
-        Turn {
-            role: &message.role,
-            content: &message.content,
-            reasoning_content: reasoning,
-            thinking: reasoning,
-        }
-    }
 }
 
 impl ChatTemplate {

@@ -3,6 +3,7 @@
 mod charsmap;
 pub mod chat;
 mod jinja;
+mod message;
 mod parts;
 pub mod stream;
 mod tags;
