@@ -22,10 +22,10 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {RemoteFile[]} [states] of the same run, the newest first; it goes on from the first one that is whole
  */
 
-/** @param {RemoteFile} file @param {FinetuneJob["parse"]} [parse] */
-export async function examplesOf(file, parse = {}) {
+/** With `parse`, what the reader told is reported. @param {RemoteFile} file @param {FinetuneJob["parse"]} [parse] */
+export async function examplesOf(file, parse) {
   const { rows, ...how } = await parseExamples(await fetchFile(file), file.name, parse);
-  await tellReading(file, how);
+  if (parse) await tellReading(file, how);
   return rows.map(({ text, label }) => ({ text, label }));
 }
 
@@ -139,8 +139,8 @@ export async function finetune(job) {
   const { task = "classification", model: source, device, storage, train, test, exports = [undefined] } = job;
   const differing = TASKS[task];
   if (!differing) throw new Error(`task: expected one of ${Object.keys(TASKS).join(", ")}, got ${task}`);
-  const rows = await differing.read(train, job.parse);
-  const testRows = test ? await differing.read(test, job.parse) : undefined;
+  const rows = await differing.read(train, job.parse ?? {});
+  const testRows = test ? await differing.read(test, job.parse ?? {}) : undefined;
   if (testRows) differing.checkTest?.(rows, testRows);
   const model = await differing.load(source, { device, storage, keep: false });
   try {
