@@ -80,6 +80,9 @@ fn headers_with_empty_repeated_and_unknown_names() {
         ("Column 2", "Column 3")
     );
     is_whole(&table);
+    // nor is one without values, whatever its name
+    let rows = lines(|_, text, label| format!(",{text},{label}\n"));
+    is_whole(&read("a.csv", format!("text,question,label\n{rows}")));
 }
 
 #[test]

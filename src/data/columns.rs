@@ -178,8 +178,8 @@ pub(super) fn pick(
             ),
         ));
     }
-    let text = asked_text.or_else(|| known(columns, &TEXT_NAMES, asked_label));
-    let label = asked_label.or_else(|| known(columns, &LABEL_NAMES, text));
+    let text = asked_text.or_else(|| known(columns, profiles, &TEXT_NAMES, asked_label));
+    let label = asked_label.or_else(|| known(columns, profiles, &LABEL_NAMES, text));
     let usable = |taken: Option<usize>| {
         profiles
             .iter()
@@ -235,13 +235,22 @@ fn is_among(name: &str, known: &[&str]) -> bool {
     known.iter().any(|k| k.eq_ignore_ascii_case(name.trim()))
 }
 
-fn known(columns: &[String], names: &[&str], taken: Option<usize>) -> Option<usize> {
-    names.iter().find_map(|name| {
-        columns
-            .iter()
-            .enumerate()
-            .position(|(index, column)| Some(index) != taken && column.eq_ignore_ascii_case(name))
-    })
+/// The first column of a known name; one without any value only if there is no other.
+fn known(
+    columns: &[String],
+    profiles: &[Profile],
+    names: &[&str],
+    taken: Option<usize>,
+) -> Option<usize> {
+    let named = |blank: bool| {
+        names.iter().find_map(|name| {
+            columns.iter().enumerate().position(|(index, column)| {
+                let is_blank = profiles[index].usable && profiles[index].characters == 0;
+                Some(index) != taken && is_blank == blank && column.eq_ignore_ascii_case(name)
+            })
+        })
+    };
+    named(false).or_else(|| named(true))
 }
 
 fn asked(
