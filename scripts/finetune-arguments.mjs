@@ -13,6 +13,7 @@ const BUILT_IN = {
   classification: join(root, "www/app/examples/support.jsonl"),
   "causal-lm": join(root, "www/app/examples/bakery-chats.jsonl"),
 };
+const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "windows-1252"];
 const STORAGES = ["f32", "f16", "int8", "int4"];
 /** Formats to choose from. A classifier's adapter is written always, and these next to it. @type {Record<string, string[]>} */
 const EXPORTS = {
@@ -32,7 +33,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -50,6 +51,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --export merged,onnx,onnx-fp16      what a classifier leaves as besides its adapter
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
   --base-name NAME                    what the exported files call the base model: a repository or a folder that others load it from
+  --encoding E                        of the rows: utf-8, utf-16le, utf-16be or windows-1252
+  --skip-bad                          leaves out rows that cannot be used, and names them
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
                                       result is written: 0 to ${DAY}, default ${CHECKPOINT_SECONDS}; 0 for after every event. Less often,
@@ -219,6 +222,8 @@ export function readArguments(args) {
         export: text,
         storage: text,
         out: text,
+        encoding: text,
+        "skip-bad": { type: "boolean" },
         "checkpoint-seconds": text,
         resume: text,
         help: { type: "boolean", short: "h" },
@@ -259,6 +264,10 @@ export function readArguments(args) {
     throw new Failure("--hub-url: expected a repository's name in --model, which is what it looks up");
   }
   if (values["base-name"]?.trim() === "") throw new Failure("--base-name: expected a name, found none");
+  const { encoding, "skip-bad": skipBad = false } = values;
+  if (encoding !== undefined && !ENCODINGS.includes(encoding)) {
+    throw new Failure(`--encoding: expected one of ${ENCODINGS.join(", ")}, found ${encoding}`);
+  }
   const settings = {
     task,
     storage,
@@ -273,7 +282,9 @@ export function readArguments(args) {
       ...options,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
+      ...(language && skipBad ? { skipBad } : {}),
     },
+    parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}) },
     checkpointSeconds,
   };
   return { settings, out: here(out) };

@@ -42,6 +42,7 @@ const KEPT = 2;
  * @property {string} [baseName]
  * @property {string} device
  * @property {any} options
+ * @property {{ encoding?: string, skipBad?: boolean }} [parse]
  * @property {number} checkpointSeconds
  */
 
@@ -62,6 +63,7 @@ const FIELDS = {
   baseName: optional(isText),
   device: isText,
   options: isObject,
+  parse: optional(isObject),
   checkpointSeconds: (value) => Number.isFinite(value) && value >= 0,
 };
 

@@ -36,7 +36,16 @@ function common(event, rows) {
       say(
         `${event.model.name}: ${event.model.parameters} parameters as ${event.model.storage}. ${event.device.reason}`,
       );
-      return event.base.isKnown || event.baseName ? undefined : say(`note: ${baseNote(event)}`);
+      if (!event.base.isKnown && !event.baseName) say(`note: ${baseNote(event)}`);
+      return;
+    case "read": {
+      const { file, warnings, emptyRows, skippedRows } = event;
+      for (const warning of warnings) say(`note: ${file}: ${warning}`);
+      if (emptyRows.length > 0) say(`note: ${file}: ${emptyRows.length} rows without a text or a label are left out`);
+      for (const { row, reason } of skippedRows.slice(0, 5)) say(`note: ${file}, row ${row} is left out: ${reason}`);
+      if (skippedRows.length > 5) say(`note: ${file}: ${skippedRows.length} rows are left out in all`);
+      return;
+    }
     case "started":
       for (const warning of event.warnings) say(`note: ${warning}`);
       return;

@@ -119,6 +119,7 @@ script(import.meta.url, async () => {
     device,
     storage,
     options,
+    parse: settings.parse,
     train: { url: "train", name: basename(train) },
     ...(test ? { test: { url: "test", name: basename(test) } } : {}),
     prompts: asked,
@@ -138,9 +139,12 @@ script(import.meta.url, async () => {
     if (result.finished.reason !== "failed") keeper.remove();
     else if (keeper.written || from) say(`its last checkpoint is kept; to go on from it: ${resuming}`);
   } catch (error) {
-    const { message, code } = /** @type {Failure} */ (error);
+    const { message: words, code } = /** @type {Failure} */ (error);
+    // What the engine calls options are flags here.
+    const message = words.replace("(skipBad)", "(--skip-bad)").replace("(encoding)", "(--encoding windows-1252)");
     // A checkpoint that was refused is no way on, unlike one that was there when the browser died.
-    if (!keeper.written && !(from && code === "crashed")) throw error;
+    if (!keeper.written && !(from && code === "crashed"))
+      throw error instanceof Failure ? new Failure(message, code) : error;
     throw new Failure(`${message}; to go on from the last checkpoint: ${resuming}`, code);
   } finally {
     keeper.close();

@@ -1,103 +1,15 @@
 //! What went wrong, as one enum: its text names the thing, what was expected and what was found, and its fields cross
 //! the border to JavaScript next to a stable code.
 
+mod code;
+
 use std::fmt::Display;
 
+pub use code::ErrorCode;
 use serde::Serialize;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// The stable word for a kind of failure, `error.code` in JavaScript.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum ErrorCode {
-    /// A file's bytes are not what its name promises.
-    InvalidFile,
-    /// A file that is needed is not among those given.
-    MissingFile,
-    /// A weight that the architecture needs is not in the checkpoint.
-    MissingTensor,
-    /// A weight has another shape than the configuration says.
-    WrongShape,
-    /// A weight is stored in a type that is not read.
-    WrongDtype,
-    /// A weight holds NaN or infinity.
-    NotFinite,
-    /// The configuration names a model or a setting of it that is not built here.
-    UnsupportedModel,
-    /// The tokenizer can produce ids that the embedding table has no row for.
-    TokenizerMismatch,
-    /// The rows or texts given are not usable.
-    InvalidData,
-    /// An option is out of its range or does not go together with another.
-    InvalidOption,
-    /// The work would not fit into memory.
-    OutOfMemory,
-    /// WebGPU was asked for and is not available.
-    NoWebgpu,
-    /// A read from a file or the network failed.
-    ReadFailed,
-    /// A call came in the wrong order, such as predicting before training.
-    InvalidState,
-    /// The device stopped answering or refused an operation.
-    DeviceFailed,
-    /// A fault of webtune itself: something happened that its code rules out. Worth a report.
-    Internal,
-    /// A signal fired, or the object that was called has been disposed of. Made by the package, not by the engine.
-    Aborted,
-    /// The engine panicked or its worker died; load anew.
-    Crashed,
-}
-
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 18] = [
-        Self::InvalidFile,
-        Self::MissingFile,
-        Self::MissingTensor,
-        Self::WrongShape,
-        Self::WrongDtype,
-        Self::NotFinite,
-        Self::UnsupportedModel,
-        Self::TokenizerMismatch,
-        Self::InvalidData,
-        Self::InvalidOption,
-        Self::OutOfMemory,
-        Self::NoWebgpu,
-        Self::ReadFailed,
-        Self::InvalidState,
-        Self::DeviceFailed,
-        Self::Internal,
-        Self::Aborted,
-        Self::Crashed,
-    ];
-
-    /// The code as it is serialised.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidFile => "invalidFile",
-            Self::MissingFile => "missingFile",
-            Self::MissingTensor => "missingTensor",
-            Self::WrongShape => "wrongShape",
-            Self::WrongDtype => "wrongDtype",
-            Self::NotFinite => "notFinite",
-            Self::UnsupportedModel => "unsupportedModel",
-            Self::TokenizerMismatch => "tokenizerMismatch",
-            Self::InvalidData => "invalidData",
-            Self::InvalidOption => "invalidOption",
-            Self::OutOfMemory => "outOfMemory",
-            Self::NoWebgpu => "noWebgpu",
-            Self::ReadFailed => "readFailed",
-            Self::InvalidState => "invalidState",
-            Self::DeviceFailed => "deviceFailed",
-            Self::Internal => "internal",
-            Self::Aborted => "aborted",
-            Self::Crashed => "crashed",
-        }
-    }
-}
 
 /// What can go wrong, one variant per kind that a caller may want to tell apart (see [`Error::kind`]).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -195,6 +107,20 @@ pub enum Error {
     /// Another error, of a tensor in this file.
     #[error("{file}: {error}")]
     InFile { file: String, error: Box<Error> },
+    /// Another error, for which asking for one option is a way on.
+    #[error("{error}")]
+    Mendable { remedy: Remedy, error: Box<Error> },
+}
+
+/// An option that gets a person past an error, if they want what it does; a page offers it as a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Remedy {
+    /// `encoding: "windows-1252"`: the file is no UTF-8, but can be text of older Windows programs.
+    ReadAsWindows1252,
+    /// `skipBad: true`: some rows cannot be used, others can.
+    SkipBad,
 }
 
 /// An error as JavaScript gets it: the text for a person, the rest for code.
@@ -224,6 +150,9 @@ pub struct ErrorReport {
     /// Bytes that it may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// An option that is a way on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
 }
 
 impl ErrorReport {
@@ -238,6 +167,7 @@ impl ErrorReport {
             tensor: None,
             needed: None,
             limit: None,
+            remedy: None,
         }
     }
 }
@@ -319,6 +249,14 @@ impl Error {
         }
     }
 
+    /// The same error, with an option that is a way on.
+    pub fn with_remedy(self, remedy: Remedy) -> Self {
+        Self::Mendable {
+            remedy,
+            error: Box::new(self),
+        }
+    }
+
     /// The stable word that JavaScript sees as `error.code`.
     pub fn code(&self) -> &'static str {
         self.kind().as_str()
@@ -345,7 +283,7 @@ impl Error {
             Error::InvalidState(_) => ErrorCode::InvalidState,
             Error::Device(_) => ErrorCode::DeviceFailed,
             Error::Internal(_) => ErrorCode::Internal,
-            Error::InFile { error, .. } => error.kind(),
+            Error::InFile { error, .. } | Error::Mendable { error, .. } => error.kind(),
         }
     }
 
@@ -385,6 +323,10 @@ impl Error {
                 report = error.report();
                 report.message = message;
                 report.file = Some(file);
+            }
+            Error::Mendable { remedy, error } => {
+                report = error.report();
+                report.remedy = Some(remedy);
             }
             Error::NoWebgpu { .. }
             | Error::InvalidState(_)

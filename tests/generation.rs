@@ -227,7 +227,9 @@ fn texts_that_do_not_fit_are_refused_with_both_numbers() {
     let text = "the cat ".repeat(6000);
     let prompt = Prompt::Text(text.clone());
     let network = &model.model;
-    let rows = webtune::data::parse_text_rows("long.txt", text.as_bytes()).unwrap();
+    let rows = webtune::data::parse_text_rows("long.txt", text.as_bytes(), &Default::default())
+        .unwrap()
+        .rows;
     let long = LanguageOptions::parse(json!({"maxLength": 20_000})).unwrap();
     let labels = ["good".to_string(), "bad".to_string()];
     let options = GenerationOptions::default();

@@ -168,7 +168,9 @@ fn base_few_shot_and_tuned_are_scored_on_the_same_tokens() {
         json!({"messages": lines.collect::<Vec<_>>()}).to_string()
     };
     let text = (0..16).map(turns).collect::<Vec<_>>().join("\n");
-    let rows = webtune::data::parse_text_rows("rows.jsonl", text.as_bytes()).unwrap();
+    let rows = webtune::data::parse_text_rows("rows.jsonl", text.as_bytes(), &Default::default())
+        .unwrap()
+        .rows;
     for whole in [false, true] {
         let options = with(
             quick_language(),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use webtune::data::{
-    Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, TextRow, batches, encode_row,
-    encode_rows, pack, parse_text_rows,
+    Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, TextOptions, TextRow, batches,
+    encode_row, encode_rows, pack, parse_text_rows,
 };
 use webtune::text::{ChatTemplate, Message, Tokenizer};
 
@@ -47,15 +47,16 @@ fn with_eos() -> SequenceOptions {
 }
 
 fn parse(name: &str, content: &str) -> Vec<(usize, TextRow)> {
-    parse_text_rows(name, content.as_bytes())
+    parse_text_rows(name, content.as_bytes(), &TextOptions::default())
         .unwrap()
+        .rows
         .into_iter()
-        .map(|ParsedText { row, content }| (row, content))
+        .map(|ParsedText { row, content, .. }| (row, content))
         .collect()
 }
 
 fn refuse(name: &str, content: &str) -> String {
-    let error = parse_text_rows(name, content.as_bytes()).unwrap_err();
+    let error = parse_text_rows(name, content.as_bytes(), &TextOptions::default()).unwrap_err();
     assert!(matches!(error.code(), "invalidData" | "invalidFile"));
     error.to_string()
 }
@@ -173,13 +174,16 @@ fn rows_that_cannot_be_learnt_are_named() {
         ),
         (
             "{\"text\": \"a\"}\n\n[1]",
-            "a.jsonl, row 3: expected a JSON object, found an array",
+            "a.jsonl, row 3: expected a JSON object or a list of a text and its label, found another array",
         ),
         (
             "[{\"text\": \"a\"}, 3]",
             "a.jsonl, row 2: expected a JSON object, found a number",
         ),
-        ("[{\"text\": \"a\"", "a.jsonl: expected a JSON array: "),
+        (
+            "[{\"text\": \"a\"",
+            "a.jsonl: expected JSON: EOF while parsing an object",
+        ),
         ("[]", "a.jsonl: the array is empty; "),
         (
             " \n",
@@ -226,8 +230,8 @@ fn rows_that_cannot_be_learnt_are_named() {
             "the key \"role\" is missing; the keys found are: \"content\"",
         ),
         (
-            "{\"messages\": [{\"role\": \"User\", \"content\": \"a\"}]}",
-            "messages, message 1: role: expected system, user or assistant (or human, gpt), found \"User\"",
+            "{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}",
+            "messages, message 1: role: expected system, user or assistant (or human, gpt, chatgpt, bing, bard, model, bot), found \"tool\"",
         ),
         (
             "{\"messages\": [{\"role\": \"user\", \"content\": null}]}",
@@ -255,7 +259,7 @@ fn rows_that_cannot_be_learnt_are_named() {
     }
     assert!(refuse("a.csv", "prompt,completion\na,b\n").contains("found a table"));
     assert!(
-        parse_text_rows("a.txt", b"\xff")
+        parse_text_rows("a.txt", b"\xff", &TextOptions::default())
             .unwrap_err()
             .to_string()
             .contains("UTF-8")
@@ -271,7 +275,7 @@ fn conversations_learn_their_answers() {
         ("user", "c?"),
         ("assistant", "d e"),
     ]);
-    let found = encode_row(&row, &tokenizer, &template, 512, &with_eos()).unwrap();
+    let found = encode_row(&row, &[], &tokenizer, &template, 512, &with_eos()).unwrap();
     let [sequence] = found.as_slice() else {
         panic!("{found:?}")
     };
@@ -286,7 +290,7 @@ fn conversations_learn_their_answers() {
         assistant_only_loss: false,
         ..SequenceOptions::default()
     };
-    let all = &encode_row(&row, &tokenizer, &template, 512, &everything).unwrap()[0];
+    let all = &encode_row(&row, &[], &tokenizer, &template, 512, &everything).unwrap()[0];
     assert_eq!(all.ids, sequence.ids);
     assert_eq!(halves(&tokenizer, all).1, "<|im_start|>");
     let row = TextRow::ChatCompletion {
@@ -295,6 +299,7 @@ fn conversations_learn_their_answers() {
     };
     let later = &encode_row(
         &row,
+        &[],
         &tokenizer,
         &template,
         512,
@@ -309,7 +314,7 @@ fn conversations_learn_their_answers() {
 fn completions_learn_what_follows_the_prompt() {
     let (plain, bos, template) = (tokenizer(), tokenizer_with_bos(), chatml());
     let encode = |tokenizer: &Tokenizer, row: &TextRow, options: &SequenceOptions| {
-        encode_row(row, tokenizer, &template, 512, options)
+        encode_row(row, &[], tokenizer, &template, 512, options)
             .unwrap()
             .remove(0)
     };
@@ -341,7 +346,7 @@ fn completions_learn_what_follows_the_prompt() {
 fn texts_are_cut_into_blocks() {
     let (plain, bos, template) = (tokenizer(), tokenizer_with_bos(), chatml());
     let row = TextRow::Text("The old man said that he did not know.".into());
-    let whole = &encode_row(&row, &plain, &template, 512, &with_eos()).unwrap()[0];
+    let whole = &encode_row(&row, &[], &plain, &template, 512, &with_eos()).unwrap()[0];
     assert_eq!(whole.ids.len(), 12);
     assert_eq!(whole.ids[11], EOS);
     for (tokenizer, max_length, lengths) in [
@@ -351,7 +356,7 @@ fn texts_are_cut_into_blocks() {
         (&bos, 4, vec![4, 4, 3, 2]),
         (&bos, 3, vec![3, 3, 3, 2, 2]),
     ] {
-        let blocks = encode_row(&row, tokenizer, &template, max_length, &with_eos()).unwrap();
+        let blocks = encode_row(&row, &[], tokenizer, &template, max_length, &with_eos()).unwrap();
         let found: Vec<usize> = blocks.iter().map(|block| block.ids.len()).collect();
         assert_eq!(found, lengths);
         let mut ids: Vec<u32> = blocks.iter().flat_map(|block| block.ids.clone()).collect();
@@ -371,7 +376,7 @@ fn prompts_are_cut_on_the_left() {
     let (plain, bos, template) = (tokenizer(), tokenizer_with_bos(), chatml());
     let row = completion("The old man said that he did", " not know");
     let encode = |tokenizer: &Tokenizer, row: &TextRow, max_length| {
-        encode_row(row, tokenizer, &template, max_length, &with_eos())
+        encode_row(row, &[], tokenizer, &template, max_length, &with_eos())
     };
     let sequence = encode(&plain, &row, 6).unwrap().remove(0);
     assert_eq!(
@@ -416,6 +421,7 @@ fn errors_name_the_row() {
             .map(|(row, content)| ParsedText {
                 row,
                 content: content.clone(),
+                tools: Vec::new(),
             })
             .collect()
     };
@@ -434,8 +440,23 @@ fn errors_name_the_row() {
     assert_eq!(
         encode(&template, &rows(&[good.clone(), good.clone()]), 8)
             .unwrap()
+            .sequences
             .len(),
         2
+    );
+    let mixed = rows(&[good.clone(), long.clone(), good.clone(), long.clone()]);
+    let skip_bad = SequenceOptions {
+        skip_bad: true,
+        ..with_eos()
+    };
+    let found = encode_rows("a", &mixed, &tokenizer, &template, 8, &skip_bad).unwrap();
+    assert_eq!((found.kept, found.sequences.len()), (vec![0, 2], 2));
+    let skipped: Vec<usize> = found.skipped.iter().map(|one| one.row).collect();
+    assert_eq!(skipped, [4, 6]);
+    let error = encode(&template, &mixed, 8).unwrap_err();
+    assert!(
+        error.to_string().contains("row 6 cannot be used either"),
+        "{error}"
     );
     let error = encode(&template, &rows(&[good.clone(), long]), 8).unwrap_err();
     assert!(
@@ -601,7 +622,7 @@ let mut turns = messages(&[("user", &prompt), ("assistant", &answer)]);
 } else {
 completion(&format!("{prompt}."), &format!(" {answer}"))
 };
-        let encode = |max_length| encode_row(&row, &tokenizer, &template, max_length, &with_eos());
+        let encode = |max_length| encode_row(&row, &[], &tokenizer, &template, max_length, &with_eos());
         let whole = encode(4096).unwrap().remove(0);
         prop_assert_eq!(whole.truncated, 0);
         let (learnt, _) = halves(&tokenizer, &whole);
@@ -630,7 +651,8 @@ completion(&format!("{prompt}."), &format!(" {answer}"))
         key in prop::sample::select(vec!["messages", "conversations", "prompt", "text", "instruction"]),
         value in "[\\[\\]{}\",:a]{0,12}",
     ) {
-        let _ = parse_text_rows(name, text.as_bytes());
-        let _ = parse_text_rows(name, format!("{{\"{key}\": {value}}}").as_bytes());
+        let _ = parse_text_rows(name, text.as_bytes(), &TextOptions::default());
+        let whole = format!("{{\"{key}\": {value}}}");
+        let _ = parse_text_rows(name, whole.as_bytes(), &TextOptions::default());
     }
 }

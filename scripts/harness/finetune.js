@@ -12,6 +12,7 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {import("webtune").DeviceChoice} device
  * @property {import("webtune").WeightStorage} [storage]
  * @property {any} options
+ * @property {{ encoding?: import("webtune").TextEncoding, skipBad?: boolean }} [parse] how the files are read
  * @property {RemoteFile} train
  * @property {RemoteFile} [test]
  * @property {import("webtune").Prompt[]} [prompts]
@@ -22,15 +23,27 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {RemoteFile[]} [states] of the same run, the newest first; it goes on from the first one that is whole
  */
 
-/** @param {RemoteFile} file */
-export async function examplesOf(file) {
-  const { rows } = await parseExamples(await fetchFile(file), file.name);
+/** With `parse`, what the reader told is reported. @param {RemoteFile} file @param {FinetuneJob["parse"]} [parse] */
+export async function examplesOf(file, parse) {
+  const { rows, ...how } = await parseExamples(await fetchFile(file), file.name, parse);
+  if (parse) await tellReading(file, how);
   return rows.map(({ text, label }) => ({ text, label }));
 }
 
-/** @param {RemoteFile} file */
-async function textsOf(file) {
-  return parseTextRows(new File([await fetchFile(file)], file.name));
+/**
+ * What a person should know of how a file was read.
+ * @param {RemoteFile} file
+ * @param {{ warnings: string[], skippedRows: { row: number, reason: string }[], emptyRows?: number[] }} how
+ */
+async function tellReading({ name }, { warnings, skippedRows, emptyRows = [] }) {
+  await report({ type: "read", file: name, warnings, skippedRows, emptyRows });
+}
+
+/** @param {RemoteFile} file @param {FinetuneJob["parse"]} [parse] */
+async function textsOf(file, parse = {}) {
+  const { rows, ...how } = await parseTextRows(new File([await fetchFile(file)], file.name), parse);
+  await tellReading(file, how);
+  return rows;
 }
 
 /** A label that was not trained would be found only after training. @param {any[]} rows @param {any[]} tests */
@@ -46,7 +59,7 @@ function checkLabels(rows, tests) {
 /**
  * Where the tasks differ. `always` is written besides the formats that a job names; `folders` are those that formats go to.
  * @type {Record<string, {
- *   read: (file: RemoteFile) => Promise<any[]>,
+ *   read: (file: RemoteFile, parse?: FinetuneJob["parse"]) => Promise<any[]>,
  *   checkTest?: (rows: any[], tests: any[]) => void,
  *   load: (model: import("webtune").ModelSource, options: import("webtune").LoadOptions) => Promise<any>,
  *   test: (model: any, rows: any[], job: FinetuneJob, file: string) => Promise<unknown>,
@@ -130,8 +143,8 @@ export async function finetune(job) {
   const { task = "classification", model: source, device, storage, train, test, exports } = job;
   const differing = TASKS[task];
   if (!differing) throw new Error(`task: expected one of ${Object.keys(TASKS).join(", ")}, got ${task}`);
-  const rows = await differing.read(train);
-  const testRows = test ? await differing.read(test) : undefined;
+  const rows = await differing.read(train, job.parse ?? {});
+  const testRows = test ? await differing.read(test, job.parse ?? {}) : undefined;
   if (testRows) differing.checkTest?.(rows, testRows);
   const model = await differing.load(source, { device, storage, keep: false });
   try {

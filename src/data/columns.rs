@@ -6,7 +6,7 @@ use super::rows::{ColumnPair, ParseOptions};
 use crate::{Error, Result};
 
 /// Names that a text column has in public data sets, most telling first. Compared without case.
-const TEXT_NAMES: [&str; 20] = [
+const TEXT_NAMES: [&str; 30] = [
     "text",
     "sentence",
     "question",
@@ -26,11 +26,21 @@ const TEXT_NAMES: [&str; 20] = [
     "title",
     "subject",
     "description",
+    "comment_text",
+    "review_text",
+    "tweet_text",
+    "tweets",
+    "texts",
+    "sentences",
+    "reviews",
     "sentence1",
+    "question1",
+    "text1",
+    "text_a",
 ];
 
 /// Names that a label column has in public data sets, most telling first. Compared without case.
-const LABEL_NAMES: [&str; 15] = [
+const LABEL_NAMES: [&str; 24] = [
     "label",
     "labels",
     "category",
@@ -44,19 +54,48 @@ const LABEL_NAMES: [&str; 15] = [
     "answer",
     "label_text",
     "label_name",
+    "gold_label",
     "coarse_label",
     "y",
+    "categories",
+    "intents",
+    "tags",
+    "topics",
+    "emotion",
+    "emotions",
+    "genre",
+    "genres",
+];
+
+/// Names of columns that number the rows.
+const ID_NAMES: [&str; 8] = [
+    "id",
+    "idx",
+    "index",
+    "guid",
+    "uuid",
+    "_id",
+    "row_id",
+    "unnamed: 0",
 ];
 
 /// What the values of one column look like.
 #[derive(Debug, Default)]
 pub(crate) struct Profile {
+    /// Rows.
+    pub rows: usize,
     /// Different values.
     pub distinct: usize,
     /// Characters of all values together.
     pub characters: usize,
+    /// Words of letters of all values together.
+    pub words: usize,
     /// Whether every row has a plain value here.
     pub usable: bool,
+    /// Whether the values count the rows, from 0 or from 1.
+    pub index: bool,
+    /// Whether the values are 0 and 1, or false and true.
+    pub binary: bool,
 }
 
 impl Profile {
@@ -67,25 +106,53 @@ impl Profile {
             usable: true,
             ..Profile::default()
         };
+        let mut counts_from = [true, true];
         for value in values {
+            profile.rows += 1;
+            let value = value.map(str::trim);
+            let number = value.and_then(|value| value.parse::<usize>().ok());
+            for (first, counts) in counts_from.iter_mut().enumerate() {
+                *counts &= number == Some(profile.rows - 1 + first);
+            }
             let Some(value) = value else {
                 profile.usable = false;
                 continue;
             };
             profile.characters += value.chars().count();
-            seen.insert(value.trim());
+            profile.words += words(value);
+            seen.insert(value);
         }
         profile.distinct = seen.len();
+        profile.index = profile.rows > 2 && counts_from.contains(&true);
+        profile.binary = profile.usable
+            && profile.distinct <= 2
+            && profile.characters > 0
+            && seen.iter().all(|value| {
+                ["0", "1", "0.0", "1.0"].contains(value)
+                    || ["true", "false"]
+                        .iter()
+                        .any(|word| word.eq_ignore_ascii_case(value))
+            });
         profile
     }
 }
 
+/// Words of letters, so that dates, addresses and numbers are no texts.
+fn words(value: &str) -> usize {
+    let is_word = |word: &&str| {
+        word.chars().any(char::is_alphabetic)
+            && !word.contains(|c: char| c.is_numeric() || c == '/')
+    };
+    value.split_whitespace().filter(is_word).count()
+}
+
 /// Chooses each column as asked for, else by a known name, else by content: the text is the longest column that is left,
-/// the label the one with the fewest different values (a column with one value only comes last).
+/// the label the one with the fewest different values (a column with one value only comes last). Columns that number the rows
+/// and columns without values are taken only if nothing else is left.
 ///
 /// # Errors
 /// `InvalidData` if a column asked for does not exist, or no two columns can serve.
-pub(crate) fn pick(
+pub(super) fn pick(
     file: &str,
     columns: &[String],
     profiles: &[Profile],
@@ -111,23 +178,28 @@ pub(crate) fn pick(
             ),
         ));
     }
-    let text = asked_text.or_else(|| known(columns, &TEXT_NAMES, asked_label));
-    let label = asked_label.or_else(|| known(columns, &LABEL_NAMES, text));
+    let text = asked_text.or_else(|| known(columns, profiles, &TEXT_NAMES, asked_label));
+    let label = asked_label.or_else(|| known(columns, profiles, &LABEL_NAMES, text));
     let usable = |taken: Option<usize>| {
         profiles
             .iter()
             .enumerate()
             .filter(move |(index, profile)| Some(*index) != taken && profile.usable)
     };
+    let is_number = |index: usize| profiles[index].index || is_among(&columns[index], &ID_NAMES);
+    let last = |index: usize| is_number(index) || profiles[index].characters == 0;
     let text = text.or_else(|| {
         usable(label)
             // Of equals the first, which `max_by_key` would not give.
-            .min_by_key(|(_, profile)| std::cmp::Reverse(profile.characters))
+            .min_by_key(|(index, profile)| (last(*index), std::cmp::Reverse(profile.characters)))
             .map(|(index, _)| index)
     });
     let label = label.or_else(|| {
         usable(text)
-            .min_by_key(|(_, profile)| (profile.distinct < 2, profile.distinct, profile.characters))
+            .min_by_key(|(index, profile)| {
+                let one = profile.distinct < 2;
+                (last(*index), one, profile.distinct, profile.characters)
+            })
             .map(|(index, _)| index)
     });
     match (text, label) {
@@ -154,17 +226,31 @@ pub(crate) fn is_known(name: &str) -> bool {
     is_among(name, &TEXT_NAMES) || is_among(name, &LABEL_NAMES)
 }
 
+/// Whether this is a label's name.
+pub(crate) fn is_label(name: &str) -> bool {
+    is_among(name, &LABEL_NAMES)
+}
+
 fn is_among(name: &str, known: &[&str]) -> bool {
     known.iter().any(|k| k.eq_ignore_ascii_case(name.trim()))
 }
 
-fn known(columns: &[String], names: &[&str], taken: Option<usize>) -> Option<usize> {
-    names.iter().find_map(|name| {
-        columns
-            .iter()
-            .enumerate()
-            .position(|(index, column)| Some(index) != taken && column.eq_ignore_ascii_case(name))
-    })
+/// The first column of a known name; one without any value only if there is no other.
+fn known(
+    columns: &[String],
+    profiles: &[Profile],
+    names: &[&str],
+    taken: Option<usize>,
+) -> Option<usize> {
+    let named = |blank: bool| {
+        names.iter().find_map(|name| {
+            columns.iter().enumerate().position(|(index, column)| {
+                let is_blank = profiles[index].usable && profiles[index].characters == 0;
+                Some(index) != taken && is_blank == blank && column.eq_ignore_ascii_case(name)
+            })
+        })
+    };
+    named(false).or_else(|| named(true))
 }
 
 fn asked(
@@ -189,7 +275,7 @@ fn asked(
     }
 }
 
-fn listed(columns: &[String]) -> String {
+pub(crate) fn listed(columns: &[String]) -> String {
     let quoted: Vec<String> = columns.iter().map(|c| format!("\"{c}\"")).collect();
     quoted.join(", ")
 }

@@ -1,6 +1,7 @@
 //! Labelled texts, the map between their labels and ids, and the check whether they can train a model.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,11 @@ pub struct LabelMap {
 }
 
 impl LabelMap {
-    /// Every label of `examples` once, in byte order, so that the order of the rows does not matter.
+    /// Every label of `examples` once, in the order of [`sort`], so that the order of the rows does not matter.
     pub fn from_examples(examples: &[Example]) -> LabelMap {
-        let mut names: Vec<String> = examples.iter().map(|e| e.label.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<&str> = examples.iter().map(|e| e.label.as_str()).collect();
+        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        sort(&mut names, |name| name);
         LabelMap::with_order(names)
     }
 
@@ -87,6 +88,23 @@ impl LabelMap {
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
+}
+
+/// Sorts by label: by value if all are numbers, so that classes 0 to n - 1 have themselves as ids, as in a data set whose label
+/// column holds ids; else by their bytes.
+pub(crate) fn sort<T>(all: &mut [T], label: impl Fn(&T) -> &str) {
+    let number = |one: &T| label(one).trim().parse::<f64>().ok();
+    let values: Option<Vec<f64>> = all.iter().map(number).collect();
+    let are_numbers = values.is_some_and(|values| values.into_iter().all(f64::is_finite));
+    all.sort_by(|a, b| {
+        let value = |one| number(one).unwrap_or_default();
+        let by_value = if are_numbers {
+            value(a).total_cmp(&value(b))
+        } else {
+            Ordering::Equal
+        };
+        by_value.then_with(|| label(a).cmp(label(b)))
+    });
 }
 
 /// Checks that `examples` can train a classifier, and maps their labels.
@@ -208,6 +226,24 @@ mod tests {
         assert_eq!(labels.name(3), None);
         let reversed: Vec<_> = rows.iter().rev().copied().collect();
         assert_eq!(check(&examples(&reversed)).unwrap(), labels);
+    }
+
+    #[test]
+    fn labels_that_are_numbers_are_in_the_order_of_their_values() {
+        let of = |labels: &[&str]| {
+            let rows: Vec<(&str, &str)> = labels.iter().map(|label| ("t", *label)).collect();
+            LabelMap::from_examples(&examples(&rows)).names().to_vec()
+        };
+        let classes: Vec<String> = (0..12).map(|class| class.to_string()).collect();
+        let mut shuffled: Vec<&str> = classes.iter().map(String::as_str).rev().collect();
+        assert_eq!(of(&shuffled), classes);
+        assert_eq!(of(&["10", "-1", "9", "9"]), ["-1", "9", "10"]);
+        assert_eq!(of(&["4.5", "10.0", "3"]), ["3", "4.5", "10.0"]);
+        assert_eq!(of(&["1.0", "01", "1"]), ["01", "1", "1.0"]);
+        // one word among them makes them names
+        shuffled.push("x");
+        assert_eq!(of(&shuffled)[..4], ["0", "1", "10", "11"]);
+        assert_eq!(of(&["nan", "2", "10"]), ["10", "2", "nan"]);
     }
 
     #[test]

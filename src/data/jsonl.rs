@@ -1,31 +1,57 @@
-//! Reads the text of a JSONL file into labelled rows.
+//! Reads the objects of a JSON file into labelled rows.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::columns::{self, Profile};
-use super::rows::{ParseOptions, ParsedTable, TableFormat, assemble};
-use crate::{Error, Result};
+use super::assemble::{Reading, assemble};
+use super::columns::Profile;
+use super::decode::Decoded;
+use super::json::{Line, found, kind, objects};
+use super::rows::{ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
+use super::several;
+use crate::Result;
 
-/// An object and its line, counted from 1.
-pub(super) struct Line {
-    pub(super) row: usize,
-    pub(super) object: Map<String, Value>,
+const EXPECTED: &str = "expected objects such as {\"text\": \"...\", \"label\": \"...\"}";
+
+/// Reads a text's JSON in any layout that rows come in.
+pub(crate) fn read(
+    file: &str,
+    decoded: &Decoded<'_>,
+    options: &ParseOptions,
+) -> Result<ParsedTable> {
+    let mut read = objects(file, &decoded.text, EXPECTED)?;
+    if read.lines.is_empty() {
+        settle(file, std::mem::take(&mut read.bad), 0, options.skip_bad)?;
+    }
+    let columns = keys(&read.lines);
+    let profiles = profiles(&read.lines, &columns);
+    let pair = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
+    let mut rows = Vec::with_capacity(read.lines.len());
+    for line in &read.lines {
+        let found = cell(&line.object, &columns[pair.text])
+            .and_then(|text| Ok((line.row, text, label(&line.object, &columns[pair.label])?)));
+        match found {
+            Ok(row) => rows.push(row),
+            Err(reason) => read.bad.push(SkippedRow {
+                row: line.row,
+                reason,
+            }),
+        }
+    }
+    let reading = Reading {
+        format: TableFormat::Jsonl,
+        encoding: decoded.encoding,
+        delimiter: None,
+        header: true,
+        skipped: settle(file, read.bad, rows.len(), options.skip_bad)?,
+        warnings: read.warnings,
+    };
+    Ok(assemble(reading, columns, pair, rows.into_iter()))
 }
 
-/// Reads `text` as one JSON object per line; blank lines are allowed.
-pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<ParsedTable> {
-    if text.trim_start().starts_with('[') {
-        return Err(Error::data(
-            file,
-            None,
-            "expected one JSON object per line, such as {\"text\": \"...\", \"label\": \"...\"}, found a JSON array; write \
-             each of its objects on a line of its own",
-        ));
-    }
-    let lines = lines(file, text)?;
-    let columns = keys(&lines);
+/// What the values of each column look like.
+fn profiles(lines: &[Line], columns: &[String]) -> Vec<Profile> {
     let mut values = columns
         .iter()
         .map(|key| (key.as_str(), Vec::new()))
@@ -35,7 +61,7 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
             column.push(value);
         }
     }
-    let profiles: Vec<Profile> = columns
+    columns
         .iter()
         .map(|key| {
             let values = values.remove(key.as_str()).unwrap_or_default();
@@ -47,63 +73,7 @@ pub(crate) fn read(file: &str, text: &str, options: &ParseOptions) -> Result<Par
                     .chain(missing),
             )
         })
-        .collect();
-    let pair = columns::pick(file, &columns, &profiles, options)?;
-    let (text_key, label_key) = (&columns[pair.text], &columns[pair.label]);
-    let mut rows = Vec::with_capacity(lines.len());
-    for line in &lines {
-        rows.push((
-            line.row,
-            value(file, line, text_key)?,
-            value(file, line, label_key)?,
-        ));
-    }
-    Ok(assemble(
-        TableFormat::Jsonl,
-        columns,
-        pair,
-        rows.into_iter(),
-    ))
-}
-
-/// One JSON object per line; blank lines are allowed.
-pub(super) fn lines(file: &str, text: &str) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let row = index + 1;
-        let value: Value = serde_json::from_str(line).map_err(|error| {
-            Error::data(
-                file,
-                row,
-                format!(
-                    "expected one whole JSON object per line, but {} at column {}",
-                    message(&error),
-                    error.column()
-                ),
-            )
-        })?;
-        match value {
-            Value::Object(object) => lines.push(Line { row, object }),
-            other => {
-                let reason = format!("expected a JSON object, found {}", kind(&other));
-                return Err(Error::data(file, row, reason));
-            }
-        }
-    }
-    Ok(lines)
-}
-
-/// The parser's message without its line, which is always 1 here.
-fn message(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    message
-        .strip_suffix(&place)
-        .map(str::to_owned)
-        .unwrap_or(message)
+        .collect()
 }
 
 /// All keys, in the order in which they first appear.
@@ -118,56 +88,49 @@ fn keys(lines: &[Line]) -> Vec<String> {
     keys.into_iter().map(|(key, _)| key.to_owned()).collect()
 }
 
-fn value(file: &str, line: &Line, key: &str) -> Result<String> {
-    let Some(value) = line.object.get(key) else {
-        return Err(Error::data(
-            file,
-            line.row,
-            format!(
-                "the key \"{key}\" is missing; the keys found are: {}",
-                found(&line.object)
-            ),
+/// The text under a key, or why there is none.
+fn cell(object: &Map<String, Value>, key: &str) -> std::result::Result<String, String> {
+    let Some(value) = object.get(key) else {
+        return Err(format!(
+            "the key \"{key}\" is missing; the keys found are: {}",
+            found(object)
         ));
     };
     plain(value).ok_or_else(|| {
-        Error::data(
-            file,
-            line.row,
-            format!(
-                "{key}: expected a string, a number, true or false, found {}",
-                kind(value)
-            ),
+        format!(
+            "{key}: expected a string, a number, true or false, found {}",
+            kind(value)
         )
     })
 }
 
-/// The keys of an object, for an error.
-pub(super) fn found(object: &Map<String, Value>) -> String {
-    if object.is_empty() {
-        return "none".to_owned();
+/// The label under a key; a list of one is that one.
+fn label(object: &Map<String, Value>, key: &str) -> std::result::Result<String, String> {
+    let Some(Value::Array(list)) = object.get(key) else {
+        return cell(object, key);
+    };
+    let labels: Option<Vec<String>> = list.iter().map(plain).collect();
+    match labels.as_deref() {
+        Some([]) => Ok(String::new()),
+        Some([one]) => Ok(one.clone()),
+        Some(several) => Err(format!(
+            "{key}: found a list of {} labels ({}); several labels for one text (multi-label) are not supported",
+            several.len(),
+            several.join(", ")
+        )),
+        None => Err(format!(
+            "{key}: expected a string, a number, true or false, found an array"
+        )),
     }
-    let quoted: Vec<String> = object.keys().map(|key| format!("\"{key}\"")).collect();
-    quoted.join(", ")
 }
 
-/// A value that can be a text or a label, as text.
+/// A value that can be a text or a label, as text. Null is a blank one, as a missing value in a table.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// What a value is, for an error.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -1,23 +1,37 @@
 //! From the bytes of a person's file to checked examples, a split of them, and padded batches.
 
+mod assemble;
 pub mod batch;
+mod binary;
 mod columns;
+mod decode;
+mod delimiter;
+mod dialogue;
 pub mod example;
+mod header;
+mod json;
 mod jsonl;
+mod marked;
 pub mod pack;
 pub mod parse;
 pub mod rows;
+mod scan;
 pub mod sequence;
+mod several;
 mod sniff;
 pub mod split;
 mod table;
 pub mod text_rows;
+pub mod texts;
 
 pub use batch::{Batch, batches, length_sorted};
 pub use example::{Example, LABEL_COUNT, LabelMap, check};
 pub use pack::{Packed, SequenceBatch, pack};
 pub use parse::parse;
-pub use rows::{LabelCount, ParseOptions, ParsedRow, ParsedTable, TableFormat};
-pub use sequence::{Sequence, SequenceOptions, encode_row, encode_rows};
+pub use rows::{
+    LabelCount, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding,
+};
+pub use sequence::{Encoded, Sequence, SequenceOptions, encode_row, encode_rows};
 pub use split::{Split, stratified};
-pub use text_rows::{ParsedText, TextRow, parse_text_rows};
+pub use text_rows::{ParsedText, ParsedTexts, TextFormat, TextOptions, TextRow};
+pub use texts::parse_text_rows;

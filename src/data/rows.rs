@@ -3,23 +3,45 @@
 //! A row's number is what a spreadsheet or an editor shows: rows count from 1, a header and blank lines included; a record
 //! with line breaks inside quotes is one row. In JSONL a row is a line.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Remedy, Result};
 
 /// How the rows of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum TableFormat {
-    /// Separated by commas, semicolons or tabs (found by looking), quoted as in RFC 4180.
+    /// Separated by commas, semicolons, tabs or pipes (found by looking), quoted as in RFC 4180.
     Csv,
     /// Separated by tabs.
     Tsv,
-    /// One JSON object per line.
+    /// JSON: an object per line, an array of objects or of `[text, label]`, either of them under a key, or columns.
     Jsonl,
     /// Per line a label, a tab and a text; quotes are part of the text.
     LabelTab,
+    /// Per line `__label__` with a label, a blank and a text, as fastText reads it.
+    FastText,
+    /// Per line `LABEL:sublabel`, a blank and a question, as TREC's question classes are written.
+    Trec,
+}
+
+/// How a file's bytes stand for characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum TextEncoding {
+    /// The web's own.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// As some Windows programs export it, the lower byte first.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// The higher byte first.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// Western European, as older Windows programs write it; every byte is a character.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
 }
 
 /// What a caller may settle; everything else is found by looking at the file.
@@ -33,6 +55,14 @@ pub struct ParseOptions {
     pub text_column: Option<String>,
     /// Column name, or `Column 1` if there is no header.
     pub label_column: Option<String>,
+    /// One character between columns. Default: what a `sep=` line says, else found by looking.
+    pub delimiter: Option<String>,
+    /// Whether the first row names the columns. Default: found by looking.
+    pub header: Option<bool>,
+    /// Default: by a byte order mark, else UTF-8.
+    pub encoding: Option<TextEncoding>,
+    /// Leaves rows out that cannot be read, and lists them; without it the first of them is an error.
+    pub skip_bad: bool,
 }
 
 /// An example and the row that it comes from.
@@ -46,6 +76,17 @@ pub struct ParsedRow {
     pub label: String,
     /// Counts from 1; the header, if there is one, is row 1.
     pub row: usize,
+}
+
+/// A row that was left out, because it cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedRow {
+    /// Counts from 1.
+    pub row: usize,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// How many rows have a label.
@@ -66,6 +107,12 @@ pub struct LabelCount {
 pub struct ParsedTable {
     /// The format it was read in.
     pub format: TableFormat,
+    /// How its bytes were read.
+    pub encoding: TextEncoding,
+    /// The character between columns, where there is one.
+    pub delimiter: Option<String>,
+    /// Whether the first row names the columns.
+    pub header: bool,
     /// All columns, in the order of the file.
     pub columns: Vec<String>,
     /// The column that became the text.
@@ -76,12 +123,16 @@ pub struct ParsedTable {
     pub rows: Vec<ParsedRow>,
     /// Sorted by label.
     pub label_counts: Vec<LabelCount>,
-    /// Rows left out, because text or label is blank. Blank lines are no rows.
+    /// Rows left out, because text or label is blank or null. Blank lines are no rows.
     pub empty_rows: Vec<usize>,
+    /// Rows left out, because they cannot be read (`skipBad`).
+    pub skipped_rows: Vec<SkippedRow>,
     /// Rows that repeat the text and label of an earlier one; they are kept in `rows`.
     pub duplicate_rows: Vec<usize>,
     /// Rows that repeat the text of an earlier one with another label; they are kept in `rows`.
     pub conflicting_rows: Vec<usize>,
+    /// What a person should know of how the file was read: columns that hold content and are not used, lists that were not read.
+    pub warnings: Vec<String>,
 }
 
 /// The index of the text column and of the label column.
@@ -91,57 +142,41 @@ pub(crate) struct ColumnPair {
     pub label: usize,
 }
 
-/// Counts `rows` (row number, text, label) and names their defects.
-pub(crate) fn assemble(
-    format: TableFormat,
-    columns: Vec<String>,
-    pair: ColumnPair,
-    rows: impl Iterator<Item = (usize, String, String)>,
-) -> ParsedTable {
-    let mut kept: Vec<ParsedRow> = Vec::new();
-    let mut empty_rows = Vec::new();
-    for (row, text, label) in rows {
-        let label = label.trim().to_owned();
-        if text.trim().is_empty() || label.is_empty() {
-            empty_rows.push(row);
+/// Gives the rows that cannot be read back to be listed, if they are to be left out and others remain.
+///
+/// # Errors
+/// `InvalidData` for the first of them, with how many there are and the remedy `skipBad`.
+pub(crate) fn settle(
+    file: &str,
+    mut bad: Vec<SkippedRow>,
+    good: usize,
+    skip_bad: bool,
+) -> Result<Vec<SkippedRow>> {
+    bad.sort_by_key(|one| one.row);
+    let Some(SkippedRow { row, reason }) = bad.first() else {
+        return Ok(bad);
+    };
+    if good == 0 {
+        let whole = if bad.len() == 1 {
+            reason.clone()
         } else {
-            kept.push(ParsedRow { text, label, row });
-        }
+            format!("{reason}; none of the {} rows can be used", bad.len())
+        };
+        return Err(Error::data(file, *row, whole));
     }
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut seen: HashSet<(&str, &str)> = HashSet::new();
-    let mut labels_of: HashMap<&str, Vec<&str>> = HashMap::new();
-    let mut duplicate_rows = Vec::new();
-    let mut conflicting_rows = Vec::new();
-    for ParsedRow { text, label, row } in &kept {
-        let text = text.trim();
-        *counts.entry(label).or_default() += 1;
-        let labels = labels_of.entry(text).or_default();
-        if labels.len() > 1 || labels.first().is_some_and(|first| first != label) {
-            conflicting_rows.push(*row);
-        }
-        if seen.insert((text, label)) {
-            labels.push(label);
-        } else {
-            duplicate_rows.push(*row);
-        }
+    if skip_bad {
+        return Ok(bad);
     }
-    let label_counts = counts
-        .into_iter()
-        .map(|(label, count)| LabelCount {
-            label: label.to_owned(),
-            count,
-        })
-        .collect();
-    ParsedTable {
-        format,
-        text_column: columns[pair.text].clone(),
-        label_column: columns[pair.label].clone(),
-        columns,
-        rows: kept,
-        label_counts,
-        empty_rows,
-        duplicate_rows,
-        conflicting_rows,
-    }
+    let advice = match bad.len() - 1 {
+        0 => "mend this row, or leave it out (skipBad)".to_owned(),
+        1 => format!(
+            "row {} cannot be used either; mend the two, or leave them out (skipBad)",
+            bad[1].row
+        ),
+        more => format!(
+            "{more} more of {} rows cannot be used either; mend them, or leave them out (skipBad)",
+            good + bad.len()
+        ),
+    };
+    Err(Error::data(file, *row, format!("{reason}; {advice}")).with_remedy(Remedy::SkipBad))
 }

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
+use super::rows::{SkippedRow, settle};
 use super::text_rows::{ParsedText, TextRow};
 use crate::error::{Error, Result};
+use crate::text::chat::Conversation;
 use crate::text::{ChatTemplate, Message, Piece, Tokenizer};
 
 /// The smallest `max_length`: any text can be cut into blocks of two and three tokens, in which one predicts another.
@@ -18,6 +22,8 @@ pub struct SequenceOptions {
     pub completion_only_loss: bool,
     /// The id that ends completions and texts. Conversations end as their template says.
     pub eos_token_id: Option<u32>,
+    /// Leaves rows out that cannot be encoded.
+    pub skip_bad: bool,
 }
 
 impl Default for SequenceOptions {
@@ -26,6 +32,7 @@ impl Default for SequenceOptions {
             assistant_only_loss: true,
             completion_only_loss: true,
             eos_token_id: None,
+            skip_bad: false,
         }
     }
 }
@@ -42,10 +49,22 @@ pub struct Sequence {
     pub truncated: usize,
 }
 
+/// Rows in tokens.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Places of the rows that can be encoded, among all.
+    pub kept: Vec<usize>,
+    /// The sequences of each of them.
+    pub sequences: Vec<Vec<Sequence>>,
+    /// The others, where they are left out.
+    pub skipped: Vec<SkippedRow>,
+}
+
 /// The sequences of all rows, in their order. `file` is named in errors.
 ///
 /// # Errors
-/// As [`encode_row`], with the row; `InvalidData` too if the template refuses a row's conversation.
+/// As [`encode_row`], with the row and how many there are of its kind, unless `skip_bad` leaves them out; `InvalidData` too if the
+/// template refuses a row's conversation.
 pub fn encode_rows(
     file: &str,
     rows: &[ParsedText],
@@ -53,23 +72,41 @@ pub fn encode_rows(
     template: &ChatTemplate,
     max_length: usize,
     options: &SequenceOptions,
-) -> Result<Vec<Sequence>> {
-    let mut sequences = Vec::with_capacity(rows.len());
-    for ParsedText { row, content } in rows {
-        let found = encode_row(content, tokenizer, template, max_length, options);
-        sequences.extend(found.map_err(|error| {
-            let reason = match error {
-                Error::InvalidData { reason, .. } => reason,
-                Error::InvalidFile { .. } => error.to_string(),
-                other => return other,
-            };
-            Error::data(file, *row, reason)
-        })?);
+) -> Result<Encoded> {
+    let (mut kept, mut sequences) = (Vec::new(), Vec::with_capacity(rows.len()));
+    let mut bad = Vec::new();
+    for (
+        index,
+        ParsedText {
+            row,
+            content,
+            tools,
+        },
+    ) in rows.iter().enumerate()
+    {
+        let found = encode_row(content, tools, tokenizer, template, max_length, options);
+        let reason = match found {
+            Ok(found) => {
+                kept.push(index);
+                sequences.push(found);
+                continue;
+            }
+            Err(Error::InvalidData { reason, .. }) => reason,
+            Err(error @ Error::InvalidFile { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        bad.push(SkippedRow { row: *row, reason });
     }
-    Ok(sequences)
+    let skipped = settle(file, bad, kept.len(), options.skip_bad)?;
+    Ok(Encoded {
+        kept,
+        sequences,
+        skipped,
+    })
 }
 
-/// A row's sequences of at most `max_length` tokens: one, or for a text as many blocks as it needs.
+/// A row's sequences of at most `max_length` tokens: one, or for a text as many blocks as it needs. `tools`: the functions that
+/// its conversation may call.
 ///
 /// A conversation is written by the template, which also writes its special tokens. A prompt and its completion are
 /// tokenised together, after the special tokens that the tokenizer puts before every text; a token that holds bytes of
@@ -83,6 +120,7 @@ pub fn encode_rows(
 /// learn; `InvalidOption` if `max_length` is below 3; `InvalidFile` if template or tokenizer refuse the row.
 pub fn encode_row(
     row: &TextRow,
+    tools: &[Value],
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     max_length: usize,
@@ -98,7 +136,7 @@ pub fn encode_row(
     match row {
         TextRow::Chat(messages) => {
             let only = options.assistant_only_loss.then_some(0);
-            let learnt = chat(messages, only, tokenizer, template)?;
+            let learnt = chat(messages, tools, only, tokenizer, template)?;
             Ok(vec![learnt.fit(max_length)?])
         }
         TextRow::ChatCompletion { prompt, completion } => {
@@ -109,9 +147,8 @@ pub fn encode_row(
                 options.assistant_only_loss.then_some(0)
             };
             let messages = [prompt.as_slice(), completion].concat();
-            Ok(vec![
-                chat(&messages, only, tokenizer, template)?.fit(max_length)?,
-            ])
+            let learnt = chat(&messages, tools, only, tokenizer, template)?;
+            Ok(vec![learnt.fit(max_length)?])
         }
         TextRow::PromptCompletion { prompt, completion } => {
             let learnt = completed(prompt, completion, tokenizer, options)?;
@@ -201,11 +238,12 @@ impl Sequence {
 /// A conversation; `only` says from which of the assistant's turns on they are learnt, `None` that every token is.
 fn chat(
     messages: &[Message],
+    tools: &[Value],
     only: Option<usize>,
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
 ) -> Result<Learnt> {
-    let rendered = template.render_marked(messages)?;
+    let rendered = template.render_marked(Conversation { messages, tools })?;
     let pieces = tokenizer.pieces(&rendered.text)?;
     let Some(last) = rendered.assistant.last() else {
         return Err(Error::data(

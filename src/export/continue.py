@@ -54,7 +54,7 @@ def as_messages(row):
     return None
 
 
-def assistant_spans(tokenizer, messages, text):
+def assistant_spans(tokenizer, messages, text, tools):
     """Where the assistant's turns lie in the rendered text: content and end-of-turn token, without header and line break."""
     spans = []
     for i, message in enumerate(messages):
@@ -62,8 +62,8 @@ def assistant_spans(tokenizer, messages, text):
             continue
         before = ""
         if i > 0:
-            before = tokenizer.apply_chat_template(messages[:i], tokenize=False, add_generation_prompt=True)
-        until = tokenizer.apply_chat_template(messages[: i + 1], tokenize=False).rstrip()
+            before = tokenizer.apply_chat_template(messages[:i], tools=tools, tokenize=False, add_generation_prompt=True)
+        until = tokenizer.apply_chat_template(messages[: i + 1], tools=tools, tokenize=False).rstrip()
         if not (text.startswith(before) and text.startswith(until) and len(before) < len(until)):
             raise ValueError(f"the chat template changes earlier turns: no place is found for turn {i + 1}")
         spans.append((len(before), len(until)))
@@ -72,9 +72,9 @@ def assistant_spans(tokenizer, messages, text):
     return spans
 
 
-def encode_chat(tokenizer, messages, assistant_only):
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    spans = assistant_spans(tokenizer, messages, text) if assistant_only else [(0, len(text))]
+def encode_chat(tokenizer, messages, tools, assistant_only):
+    text = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False)
+    spans = assistant_spans(tokenizer, messages, text, tools) if assistant_only else [(0, len(text))]
     # the template writes the special tokens
     found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     targets = [any(a < end and start < b for a, b in spans) for start, end in found["offset_mapping"]]
@@ -114,7 +114,7 @@ def encode_row(row, tokenizer, config):
     limit = config["max_length"]
     messages = as_messages(row)
     if messages is not None:
-        return [shorten(tokenizer, *encode_chat(tokenizer, messages, config["assistant_only_loss"]), limit)]
+        return [shorten(tokenizer, *encode_chat(tokenizer, messages, row.get("tools"), config["assistant_only_loss"]), limit)]
     if "prompt" in row:
         return [shorten(tokenizer, *encode_text(tokenizer, row["prompt"], row["completion"]), limit)]
     if "text" not in row:

@@ -1,7 +1,7 @@
 //! What of a tuned language model is exported, and how an import becomes one.
 
+use super::chat_files;
 use super::continue_py::{ContinueConfig, Task};
-use super::file::file;
 use super::folder::Folder;
 use super::model::{Described, Imported, Model};
 use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
@@ -24,7 +24,6 @@ impl Model for LanguageModel {
 
     fn subject<'a>(&'a self, tuned: &'a TunedLanguage) -> Result<Subject<'a, CausalLm>> {
         let config = &self.config;
-        let tokenizer = self.tokenizer_files.iter();
         let run = match &tuned.card {
             CausalCard::Run(run) => Some(run),
             CausalCard::Imported(_) => None,
@@ -44,9 +43,7 @@ impl Model for LanguageModel {
             },
             storage: self.storage,
             config_json: &self.config_json,
-            tokenizer: tokenizer
-                .map(|(path, bytes)| file(path, bytes.clone()))
-                .collect(),
+            tokenizer: chat_files::tokenizer(self, tuned.chats)?,
             card: match &tuned.card {
                 CausalCard::Run(run) => Card::Run(Box::new(facts(run))),
                 CausalCard::Imported(text) => Card::Imported(text),
@@ -99,6 +96,7 @@ impl Model for LanguageModel {
             model: imported.network,
             method: imported.method,
             trainable: imported.trainable,
+            chats: chat_files::carries_template(imported.folder),
             card: CausalCard::Imported(imported.card),
         })
     }

@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod card;
 mod card_use;
+mod chat_files;
 mod classifier;
 pub mod continue_py;
 pub mod file;

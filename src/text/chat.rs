@@ -5,51 +5,37 @@ use std::ops::Range;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::jinja;
+use super::message::Turn;
+pub use super::message::{ASSISTANT, Conversation, Message};
+pub use super::template_files::CONFIG_FILE;
+use super::template_files::{object, special_tokens, template_of};
+use super::tokenizer::{Piece, Tokenizer};
 use crate::error::{Error, Result};
 
 /// The file in which newer model folders keep the template.
 pub const TEMPLATE_FILE: &str = "chat_template.jinja";
-/// The file in which older folders keep it, and all keep the special tokens' names.
-pub const CONFIG_FILE: &str = "tokenizer_config.json";
 const TOKENS_FILE: &str = "special_tokens_map.json";
 
-/// The role whose turns a model learns to write.
-pub const ASSISTANT: &str = "assistant";
+/// What errors call our own template.
+const DEFAULT: &str = "the default chat template";
 
-/// ChatML, for models that bring no template.
-const CHATML: &str = "{% for message in messages %}\
-    {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}\
-    {% endfor %}\
-    {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+/// What ends a turn in ChatML.
+const CHATML_END: &str = "<|im_end|>";
 
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    #[cfg_attr(test, schemars(extend("enum" = ["system", "user", "assistant"])))]
-    pub role: String,
-    /// What was said.
-    pub content: String,
-}
-
-impl Message {
-    /// A turn of `role`.
-    pub fn new(role: &str, content: &str) -> Message {
-        Message {
-            role: role.into(),
-            content: content.into(),
-        }
-    }
-
-    /// Whether this is a turn that the model learns to write.
-    pub fn is_assistant(&self) -> bool {
-        self.role == ASSISTANT
-    }
+/// ChatML, for models that bring no template. `end`: what ends a turn.
+fn chatml(end: &str) -> String {
+    // a string of JSON is one of Jinja too
+    let end = Value::from(end);
+    [
+        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + ",
+        &end.to_string(),
+        " + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+    ]
+    .concat()
 }
 
 /// A conversation as the model reads it.
@@ -65,10 +51,11 @@ pub struct Rendered {
 /// How a model writes conversations down.
 ///
 /// The template runs as in transformers' `apply_chat_template`, with `messages`, `add_generation_prompt`, the special
-/// tokens' names, and neither tools nor documents. Its clock always shows 26 July 2024.
+/// tokens' names, `tools` if there are some, and no documents. Its clock always shows 26 July 2024.
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     file: String,
+    source: String,
     env: Environment<'static>,
     tokens: BTreeMap<String, String>,
     is_default: bool,
@@ -77,9 +64,9 @@ pub struct ChatTemplate {
 /// What a template is rendered with.
 #[derive(Serialize)]
 struct Context<'a> {
-    messages: &'a [Message],
+    messages: Vec<Turn<'a>>,
     add_generation_prompt: bool,
-    tools: Option<()>,
+    tools: Option<&'a [Value]>,
     documents: Option<()>,
     #[serde(flatten)]
     tokens: &'a BTreeMap<String, String>,
@@ -115,7 +102,7 @@ impl ChatTemplate {
         };
         match own {
             Some((file, source)) => ChatTemplate::compile(file, &source, tokens, false),
-            None => ChatTemplate::compile("the default chat template", CHATML, tokens, true),
+            None => ChatTemplate::compile(DEFAULT, &chatml(CHATML_END), tokens, true),
         }
     }
 
@@ -130,10 +117,68 @@ impl ChatTemplate {
         })?;
         Ok(ChatTemplate {
             file: file.to_owned(),
+            source: source.to_owned(),
             env,
             tokens,
             is_default,
         })
+    }
+
+    /// The template for a tokenizer: ours ends its turns with `eos` where ChatML's own end is not one token, because nobody could
+    /// tell where such a turn ends. A template of the folder's own stays.
+    ///
+    /// # Errors
+    /// Failures of the tokenizer.
+    pub fn for_tokenizer(self, tokenizer: &Tokenizer, eos: Option<&str>) -> Result<ChatTemplate> {
+        let is_one = |end: &str| -> Result<bool> {
+            let pieces = tokenizer.pieces(&format!("a{end}"))?;
+            let id = tokenizer.token_to_id(end);
+            Ok(id.is_some() && pieces.last().map(|piece| piece.id) == id)
+        };
+        match eos {
+            Some(eos) if self.is_default && !is_one(CHATML_END)? && is_one(eos)? => {
+                ChatTemplate::compile(DEFAULT, &chatml(eos), self.tokens, true)
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// The token that ends the assistant's turns, if it is one token: what a tuned model writes when it is done. `None` too for a
+    /// template that refuses a question with its answer.
+    ///
+    /// # Errors
+    /// Failures of the tokenizer.
+    pub fn turn_end(&self, tokenizer: &Tokenizer) -> Result<Option<u32>> {
+        let answer = "Apple";
+        let messages = [
+            Message::new("user", "Name a fruit"),
+            Message::new(ASSISTANT, answer),
+        ];
+        let Ok(Rendered { text, assistant }) = self.render_marked(&messages) else {
+            return Ok(None);
+        };
+        let end = assistant.first().and_then(|span| {
+            let content = text[span.clone()].rfind(answer)? + span.start + answer.len();
+            Some(content..span.end)
+        });
+        let Some(end) = end.filter(|end| !text[end.clone()].trim().is_empty()) else {
+            return Ok(None);
+        };
+        let pieces = tokenizer.pieces(&text)?;
+        let touching: Vec<&Piece> = pieces.iter().filter(|piece| piece.touches(&end)).collect();
+        let Some(last) = touching.last() else {
+            return Ok(None);
+        };
+        // of several tokens only a special one, which no text holds, ends anything
+        let is_special = tokenizer.decode(&[last.id], true)?.is_empty();
+        let is_alone =
+            touching.len() == 1 && tokenizer.token_to_id(text[end].trim()) == Some(last.id);
+        Ok((is_special || is_alone).then_some(last.id))
+    }
+
+    /// The template's own text.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Whether the folder has no template of its own, so that ChatML is used.
@@ -155,11 +200,16 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// `InvalidFile` with the template's own words if it refuses the conversation.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
+    pub fn render<'a>(
+        &self,
+        conversation: impl Into<Conversation<'a>>,
+        add_generation_prompt: bool,
+    ) -> Result<String> {
+        let Conversation { messages, tools } = conversation.into();
         let context = Context {
-            messages,
+            messages: messages.iter().map(Turn::from).collect(),
             add_generation_prompt,
-            tools: None,
+            tools: (!tools.is_empty()).then_some(tools),
             documents: None,
             tokens: &self.tokens,
         };
@@ -189,11 +239,13 @@ impl ChatTemplate {
     /// # Errors
     /// As [`ChatTemplate::render`]; `InvalidFile` too if a turn cannot be found, so that nothing is ever trained on
     /// by accident.
-    pub fn render_marked(&self, messages: &[Message]) -> Result<Rendered> {
-        let text = self.render(messages, false)?;
+    pub fn render_marked<'a>(&self, conversation: impl Into<Conversation<'a>>) -> Result<Rendered> {
+        let conversation = conversation.into();
+        let messages = conversation.messages;
+        let text = self.render(conversation, false)?;
         let mut assistant: Vec<Range<usize>> = Vec::new();
         for index in (0..messages.len()).filter(|index| messages[*index].is_assistant()) {
-            let span = self.assistant_span(messages, index, &text)?;
+            let span = self.assistant_span(conversation, index, &text)?;
             if assistant.last().is_some_and(|last| last.end > span.start) {
                 return Err(self.not_found(index, "it overlaps the turn before"));
             }
@@ -205,25 +257,26 @@ impl ChatTemplate {
     /// The bytes of `text` that the model writes as message `index`.
     fn assistant_span(
         &self,
-        messages: &[Message],
+        Conversation { messages, tools }: Conversation<'_>,
         index: usize,
         text: &str,
     ) -> Result<Range<usize>> {
         let sentinel = absent_word(messages);
+        let of = |messages| Conversation { messages, tools };
         let mut marked = messages.to_vec();
         marked[index].content = sentinel.clone();
-        let whole = self.render(&marked, false)?;
+        let whole = self.render(of(&marked), false)?;
         let (before, after) = self.around(index, &whole, &sentinel)?;
         let Some(content_end) = text.strip_suffix(after).map(str::len) else {
             return Err(self.not_found(index, "what follows it depends on what it says"));
         };
         let shared = text.starts_with(before).then_some(before.len());
         let start = self
-            .generation_start(&messages[..index], text, shared)
+            .generation_start(of(&messages[..index]), text, shared)
             .or(shared)
             .filter(|start| *start <= content_end)
             .ok_or_else(|| self.not_found(index, "what precedes it depends on what it says"))?;
-        let last = self.render(&marked[..=index], false)?;
+        let last = self.render(of(&marked[..=index]), false)?;
         let (_, tail) = self.around(index, &last, &sentinel)?;
         let length = self.end_of_turn(tail, after).ok_or_else(|| {
             self.not_found(index, "it ends in another way where a turn follows it")
@@ -238,7 +291,7 @@ impl ChatTemplate {
     /// itself starts.
     fn generation_start(
         &self,
-        earlier: &[Message],
+        earlier: Conversation<'_>,
         text: &str,
         shared: Option<usize>,
     ) -> Option<usize> {
@@ -316,61 +369,12 @@ fn absent_word(messages: &[Message]) -> String {
     let mut number = 0u64;
     loop {
         let word = format!("Answer{number}x");
-        if !messages
-            .iter()
-            .any(|message| message.content.contains(&word))
-        {
+        if !messages.iter().any(|message| {
+            let reasoning = message.reasoning_content.as_deref();
+            message.content.contains(&word) || reasoning.is_some_and(|text| text.contains(&word))
+        }) {
             return word;
         }
         number += 1;
-    }
-}
-
-/// The object in a JSON file; an absent file holds nothing.
-fn object(file: &str, bytes: Option<&[u8]>) -> Result<Map<String, Value>> {
-    match bytes {
-        None => Ok(Map::new()),
-        Some(bytes) => serde_json::from_slice(bytes)
-            .map_err(|error| Error::file(file, format!("expected a JSON object: {error}"))),
-    }
-}
-
-/// Every `..._token` with a text, which is a string or as the `content` of an object.
-fn special_tokens(file: &Map<String, Value>) -> BTreeMap<String, String> {
-    file.iter()
-        .filter(|(key, _)| key.ends_with("_token"))
-        .filter_map(|(key, value)| {
-            let text = value.as_str().or_else(|| value.get("content")?.as_str())?;
-            Some((key.clone(), text.to_owned()))
-        })
-        .collect()
-}
-
-/// `chat_template` of a tokenizer_config.json: a string, or a list of named ones.
-fn template_of(config: &Map<String, Value>) -> Result<Option<String>> {
-    match config.get("chat_template") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(source)) => Ok(Some(source.clone())),
-        Some(Value::Array(named)) => {
-            let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
-            let source = named
-                .iter()
-                .find(|entry| name(entry).as_deref() == Some("default"))
-                .and_then(|entry| entry.get("template")?.as_str());
-            match source {
-                Some(source) => Ok(Some(source.to_owned())),
-                None => Err(Error::file(
-                    CONFIG_FILE,
-                    format!(
-                        "chat_template: expected one named \"default\", found: {}",
-                        named.iter().filter_map(name).collect::<Vec<_>>().join(", ")
-                    ),
-                )),
-            }
-        }
-        Some(_) => Err(Error::file(
-            CONFIG_FILE,
-            "chat_template: expected a string or a list of {name, template}",
-        )),
     }
 }

@@ -3,10 +3,12 @@
 mod charsmap;
 pub mod chat;
 mod jinja;
+mod message;
 mod parts;
 mod repr;
 pub mod stream;
 mod tags;
+mod template_files;
 pub mod tokenizer;
 pub mod vocabulary;
 

@@ -12,7 +12,7 @@ use options::Options;
 use schema::Border;
 use serde_json::{Value, json};
 
-use crate::data::{Example, ParseOptions, ParsedTable, ParsedText};
+use crate::data::{Example, ParseOptions, ParsedTable, ParsedText, ParsedTexts, TextOptions};
 use crate::error::{ErrorCode, ErrorReport};
 use crate::eval::bootstrap::Comparison;
 use crate::eval::complete::Written;
@@ -46,6 +46,7 @@ fn border() -> Border {
         .input::<Example>()
         .input::<ParseOptions>()
         .input::<ParsedText>()
+        .input::<TextOptions>()
         .input::<Prompt>()
         .input::<Storage>()
         .input::<Which>()
@@ -57,7 +58,7 @@ fn border() -> Border {
     border
         .output::<ErrorReport>()
         .output::<ParsedTable>()
-        .output::<ParsedText>()
+        .output::<ParsedTexts>()
         .output::<Comparison>()
         .output::<ModelInfo>()
         .output::<Prediction>()

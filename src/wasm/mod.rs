@@ -50,8 +50,10 @@ pub fn parse_table(name: &str, bytes: &[u8], options: JsValue) -> Answer<JsValue
 
 /// Reads rows for a language model from a file's bytes.
 #[wasm_bindgen(js_name = parseTextRows)]
-pub fn parse_text_rows(file: &str, bytes: Uint8Array) -> Answer<JsValue> {
-    to_js(&crate::data::parse_text_rows(file, &bytes.to_vec()).map_err(error)?)
+pub fn parse_text_rows(file: &str, bytes: Uint8Array, options: JsValue) -> Answer<JsValue> {
+    let options = options_from_js(options)?;
+    let bytes = bytes.to_vec();
+    to_js(&crate::data::parse_text_rows(file, &bytes, &options).map_err(error)?)
 }
 
 /// B against A on the same rows: for each, whether it was labelled rightly; see [`crate::eval::bootstrap`].

@@ -1,7 +1,7 @@
 //! Makes a tiny random language model from a seed, with a real tokenizer, and texts that it can learn.
 
 use serde_json::{Value, json};
-use webtune::data::{ParsedText, parse_text_rows};
+use webtune::data::{ParsedText, TextOptions, parse_text_rows};
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::layers::Storage;
@@ -60,7 +60,8 @@ pub fn rows(count: usize) -> Vec<ParsedText> {
         .to_string()
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    parse_text_rows("rows.jsonl", text.as_bytes()).unwrap()
+    let found = parse_text_rows("rows.jsonl", text.as_bytes(), &TextOptions::default());
+    found.unwrap().rows
 }
 
 /// A run to its end; all events and what was found.

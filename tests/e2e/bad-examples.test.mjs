@@ -67,6 +67,38 @@ describe("files that cannot be read", () => {
   }
 });
 
+describe("files that can be read in another way", () => {
+  test("by a press: as Windows-1252, and without the rows that cannot be used", async () => {
+    const { page, close } = await site.open();
+    const latin = "text,label\ncafé opens,place\n";
+    await page.chooseExamples("latin.csv", Buffer.from(latin, "latin1"));
+    await page.examplesError(/latin\.csv.*Windows-1252/);
+    await page.at("examples-error-way-on").click();
+    await page.examplesNote(/Read 1 example from latin\.csv as windows-1252/);
+    assert.match(await page.at("source-encoding").inputValue(), /windows-1252/);
+    await page.chooseExamples("ragged.csv", "text,label\nfirst,a\nsecond,b,c,d\nthird,b\n");
+    await page.examplesError(/ragged\.csv, row 3/);
+    await page.at("examples-error-way-on").click();
+    await page.examplesNote(/Read 2 examples from ragged\.csv\. Left out, as they cannot be used: row 3/);
+    assert.equal(await page.at("examples-error-way-on").count(), 0);
+    await close();
+  });
+
+  test("a second text is told, and what was decided can be changed", async () => {
+    const { page, close } = await site.open();
+    await page.paste("sentence1,sentence2,label\na cat sits here,a dog runs there,no\none more,one more,yes\n");
+    await page.reads("examples-warnings", /"sentence2".*pairs of texts are not supported/);
+    await page.chooseExamples("plain.csv", "a text,first\nanother,second\n");
+    await page.examplesNote(/Read 2 examples/);
+    await page.at("columns").locator("summary").click();
+    await page.at("source-header").selectOption("true");
+    await page.at("read-again").click();
+    await page.examplesNote(/Read 1 example from plain\.csv/);
+    assert.equal(await page.at("examples-warnings").count(), 0);
+    await close();
+  });
+});
+
 test("a file of rows that is too large is not read", async () => {
   const folder = mkdtempSync(join(tmpdir(), "webtune-rows-"));
   const path = join(folder, "huge.csv");

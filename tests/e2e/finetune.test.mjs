@@ -35,6 +35,29 @@ const metricsOf = (out) => JSON.parse(readFileSync(join(folder, out, "metrics.js
 
 const common = ["--model", "tiny", "--device", "cpu", "--train", "train.csv"];
 
+test("rows that cannot be used stop the command, or are left out and named", () => {
+  const rows = readFileSync(join(folder, "train.csv"), "latin1").trim();
+  const bad = Buffer.concat([
+    Buffer.from(`${rows}\nthree,columns,here\ncaf`),
+    Buffer.from([0xe9]),
+    Buffer.from(" story,story\n"),
+  ]);
+  writeFileSync(join(folder, "bad.csv"), bad);
+  const settings = JSON.stringify({ method: { type: "probe" }, numTrainEpochs: 1 });
+  const args = ["--model", "tiny", "--device", "cpu", "--train", "bad.csv", "--options", settings, "--out", "bad"];
+  const refused = (/** @type {string[]} */ more) => {
+    const { status, stderr } = finetune([...args, ...more]);
+    assert.equal(status, 1, stderr);
+    return stderr;
+  };
+  assert.match(refused([]), /bad\.csv: expected UTF-8 text.*--encoding windows-1252/);
+  assert.match(refused(["--encoding", "windows-1252"]), /bad\.csv, row \d+: expected 2 columns.*--skip-bad/);
+  assert.match(refused(["--encoding", "latin"]), /--encoding: expected one of utf-8, .*, found latin/);
+  const { status, stderr } = finetune([...args, "--encoding", "windows-1252", "--skip-bad"]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /note: bad\.csv, row \d+ is left out: expected 2 columns/);
+});
+
 test("the adapter, the predictions and the measures are written", () => {
   const settings = JSON.stringify({ method: { type: "lora" }, numTrainEpochs: 2, trainBatchSize: 8 });
   const { status, stdout, stderr } = finetune([

@@ -26,6 +26,22 @@ async function openDesk() {
   return { page: desk, close };
 }
 
+test("an answer that is too long is left out by a press, and the others train", async () => {
+  const { page, close } = await openDesk();
+  await page.chooseTiny();
+  await page.loadModel();
+  const row = (/** @type {string} */ completion) => JSON.stringify({ prompt: "a", completion });
+  const good = Array.from({ length: 8 }, (_, index) => row(` word ${index}`));
+  await page.pasteTexts([row(" long".repeat(200)), ...good].join("\n"), /^Read 9 texts/);
+  await page.setOptions({ numTrainEpochs: "1", maxLength: "32", sampleTokens: "0" });
+  await page.start();
+  await page.trainError(/row 1: the answer has .* leave it out \(skipBad\)/);
+  await page.at("train-error-way-on").click();
+  assert.equal((await page.finished()).reason, "completed");
+  await page.reads("train-warnings", /1 row is left out/);
+  await close();
+});
+
 test("from a model's files to a tuned model that writes, its files, and back again", async () => {
   const { page, close } = await openDesk();
   await page.chooseTiny();

@@ -238,6 +238,19 @@ pub const ROWS: &[&str] = &[
     "{\"instruction\": \"add\", \"input\": \"1 2\", \"output\": \"3\"}\n{\"conversations\": [{\"from\": \"human\", \"value\": \"a\"}, {\"from\": \"gpt\", \"value\": \"b\"}]}\n",
     "Once upon a time.\n\nThere was a text.\r\n\r\nIt had three parts.\u{2028}And no label.\n",
     "a;b;c\n1;2;3\n\u{feff}4;5;6\n",
+    "sep=;\ntext;label\na cat;animal\nbread;food\n",
+    "v1,v2,,,\nham,\"hi, you\",,,\nspam,win,,,\nham,so,,,\nspam,now,,,\n",
+    ",a|b,label\r0,the cat | dog,x|y\r1,bread,x\r2,butter,y\r",
+    "text|toxic|threat|label\na cat|0|1|x\nbread|1|0|y\n",
+    "__label__animal a cat\n__label__food bread __label__sweet\n__label__food , butter\n",
+    "LOC:city Where is it ?\nDESC:def What is it ?\n",
+    "{\"version\": 1, \"data\": {\"train\": [[\"a cat\", \"animal\"], [\"bread\", [\"food\"]]], \"val\": [[\"x\", NaN]]}}",
+    "{\"text\": {\"0\": \"a cat\", \"1\": \"bread\"}, \"label\": [\"animal\", null]}",
+    "{\"columns\": [\"text\", \"label\"], \"index\": [0, 1], \"data\": [[\"a cat\", -Infinity], [\"bread\", 3]]}",
+    "{\n  \"rows\": [{\"row_idx\": 0, \"row\": {\"text\": \"a cat\", \"label\": \"animal\"}}]\n}\n",
+    "{\"system\": \"be short\", \"tools\": \"[{\\\"name\\\": \\\"clock\\\"}]\", \"messages\": [{\"from\": \"human\", \"value\": [{\"type\": \"text\", \
+     \"value\": \"hi\"}]}, {\"role\": \"assistant\", \"thinking\": \"well\", \"content\": \"ho\"}], \"label\": true, \"images\": []}",
+    "{\"instruction\": \"add\", \"output\": \"3\", \"system\": \"s\", \"history\": [[\"a\", \"b\"]], \"kto_tag\": true}",
 ];
 
 pub const PATTERNS: &[&str] = &[

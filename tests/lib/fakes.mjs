@@ -263,9 +263,10 @@ export function installWorker(EngineHost, makeEngine) {
               if (name === "panic") throw this.engine.settings.error;
               return { name, text: new TextDecoder().decode(bytes), options };
             },
-            parseTextRows: (file, bytes) => [
-              { row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } },
-            ],
+            parseTextRows: (file, bytes, options) => ({
+              rows: [{ row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } }],
+              options,
+            }),
             compareRuns: (a, b) => ({ difference: (countRight(b) - countRight(a)) / a.length, count: a.length }),
             estimateLanguageRun: (_device, config, storage, options) => ({ total: config.length, storage, options }),
             ggufConfig: async (file) => {

@@ -34,10 +34,11 @@ test("loading tells its storage, and can be aborted", async () => {
 });
 
 test("rows are read and runs estimated without a model", async () => {
-  assert.deepEqual(await parseTextRows({ name: "a.txt", text: "x" }), [{ row: 1, content: { text: "a.txt:x" } }]);
+  const read = await parseTextRows({ name: "a.txt", text: "x" }, { skipBad: true });
+  assert.deepEqual(read, { rows: [{ row: 1, content: { text: "a.txt:x" } }], options: { skipBad: true } });
   const file = new File(["y"], "b.txt");
-  assert.equal((await parseTextRows(file))[0].content.text, "b.txt:y");
-  assert.equal((await parseTextRows({ name: "c", bytes: Uint8Array.of(122) }))[0].content.text, "c:z");
+  assert.equal((await parseTextRows(file)).rows[0].content.text, "b.txt:y");
+  assert.equal((await parseTextRows({ name: "c", bytes: Uint8Array.of(122) })).rows[0].content.text, "c:z");
   const estimate = await estimateLanguageRun(source, { storage: "int8", device: "cpu", maxLength: 9 });
   assert.deepEqual(estimate, { total: 2, storage: "int8", options: { maxLength: 9 } });
   assert.equal((await estimateLanguageRun(new Uint8Array(7), { device: "cpu" })).total, 7);

@@ -1,6 +1,6 @@
 //! Whole runs of language models.
 
-use webtune::data::{ParsedText, parse_text_rows};
+use webtune::data::{ParsedText, TextOptions, parse_text_rows};
 use webtune::tasks::language::model::LanguageModel;
 use webtune::tasks::language::{LanguageOptions, LanguageRun, LanguageTask};
 
@@ -58,7 +58,8 @@ fn gemma() -> Value {
 fn blocks(count: usize, tokens: usize) -> Vec<ParsedText> {
     let text = "the cat says meow and the dog says woof. ".repeat(count * tokens / 8 + 1);
     let line = json!({"text": text}).to_string();
-    parse_text_rows("rows.jsonl", line.as_bytes()).unwrap()
+    let found = parse_text_rows("rows.jsonl", line.as_bytes(), &TextOptions::default());
+    found.unwrap().rows
 }
 
 /// Long questions.
@@ -69,7 +70,8 @@ fn chats(count: usize) -> Vec<ParsedText> {
             .to_string()
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    parse_text_rows("rows.jsonl", text.as_bytes()).unwrap()
+    let found = parse_text_rows("rows.jsonl", text.as_bytes(), &TextOptions::default());
+    found.unwrap().rows
 }
 
 fn language_cases() -> Vec<Case> {

@@ -1,7 +1,7 @@
 /**
  * The one error class of the package, and how whatever was thrown, here or in a worker, becomes one.
  */
-import { ERROR_CODES, type ErrorCode, type ErrorReport } from "./types/engine.js";
+import { ERROR_CODES, type ErrorCode, type ErrorReport, type Remedy } from "./types/engine.js";
 
 /** Every failure that reaches a caller of the package. What is known of it is set: see `ErrorReport`. */
 export class WebtuneError extends Error {
@@ -18,6 +18,8 @@ export class WebtuneError extends Error {
   readonly needed: number | undefined;
   /** Bytes that it may take. */
   readonly limit: number | undefined;
+  /** An option that is a way on, if one is known. */
+  readonly remedy: Remedy | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -31,6 +33,7 @@ export class WebtuneError extends Error {
     this.tensor = fields.tensor;
     this.needed = fields.needed;
     this.limit = fields.limit;
+    this.remedy = fields.remedy;
   }
 }
 

@@ -11,8 +11,9 @@ import type {
   LanguageEstimate,
   LanguageOptions,
   ParsedTable,
-  ParsedText,
+  ParsedTexts,
   ParseOptions,
+  TextOptions,
   WeightStorage,
 } from "./types/engine.js";
 import { callOnce, WorkerLink } from "./worker/link.js";
@@ -24,7 +25,10 @@ const shared = new SharedWorkerLink();
 export type NamedText = { name: string; bytes: Uint8Array } | { name: string; text: string };
 
 /**
- * Reads a table of examples: CSV, TSV, JSONL, or a label, a tab and a text per line.
+ * Reads a table of examples: CSV, TSV, JSON in any layout, lines of label and text (by a tab, fastText's, TREC's), packed with gzip or not.
+ *
+ * What was found out about the file is in the result and can be set by `options`. An error whose `remedy` is set has an option that is a
+ * way on: `encoding: "windows-1252"`, or `skipBad: true`, which leaves out the rows that can't be read.
  *
  * @param name The file's name, for error messages and the format; default the `File`'s own, or `pasted text`.
  * @throws WebtuneError `invalidData` naming file and row, or a column that isn't there; `invalidFile`, `readFailed`.
@@ -40,13 +44,14 @@ export async function parseExamples(
 }
 
 /**
- * Reads conversations, questions with answers, or plain text; the file's name says which if its content doesn't.
+ * Reads conversations, questions with answers, or plain text; the file's name says which if its content doesn't. Remedies as in
+ * `parseExamples`.
  *
  * @throws WebtuneError `invalidFile`, `invalidData` naming file and row, `readFailed`.
  */
-export async function parseTextRows(file: File | NamedText): Promise<ParsedText[]> {
+export async function parseTextRows(file: File | NamedText, options: TextOptions = {}): Promise<ParsedTexts> {
   const content = file instanceof Blob ? file : "bytes" in file ? file.bytes : file.text;
-  return shared.call("parseTextRows", [file.name, await bytesOf(content, file.name)]);
+  return shared.call("parseTextRows", [file.name, await bytesOf(content, file.name), options]);
 }
 
 async function bytesOf(input: Blob | string | Uint8Array, name: string): Promise<Uint8Array> {

@@ -172,7 +172,14 @@ fn encode(
             completion: format!("{spaces}{label}"),
         };
         let settings = SequenceOptions::default();
-        let found = encode_row(&row, &model.tokenizer, &model.template, room, &settings)?;
+        let found = encode_row(
+            &row,
+            &[],
+            &model.tokenizer,
+            &model.template,
+            room,
+            &settings,
+        )?;
         // a prompt with its completion is one sequence
         Ok(found.into_iter().next())
     };

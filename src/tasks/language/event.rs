@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::LanguageOptions;
+use crate::data::SkippedRow;
 use crate::eval::likelihood::Likelihood;
 use crate::train::event::{Event, Finished};
 
@@ -48,6 +49,8 @@ pub struct LanguageStarted {
     pub truncated_tokens: usize,
     pub truncated_texts: usize,
     pub max_length: usize,
+    /// Rows that cannot be learnt and were left out (`skipBad`).
+    pub skipped_rows: Vec<SkippedRow>,
     /// Whether layers are computed twice to save memory.
     pub gradient_checkpointing: bool,
 }

@@ -43,7 +43,9 @@ pub fn few_shot(
             let Some(long) = with_examples(&shown, &rows[*row].content) else {
                 return Ok(None);
             };
-            match encode_row(&long, &model.tokenizer, &model.template, context, &settings) {
+            let (tools, tokenizer, template) =
+                (&rows[*row].tools, &model.tokenizer, &model.template);
+            match encode_row(&long, tools, tokenizer, template, context, &settings) {
                 Ok(mut long) if long.len() == 1 && long[0].truncated == 0 => {
                     let Some(same) = with_targets_of(own, long.remove(0)) else {
                         return Ok(None);

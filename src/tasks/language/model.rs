@@ -231,6 +231,12 @@ impl SmallFiles {
             ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
         }
         ends.extend(named);
+        let eos = eos_id.and_then(|id| self.tokenizer.id_to_token(id));
+        let template = self
+            .template
+            .for_tokenizer(&self.tokenizer, eos.as_deref())?;
+        // what learnt turns end with, whatever the files call the end of a text
+        ends.extend(template.turn_end(&self.tokenizer)?);
         ends.sort_unstable();
         ends.dedup();
         let config = self.config;
@@ -242,7 +248,7 @@ impl SmallFiles {
             eos_id,
             config,
             tokenizer: self.tokenizer,
-            template: self.template,
+            template,
             model,
             storage,
             digest: digest(

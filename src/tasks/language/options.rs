@@ -26,6 +26,9 @@ pub struct LanguageSettings {
     pub sample_prompts: Vec<String>,
     /// Tokens of each such completion; 0 for none.
     pub sample_tokens: usize,
+    /// Leaves rows out that cannot be learnt (refused by the chat template, an answer too long), and lists them in `started`; without it
+    /// the first of them is an error.
+    pub skip_bad: bool,
 }
 
 /// All settings of a language model's run.
@@ -69,6 +72,7 @@ impl Default for LanguageOptions {
                 few_shot_examples: 3,
                 sample_prompts: Vec::new(),
                 sample_tokens: 32,
+                skip_bad: false,
             },
             common: LoopOptions {
                 method: Method::Lora(LoraConfig {

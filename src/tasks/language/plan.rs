@@ -1,19 +1,24 @@
 //! Everything about a language model's run that is known before anything is computed: tokens, their split, the method, memory.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::few_shot::{FewShotRows, few_shot};
+use serde_json::Value;
+
+use super::few_shot::{FewShotRows, few_shot, turns};
 use super::model::LanguageModel;
 use super::options::LanguageOptions;
 use super::rows::{ScoringRows, encode, longest, max_length};
 use super::samples::{Sample, samples};
-use crate::data::{Packed, ParsedText, Sequence, TextRow, pack, stratified};
+use crate::data::{Encoded, Packed, ParsedText, Sequence, SkippedRow, TextRow, pack, stratified};
 use crate::device::Compute;
 use crate::models::size::{NetworkSizes, Shape};
 use crate::models::{CausalLm, Network};
 use crate::peft::freeze::{total_parameters, trained_parameters};
 use crate::peft::lora_config::ALL_LINEAR;
 use crate::peft::{LoraConfig, Method, TargetModules, attach, check_storage};
+use crate::text::Message;
+use crate::text::chat::Conversation;
 use crate::train::memory::{Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing};
 use crate::train::unfreeze::Groups;
 use crate::{Error, Result};
@@ -40,6 +45,10 @@ pub struct LanguagePlan {
     pub memory: u64,
     /// What a person should know of their data.
     pub warnings: Vec<String>,
+    /// Whether some of the texts are conversations.
+    pub chats: bool,
+    /// Rows that cannot be encoded, which were left out.
+    pub skipped: Vec<SkippedRow>,
 }
 
 /// The texts in tokens, split into those that train and those that judge.
@@ -70,7 +79,8 @@ impl LanguagePlan {
         let trainable = attach(&mut tuned, &method, options.common.head_seed())?;
         let groups = Groups::new(&trainable, &tuned);
 
-        let split = Split::new(model, file, rows, &options)?;
+        let (split, kept, skipped) = Split::new(model, file, rows, &options)?;
+        let rows = kept.as_ref();
         let few_shot = split.few_shot(model, rows, &options)?;
         let blocks = split.pick(&split.validation);
         let samples = samples(
@@ -103,9 +113,11 @@ impl LanguagePlan {
             memory: 0,
             warnings: Vec::new(),
             reasons: Vec::new(),
+            chats: rows.iter().any(|row| !turns(&row.content).is_empty()),
+            skipped,
             options,
         };
-        plan.warn(rows, max_length);
+        plan.warn(model, rows, max_length)?;
         let layers = groups.frozen_layers(groups.len());
         let (checkpointing, estimate) = plan.checkpointing(model, &method, layers)?;
         plan.memory = estimate.total();
@@ -208,17 +220,27 @@ impl LanguagePlan {
         }
     }
 
-    fn warn(&mut self, rows: &[ParsedText], max_length: usize) {
-        if self.truncated_texts > 0 {
-            let are = if self.truncated_texts == 1 {
-                "text is"
-            } else {
-                "texts are"
-            };
+    fn warn(
+        &mut self,
+        model: &LanguageModel,
+        rows: &[ParsedText],
+        max_length: usize,
+    ) -> Result<()> {
+        if let Some(first) = self.skipped.first() {
             self.warnings.push(format!(
-                "{} {are} longer than {max_length} tokens; {} tokens were cut from the left of their prompts. \
+                "{} left out, because they cannot be learnt; the first is row {}: {}",
+                counted(self.skipped.len(), "row is", "rows are"),
+                first.row,
+                first.reason
+            ));
+        }
+        self.warnings.extend(unwritten(model, rows)?);
+        if self.truncated_texts > 0 {
+            self.warnings.push(format!(
+                "{} longer than {max_length} tokens; {} tokens were cut from the left of their prompts. \
                  A larger maxLength keeps more",
-                self.truncated_texts, self.truncated_tokens
+                counted(self.truncated_texts, "text is", "texts are"),
+                self.truncated_tokens
             ));
         }
         let mut seen = HashSet::new();
@@ -227,37 +249,81 @@ impl LanguagePlan {
             .filter(|row| !seen.insert(format!("{:?}", row.content)))
             .count();
         if repeated > 0 {
-            let repeat = if repeated == 1 {
-                "text repeats"
-            } else {
-                "texts repeat"
-            };
             self.warnings.push(format!(
-                "{repeated} {repeat} an earlier one; if one of the two trains and the other checks, the scores look better than they are"
+                "{} an earlier one; if one of the two trains and the other checks, the scores look better than they are",
+                counted(repeated, "text repeats", "texts repeat")
             ));
         }
+        Ok(())
     }
 }
 
+/// The number with the right one of two words.
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
+/// Tells where a template leaves out what conversations hold beside their turns: it renders the same without it.
+fn unwritten(model: &LanguageModel, rows: &[ParsedText]) -> Result<Vec<String>> {
+    let (mut tools, mut reasoning) = (0, 0);
+    for row in rows {
+        let messages = turns(&row.content);
+        let reasons = |message: &Message| message.reasoning_content.is_some();
+        if row.tools.is_empty() && !messages.iter().any(reasons) {
+            continue;
+        }
+        let render = |messages: &[Message], tools: &[Value]| {
+            model
+                .template
+                .render(Conversation { messages, tools }, false)
+        };
+        let whole = render(&messages, &row.tools)?;
+        tools += usize::from(!row.tools.is_empty() && render(&messages, &[])? == whole);
+        let mut plain = messages.clone();
+        for message in &mut plain {
+            message.reasoning_content = None;
+        }
+        let reasons = messages != plain && render(&plain, &row.tools)? == whole;
+        reasoning += usize::from(reasons);
+    }
+    let told = |count: usize, what: &str| {
+        let rows = counted(count, "conversation", "conversations");
+        format!(
+            "the {what} of {rows} is not learnt: the model's chat template does not write it down"
+        )
+    };
+    let found = [(tools, "list of tools"), (reasoning, "reasoning")];
+    let found = found.into_iter().filter(|(count, _)| *count > 0);
+    Ok(found.map(|(count, what)| told(count, what)).collect())
+}
+
 impl Split {
-    fn new(
+    /// The split, the rows that it is of, and those that were left out.
+    fn new<'a>(
         model: &LanguageModel,
         file: &str,
-        rows: &[ParsedText],
+        rows: &'a [ParsedText],
         options: &LanguageOptions,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Cow<'a, [ParsedText]>, Vec<SkippedRow>)> {
         let plain = rows
             .iter()
             .all(|row| matches!(row.content, TextRow::Text(_)));
+        let Encoded {
+            kept,
+            sequences,
+            skipped,
+        } = encode(model, file, rows, options)?;
+        let rows = if skipped.is_empty() {
+            Cow::Borrowed(rows)
+        } else {
+            kept.iter().map(|row| rows[*row].clone()).collect()
+        };
         // long plain texts are split by their blocks, everything else by the texts themselves
         let units: Vec<Vec<Sequence>> = if plain {
-            let blocks = encode(model, file, rows, options)?;
-            blocks.into_iter().map(|block| vec![block]).collect()
+            let blocks = sequences.into_iter().flatten();
+            blocks.map(|block| vec![block]).collect()
         } else {
-            let each = rows
-                .iter()
-                .map(|row| encode(model, file, std::slice::from_ref(row), options));
-            each.collect::<Result<_>>()?
+            sequences
         };
         if units.len() < 2 {
             let note = if plain {
@@ -276,12 +342,13 @@ impl Split {
         }
         let common = &options.common;
         let split = stratified(&vec![0; units.len()], common.validation_split, common.seed)?;
-        Ok(Self {
+        let split = Self {
             train: split.train,
             validation: split.validation,
             units,
             plain,
-        })
+        };
+        Ok((split, rows, skipped))
     }
 
     fn pick(&self, chosen: &[usize]) -> Vec<Sequence> {

@@ -28,9 +28,9 @@ pub fn preview(
     row: &ParsedText,
     options: &LanguageOptions,
 ) -> Result<Vec<PreviewPiece>> {
-    let sequences = encode(model, "row", std::slice::from_ref(row), options)?;
+    let found = encode(model, "row", std::slice::from_ref(row), options)?;
     let mut pieces = Vec::new();
-    let Some(first) = sequences.first() else {
+    let Some(first) = found.sequences.iter().flatten().next() else {
         return Ok(pieces);
     };
     let mut start = 0;

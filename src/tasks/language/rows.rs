@@ -3,7 +3,7 @@
 use super::model::LanguageModel;
 use super::options::{DEFAULT_MAX_LENGTH, LanguageOptions};
 use crate::data::{
-    Packed, ParsedText, Sequence, SequenceBatch, SequenceOptions, encode_rows, length_sorted,
+    Encoded, Packed, ParsedText, SequenceBatch, SequenceOptions, encode_rows, length_sorted,
 };
 use crate::device::Compute;
 use crate::models::size::Shape;
@@ -20,7 +20,7 @@ pub fn encode(
     file: &str,
     rows: &[ParsedText],
     options: &LanguageOptions,
-) -> Result<Vec<Sequence>> {
+) -> Result<Encoded> {
     let max_length = max_length(&model.config, options)?;
     let settings = sequence_options(model, options);
     let (tokenizer, template) = (&model.tokenizer, &model.template);
@@ -36,6 +36,7 @@ pub(super) fn sequence_options(
         assistant_only_loss: options.own.completion_only_loss,
         completion_only_loss: options.own.completion_only_loss,
         eos_token_id: model.eos_id,
+        skip_bad: options.own.skip_bad,
     }
 }
 

@@ -22,8 +22,9 @@ pub async fn score(
     rows: &[ParsedText],
     options: &LanguageOptions,
 ) -> Result<Likelihood> {
-    let sequences = encode(model, file, rows, options)?;
-    let packed = sequences.into_iter().map(Packed::from).collect::<Vec<_>>();
+    let found = encode(model, file, rows, options)?;
+    let sequences = found.sequences.into_iter().flatten();
+    let packed = sequences.map(Packed::from).collect::<Vec<_>>();
     let mut sums = Sums::default();
     let row = Shape::new(1, longest(&packed)).after(network.model.prefix_tokens());
     let (sizes, compute, held) = (model.sizes(), &model.compute, held(model, network));

@@ -250,6 +250,7 @@ impl Task for LanguageTask {
                 truncated_tokens: plan.truncated_tokens,
                 truncated_texts: plan.truncated_texts,
                 max_length: common.max_length.unwrap_or_default(),
+                skipped_rows: plan.skipped.clone(),
                 gradient_checkpointing: common.gradient_checkpointing.unwrap_or_default(),
             },
         })
@@ -369,6 +370,7 @@ impl Task for LanguageTask {
             model,
             method,
             trainable: ended.trainable.clone(),
+            chats: self.plan.chats,
             // replaced by the report
             card: CausalCard::Imported(String::new()),
         })

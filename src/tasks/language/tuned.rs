@@ -21,6 +21,8 @@ pub struct TunedLanguage {
     pub method: Method,
     /// What the method trained.
     pub trainable: Trainable,
+    /// Whether it learnt conversations, so that its files must say how they are written down.
+    pub chats: bool,
     /// What the model card says.
     pub card: CausalCard,
 }

@@ -1,7 +1,7 @@
 //! Weights, configurations and rows.
 
 use pollster::block_on;
-use webtune::data::{ParseOptions, TableFormat, parse, parse_text_rows};
+use webtune::data::{ParseOptions, TableFormat, TextEncoding, TextOptions, parse, parse_text_rows};
 use webtune::device::EngineKind;
 use webtune::formats::{Checkpoint, GgufHead, Header, MemorySource, read_tensor};
 use webtune::layers::Storage;
@@ -181,7 +181,7 @@ pub fn index(bytes: &[u8]) -> bool {
     })
 }
 
-/// As a table of labelled texts in each format, and as texts for a language model: every row has a number and a text.
+/// As a table of labelled texts in each format and some encodings, as what a gzip file holds, and as texts for a language model: every row has a number and a text.
 pub fn rows(bytes: &[u8]) -> bool {
     let mut read = false;
     let formats = [
@@ -190,10 +190,15 @@ pub fn rows(bytes: &[u8]) -> bool {
         Some(TableFormat::Tsv),
         Some(TableFormat::Jsonl),
         Some(TableFormat::LabelTab),
+        Some(TableFormat::FastText),
+        Some(TableFormat::Trec),
     ];
-    for format in formats {
+    let encodings = [TextEncoding::Utf16Le, TextEncoding::Windows1252].map(|one| (None, Some(one)));
+    for (format, encoding) in formats.map(|one| (one, None)).into_iter().chain(encodings) {
         let options = ParseOptions {
             format,
+            encoding,
+            skip_bad: encoding.is_some(),
             ..ParseOptions::default()
         };
         if let Ok(table) = parse("rows", bytes, &options) {
@@ -203,10 +208,18 @@ pub fn rows(bytes: &[u8]) -> bool {
             read = true;
         }
     }
+    let packed = [b"\x1f\x8b\x08\0", bytes].concat();
+    assert!(parse("rows.csv.gz", &packed, &ParseOptions::default()).is_err());
     for name in ["rows.jsonl", "rows.json", "rows.txt"] {
-        if let Ok(rows) = parse_text_rows(name, bytes) {
-            assert!(rows.iter().all(|row| row.row > 0));
-            read = true;
+        for skip_bad in [false, true] {
+            let options = TextOptions {
+                skip_bad,
+                ..TextOptions::default()
+            };
+            if let Ok(found) = parse_text_rows(name, bytes, &options) {
+                assert!(found.rows.iter().all(|row| row.row > 0));
+                read = true;
+            }
         }
     }
     read

@@ -1,5 +1,5 @@
 /** The state of a desk. Both tasks have all of this; each adds slices of its own. */
-import type { BaseName, DeviceChoice, DeviceReport, ExportedFile, WeightStorage } from "webtune";
+import type { BaseName, DeviceChoice, DeviceReport, ExportedFile, Remedy, WeightStorage } from "webtune";
 import { emptyLine, type Line } from "./line";
 import type { FieldValues } from "./read-options";
 import type { TaskTypes } from "./task";
@@ -35,7 +35,11 @@ export interface ModelState<T extends TaskTypes = TaskTypes> {
 export interface RowsState<T extends TaskTypes = TaskTypes> {
   items: T["row"][];
   note?: string | undefined;
+  /** What the reader told of the last source. */
+  warnings?: readonly string[] | undefined;
   error?: string | undefined;
+  /** A way on from the error. */
+  remedy?: Remedy | undefined;
   reading: boolean;
   undo?: { what: string; items: T["row"][]; unsaved: boolean } | undefined;
   remember: boolean;
@@ -75,6 +79,8 @@ export interface RunState<T extends TaskTypes = TaskTypes> {
   /** Milliseconds left, estimated from recent steps. */
   etaMs?: number | undefined;
   error?: string | undefined;
+  /** A way on from the error. */
+  remedy?: Remedy | undefined;
   /** How the run went on after its engine was lost. */
   recovery?: string | undefined;
   /** Why this browser does not keep the run's state. */
@@ -142,6 +148,7 @@ export const emptyRun = <T extends TaskTypes>(options: FieldValues): RunState<T>
   curves: noCurves,
   etaMs: undefined,
   error: undefined,
+  remedy: undefined,
   recovery: undefined,
   storageTrouble: undefined,
 });

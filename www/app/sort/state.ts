@@ -57,9 +57,15 @@ export interface Source {
   before: Row[];
 }
 
+export type TableReading = Pick<
+  ParsedTable,
+  "format" | "columns" | "textColumn" | "labelColumn" | "delimiter" | "header" | "encoding"
+>;
+
 export interface TableState {
   source?: Source | undefined;
-  found?: Pick<ParsedTable, "format" | "columns" | "textColumn" | "labelColumn"> | undefined;
+  /** How it was read. */
+  found?: TableReading | undefined;
   /** A source that could not be read; the rows from before stay. */
   failed?: Source | undefined;
 }

@@ -50,6 +50,7 @@ export const writeGroups: OptionGroup[] = described("language", [
     title: "Texts",
     fields: [
       flag("completionOnlyLoss", "Learn answers only", "If not, every token is learned; plain text always is."),
+      flag("skipBad", "Leave out bad rows", "Rows that the chat template refuses or whose answer is too long."),
       shared.validationSplit,
       number("fewShotExamples", "Examples in the prompt", "For the baseline without training; 0 for none."),
       list(

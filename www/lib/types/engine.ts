@@ -384,6 +384,8 @@ export interface ErrorReport {
   needed?: number | undefined;
   /** Bytes that it may take. */
   limit?: number | undefined;
+  /** An option that is a way on. */
+  remedy?: Remedy | undefined;
 }
 
 /** One scored row. */
@@ -589,6 +591,8 @@ export type LanguageEvent =
       truncatedTokens: number;
       truncatedTexts: number;
       maxLength: number;
+      /** Rows that cannot be learnt and were left out (`skipBad`). */
+      skippedRows: SkippedRow[];
       /** Whether layers are computed twice to save memory. */
       gradientCheckpointing: boolean;
     }
@@ -738,6 +742,11 @@ export interface LanguageOptions {
   samplePrompts?: string[] | undefined;
   /** Tokens of each such completion; 0 for none. Default: `32`. */
   sampleTokens?: number | undefined;
+  /**
+   * Leaves rows out that cannot be learnt (refused by the chat template, an answer too long), and lists them in `started`; without it
+   * the first of them is an error. Default: `false`.
+   */
+  skipBad?: boolean | undefined;
   /** What is trained. */
   method?: Method | undefined;
   /** Peak rate of what trains below the head. Default: `0.0005`. */
@@ -835,6 +844,8 @@ export interface Message {
   role: "system" | "user" | "assistant";
   /** What was said. */
   content: string;
+  /** What the writer of an assistant's turn thought before; the chat template writes it down if it knows of it. */
+  reasoning_content?: string | undefined;
 }
 
 /** What is trained besides the head, which always is. Methods differ in what they attach and what they freeze, and in nothing else. */
@@ -939,6 +950,14 @@ export interface ParseOptions {
   textColumn?: string | undefined;
   /** Column name, or `Column 1` if there is no header. */
   labelColumn?: string | undefined;
+  /** One character between columns. Default: what a `sep=` line says, else found by looking. */
+  delimiter?: string | undefined;
+  /** Whether the first row names the columns. Default: found by looking. */
+  header?: boolean | undefined;
+  /** Default: by a byte order mark, else UTF-8. */
+  encoding?: TextEncoding | undefined;
+  /** Leaves rows out that cannot be read, and lists them; without it the first of them is an error. Default: `false`. */
+  skipBad?: boolean | undefined;
 }
 
 /** An example and the row that it comes from. */
@@ -955,6 +974,12 @@ export interface ParsedRow {
 export interface ParsedTable {
   /** The format it was read in. */
   format: TableFormat;
+  /** How its bytes were read. */
+  encoding: TextEncoding;
+  /** The character between columns, where there is one. */
+  delimiter: string | null;
+  /** Whether the first row names the columns. */
+  header: boolean;
   /** All columns, in the order of the file. */
   columns: string[];
   /** The column that became the text. */
@@ -965,20 +990,40 @@ export interface ParsedTable {
   rows: ParsedRow[];
   /** Sorted by label. */
   labelCounts: LabelCount[];
-  /** Rows left out, because text or label is blank. Blank lines are no rows. */
+  /** Rows left out, because text or label is blank or null. Blank lines are no rows. */
   emptyRows: number[];
+  /** Rows left out, because they cannot be read (`skipBad`). */
+  skippedRows: SkippedRow[];
   /** Rows that repeat the text and label of an earlier one; they are kept in `rows`. */
   duplicateRows: number[];
   /** Rows that repeat the text of an earlier one with another label; they are kept in `rows`. */
   conflictingRows: number[];
+  /** What a person should know of how the file was read: columns that hold content and are not used, lists that were not read. */
+  warnings: string[];
 }
 
 /** A row and where it comes from. */
 export interface ParsedText {
-  /** Counts from 1: the line in JSONL, the element of a JSON array. */
+  /** Counts from 1: the line in JSON lines, else the place in the list of rows. */
   row: number;
   /** What it holds. */
   content: TextRow;
+  /** Descriptions of functions that a conversation may call, as OpenAI's API has them; the chat template writes them down. */
+  tools?: unknown[] | undefined;
+}
+
+/** What a file of texts holds. */
+export interface ParsedTexts {
+  /** How it was read. */
+  format: TextFormat;
+  /** How its bytes were read. */
+  encoding: TextEncoding;
+  /** In the order of the file. */
+  rows: ParsedText[];
+  /** Rows left out, because they cannot be read (`skipBad`). */
+  skippedRows: SkippedRow[];
+  /** What a person should know of how the file was read, such as keys with content that is not learnt. */
+  warnings: string[];
 }
 
 /** One text's answer. */
@@ -1007,6 +1052,13 @@ export type Prompt =
 
 /** How much work a run may be; see `recipe`. */
 export type RecipeName = "fast" | "balanced" | "best";
+
+/** An option that gets a person past an error, if they want what it does; a page offers it as a button. */
+export type Remedy =
+  /** `encoding: "windows-1252"`: the file is no UTF-8, but can be text of older Windows programs. */
+  | "readAsWindows1252"
+  /** `skipBad: true`: some rows cannot be used, others can. */
+  | "skipBad";
 
 /** How a model fared on a set of rows. */
 export interface Report {
@@ -1132,6 +1184,11 @@ export interface ResolvedLanguageOptions {
   samplePrompts: string[];
   /** Tokens of each such completion; 0 for none. */
   sampleTokens: number;
+  /**
+   * Leaves rows out that cannot be learnt (refused by the chat template, an answer too long), and lists them in `started`; without it
+   * the first of them is an error.
+   */
+  skipBad: boolean;
   /** What is trained. */
   method: ResolvedMethod;
   /** Peak rate of what trains below the head. */
@@ -1278,6 +1335,14 @@ export interface SeedSummary {
   best: number;
 }
 
+/** A row that was left out, because it cannot be used. */
+export interface SkippedRow {
+  /** Counts from 1. */
+  row: number;
+  /** What is wrong with it. */
+  reason: string;
+}
+
 /** Which objective is trained. */
 export type Stage =
   /** Texts of one label together, others apart; no head. */
@@ -1289,14 +1354,18 @@ export type Stage =
 
 /** How the rows of a file are written. */
 export type TableFormat =
-  /** Separated by commas, semicolons or tabs (found by looking), quoted as in RFC 4180. */
+  /** Separated by commas, semicolons, tabs or pipes (found by looking), quoted as in RFC 4180. */
   | "csv"
   /** Separated by tabs. */
   | "tsv"
-  /** One JSON object per line. */
+  /** JSON: an object per line, an array of objects or of `[text, label]`, either of them under a key, or columns. */
   | "jsonl"
   /** Per line a label, a tab and a text; quotes are part of the text. */
-  | "labelTab";
+  | "labelTab"
+  /** Per line `__label__` with a label, a blank and a text, as fastText reads it. */
+  | "fastText"
+  /** Per line `LABEL:sublabel`, a blank and a question, as TREC's question classes are written. */
+  | "trec";
 
 /** Which modules get a delta, by PEFT's two rules. */
 export type TargetModules =
@@ -1306,6 +1375,34 @@ export type TargetModules =
   | string[]
   /** A module whose whole name this regular expression matches; `all-linear` means every linear layer. */
   | string;
+
+/** How a file's bytes stand for characters. */
+export type TextEncoding =
+  /** The web's own. */
+  | "utf-8"
+  /** As some Windows programs export it, the lower byte first. */
+  | "utf-16le"
+  /** The higher byte first. */
+  | "utf-16be"
+  /** Western European, as older Windows programs write it; every byte is a character. */
+  | "windows-1252";
+
+/** How a file of texts is written. */
+export type TextFormat =
+  /** JSON lines, an array, or either under a key. */
+  | "json"
+  /** One text. */
+  | "text";
+
+/** What a caller may settle; everything else is found by looking at the file. */
+export interface TextOptions {
+  /** Default: from the name and the first character. */
+  format?: TextFormat | undefined;
+  /** Default: by a byte order mark, else UTF-8. */
+  encoding?: TextEncoding | undefined;
+  /** Leaves rows out that cannot be read, and lists them; without it the first of them is an error. Default: `false`. */
+  skipBad?: boolean | undefined;
+}
 
 /** What a language model learns from. */
 export type TextRow =

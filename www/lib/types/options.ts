@@ -492,6 +492,12 @@ export const OPTIONS = {
       "doc": "Tokens of each such completion; 0 for none."
     },
     {
+      "name": "skipBad",
+      "type": "boolean",
+      "default": false,
+      "doc": "Leaves rows out that cannot be learnt (refused by the chat template, an answer too long), and lists them in `started`; without it the first of them is an error."
+    },
+    {
       "name": "method",
       "type": "Method",
       "default": {

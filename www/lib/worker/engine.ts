@@ -16,10 +16,12 @@ import type {
   Likelihood,
   ParsedTable,
   ParsedText,
+  ParsedTexts,
   ParseOptions,
   Prediction,
   PreviewPiece,
   Prompt,
+  TextOptions,
   WeightStorage,
   WhichModel,
   WrittenText,
@@ -97,7 +99,7 @@ export interface EngineExports {
     load(device: EngineDevice, name: string, files: SourceFile[], storage: WeightStorage): Promise<EngineLanguageModel>;
   };
   parseTable(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
-  parseTextRows(file: string, bytes: Uint8Array): ParsedText[];
+  parseTextRows(file: string, bytes: Uint8Array, options: TextOptions): ParsedTexts;
   /** B against A by a paired bootstrap; one entry per row, whether it was labelled rightly. */
   compareRuns(a: boolean[], b: boolean[]): Comparison;
   /** What a run would take and decide, from a `config.json` alone. */

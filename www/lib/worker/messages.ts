@@ -23,10 +23,12 @@ import type {
   ModelInfo,
   ParsedTable,
   ParsedText,
+  ParsedTexts,
   ParseOptions,
   Prediction,
   PreviewPiece,
   Prompt,
+  TextOptions,
   WeightStorage,
   WhichModel,
   WrittenText,
@@ -88,7 +90,7 @@ export interface Calls {
   nextLogits(prompt: Prompt, which: WhichModel): Float32Array;
 
   parse(name: string, bytes: Uint8Array, options: ParseOptions): ParsedTable;
-  parseTextRows(name: string, bytes: Uint8Array): ParsedText[];
+  parseTextRows(name: string, bytes: Uint8Array, options: TextOptions): ParsedTexts;
   compare(a: boolean[], b: boolean[]): Comparison;
   /** Of a GGUF file those that the engine makes from its head. */
   readConfig(source: SettledSource): Uint8Array;

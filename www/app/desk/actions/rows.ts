@@ -1,6 +1,7 @@
 /** Reads rows from files and pasted text, and edits, undoes, saves and remembers them. Input that cannot be read changes nothing. */
+import { type ParseOptions, type Remedy, type TextEncoding, type TextOptions, WebtuneError } from "webtune";
 import { checkSize, download } from "../../ui/files";
-import { counted, messageOf } from "../../ui/format";
+import { counted, listed, messageOf } from "../../ui/format";
 import { forget, type KeptRows, onOtherTab, type RowsKey, recall, remember } from "../remembered-rows";
 import type { DeskState, RowsState } from "../state";
 import type { Store } from "../store";
@@ -17,6 +18,21 @@ export type Content<Row> = Omit<Row, "id">;
 /** Bytes of a file of rows: a row is held several times over while it is read. */
 const ROWS_FILE = { most: 200e6, what: "a file of rows" };
 
+/** What was read, how, and which rows were left out. */
+export function readNote(
+  rows: string,
+  name: string,
+  encoding: TextEncoding,
+  skipped: readonly { row: number }[],
+): string {
+  const how = encoding === "utf-8" ? "" : ` as ${encoding}`;
+  const left =
+    skipped.length > 0 ? ` Left out, as they cannot be used: ${rowsNamed(skipped.map(({ row }) => row))}.` : "";
+  return `Read ${rows} from ${name}${how}.${left}`;
+}
+
+export const rowsNamed = (rows: number[]): string => `${rows.length === 1 ? "row" : "rows"} ${listed(rows)}`;
+
 /** @throws Error */
 export function checkRowsFile(name: string, { size }: Blob): void {
   try {
@@ -25,6 +41,13 @@ export function checkRowsFile(name: string, { size }: Blob): void {
     throw new Error(`${name}: ${messageOf(error)}; split it, or take a sample of it`);
   }
 }
+
+/** The options that get a person past an error. */
+const WAYS_ON = {
+  readAsWindows1252: { encoding: "windows-1252" },
+  skipBad: { skipBad: true },
+} satisfies Record<Remedy, ParseOptions & TextOptions>;
+export type WayOn = (typeof WAYS_ON)[Remedy];
 
 interface Words {
   /** Where the rows are remembered. */
@@ -38,6 +61,7 @@ interface Words {
 export abstract class RowsActions<T extends TaskTypes> {
   #nextId = 1;
   #reading = 0;
+  #again: ((option: WayOn) => Promise<void>) | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
   /** Storage is asked for one thing at a time, so that what was asked last holds. */
   #queue: Promise<void> = Promise.resolve();
@@ -75,14 +99,21 @@ export abstract class RowsActions<T extends TaskTypes> {
   clear(): void {
     const { items } = this.store.state.rows;
     const undo = this.#undoOf(counted(items.length, `cleared ${this.words.noun}`));
-    this.#change([], { undo, unsaved: false, note: undefined, error: undefined });
+    this.#change([], {
+      undo,
+      unsaved: false,
+      note: undefined,
+      warnings: undefined,
+      error: undefined,
+      remedy: undefined,
+    });
     this.store.announce(`All ${this.words.noun}s were cleared. Undo brings them back.`);
   }
 
   undo(): void {
     const { undo } = this.store.state.rows;
     if (!undo) return;
-    this.#change(undo.items, { undo: undefined, unsaved: undo.unsaved, note: undefined });
+    this.#change(undo.items, { undo: undefined, unsaved: undo.unsaved, note: undefined, warnings: undefined });
     this.store.announce(`Brought back ${undo.what}.`);
   }
 
@@ -144,32 +175,41 @@ export abstract class RowsActions<T extends TaskTypes> {
   }
 
   showError(error: string | undefined): void {
-    this.store.patch("rows", { error });
+    this.store.patch("rows", { error, remedy: undefined });
   }
 
-  /** Takes rows in place of those there, or after `before`. Gives false if they cannot be read, undefined if another request came meanwhile. */
+  /** Reads what could not be read once more, with the option that the error offers. */
+  async takeWayOn(): Promise<void> {
+    const { remedy } = this.store.state.rows;
+    if (remedy) await this.#again?.(WAYS_ON[remedy]);
+  }
+
+  /** Takes rows in place of those there, or after `before`. `again` reads with one more option. Gives false if they cannot be read, undefined if another request came meanwhile. */
   protected async take(
     name: string,
     before: readonly T["row"][],
-    parse: () => Promise<{ rows: Content<T["row"]>[]; note: string }>,
+    parse: () => Promise<{ rows: Content<T["row"]>[]; note: string; warnings: readonly string[] }>,
+    again: (option: WayOn) => Promise<void>,
   ): Promise<boolean | undefined> {
     const { store } = this;
     this.#reading += 1;
     const turn = this.#reading;
-    store.patch("rows", { reading: true, error: undefined, note: undefined });
+    store.patch("rows", { reading: true, error: undefined, remedy: undefined, note: undefined });
+    this.#again = again;
     try {
-      const { rows, note } = await parse();
+      const { rows, note, warnings } = await parse();
       if (turn !== this.#reading) return undefined;
       const { items, unsaved } = store.state.rows;
       const undo = items.length > 0 ? this.#undoOf(`the ${this.words.noun}s before this`) : undefined;
       // What was not saved before is gone from the list, unless this was added to it.
       const stillUnsaved = name === PASTED || (before.length > 0 && unsaved);
-      this.#change([...before, ...this.numbered(rows)], { undo, unsaved: stillUnsaved, note });
+      this.#change([...before, ...this.numbered(rows)], { undo, unsaved: stillUnsaved, note, warnings });
       store.announce(note);
       return true;
     } catch (error) {
       if (turn !== this.#reading) return undefined;
-      store.patch("rows", { error: messageOf(error) });
+      const remedy = error instanceof WebtuneError ? error.remedy : undefined;
+      store.patch("rows", { error: messageOf(error), remedy });
       return false;
     } finally {
       if (turn === this.#reading) store.patch("rows", { reading: false });

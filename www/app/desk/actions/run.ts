@@ -1,5 +1,5 @@
 /** Starts, pauses and stops runs, lets them go on where their engine was lost, and takes the exported files as soon as one has ended. */
-import type { ExportedFile, TrainingRun } from "webtune";
+import { type ExportedFile, type TrainingRun, WebtuneError } from "webtune";
 import { codeOf, count, messageOf } from "../../ui/format";
 import { chosenBase } from "../base-name";
 import { checkpointSeconds, GoingRun } from "../going-run";
@@ -305,7 +305,8 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
       return;
     }
     const field = fieldOfError(this.task.fields, error);
-    store.patch("run", { error: message, fieldErrors: field ? { [field.path]: field.reason } : {} });
+    const remedy = error instanceof WebtuneError ? error.remedy : undefined;
+    store.patch("run", { error: message, remedy, fieldErrors: field ? { [field.path]: field.reason } : {} });
     if (!before) return;
     try {
       await this.model.use((tuner) => tuner.import(before));

@@ -1,7 +1,6 @@
 /** The second step of a desk: rows come in as files or pasted text, are listed, saved and remembered. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Alert } from "../../ui/alert";
 import { Boundary } from "../../ui/boundary";
 import { DropZone } from "../../ui/drop-zone";
 import { FileButton } from "../../ui/file-button";
@@ -10,6 +9,7 @@ import { counted, messageOf } from "../../ui/format";
 import { useKeptFocus } from "../../ui/kept-focus";
 import { StepCard } from "../../ui/step-card";
 import { PASTED, type RowsActions } from "../actions/rows";
+import { WayOn } from "../parts/way-on";
 import type { RowsState } from "../state";
 import { type Drafts, useDraft } from "../store";
 import type { TaskTypes } from "../task";
@@ -45,10 +45,22 @@ export function RowsStep<T extends TaskTypes>({ words, rows, actions, drafts, fo
   return (
     <StepCard id={name} number={2} title={title} lead={lead}>
       <Intake words={words} rows={rows} actions={actions} drafts={drafts} />
-      <Alert message={rows.error} testId={`${name}-error`} />
+      <WayOn
+        message={rows.error}
+        remedy={rows.remedy}
+        testId={`${name}-error`}
+        onTake={() => void actions.takeWayOn()}
+      />
       <p class="status" data-testid={`${name}-note`}>
         {rows.reading ? "Reading…" : (rows.note ?? "")}
       </p>
+      {rows.warnings?.length ? (
+        <ul class="note note-warn" data-testid={`${name}-warnings`}>
+          {rows.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      ) : null}
       <Elsewhere noun={noun} rows={rows} actions={actions} />
       {format}
       <Boundary name={`The list of ${noun}s`}>{children}</Boundary>

@@ -1,6 +1,5 @@
 /** The third step of a desk: options, the buttons of a run, and its progress or how it ended. */
 import type { ComponentChildren } from "preact";
-import { Alert } from "../../ui/alert";
 import { useConfirm } from "../../ui/confirm";
 import { count, duration } from "../../ui/format";
 import { ProgressLine } from "../../ui/progress-line";
@@ -9,6 +8,7 @@ import type { RunActions } from "../actions/run";
 import type { OptionGroup } from "../options";
 import { type DrawerWords, OptionDrawer } from "../parts/option-drawer";
 import { RunButtons } from "../parts/run-buttons";
+import { WayOn } from "../parts/way-on";
 import {
   type DeskState,
   isBusy,
@@ -100,7 +100,15 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
         ready={needs.length === 0 && !busy}
         onStart={start}
       />
-      <Alert message={run.error} testId="train-error" />
+      <WayOn
+        message={run.error}
+        remedy={run.remedy}
+        testId="train-error"
+        onTake={() => {
+          actions.setOption("skipBad", "true");
+          start();
+        }}
+      />
       <Keeping run={run} />
       {busyRun ? (
         <ProgressLine testId="train-progress" label="Training" {...progress} />

@@ -1,7 +1,7 @@
 /** Examples with labels: read from tables, edited row by row. */
 import { type ParseOptions, parseExamples } from "webtune";
-import { type Content, checkRowsFile, RowsActions } from "../../desk/actions/rows";
-import { counted, listed } from "../../ui/format";
+import { type Content, checkRowsFile, RowsActions, readNote, rowsNamed, type WayOn } from "../../desk/actions/rows";
+import { counted } from "../../ui/format";
 import { check, type Row } from "../checks";
 import type { SortStore, SortTypes, Source } from "../state";
 
@@ -69,23 +69,25 @@ export class ExampleActions extends RowsActions<SortTypes> {
   async #parse(source: Source, options: ParseOptions): Promise<void> {
     const { sort } = this;
     let found = sort.state.table.found;
-    const isRead = await this.take(source.name, source.before, async () => {
+    const read = async () => {
       checkRowsFile(source.name, new Blob([source.content]));
-      const { rows, emptyRows, format, columns, textColumn, labelColumn } = await parseExamples(
+      const { rows, emptyRows, skippedRows, warnings, ...how } = await parseExamples(
         source.content,
         source.name,
         options,
       );
-      found = { format, columns, textColumn, labelColumn };
-      const left = emptyRows.length > 0 ? ` Left out, as the text or the label is missing: ${named(emptyRows)}.` : "";
+      found = how;
+      const left =
+        emptyRows.length > 0 ? ` Left out, as the text or the label is missing: ${rowsNamed(emptyRows)}.` : "";
       return {
         rows: rows.map(({ text, label }) => ({ text, label })),
-        note: `Read ${counted(rows.length, "example")} from ${source.name}.${left}`,
+        note: `${readNote(counted(rows.length, "example"), source.name, how.encoding, skippedRows)}${left}`,
+        warnings,
       };
-    });
+    };
+    const again = (more: WayOn) => this.#parse(source, { ...options, ...more });
+    const isRead = await this.take(source.name, source.before, read, again);
     if (isRead) sort.patch("table", { source, failed: undefined, found });
     else if (isRead === false) sort.patch("table", { failed: source });
   }
 }
-
-const named = (rows: number[]): string => `${rows.length === 1 ? "row" : "rows"} ${listed(rows)}`;

@@ -1,13 +1,12 @@
 /** The columns and the format of a source, as found or as chosen. */
 import { useId, useState } from "preact/hooks";
-import type { ParsedTable, ParseOptions, TableFormat } from "webtune";
+import type { ParseOptions, TableFormat, TextEncoding } from "webtune";
 import "../../desk/parts/option-drawer.css";
-
-type Found = Pick<ParsedTable, "format" | "columns" | "textColumn" | "labelColumn">;
+import type { TableReading } from "../state";
 
 interface Props {
   name: string;
-  found?: Found | undefined;
+  found?: TableReading | undefined;
   busy: boolean;
   onRead: (options: ParseOptions) => void;
 }
@@ -15,13 +14,37 @@ interface Props {
 const formats: { value: TableFormat; label: string }[] = [
   { value: "csv", label: "CSV (commas)" },
   { value: "tsv", label: "TSV (tabs)" },
-  { value: "jsonl", label: "JSON lines" },
+  { value: "jsonl", label: "JSON" },
   { value: "labelTab", label: "label, tab, text" },
+  { value: "fastText", label: "fastText (__label__x text)" },
+  { value: "trec", label: "TREC (LABEL:sub text)" },
+];
+
+const delimiters = [
+  { value: ",", label: "commas" },
+  { value: ";", label: "semicolons" },
+  { value: "\t", label: "tabs" },
+  { value: "|", label: "pipes" },
+];
+
+const headers = [
+  { value: "true", label: "names of columns" },
+  { value: "false", label: "a row" },
+];
+
+const encodings: { value: TextEncoding; label: string }[] = [
+  { value: "utf-8", label: "UTF-8" },
+  { value: "utf-16le", label: "UTF-16, little-endian" },
+  { value: "utf-16be", label: "UTF-16, big-endian" },
+  { value: "windows-1252", label: "Windows-1252" },
 ];
 
 export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const id = useId();
   const [format, setFormat] = useState<TableFormat | "">(found?.format ?? "");
+  const [delimiter, setDelimiter] = useState(found?.delimiter ?? "");
+  const [header, setHeader] = useState(found ? String(found.header) : "");
+  const [encoding, setEncoding] = useState<TextEncoding | "">(found?.encoding ?? "");
   const [text, setText] = useState(found?.textColumn ?? "");
   const [label, setLabel] = useState(found?.labelColumn ?? "");
   const columns = found?.columns ?? [];
@@ -54,6 +77,31 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
     </div>
   );
 
+  const choice = <Value extends string>(
+    title: string,
+    key: string,
+    values: readonly { value: Value; label: string }[],
+    value: Value | "",
+    set: (value: Value | "") => void,
+  ) => (
+    <div class="field">
+      <label for={`${id}-${key}`}>{title}</label>
+      <select
+        id={`${id}-${key}`}
+        data-testid={`source-${key}`}
+        value={value}
+        onChange={(event) => set(event.currentTarget.value as Value | "")}
+      >
+        {found && value !== "" ? null : <option value="">Detected automatically</option>}
+        {values.map((one) => (
+          <option key={one.value} value={one.value}>
+            {one.label}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+
   return (
     <form
       class="fields"
@@ -61,30 +109,29 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
       onSubmit={(event) => {
         event.preventDefault();
         // Another format has other columns, so the old choice would not fit.
-        const same = found === undefined || format === found.format;
+        const isTable = format === "csv" || format === "tsv";
+        const hasHeader = isTable || format === "labelTab";
+        const sameHeader = found === undefined || !hasHeader || header === String(found.header);
+        const sameDelimiter = found === undefined || !isTable || delimiter === found.delimiter;
+        const same = (found === undefined || format === found.format) && sameHeader && sameDelimiter;
         onRead({
           ...(format ? { format } : {}),
+          ...(encoding ? { encoding } : {}),
+          ...(isTable && delimiter && !sameDelimiter ? { delimiter } : {}),
+          ...(hasHeader && header && !sameHeader ? { header: header === "true" } : {}),
           ...(same && text ? { textColumn: text } : {}),
           ...(same && label ? { labelColumn: label } : {}),
         });
       }}
     >
-      <div class="field">
-        <label for={`${id}-format`}>Format of {name}</label>
-        <select
-          id={`${id}-format`}
-          data-testid="source-format"
-          value={format}
-          onChange={(event) => setFormat(event.currentTarget.value as TableFormat | "")}
-        >
-          {found ? null : <option value="">Detected automatically</option>}
-          {formats.map((one) => (
-            <option key={one.value} value={one.value}>
-              {one.label}
-            </option>
-          ))}
-        </select>
-      </div>
+      {choice(`Format of ${name}`, "format", formats, format, setFormat)}
+      {format === "csv" || format === "tsv" ? (
+        <>
+          {choice("Columns are separated by", "delimiter", delimiters, delimiter, setDelimiter)}
+          {choice("The first row is", "header", headers, header, setHeader)}
+        </>
+      ) : null}
+      {choice("Encoding", "encoding", encodings, encoding, setEncoding)}
       {column("Text column", "text", text, setText)}
       {column("Label column", "label", label, setLabel)}
       <div class="field field-button">

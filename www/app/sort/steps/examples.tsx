@@ -13,8 +13,8 @@ const words: RowsWords = {
   title: "Examples",
   lead: "Texts and the label that each should get. A few dozen per label are enough. They stay in this tab.",
   noun: "example",
-  invitation: 'Drop a CSV, TSV, JSON lines or "label, tab, text" file here, or',
-  accept: ".csv,.tsv,.txt,.jsonl,.json,.ndjson,text/*",
+  invitation: 'Drop a CSV, TSV, JSON, fastText or "label, tab, text" file here (or one of them as .gz), or',
+  accept: ".csv,.tsv,.txt,.label,.jsonl,.json,.ndjson,.gz,text/*",
   placeholder: 'text,label\n"Where is my parcel?",delivery\n"I was charged twice",billing',
   builtIn: {
     label: "Use the built-in examples",
@@ -35,12 +35,12 @@ export function ExamplesStep({ state, desk, checked }: { state: SortState; desk:
         Columns and format{" "}
         {found ? (
           <span class="muted">
-            text from "{found.textColumn}", label from "{found.labelColumn}"
+            text from "{found.textColumn}", label from "{found.labelColumn}"{found.header ? "" : ", no row with names"}
           </span>
         ) : null}
       </summary>
       <ColumnsPicker
-        key={`${picked.name}|${found?.format}|${found?.textColumn}|${found?.labelColumn}|${found?.columns.length}`}
+        key={`${picked.name}|${found?.format}|${found?.delimiter}|${found?.header}|${found?.encoding}|${found?.textColumn}|${found?.labelColumn}|${found?.columns.length}`}
         name={picked.name}
         found={found}
         busy={rows.reading}

@@ -11,8 +11,8 @@ const words: RowsWords = {
   title: "Texts",
   lead: "Conversations, questions with answers, or plain text. The model learns to write the answers. They stay in this tab.",
   noun: "text",
-  invitation: "Drop JSON lines, a JSON array or a plain text file here, or",
-  accept: ".jsonl,.json,.ndjson,.txt,.md,text/*",
+  invitation: "Drop JSON or a plain text file here (or one of them as .gz), or",
+  accept: ".jsonl,.json,.ndjson,.txt,.md,.gz,text/*",
   placeholder: [
     '{"prompt": "When do you open?", "completion": " At half past six."}',
     '{"prompt": "Do you have rye?", "completion": " From seven."}',
@@ -48,10 +48,12 @@ const Formats = () => (
       <li>
         Conversations:{" "}
         <code>{'{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'}</code>, or
-        ShareGPT's <code>conversations</code>
+        ShareGPT's <code>conversations</code>; beside them <code>system</code>, <code>tools</code>, and in a turn{" "}
+        <code>reasoning_content</code>
       </li>
       <li>
-        Instructions: <code>{'{"instruction": "…", "input": "…", "output": "…"}'}</code>
+        Instructions: <code>{'{"instruction": "…", "input": "…", "output": "…"}'}</code>, perhaps with{" "}
+        <code>system</code> and <code>history</code>
       </li>
       <li>
         Prompts: <code>{'{"prompt": "…", "completion": "…"}'}</code>

@@ -1,0 +1,239 @@
+//! JSON of labelled texts in every layout, and rows that hold more or less than one text and one label.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+#[path = "common/labelled.rs"]
+mod labelled;
+
+use labelled::{TEXTS, is_whole, label, lines, read, refuse, with};
+use serde_json::{Value, json};
+use webtune::data::{ParseOptions, parse};
+
+#[test]
+fn json_in_every_layout() {
+    let objects: Vec<Value> = (0..12)
+        .map(|index| json!({"text": TEXTS[index], "label": label(index)}))
+        .collect();
+    let pairs: Vec<Value> = (0..12)
+        .map(|index| json!([TEXTS[index], label(index)]))
+        .collect();
+    let by_row = |cell: &dyn Fn(usize) -> Value| -> Value {
+        (0..12)
+            .map(|index| (index.to_string(), cell(index)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let text = |index: usize| json!(TEXTS[index]);
+    let tag = |index: usize| json!(label(index));
+    let layouts = [
+        json!(objects),
+        json!(pairs),
+        json!({"version": "1.0", "data": objects}),
+        json!({"train": pairs}),
+        json!({"train": objects}),
+        json!({"data": {"train": objects}}),
+        json!({"tickets": objects}),
+        json!({"text": by_row(&text), "label": by_row(&tag)}),
+        json!({"text": TEXTS, "label": (0..12).map(label).collect::<Vec<_>>()}),
+        by_row(&|index| objects[index].clone()),
+        json!({"columns": ["text", "label"], "index": [0], "data": pairs}),
+        json!({"rows": (0..12).map(|index| json!({"row_idx": index, "row": objects[index]})).collect::<Vec<_>>()}),
+    ];
+    for layout in layouts {
+        for name in ["a.json", "a.jsonl", "pasted"] {
+            is_whole(&read(name, layout.to_string()));
+            is_whole(&read(name, format!("\u{feff}{layout:#}")));
+        }
+    }
+    let of = |rows: &[Value], pretty: bool| -> String {
+        let line = |row: &Value| {
+            if pretty {
+                format!("{row:#}\n")
+            } else {
+                format!("{row}\n")
+            }
+        };
+        rows.iter().map(line).collect()
+    };
+    for content in [of(&objects, false), of(&pairs, false), of(&objects, true)] {
+        is_whole(&read("a.json", &content));
+    }
+    let split = json!({"train": pairs, "val": [["a", "b"]], "test": []});
+    let table = read("a.json", split.to_string());
+    assert_eq!(table.rows.len(), 12);
+    assert_eq!(
+        table.warnings,
+        ["the rows under \"train\" are read, and not \"val\" (1 rows)"]
+    );
+    assert!(read("pasted", "[urgent] help me,a\nso long,b\n").rows.len() == 2);
+}
+
+#[test]
+fn numbers_that_json_does_not_have() {
+    for number in ["NaN", "Infinity", "-Infinity", "[NaN, {\"a\": -Infinity}]"] {
+        let rows = lines(|index, text, label| {
+            let score = if index == 2 { number } else { "0.5" };
+            format!("{{\"text\": \"{text}\", \"label\": \"{label}\", \"score\": {score}}}\n")
+        });
+        is_whole(&read("a.jsonl", &rows));
+        let array = format!("[{}]", rows.trim().replace('\n', ",\n"));
+        is_whole(&read("a.json", &array));
+    }
+    let table = read(
+        "a.jsonl",
+        "{\"text\": \"a \\\"NaN\\\" b\", \"label\": 1, \"x\": NaN}\n{\"text\": \"c\", \"label\": NaN}\n",
+    );
+    assert_eq!((&*table.rows[0].text, table.rows.len()), ("a \"NaN\" b", 1));
+    assert_eq!(table.empty_rows, [2]);
+}
+
+#[test]
+fn null_is_a_blank_label() {
+    let rows = lines(|index, text, label| match index {
+        5 => format!("{{\"text\": \"{text}\", \"label\": null}}\n"),
+        _ => format!("{{\"text\": \"{text}\", \"label\": \"{label}\"}}\n"),
+    });
+    let table = read("a.jsonl", rows);
+    assert_eq!((table.rows.len(), &*table.empty_rows), (11, &[6][..]));
+}
+
+#[test]
+fn bad_rows_are_counted_and_can_be_left_out() {
+    let content = "text,label\na b,x\nc,d,y\ne f,y\ng\nh,i,j\n";
+    let error = parse("a.csv", content.as_bytes(), &ParseOptions::default()).unwrap_err();
+    let report = serde_json::to_value(error.report()).unwrap();
+    assert_eq!(
+        (&report["row"], &report["remedy"]),
+        (&json!(3), &json!("skipBad"))
+    );
+    assert!(error.to_string().contains("2 more of"), "{error}");
+    let table = with("a.csv", content, json!({"skipBad": true})).unwrap();
+    assert_eq!(table.rows.len(), 2);
+    let skipped: Vec<_> = table.skipped_rows.iter().map(|one| one.row).collect();
+    assert_eq!(skipped, [3, 5, 6]);
+    let lines = "{\"text\": \"a\", \"label\": 1}\n{broken\n{\"text\": \"b\"}\n{\"text\": {}, \"label\": 1}\n7\n";
+    let table = with("a.jsonl", lines, json!({"skipBad": true})).unwrap();
+    assert_eq!((table.rows.len(), table.skipped_rows.len()), (1, 4));
+    let first = format!("{{broken\n{}", &lines[..26]);
+    assert_eq!(
+        with("a.jsonl", first, json!({"skipBad": true}))
+            .unwrap()
+            .rows
+            .len(),
+        1
+    );
+    // nothing is left: no way on is offered
+    let none = with(
+        "a.jsonl",
+        "{\"text\": [], \"label\": 1}\n",
+        json!({"skipBad": true}),
+    )
+    .unwrap_err();
+    assert_eq!((none.code(), none.report().remedy), ("invalidData", None));
+}
+
+#[test]
+fn a_second_text_is_told() {
+    for (one, other) in [
+        ("sentence1", "sentence2"),
+        ("premise", "hypothesis"),
+        ("question", "answer"),
+        ("left", "right"),
+    ] {
+        let rows = lines(|index, text, _| {
+            format!(
+                "{text},{},{}\n",
+                TEXTS[(index + 2) % 12],
+                ["same", "different"][index % 2]
+            )
+        });
+        let table = read("a.csv", format!("{one},{other},label\n{rows}"));
+        assert_eq!((table.rows.len(), &*table.label_column), (12, "label"));
+        let [warning] = table.warnings.as_slice() else {
+            panic!("{:?}", table.warnings)
+        };
+        let unread = if table.text_column == one { other } else { one };
+        assert!(
+            warning.contains(&format!("\"{unread}\"")) && warning.contains("pairs of texts"),
+            "{warning}"
+        );
+    }
+}
+
+#[test]
+fn several_labels_for_one_text_are_never_used_in_silence() {
+    let rows = lines(|index, text, _| {
+        format!(
+            "000{index:x},\"{text}\",{},0,{},{}\n",
+            index % 2,
+            index % 3 / 2,
+            index % 4 / 3
+        )
+    });
+    let content = format!("id,comment_text,toxic,threat,obscene,insult\n{rows}");
+    let error = refuse("a.csv", &content);
+    for word in [
+        "\"toxic\"",
+        "\"threat\"",
+        "\"insult\"",
+        "multi-label",
+        "labelColumn",
+    ] {
+        assert!(error.contains(word), "{error}");
+    }
+    let table = with("a.csv", &content, json!({"labelColumn": "toxic"})).unwrap();
+    assert_eq!((table.rows.len(), table.label_counts.len()), (12, 2));
+
+    let list = |index: usize| {
+        if index % 3 == 0 {
+            json!([label(index), "urgent"])
+        } else {
+            json!([label(index)])
+        }
+    };
+    let rows =
+        lines(|index, text, _| format!("{}\n", json!({"text": text, "labels": list(index)})));
+    let error = refuse("a.jsonl", &rows);
+    assert!(
+        error.contains(
+            "a list of 2 labels (delivery, urgent); several labels for one text (multi-label)"
+        ),
+        "{error}"
+    );
+    let table = with("a.jsonl", &rows, json!({"skipBad": true})).unwrap();
+    assert_eq!((table.rows.len(), table.skipped_rows.len()), (8, 4));
+
+    for mark in ["|", ";", ", "] {
+        let rows = lines(|index, text, label| match index % 3 {
+            0 => format!("{text}\t{label}{mark}urgent\n"),
+            _ => format!("{text}\t{label}\n"),
+        });
+        let table = read("a.tsv", format!("text\tlabel\n{rows}"));
+        assert!(
+            table.warnings[0].contains("multi-label"),
+            "{:?}",
+            table.warnings
+        );
+    }
+    let rows = lines(|index, text, label| {
+        format!("{text}\t['{label}'{}]\n", ["", ", 'urgent'"][index % 2])
+    });
+    let table = with(
+        "a.tsv",
+        format!("text\tlabel\n{rows}"),
+        json!({"format": "csv", "delimiter": "\t"}),
+    )
+    .unwrap();
+    assert!(
+        table.warnings[0].contains("multi-label"),
+        "{:?}",
+        table.warnings
+    );
+    // a mark that is part of a name
+    let rows = lines(|_, text, label| format!("{text}\t{label}, other\n"));
+    assert!(
+        read("a.tsv", format!("text\tlabel\n{rows}"))
+            .warnings
+            .is_empty()
+    );
+}
