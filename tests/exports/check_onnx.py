@@ -3,8 +3,8 @@
     pip install onnx onnxruntime transformers
     python tests/exports/check_onnx.py FOLDER ...
 
-Each FOLDER holds predictions.jsonl (texts, token ids, logits) next to fp32 and fp16, the two ONNX folders; `cargo test --test onnx` leaves some
-in target/tmp/exports/onnx.
+Each FOLDER holds predictions.jsonl (texts, token ids, logits) next to fp32 and fp16, the two ONNX folders; `cargo test --test onnx` leaves
+some in target/tmp/exports/onnx.
 
 onnx.checker reads every graph and infers its shapes. The tokenizer of the folder itself must give webtune's ids. Logits are compared in one
 padded batch, and in batches of one text that nothing pads; the largest difference over the largest logit is printed. It may be
