@@ -10,7 +10,7 @@ use super::file::{
     MODEL, MODEL_HEAD, file, json_file, safetensors,
 };
 use super::sentence;
-use super::subject::{Subject, TaskFacts};
+use super::subject::{ClassifierFacts, Subject, TaskFacts};
 use crate::Result;
 use crate::eval::evaluation::BaselineHeads;
 use crate::models::classifier::HeadWeights;
