@@ -87,12 +87,13 @@ fn broken_files_are_refused_by_name() {
     };
     starts(vec![], "this is no GGUF file");
     starts(b"PK\x03\x04".repeat(20), "this is no GGUF file");
-    for length in [400, 1000, 9000] {
+    for length in [400, 1000, 5000] {
         starts(good[..length].to_vec(), "its head goes on after the file's");
     }
-    starts(
-        good[..good.len() - 64].to_vec(),
-        "tensor blk.1.ffn_norm.weight: its data ends after the file",
+    let cut = open("a.gguf", good[..good.len() - 64].to_vec());
+    assert!(
+        cut.contains(": its data ends after the file, which has"),
+        "{cut}"
     );
     let changed = |at: usize, with: &[u8]| {
         let mut bytes = good.clone();

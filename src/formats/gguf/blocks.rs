@@ -1,11 +1,9 @@
 //! Blocks of 32 values, and the types without blocks, as f32. Layouts are those of ggml's `ggml-common.h`; the order of the operations is
 //! ggml's too, so that each value is the one that llama.cpp computes with.
 
-use half::f16;
-
 use super::super::dtype::Float;
 use super::Kind;
-use super::k_blocks;
+use super::k_blocks::{self, half};
 
 /// Appends the values of whole blocks; a rest shorter than a block is not read. False for a type that is not among [`Kind::READ`].
 pub(super) fn widen(kind: Kind, bytes: &[u8], values: &mut Vec<f32>) -> bool {
@@ -35,11 +33,6 @@ fn each<const BYTES: usize, const VALUES: usize>(
 ) {
     let (blocks, _) = bytes.as_chunks::<BYTES>();
     values.extend(blocks.iter().flat_map(block));
-}
-
-/// The half float at two bytes of a block.
-pub(super) fn half(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
 /// Value `i` of 32 whose lower halves come first: 4 bits.

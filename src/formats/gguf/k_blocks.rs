@@ -1,6 +1,11 @@
 //! ggml's K types: blocks of 256 values, whose parts have small scales, and some small minima, of their own.
 
-use super::blocks::half;
+use half::f16;
+
+/// The half float at two bytes of a block.
+pub(super) fn half(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
 
 /// Bits 2n and 2n + 1 of value `i`, 128 values in 32 bytes: the lowest bits of all bytes come first.
 fn two_bits(bytes: &[u8], i: usize) -> u8 {

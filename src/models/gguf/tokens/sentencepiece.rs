@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::file::{Bpe, File, Vocabulary};
-use super::{BYTE, CONTROL, Tokens, UNKNOWN};
+use super::vocabulary::{BYTE, CONTROL, Tokens, UNKNOWN};
 use crate::Result;
 
 /// What stands for a space.
