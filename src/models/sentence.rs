@@ -129,7 +129,7 @@ mod tests {
         let mask = Tensor::<2>::from_data(TensorData::new(vec![1.0f32, 1.0, 0.0], [1, 3]), &device);
         let of = |pooling: SentencePooling| {
             let found = pooling.vectors(hidden.clone(), mask.clone()).into_data();
-            found.to_vec::<f32>().unwrap()
+            found.try_to_vec::<f32>().unwrap()
         };
         for (pooling, direction) in [
             (SentencePooling::Mean, [1.5, 3.0]),
