@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::foreign::{instead_of_weights, lfs_pointer_in, quantised};
 use super::gguf::GgufTensors;
-use super::safetensors::{Header, TensorInfo};
+use super::safetensors::Header;
 use super::source::{Source, read_all};
 use super::values::read_values;
 use crate::error::{Error, Result};
