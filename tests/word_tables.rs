@@ -8,7 +8,7 @@ use common::words::{WORDS, config, files, tokenizer};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::Error;
-use webtune::data::{Example, ParsedText, parse_text_rows};
+use webtune::data::{Example, ParsedText, TextOptions, parse_text_rows};
 use webtune::device::Compute;
 use webtune::export::{files as exported, own_format};
 use webtune::formats::MemorySource;
@@ -43,7 +43,13 @@ fn with(mut files: Vec<MemorySource>, path: &str, json: &Value) -> Vec<MemorySou
 
 fn rows(text: &str) -> Vec<ParsedText> {
     let lines = [text, "the card was great"].map(|text| json!({"text": text}).to_string());
-    parse_text_rows("rows.jsonl", lines.join("\n").as_bytes()).unwrap()
+    parse_text_rows(
+        "rows.jsonl",
+        lines.join("\n").as_bytes(),
+        &TextOptions::default(),
+    )
+    .unwrap()
+    .rows
 }
 
 fn logits(model: &LanguageModel, text: &str) -> webtune::Result<Vec<f32>> {
