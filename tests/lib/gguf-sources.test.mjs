@@ -106,7 +106,11 @@ test("one part of a model, and weights of another kind, are refused with the way
   const part = /m-00001-of-00002\.gguf: it is one part.*llama-gguf-split --merge/;
   await rejects(open(repository("split")), "invalidFile", part);
   await rejects(open(address("split/m-00001-of-00002.gguf")), "invalidFile", part);
-  await rejects(open(repository("pickled")), "missingFile", /pytorch_model\.bin, but safetensors or GGUF is needed/);
+  await rejects(
+    open(repository("pickled")),
+    "missingFile",
+    /pytorch_model\.bin, but transformers' own safetensors or GGUF is needed/,
+  );
 });
 
 test("an address whose path ends in .gguf is that file, with its query", async () => {
