@@ -96,8 +96,8 @@ fn the_padding_token_is_what_the_files_name() {
     assert_eq!(pad(ends, json!({})).unwrap(), 9);
     let none = json!({"eos_token_id": null});
     assert_eq!(pad(none, json!({})).unwrap(), 0);
-    let error = pad(json!({"pad_token_id": 2000}), json!({})).unwrap_err();
-    assert!(error.to_string().contains("2000"), "{error}");
+    // one that the model has no vector for
+    assert_eq!(pad(json!({"pad_token_id": 2000}), json!({})).unwrap(), 3);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_whole_network_leaves_as_transformers_class() {
 fn an_adapter_of_another_kind_of_model_is_refused() {
     let files = exported(&model(GPT2), "lora", "cls");
     let error = block_on(import(&model(LLAMA), files)).unwrap_err();
-    assert!(error.to_string().contains("fan_in_fan_out"), "{error}");
+    assert!(error.to_string().contains("targetModules"), "{error}");
     let files = exported(&model(LLAMA), "lora", "cls");
     let error = block_on(import(&model(GPT2), files)).unwrap_err();
     assert!(error.to_string().contains("targetModules"), "{error}");

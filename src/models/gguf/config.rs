@@ -102,13 +102,13 @@ pub(super) fn config(
     set("vocab_size", rows.into());
     let tied = !stored.contains_key("output.weight");
     set("tie_word_embeddings", tied.into());
-    for (name, key) in [
-        ("bos_token_id", "bos"),
-        ("eos_token_id", "eos"),
-        ("pad_token_id", "padding"),
-    ] {
+    // null and not left out: a family's default would be a word of another vocabulary, where texts would end
+    for (name, key) in [("bos_token_id", "bos"), ("eos_token_id", "eos")] {
         let id = metadata.whole(&format!("tokenizer.ggml.{key}_token_id"))?;
         set(name, id.map_or(Value::Null, Value::from));
+    }
+    if let Some(id) = metadata.whole("tokenizer.ggml.padding_token_id")? {
+        set("pad_token_id", id.into());
     }
     match family {
         DecoderFamily::Gpt2 => gpt2(&keys, &mut config)?,
