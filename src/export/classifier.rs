@@ -126,9 +126,10 @@ impl Model for Pretrained {
         let labels = imported.described.labels()?;
         let names = labels.labels.clone();
         let map = LabelMap::from_names(names).map_err(|error| Error::file(LABELS, error))?;
-        let heads = match imported.folder.has(BASELINE_HEADS) {
-            true => Some(imported.folder.tensors(BASELINE_HEADS).await?),
-            false => None,
+        let heads = if imported.folder.has(BASELINE_HEADS) {
+            Some(imported.folder.tensors(BASELINE_HEADS).await?)
+        } else {
+            None
         };
         let hidden = self.config.hidden_size;
         let heads = heads.map(|heads| baselines(&heads, map.len(), hidden));

@@ -93,6 +93,9 @@ test("errors keep code and message across the worker's border", () => {
   const engine = { code: "wrongShape", message: "w: expected [1], got [2]" };
   const error = fromWire(structuredClone(toWire(engine)));
   assert.deepEqual([error.code, error.message, error.name], ["wrongShape", engine.message, "WebtuneError"]);
+  const full = { ...engine, option: "o", file: "f", row: 3, tensor: "w", needed: 2, limit: 1, remedy: "skipBad" };
+  const { stack: _stack, name: _name, message, ...fields } = fromWire(structuredClone(toWire(full)));
+  assert.deepEqual({ ...fields, message }, full);
   assert.equal(toWebtuneError(new RangeError("WebAssembly.Memory(): could not allocate memory")).code, "outOfMemory");
   assert.equal(toWebtuneError(new DOMException("stopped", "AbortError")).code, "aborted");
   assert.equal(toWebtuneError("text").code, "crashed");

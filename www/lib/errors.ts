@@ -83,10 +83,10 @@ export function toWebtuneError(thrown: unknown): WebtuneError {
   return new WebtuneError("crashed", message);
 }
 
-/** For `postMessage`, which would strip an error's own fields. */
-export function toWire(thrown: unknown): ErrorReport {
-  const { code, message, option, file, row, tensor, needed, limit } = toWebtuneError(thrown);
-  return { code, message, option, file, row, tensor, needed, limit };
+/** For `postMessage`, which would strip an error's own fields. The type lets none be forgotten. */
+export function toWire(thrown: unknown): { [Field in keyof Required<ErrorReport>]: ErrorReport[Field] } {
+  const { code, message, option, file, row, tensor, needed, limit, remedy } = toWebtuneError(thrown);
+  return { code, message, option, file, row, tensor, needed, limit, remedy };
 }
 
 /** The reverse of `toWire`. */
