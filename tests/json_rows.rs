@@ -185,7 +185,7 @@ fn several_labels_for_one_text_are_never_used_in_silence() {
     assert_eq!((table.rows.len(), table.label_counts.len()), (12, 2));
 
     let list = |index: usize| {
-        if index % 3 == 0 {
+        if index.is_multiple_of(3) {
             json!([label(index), "urgent"])
         } else {
             json!([label(index)])

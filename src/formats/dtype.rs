@@ -14,6 +14,7 @@ macro_rules! dtypes {
 
         impl Dtype {
             /// Every dtype, narrowest alignment first, as the reference implementation lists them.
+            #[cfg(any(test, feature = "internals"))]
             pub const ALL: &[Dtype] = &[$(Dtype::$variant),*];
 
             /// The dtype of this name, as a header spells it.
