@@ -89,7 +89,7 @@ impl BackboneConfig {
     /// `config.json`.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] for a pooling configuration that is not JSON.
+    /// [`crate::Error::InvalidFile`] for a pooling configuration that is not JSON.
     pub fn default_head(
         &self,
         modules_json: Option<&[u8]>,

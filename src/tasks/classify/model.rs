@@ -85,7 +85,7 @@ impl Pretrained {
     /// The same with the weights of its linear layers kept as asked; tables, norms and heads stay in float32.
     ///
     /// # Errors
-    /// As [`Self::load`]; [`Error::InvalidOption`] if a weight cannot be stored in that format.
+    /// As [`Self::load`]; [`crate::Error::InvalidOption`] if a weight cannot be stored in that format.
     pub async fn load_stored<S: Source>(
         name: &str,
         files: Vec<S>,

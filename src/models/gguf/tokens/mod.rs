@@ -28,7 +28,7 @@ impl Tokens<'_> {
     /// The bytes of a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] where merges or scores are missing or broken.
+    /// [`crate::Error::InvalidFile`] where merges or scores are missing or broken.
     pub(super) fn tokenizer_json(&self, family: DecoderFamily) -> Result<Vec<u8>> {
         let around = self.around()?;
         match self.kind {
@@ -80,7 +80,7 @@ impl Tokens<'_> {
     /// `tokenizer_config.json`.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] for a chat template that is no text.
+    /// [`crate::Error::InvalidFile`] for a chat template that is no text.
     pub(super) fn tokenizer_config(&self) -> Result<Value> {
         let mut config = Map::new();
         config.insert("tokenizer_class".into(), "PreTrainedTokenizerFast".into());
@@ -99,7 +99,7 @@ impl Tokens<'_> {
     /// `generation_config.json`: what begins, ends and pads.
     ///
     /// # Errors
-    /// [`Error::InvalidFile`] for an id that no token has.
+    /// [`crate::Error::InvalidFile`] for an id that no token has.
     pub(super) fn generation_config(&self) -> Result<Value> {
         let [bos, eos, _, pad] = self.named;
         let mut ends = eos.into_iter().collect::<Vec<_>>();
