@@ -107,7 +107,7 @@ pub enum Error {
     /// Another error, of a tensor in this file.
     #[error("{file}: {error}")]
     InFile { file: String, error: Box<Error> },
-    /// Another error, for which asking for one option is a way on.
+    /// Another error, which one option helps past.
     #[error("{error}")]
     Mendable { remedy: Remedy, error: Box<Error> },
 }
@@ -150,7 +150,7 @@ pub struct ErrorReport {
     /// Bytes that it may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// An option that is a way on.
+    /// An option that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
 }
@@ -249,7 +249,7 @@ impl Error {
         }
     }
 
-    /// The same error, with an option that is a way on.
+    /// The same error, with an option that helps.
     pub fn with_remedy(self, remedy: Remedy) -> Self {
         Self::Mendable {
             remedy,

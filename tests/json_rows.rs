@@ -122,7 +122,7 @@ fn bad_rows_are_counted_and_can_be_left_out() {
             .len(),
         1
     );
-    // nothing is left: no way on is offered
+    // nothing is left: no remedy is offered
     let none = with(
         "a.jsonl",
         "{\"text\": [], \"label\": 1}\n",

@@ -4,29 +4,19 @@
 
 mod common;
 
-use common::words::{config, files, tokenizer};
+use common::words::{config, files, language, tokenizer};
 use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::Error;
 use webtune::device::Compute;
 use webtune::formats::{MemorySource, write};
-use webtune::layers::Storage;
 use webtune::tasks::classify::model::Pretrained;
-use webtune::tasks::language::model::{LanguageModel, Prompt};
+use webtune::tasks::language::model::Prompt;
 use webtune::tasks::language::tuned::next_logits;
 
 const POINTER: &[u8] =
     b"version https://git-lfs.github.com/spec/v1\noid sha256:4b5e7a9c\nsize 269060552\n";
-
-fn language(files: Vec<MemorySource>) -> webtune::Result<LanguageModel> {
-    block_on(LanguageModel::load(
-        "m",
-        files,
-        Compute::cpu(),
-        Storage::F32,
-    ))
-}
 
 /// Why both tasks refuse these files.
 fn refusals(files: &[MemorySource]) -> [Error; 2] {

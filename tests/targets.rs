@@ -10,11 +10,18 @@ use common::{tiny, training};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::device::Compute;
-use webtune::export::{files as exported, import, own_format};
+use webtune::export::{ExportedFile, files as exported, import, own_format};
 use webtune::layers::Storage;
 use webtune::models::Family;
+use webtune::peft::adapter_file::ADAPTER_CONFIG;
 use webtune::tasks::language::model::LanguageModel;
 use webtune::tasks::language::{LanguageOptions, LanguageTask};
+
+/// What adapter_config.json says.
+fn settings(files: &[ExportedFile]) -> Value {
+    let file = files.iter().find(|file| file.path == ADAPTER_CONFIG);
+    serde_json::from_slice(&file.unwrap().bytes).unwrap()
+}
 
 fn options(method: Value) -> Value {
     json!({"numTrainEpochs": 1, "maxLength": 32, "method": method})
@@ -75,32 +82,23 @@ fn what_leaves_names_no_layer_that_it_does_not_hold() {
         let files = exported(&model, &tuned, own_format(&model, &tuned).unwrap())
             .await
             .unwrap();
-        let file = files
-            .iter()
-            .find(|file| file.path == "adapter_config.json")
-            .unwrap();
-        let mut settings: Value = serde_json::from_slice(&file.bytes).unwrap();
-        assert_eq!(settings["target_modules"], json!(["v_proj", "k_proj"]));
-        assert_eq!(settings["exclude_modules"], json!(["k_proj"]));
+        let mut changed = settings(&files);
+        assert_eq!(changed["target_modules"], json!(["v_proj", "k_proj"]));
+        assert_eq!(changed["exclude_modules"], json!(["k_proj"]));
         // one that another tool wrote may name more, and leaves without
-        settings["target_modules"] = json!(["v_proj", "qkv_proj"]);
-        settings["exclude_modules"] = Value::Null;
+        changed["target_modules"] = json!(["v_proj", "qkv_proj"]);
+        changed["exclude_modules"] = Value::Null;
         let mut other = files.clone();
         let file = other
             .iter_mut()
-            .find(|file| file.path == "adapter_config.json")
+            .find(|file| file.path == ADAPTER_CONFIG)
             .unwrap();
-        file.bytes = settings.to_string().into_bytes();
+        file.bytes = changed.to_string().into_bytes();
         let found = import(&model, other).await.unwrap();
         let again = exported(&model, &found, own_format(&model, &found).unwrap())
             .await
             .unwrap();
-        let file = again
-            .iter()
-            .find(|file| file.path == "adapter_config.json")
-            .unwrap();
-        let settings: Value = serde_json::from_slice(&file.bytes).unwrap();
-        assert_eq!(settings["target_modules"], json!(["v_proj"]));
+        assert_eq!(settings(&again)["target_modules"], json!(["v_proj"]));
 
         let model = tiny::model(&Compute::cpu()).await;
         let method = json!({"type": "lora", "targetModules": ["query", "valeu"]});
@@ -108,11 +106,6 @@ fn what_leaves_names_no_layer_that_it_does_not_hold() {
         let files = exported(&model, &tuned, own_format(&model, &tuned).unwrap())
             .await
             .unwrap();
-        let file = files
-            .iter()
-            .find(|file| file.path == "adapter_config.json")
-            .unwrap();
-        let settings: Value = serde_json::from_slice(&file.bytes).unwrap();
-        assert_eq!(settings["target_modules"], json!(["query"]));
+        assert_eq!(settings(&files)["target_modules"], json!(["query"]));
     });
 }

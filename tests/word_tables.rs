@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::words::{WORDS, config, files, tokenizer};
+use common::words::{WORDS, config, files, language, tokenizer};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::Error;
@@ -12,7 +12,6 @@ use webtune::data::{Example, ParsedText, TextOptions, parse_text_rows};
 use webtune::device::Compute;
 use webtune::export::{files as exported, own_format};
 use webtune::formats::MemorySource;
-use webtune::layers::Storage;
 use webtune::models::{BackboneConfig, DecoderConfig};
 use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::{Tuned, Which};
@@ -21,15 +20,6 @@ use webtune::tasks::language::model::{LanguageModel, Prompt};
 use webtune::tasks::language::score::score;
 use webtune::tasks::language::tuned::next_logits;
 use webtune::tasks::language::{LanguageOptions, LanguageTask};
-
-fn language(files: Vec<MemorySource>) -> webtune::Result<LanguageModel> {
-    block_on(LanguageModel::load(
-        "m",
-        files,
-        Compute::cpu(),
-        Storage::F32,
-    ))
-}
 
 fn classifier(files: Vec<MemorySource>) -> webtune::Result<Pretrained> {
     block_on(Pretrained::load("m", files, Compute::cpu()))

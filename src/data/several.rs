@@ -1,4 +1,4 @@
-//! Several texts or several labels in a row, which no classifier of ours learns: found, so that they are told and never used in silence.
+//! Several texts or several labels in a row, which no classifier of ours learns: found, so that they are reported and never used in silence.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -33,7 +33,7 @@ const PAIRS: [(&str, &str); 20] = [
 /// Words of a value, on average, from which on a column holds texts.
 const TEXT_WORDS: usize = 4;
 
-/// As [`columns::pick`], and tells or refuses what a row holds beyond one text and one label.
+/// As [`columns::pick`], and reports or refuses what a row holds beyond one text and one label.
 ///
 /// # Errors
 /// As [`columns::pick`]; `InvalidData` too if the label would be one of several.
@@ -49,7 +49,7 @@ pub(super) fn choose(
     Ok(pair)
 }
 
-/// Refuses a label that is one of several columns of 0 and 1, and tells of texts that are not read.
+/// Refuses a label that is one of several columns of 0 and 1, and reports texts that are not read.
 ///
 /// # Errors
 /// `InvalidData` if the label would be one of several such columns and was not asked for.
@@ -61,19 +61,19 @@ fn check(
     options: &ParseOptions,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    let binary: Vec<String> = (0..names.len())
+    let binary: Vec<usize> = (0..names.len())
         .filter(|column| *column != pair.text && profiles[*column].binary)
-        .map(|column| names[column].clone())
         .collect();
     let asked = options.label_column.is_some();
     if !asked && profiles[pair.label].binary {
+        let listed: Vec<String> = binary.iter().map(|column| names[*column].clone()).collect();
         let several = format!(
             "{}: several labels for one text (multi-label), which is not supported",
-            columns::listed(&binary)
+            columns::listed(&listed)
         );
-        let varied = (0..names.len())
-            .filter(|column| *column != pair.text && profiles[*column].binary)
-            .filter(|column| profiles[*column].distinct == 2);
+        let varied = binary
+            .iter()
+            .filter(|column| profiles[**column].distinct == 2);
         if varied.count() > 1 && !columns::is_label(&names[pair.label]) {
             let reason = format!(
                 "these columns hold 0 or 1 for each text, {several}; name one of them as the label column (labelColumn) to \
@@ -118,7 +118,7 @@ fn is_second(names: &[String], profiles: &[Profile], pair: ColumnPair, column: u
     profile.characters > 0 && !profile.index && (paired || written)
 }
 
-/// Tells of labels that look like several in one: `a|b` whose parts stand in other labels too, and written lists.
+/// Reports labels that look like several in one: `a|b` whose parts stand in other labels too, and written lists.
 pub(super) fn of_labels(counts: &BTreeMap<&str, usize>) -> Option<String> {
     ["|", ";", ","].into_iter().find_map(|mark| {
         let mut labels_with = HashMap::<&str, usize>::new();

@@ -1,9 +1,13 @@
 //! Tiny language models whose tokenizer knows some words, so that a test can say which ids its texts have.
 
+use pollster::block_on;
 use serde_json::{Value, json};
+use webtune::device::Compute;
 use webtune::formats::MemorySource;
+use webtune::layers::Storage;
 use webtune::models::DecoderConfig;
 use webtune::models::random::random_language_model;
+use webtune::tasks::language::model::LanguageModel;
 
 /// The words in the order of their ids; the first is one that texts have.
 pub const WORDS: [&str; 12] = [
@@ -54,4 +58,14 @@ pub fn files(config: &Value, tokenizer: &Value) -> Vec<MemorySource> {
             random_language_model(&parsed, 3).unwrap(),
         ),
     ]
+}
+
+/// The model of these files.
+pub fn language(files: Vec<MemorySource>) -> webtune::Result<LanguageModel> {
+    block_on(LanguageModel::load(
+        "m",
+        files,
+        Compute::cpu(),
+        Storage::F32,
+    ))
 }

@@ -73,14 +73,14 @@ describe("files that can be read in another way", () => {
     const latin = "text,label\ncafé opens,place\n";
     await page.chooseExamples("latin.csv", Buffer.from(latin, "latin1"));
     await page.examplesError(/latin\.csv.*Windows-1252/);
-    await page.at("examples-error-way-on").click();
+    await page.at("examples-error-remedy").click();
     await page.examplesNote(/Read 1 example from latin\.csv as windows-1252/);
     assert.match(await page.at("source-encoding").inputValue(), /windows-1252/);
     await page.chooseExamples("ragged.csv", "text,label\nfirst,a\nsecond,b,c,d\nthird,b\n");
     await page.examplesError(/ragged\.csv, row 3/);
-    await page.at("examples-error-way-on").click();
+    await page.at("examples-error-remedy").click();
     await page.examplesNote(/Read 2 examples from ragged\.csv\. Left out, as they cannot be used: row 3/);
-    assert.equal(await page.at("examples-error-way-on").count(), 0);
+    assert.equal(await page.at("examples-error-remedy").count(), 0);
     await close();
   });
 

@@ -2,13 +2,13 @@
  * GGUF files as models: found among files, at an address and in a repository, read in ranges, kept, named in exports.
  */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { startHubStub } from "../hub-stub.mjs";
 import { installStorage } from "./fake-opfs.mjs";
 import { FakeEngine, installWorker } from "./fakes.mjs";
+import { writeFolder } from "./folders.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { openSource } = await load("sources/open");
@@ -40,11 +40,7 @@ let disk;
 const workers = installWorker(EngineHost, () => new FakeEngine());
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "webtune-gguf-"));
-  for (const [path, content] of Object.entries(FILES)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), content);
-  }
+  folder = await writeFolder(FILES);
 });
 after(async () => {
   await rm(folder, { recursive: true });

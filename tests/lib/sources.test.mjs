@@ -2,11 +2,11 @@
  * Model folders served by a stub of the hub: files are found and read, or refused with one clear error.
  */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { startHubStub } from "../hub-stub.mjs";
+import { writeFolder } from "./folders.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
 const { LANGUAGE_FILES, openSource } = await load("sources/open");
@@ -84,11 +84,7 @@ const FILES = {
 };
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "webtune-sources-"));
-  for (const [path, content] of Object.entries(FILES)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), content);
-  }
+  folder = await writeFolder(FILES);
 });
 after(async () => {
   await rm(folder, { recursive: true });

@@ -18,7 +18,7 @@ export class WebtuneError extends Error {
   readonly needed: number | undefined;
   /** Bytes that it may take. */
   readonly limit: number | undefined;
-  /** An option that is a way on, if one is known. */
+  /** An option that helps, if one is known. */
   readonly remedy: Remedy | undefined;
 
   constructor(

@@ -27,8 +27,8 @@ export type NamedText = { name: string; bytes: Uint8Array } | { name: string; te
 /**
  * Reads a table of examples: CSV, TSV, JSON in any layout, lines of label and text (by a tab, fastText's, TREC's), packed with gzip or not.
  *
- * What was found out about the file is in the result and can be set by `options`. An error whose `remedy` is set has an option that is a
- * way on: `encoding: "windows-1252"`, or `skipBad: true`, which leaves out the rows that can't be read.
+ * What was found out about the file is in the result and can be set by `options`. An error whose `remedy` is set has an option that
+ * helps: `encoding: "windows-1252"`, or `skipBad: true`, which leaves out the rows that can't be read.
  *
  * @param name The file's name, for error messages and the format; default the `File`'s own, or `pasted text`.
  * @throws WebtuneError `invalidData` naming file and row, or a column that isn't there; `invalidFile`, `readFailed`.

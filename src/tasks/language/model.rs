@@ -178,24 +178,18 @@ impl SmallFiles {
         let others = ["chat_template.jinja", "generation_config.json"];
         let (tokenizer, tokenizer_files) =
             read_tokenizer(files, config.vocab_size, &others).await?;
-        let mut small = Self {
+        let template = ChatTemplate::from_files(
+            file_of(&tokenizer_files, "chat_template.jinja"),
+            file_of(&tokenizer_files, "tokenizer_config.json"),
+            file_of(&tokenizer_files, "special_tokens_map.json"),
+        )?;
+        Ok(Self {
             config,
             config_json,
             tokenizer,
             tokenizer_files,
-            template: ChatTemplate::from_files(None, None, None)?,
-        };
-        small.template = ChatTemplate::from_files(
-            small.file("chat_template.jinja"),
-            small.file("tokenizer_config.json"),
-            small.file("special_tokens_map.json"),
-        )?;
-        Ok(small)
-    }
-
-    fn file(&self, name: &str) -> Option<&[u8]> {
-        let found = self.tokenizer_files.iter().find(|(file, _)| file == name);
-        found.map(|(_, bytes)| bytes.as_slice())
+            template,
+        })
     }
 
     fn check_memory(&self, compute: &Compute, storage: Storage) -> Result<()> {
@@ -227,7 +221,7 @@ impl SmallFiles {
         // one that the model has no vector for can neither be learnt nor be written
         let eos_id = eos.into_iter().find(|id| self.tokenizer.has_row(*id));
         let mut ends = self.config.eos_token_ids.clone();
-        if let Some(bytes) = self.file("generation_config.json") {
+        if let Some(bytes) = file_of(&self.tokenizer_files, "generation_config.json") {
             ends.extend(ids(&json("generation_config.json", bytes)?["eos_token_id"]));
         }
         ends.extend(named);
@@ -262,6 +256,11 @@ impl SmallFiles {
             compute,
         })
     }
+}
+
+fn file_of<'a>(files: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
+    let found = files.iter().find(|(file, _)| file == name);
+    found.map(|(_, bytes)| bytes.as_slice())
 }
 
 /// One id or a list of them.

@@ -1,6 +1,6 @@
 /** How exported files name the model that an adapter belongs to: as the person typed it, or as it was loaded. */
 import type { ModelState } from "./state";
 
-/** What an export is told; undefined for the name that it has anyway. */
+/** The name that an export gets; undefined for the name that it has anyway. */
 export const chosenBase = ({ baseName }: Pick<ModelState, "baseName">): string | undefined =>
   baseName?.trim() || undefined;

@@ -35,10 +35,10 @@ export interface ModelState<T extends TaskTypes = TaskTypes> {
 export interface RowsState<T extends TaskTypes = TaskTypes> {
   items: T["row"][];
   note?: string | undefined;
-  /** What the reader told of the last source. */
+  /** The warnings of the last source. */
   warnings?: readonly string[] | undefined;
   error?: string | undefined;
-  /** A way on from the error. */
+  /** What helps past the error. */
   remedy?: Remedy | undefined;
   reading: boolean;
   undo?: { what: string; items: T["row"][]; unsaved: boolean } | undefined;
@@ -79,7 +79,7 @@ export interface RunState<T extends TaskTypes = TaskTypes> {
   /** Milliseconds left, estimated from recent steps. */
   etaMs?: number | undefined;
   error?: string | undefined;
-  /** A way on from the error. */
+  /** What helps past the error. */
   remedy?: Remedy | undefined;
   /** How the run went on after its engine was lost. */
   recovery?: string | undefined;
@@ -105,7 +105,7 @@ export interface ResultState<T extends TaskTypes = TaskTypes> {
   version: number;
   /** The exported files; none for a language model that was tuned as a whole. */
   files?: ExportedFile[] | undefined;
-  /** What these files were told to call the base model. */
+  /** The name of the base model in these files. */
   filesBase?: string | undefined;
   exported: boolean;
   /** How far an export is, in words. */

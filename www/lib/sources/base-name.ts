@@ -8,7 +8,7 @@ import type { SettledSource } from "./settle.js";
 
 /** The model that exported files say they belong to: PEFT's `base_model_name_or_path`. */
 export interface BaseName {
-  /** As files name it unless `export` is told another name. */
+  /** As files name it unless `export` gets another name. */
   name: string;
   /** It is a repository's id. Otherwise it is only what a folder or a file is called here, and others won't find the model by it. */
   isKnown: boolean;

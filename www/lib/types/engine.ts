@@ -384,7 +384,7 @@ export interface ErrorReport {
   needed?: number | undefined;
   /** Bytes that it may take. */
   limit?: number | undefined;
-  /** An option that is a way on. */
+  /** An option that helps. */
   remedy?: Remedy | undefined;
 }
 

@@ -17,7 +17,7 @@ export class ExportActions<T extends TaskTypes> {
     protected readonly model: ModelActions<T>,
   ) {}
 
-  /** What files are told to call the base model. */
+  /** The name of the base model in files. */
   protected get baseName(): string | undefined {
     return chosenBase(this.store.state.model);
   }

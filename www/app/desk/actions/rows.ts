@@ -43,11 +43,11 @@ export function checkRowsFile(name: string, { size }: Blob): void {
 }
 
 /** The options that get a person past an error. */
-const WAYS_ON = {
+const REMEDY_OPTIONS = {
   readAsWindows1252: { encoding: "windows-1252" },
   skipBad: { skipBad: true },
 } satisfies Record<Remedy, ParseOptions & TextOptions>;
-export type WayOn = (typeof WAYS_ON)[Remedy];
+export type RemedyOption = (typeof REMEDY_OPTIONS)[Remedy];
 
 interface Words {
   /** Where the rows are remembered. */
@@ -61,7 +61,7 @@ interface Words {
 export abstract class RowsActions<T extends TaskTypes> {
   #nextId = 1;
   #reading = 0;
-  #again: ((option: WayOn) => Promise<void>) | undefined;
+  #again: ((option: RemedyOption) => Promise<void>) | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
   /** Storage is asked for one thing at a time, so that what was asked last holds. */
   #queue: Promise<void> = Promise.resolve();
@@ -179,9 +179,9 @@ export abstract class RowsActions<T extends TaskTypes> {
   }
 
   /** Reads what could not be read once more, with the option that the error offers. */
-  async takeWayOn(): Promise<void> {
+  async takeRemedy(): Promise<void> {
     const { remedy } = this.store.state.rows;
-    if (remedy) await this.#again?.(WAYS_ON[remedy]);
+    if (remedy) await this.#again?.(REMEDY_OPTIONS[remedy]);
   }
 
   /** Takes rows in place of those there, or after `before`. `again` reads with one more option. Gives false if they cannot be read, undefined if another request came meanwhile. */
@@ -189,7 +189,7 @@ export abstract class RowsActions<T extends TaskTypes> {
     name: string,
     before: readonly T["row"][],
     parse: () => Promise<{ rows: Content<T["row"]>[]; note: string; warnings: readonly string[] }>,
-    again: (option: WayOn) => Promise<void>,
+    again: (option: RemedyOption) => Promise<void>,
   ): Promise<boolean | undefined> {
     const { store } = this;
     this.#reading += 1;

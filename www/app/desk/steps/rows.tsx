@@ -9,7 +9,7 @@ import { counted, messageOf } from "../../ui/format";
 import { useKeptFocus } from "../../ui/kept-focus";
 import { StepCard } from "../../ui/step-card";
 import { PASTED, type RowsActions } from "../actions/rows";
-import { WayOn } from "../parts/way-on";
+import { ErrorRemedy } from "../parts/error-remedy";
 import type { RowsState } from "../state";
 import { type Drafts, useDraft } from "../store";
 import type { TaskTypes } from "../task";
@@ -45,11 +45,11 @@ export function RowsStep<T extends TaskTypes>({ words, rows, actions, drafts, fo
   return (
     <StepCard id={name} number={2} title={title} lead={lead}>
       <Intake words={words} rows={rows} actions={actions} drafts={drafts} />
-      <WayOn
+      <ErrorRemedy
         message={rows.error}
         remedy={rows.remedy}
         testId={`${name}-error`}
-        onTake={() => void actions.takeWayOn()}
+        onTake={() => void actions.takeRemedy()}
       />
       <p class="status" data-testid={`${name}-note`}>
         {rows.reading ? "Reading…" : (rows.note ?? "")}

@@ -6,9 +6,9 @@ import { ProgressLine } from "../../ui/progress-line";
 import { StepCard } from "../../ui/step-card";
 import type { RunActions } from "../actions/run";
 import type { OptionGroup } from "../options";
+import { ErrorRemedy } from "../parts/error-remedy";
 import { type DrawerWords, OptionDrawer } from "../parts/option-drawer";
 import { RunButtons } from "../parts/run-buttons";
-import { WayOn } from "../parts/way-on";
 import {
   type DeskState,
   isBusy,
@@ -100,7 +100,7 @@ export function TrainStep<T extends TaskTypes>(props: Props<T>) {
         ready={needs.length === 0 && !busy}
         onStart={start}
       />
-      <WayOn
+      <ErrorRemedy
         message={run.error}
         remedy={run.remedy}
         testId="train-error"

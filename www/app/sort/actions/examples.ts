@@ -1,6 +1,13 @@
 /** Examples with labels: read from tables, edited row by row. */
 import { type ParseOptions, parseExamples } from "webtune";
-import { type Content, checkRowsFile, RowsActions, readNote, rowsNamed, type WayOn } from "../../desk/actions/rows";
+import {
+  type Content,
+  checkRowsFile,
+  type RemedyOption,
+  RowsActions,
+  readNote,
+  rowsNamed,
+} from "../../desk/actions/rows";
 import { counted } from "../../ui/format";
 import { check, type Row } from "../checks";
 import type { SortStore, SortTypes, Source } from "../state";
@@ -85,7 +92,7 @@ export class ExampleActions extends RowsActions<SortTypes> {
         warnings,
       };
     };
-    const again = (more: WayOn) => this.#parse(source, { ...options, ...more });
+    const again = (more: RemedyOption) => this.#parse(source, { ...options, ...more });
     const isRead = await this.take(source.name, source.before, read, again);
     if (isRead) sort.patch("table", { source, failed: undefined, found });
     else if (isRead === false) sort.patch("table", { failed: source });

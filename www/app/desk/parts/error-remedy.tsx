@@ -1,4 +1,4 @@
-/** An error in place and, where the engine knows one, a button for the way on. */
+/** An error in place and, where the engine knows one, a button with an option that helps. */
 import type { Remedy } from "webtune";
 import { Alert } from "../../ui/alert";
 
@@ -14,13 +14,13 @@ const words: Record<Remedy, string> = {
   skipBad: "Leave out the rows that cannot be used",
 };
 
-export function WayOn({ message, remedy, testId, onTake }: Props) {
+export function ErrorRemedy({ message, remedy, testId, onTake }: Props) {
   return (
     <>
       <Alert message={message} testId={testId} />
       {message && remedy ? (
         <div class="row">
-          <button type="button" data-testid={`${testId}-way-on`} onClick={onTake}>
+          <button type="button" data-testid={`${testId}-remedy`} onClick={onTake}>
             {words[remedy]}
           </button>
         </div>
