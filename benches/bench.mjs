@@ -3,7 +3,7 @@
  * `npm run bench [-- --json]`. Both are timed in the same page, turn by turn, so that they see the same machine. The engine is
  * the one that people get, built once more with the class that has these steps.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureWasm, sizesOf } from "../scripts/build-wasm.mjs";
 import { root } from "../scripts/cache.mjs";
@@ -122,12 +122,14 @@ async function bench() {
     });
     const cpu = await measure(harness, "cpu", MINILM, EXPECTED.cpu);
     const webgpu = await measureWebgpu(harness);
-    const sizes = sizesOf(join(root, "pkg/wasm/webtune_bg.wasm"));
+    const sizes = Object.fromEntries(
+      (await ensureWasm()).map(({ outDir, name }) => [basename(outDir), sizesOf(join(outDir, `${name}_bg.wasm`))]),
+    );
     return {
       shapes: { cpu: MINILM.name, webgpu: webgpu?.name },
       cpu: cpu.figures,
       webgpu: webgpu?.figures ?? null,
-      ...sizes,
+      sizes,
       loadToFirstStepMs,
     };
   } finally {
@@ -136,7 +138,7 @@ async function bench() {
 }
 
 /** @param {Awaited<ReturnType<typeof bench>>} result */
-function table({ shapes, cpu, webgpu, wasmBytes, wasmGzipBytes, loadToFirstStepMs }) {
+function table({ shapes, cpu, webgpu, sizes, loadToFirstStepMs }) {
   const row = (/** @type {string} */ engine, /** @type {string | undefined} */ shape, /** @type {typeof cpu} */ f) =>
     `| ${engine} | ${shape} | ${f.msPerStep.toFixed(0)} | ${f.tokensPerSecond.toFixed(0)} | ${f.gflops.toFixed(2)} | ${f.matmulGflops.toFixed(2)} | ${(100 * f.share).toFixed(0)}% |`;
   return [
@@ -145,7 +147,11 @@ function table({ shapes, cpu, webgpu, wasmBytes, wasmGzipBytes, loadToFirstStepM
     row("CPU", shapes.cpu, cpu),
     ...(webgpu ? [row("WebGPU", shapes.webgpu, webgpu)] : []),
     "",
-    `WebAssembly: ${wasmBytes} bytes, ${wasmGzipBytes} with gzip. From page load to first step: ${(loadToFirstStepMs / 1000).toFixed(1)} s.`,
+    ...Object.entries(sizes).map(
+      ([module, { wasmBytes, wasmGzipBytes }]) =>
+        `WebAssembly module ${module}: ${wasmBytes} bytes, ${wasmGzipBytes} with gzip.`,
+    ),
+    `From page load to first step: ${(loadToFirstStepMs / 1000).toFixed(1)} s.`,
   ].join("\n");
 }
 

@@ -15,7 +15,7 @@ export const pkg = join(root, "pkg");
 /** Builds what has changed; gives the folder. */
 export async function ensurePackage() {
   await setup();
-  await ensureWasm();
+  const variants = await ensureWasm();
   const hash = hashOf(["www/lib", "tsconfig.json", "tsconfig.lib.json", "package-lock.json"]);
   // Outside pkg: the folder is published as it is.
   const stamp = join(root, "node_modules", ".webtune-package");
@@ -23,7 +23,9 @@ export async function ensurePackage() {
     isFresh(
       stamp,
       hash,
-      ["index.js", "index.d.ts", "worker.js", "wasm/webtune_bg.wasm"].map((file) => join(pkg, file)),
+      ["index.js", "index.d.ts", "wasm/cpu/webtune_bg.wasm", "wasm/webgpu/webtune_bg.wasm"].map((file) =>
+        join(pkg, file),
+      ),
     )
   ) {
     return pkg;
@@ -31,10 +33,10 @@ export async function ensurePackage() {
   say("building the package");
   rmSync(pkg, { recursive: true, force: true });
   await showPackage("typescript/bin/tsc", ["-p", "tsconfig.lib.json"]);
-  cpSync(join(root, "www/lib/wasm"), join(pkg, "wasm"), {
-    recursive: true,
-    filter: (source) => basename(source) !== ".stamp",
-  });
+  for (const { outDir } of variants) {
+    const filter = (/** @type {string} */ source) => basename(source) !== ".stamp";
+    cpSync(outDir, join(pkg, "wasm", basename(outDir)), { recursive: true, filter });
+  }
   writeStamp(stamp, hash);
   return pkg;
 }

@@ -4,7 +4,7 @@
  */
 import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ensureWasm } from "./build-wasm.mjs";
+import { ensureFirstWasm, ensureWasm } from "./build-wasm.mjs";
 import { root } from "./cache.mjs";
 import { ensureModel, MINILM, pageFiles } from "./model.mjs";
 import { say, script, showPackage } from "./run.mjs";
@@ -12,6 +12,9 @@ import { setup } from "./setup.mjs";
 import { hashOf, isFresh, writeStamp } from "./stamp.mjs";
 
 export const dist = join(root, "dist");
+
+/** Where a first page is until the whole one is built. */
+const firstPage = join(root, "node_modules", ".webtune-first-page");
 
 /** Builds what has changed; gives the folder. */
 export async function ensurePage() {
@@ -21,19 +24,39 @@ export async function ensurePage() {
   const hash = hashOf(["www", "package-lock.json", "scripts/model.mjs"]);
   // Outside dist: the folder is published as it is.
   const stamp = join(root, "node_modules", ".webtune-page");
-  const models = join(dist, "models", MINILM.name);
-  const copied = pageFiles(MINILM);
-  const outputs = [join(dist, "index.html"), ...copied.map((path) => join(models, path))];
+  const outputs = [join(dist, "index.html"), ...pageFiles(MINILM).map((path) => join(modelsIn(dist), path))];
   if (isFresh(stamp, hash, outputs)) return dist;
-
-  say("building the page");
-  await showPackage("vite/bin/vite.js", ["build", "--config", "www/app/vite.config.ts", "--logLevel", "warn"]);
-  for (const path of copied) {
-    mkdirSync(dirname(join(models, path)), { recursive: true });
-    copyFileSync(join(modelDir, path), join(models, path));
-  }
+  await buildInto(dist, modelDir, "production");
   writeStamp(stamp, hash);
   return dist;
+}
+
+/**
+ * The page as soon as the CPU engine is there, which takes a third of the time. `whole` is another page, once it is built, where the
+ * WebGPU engine is missing yet.
+ *
+ * @returns {Promise<{ folder: string, whole: Promise<string> | undefined }>}
+ */
+export async function ensureFirstPage() {
+  await setup();
+  const modelDir = await ensureModel(MINILM);
+  if (!(await ensureFirstWasm())) return { folder: await ensurePage(), whole: undefined };
+  await buildInto(firstPage, modelDir, "without-webgpu");
+  return { folder: firstPage, whole: ensurePage() };
+}
+
+/** @param {string} folder */
+const modelsIn = (folder) => join(folder, "models", MINILM.name);
+
+/** @param {string} folder @param {string} modelDir @param {string} mode as www/app/vite.config.ts knows them */
+async function buildInto(folder, modelDir, mode) {
+  say("building the page");
+  const where = ["--config", "www/app/vite.config.ts", "--outDir", folder, "--emptyOutDir"];
+  await showPackage("vite/bin/vite.js", ["build", ...where, "--mode", mode, "--logLevel", "warn"]);
+  for (const path of pageFiles(MINILM)) {
+    mkdirSync(dirname(join(modelsIn(folder), path)), { recursive: true });
+    copyFileSync(join(modelDir, path), join(modelsIn(folder), path));
+  }
 }
 
 script(import.meta.url, async () => {

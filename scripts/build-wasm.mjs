@@ -3,7 +3,7 @@
  * `npm run build:wasm`; a build whose inputs have not changed is skipped.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { cache, root, targetDir } from "./cache.mjs";
 import { ask, Failure, say, script, show, showPackage } from "./run.mjs";
@@ -11,7 +11,7 @@ import { setup } from "./setup.mjs";
 import { hashOf, isFresh, writeStamp } from "./stamp.mjs";
 
 const WASM_TARGET = "wasm32-unknown-unknown";
-const KEPT_RESULTS = 4;
+const KEPT_RESULTS = 8;
 
 /** @typedef {"people" | "benchmarks"} Users */
 /** @typedef {{ for: string, name: string, target: string, profile: string, features: string[], outDir: string, wasmOpt: string[] }} Variant */
@@ -19,17 +19,24 @@ const KEPT_RESULTS = 4;
 /** @returns {Promise<Variant[]>} */
 export async function readVariants() {
   const { parse } = await import("smol-toml");
-  const read = /** @type {{ package?: Record<string, unknown>[] }} */ (
+  const read = /** @type {{ package?: Record<string, unknown>[], "wasm-opt"?: unknown }} */ (
     parse(readFileSync(join(root, "wasm-pack.toml"), "utf8"))
   );
   if (!read.package?.length) throw new Failure("wasm-pack.toml: expected at least one [[package]], found none");
-  return read.package.map(readVariant);
+  const wasmOpt = texts("wasm-pack.toml: wasm-opt", read["wasm-opt"]);
+  return read.package.map((entry, index) => ({ ...readVariant(entry, index), wasmOpt }));
 }
 
-/** @param {Record<string, unknown>} entry @param {number} index @returns {Variant} */
+/** @param {string} where @param {unknown} value @returns {string[]} */
+function texts(where, value) {
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  throw new Failure(`${where}: expected a list of texts, found ${JSON.stringify(value)}`);
+}
+
+/** @param {Record<string, unknown>} entry @param {number} index @returns {Omit<Variant, "wasmOpt">} */
 function readVariant(entry, index) {
   const where = `wasm-pack.toml, package ${index + 1}`;
-  const known = ["for", "name", "target", "profile", "features", "out-dir", "wasm-opt"];
+  const known = ["for", "name", "target", "profile", "features", "out-dir"];
   const unknown = Object.keys(entry).find((key) => !known.includes(key));
   if (unknown) throw new Failure(`${where}: ${unknown} is not one of ${known.join(", ")}`);
   const text = (/** @type {string} */ key) => {
@@ -38,21 +45,13 @@ function readVariant(entry, index) {
       throw new Failure(`${where}: ${key}: expected a text, found ${JSON.stringify(value)}`);
     return value;
   };
-  const list = (/** @type {string} */ key) => {
-    const value = entry[key];
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
-      throw new Failure(`${where}: ${key}: expected a list of texts, found ${JSON.stringify(value)}`);
-    }
-    return value;
-  };
   return {
     for: text("for"),
     name: text("name"),
     target: text("target"),
     profile: text("profile"),
-    features: list("features"),
+    features: texts(`${where}: features`, entry.features),
     outDir: resolve(root, text("out-dir")),
-    wasmOpt: list("wasm-opt"),
   };
 }
 
@@ -65,13 +64,13 @@ export function sizesOf(file) {
 }
 
 /** @param {Variant} variant @param {string} file */
-async function optimise({ name, wasmOpt }, file) {
+async function optimise({ wasmOpt, outDir }, file) {
   const store = join(cache, "wasm-opt");
   mkdirSync(store, { recursive: true });
   // By content: a fresh clone of the same sources gives the same input, and this step takes minutes.
   const kept = join(store, `${hashOf([file], [...wasmOpt, toolVersion("binaryen")])}.wasm`);
   if (!existsSync(kept)) {
-    say(`optimising ${name} with wasm-opt ${wasmOpt[0] ?? ""} (minutes, without output)`);
+    say(`optimising ${basename(outDir)} with wasm-opt ${wasmOpt[0] ?? ""} (minutes, without output)`);
     const partial = `${kept}.${process.pid}`;
     await showPackage("binaryen/bin/wasm-opt", [...wasmOpt, file, "-o", partial]);
     renameSync(partial, kept);
@@ -85,17 +84,31 @@ async function optimise({ name, wasmOpt }, file) {
 const toolVersion = (name) =>
   JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
 
+/** What the variants are built from. */
+function sourceHash() {
+  const inputs = ["src", "Cargo.toml", "Cargo.lock", ".cargo", "wasm-pack.toml"];
+  const words = [ask("rustc", ["--version"]) ?? "", ask("wasm-bindgen", ["--version"]) ?? "", toolVersion("binaryen")];
+  return hashOf(inputs, words);
+}
+
+/** @param {Variant} variant */
+const stampOf = ({ outDir }) => join(outDir, ".stamp");
+
+/** @param {Variant} variant @param {string} hash */
+function isBuilt(variant, hash) {
+  const { name, outDir } = variant;
+  const outputs = [`${name}.js`, `${name}.d.ts`, `${name}_bg.wasm`].map((file) => join(outDir, file));
+  return isFresh(stampOf(variant), hash, outputs);
+}
+
 /** @param {Variant} variant */
 async function build(variant) {
   const { name, target, profile, features, outDir } = variant;
-  const outputs = [`${name}.js`, `${name}.d.ts`, `${name}_bg.wasm`].map((file) => join(outDir, file));
-  const stamp = join(outDir, ".stamp");
-  const inputs = ["src", "Cargo.toml", "Cargo.lock", ".cargo", "wasm-pack.toml"];
-  const words = [ask("rustc", ["--version"]) ?? "", ask("wasm-bindgen", ["--version"]) ?? "", toolVersion("binaryen")];
-  const hash = hashOf(inputs, words);
-  if (isFresh(stamp, hash, outputs)) return;
+  const hash = sourceHash();
+  if (isBuilt(variant, hash)) return;
 
-  say(`building ${name} for ${WASM_TARGET} (the first time takes a quarter of an hour on two cores)`);
+  const title = `the WebAssembly module ${basename(outDir)}`;
+  say(`building ${title} (the first time takes minutes: ten for the CPU engine's, as many more for WebGPU's)`);
   const wanted = features.length > 0 ? ["--features", features.join(",")] : [];
   await show("cargo", ["build", "--lib", "--target", WASM_TARGET, "--profile", profile, ...wanted]);
   const built = join(targetDir, WASM_TARGET, profile === "dev" ? "debug" : profile, `${name}.wasm`);
@@ -108,15 +121,26 @@ async function build(variant) {
   const before = statSync(file).size;
   await optimise(variant, file);
   const { wasmBytes, wasmGzipBytes } = sizesOf(file);
-  say(`${name}_bg.wasm: ${mib(wasmBytes)} (${mib(before)} before wasm-opt), ${mib(wasmGzipBytes)} with gzip`);
-  writeStamp(stamp, hash);
+  say(`${title}: ${mib(wasmBytes)} (${mib(before)} before wasm-opt), ${mib(wasmGzipBytes)} with gzip`);
+  writeStamp(stampOf(variant), hash);
 }
+
+/** @param {Variant} variant */
+const hasWebgpu = ({ features }) => features.includes("webgpu");
 
 /** Builds the variants for these users that are not fresh; gives the variants. @param {Users} users */
 export async function ensureWasm(users = "people") {
   const variants = (await readVariants()).filter((variant) => variant.for === users);
   for (const variant of variants) await build(variant);
   return variants;
+}
+
+/** Builds the CPU engine's module alone if the other is not fresh either. Gives whether the other still has to be built. */
+export async function ensureFirstWasm() {
+  const variants = (await readVariants()).filter((variant) => variant.for === "people");
+  if (variants.filter(hasWebgpu).every((variant) => isBuilt(variant, sourceHash()))) return false;
+  for (const variant of variants) if (!hasWebgpu(variant)) await build(variant);
+  return true;
 }
 
 script(import.meta.url, async () => {

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ensurePage } from "./build-page.mjs";
+import { ensureFirstPage } from "./build-page.mjs";
 import { ensureModel, folderOf, MINILM, SMOLLM2 } from "./model.mjs";
 import { Failure, say, script } from "./run.mjs";
 import { serve } from "./static-server.mjs";
@@ -41,12 +41,18 @@ script(import.meta.url, async () => {
   const begun = performance.now();
   await ensureModel(MINILM);
   const language = fetchLanguageModel();
-  const folder = await ensurePage();
+  const { folder, whole } = await ensureFirstPage();
   const models = `/models/${SMOLLM2.name}/`;
   // Without its service worker: a browser would open this page later for whatever program has the port then.
+  /** @type {Record<string, string | string[]>} */
   const mounts = { "/": folder, "/service-worker.js": join(folder, "left-out"), [models]: folderOf(SMOLLM2) };
   const ready = (/** @type {string} */ path) => (path.startsWith(models) ? language : undefined);
   const { origin } = await serve({ mounts, ready, ...wanted });
   say(`ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; stop with Ctrl+C`);
   process.stdout.write(`${origin}/\n`);
+  if (!whole) return;
+  say("the page has the CPU engine; the WebGPU engine is being built meanwhile");
+  // An open page still asks for files of its own build.
+  mounts["/"] = [await whole, folder];
+  say("the WebGPU engine is there: reload the page");
 });

@@ -25,7 +25,8 @@ const types = {
 
 /**
  * @typedef {object} ServerOptions
- * @property {Record<string, string>} mounts address prefix (a folder's ends with a slash) to a folder or file on disk
+ * @property {Record<string, string | string[]>} mounts address prefix (a folder's ends with a slash) to a folder or file on disk; of several
+ * folders the first one that has the file. May be changed while it is served.
  * @property {number} [port] 0 (default) takes any free one
  * @property {boolean} [fallForward] try the next ports where this one is taken
  * @property {(path: string) => Promise<unknown> | undefined} [ready] what the answer for an address waits for; it must not fail
@@ -36,12 +37,10 @@ const types = {
  * @returns {Promise<{ origin: string, port: number, close: () => Promise<void> }>}
  */
 export async function serve({ mounts, port = 0, fallForward = false, ready = () => undefined }) {
-  // The longest prefix wins, so that a mount may sit inside another.
-  const sorted = Object.entries(mounts).sort(([a], [b]) => b.length - a.length);
   const server = createServer(async (request, response) => {
     try {
       await ready(request.url ?? "/");
-      answer(sorted, request, response);
+      answer(mounts, request, response);
     } catch (error) {
       response.writeHead(500, { "content-type": "text/plain" }).end(`${error}`);
     }
@@ -77,27 +76,30 @@ async function listen(server, port, tries) {
   }
 }
 
-/** @param {[string, string][]} mounts @param {string} path @returns {string | undefined} a file on disk */
+/** @param {ServerOptions["mounts"]} mounts @param {string} path @returns {string | undefined} a file on disk */
 function find(mounts, path) {
-  for (const [prefix, target] of mounts) {
-    if (!prefix.endsWith("/")) {
-      if (path === prefix) return resolve(target);
-      continue;
-    }
-    if (!path.startsWith(prefix)) continue;
-    const folder = resolve(target);
-    const file = join(folder, path.slice(prefix.length));
-    // A path may not climb out of its folder.
-    return file === folder || file.startsWith(folder + sep) ? file : undefined;
-  }
-  return undefined;
+  const fits = (/** @type {string} */ prefix) => (prefix.endsWith("/") ? path.startsWith(prefix) : path === prefix);
+  // The longest prefix wins, so that a mount may sit inside another.
+  const [prefix] = Object.keys(mounts)
+    .filter(fits)
+    .sort((a, b) => b.length - a.length);
+  if (prefix === undefined) return undefined;
+  const files = [mounts[prefix] ?? []].flat().map((target) => inside(resolve(target), path.slice(prefix.length)));
+  return files.find((file) => file && stat(file)) ?? files[0];
+}
+
+/** @param {string} target @param {string} rest @returns {string | undefined} */
+function inside(target, rest) {
+  const file = rest === "" ? target : join(target, rest);
+  // A path may not climb out of its folder.
+  return file === target || file.startsWith(target + sep) ? file : undefined;
 }
 
 /** @param {string} path @returns {import("node:fs").Stats | undefined} */
 const stat = (path) => statSync(path, { throwIfNoEntry: false });
 
 /**
- * @param {[string, string][]} mounts
+ * @param {ServerOptions["mounts"]} mounts
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
  */

@@ -56,7 +56,7 @@ impl Compute {
     ///
     /// # Errors
     /// [`Error::NoWebgpu`] with the platform's words.
-    #[cfg(any(target_arch = "wasm32", feature = "webgpu"))]
+    #[cfg(feature = "webgpu")]
     pub async fn webgpu() -> Result<Self> {
         let device =
             Device::wgpu_options()

@@ -3,8 +3,8 @@
 use wasm_bindgen::prelude::*;
 
 use super::convert::{Answer, error};
-use crate::Error;
 use crate::device::Compute;
+use crate::{Error, Result};
 
 /// An opened engine. Models keep what they need of it.
 #[wasm_bindgen]
@@ -22,7 +22,7 @@ pub async fn open_device(
     let compute = match device {
         "cpu" => Compute::cpu(),
         "webgpu" => {
-            let compute = Compute::webgpu().await.map_err(error)?;
+            let compute = webgpu().await.map_err(error)?;
             match largest_tensor {
                 Some(bytes) => compute.with_max_binding(bytes as u64),
                 None => compute,
@@ -40,6 +40,18 @@ pub async fn open_device(
     Ok(Device {
         compute: compute.with_memory_limit(memory_limit as u64),
     })
+}
+
+#[cfg(feature = "webgpu")]
+async fn webgpu() -> Result<Compute> {
+    Compute::webgpu().await
+}
+
+/// A module with the CPU engine alone.
+#[cfg(not(feature = "webgpu"))]
+async fn webgpu() -> Result<Compute> {
+    let reason = "this WebAssembly module has the CPU engine alone".into();
+    Err(Error::NoWebgpu { reason })
 }
 
 #[wasm_bindgen]

@@ -102,7 +102,8 @@ test("a fresh Vite project installs the package, type-checks, builds and trains"
       "LICENSE-APACHE",
       "pkg/index.js",
       "pkg/index.d.ts",
-      "pkg/wasm/webtune_bg.wasm",
+      "pkg/wasm/cpu/webtune_bg.wasm",
+      "pkg/wasm/webgpu/webtune_bg.wasm",
     ]) {
       assert.ok(existsSync(join(folder, "node_modules/webtune", file)), `${file} is in the package`);
     }

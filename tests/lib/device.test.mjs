@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { fakeGpu } from "./fakes.mjs";
 import { load, removeBuild } from "./package-under-test.mjs";
 
-const { chooseDevice, defaultMemoryLimit } = await load("device");
+const { chooseDevice, defaultMemoryLimit, engineModule } = await load("device");
 const { tryMemory } = await load("device-memory");
 const { SerialQueue } = await load("worker/queue");
 const { fromWire, toWebtuneError, toWire } = await load("errors");
@@ -40,6 +40,26 @@ test("a software adapter is passed over, unless WebGPU was asked for", async () 
     const asked = await chooseDevice("webgpu", gpu(adapter));
     assert.equal(asked.device, "webgpu");
     assert.match(asked.reason, /far slower/);
+  }
+});
+
+test("the larger module is loaded only where WebGPU may run", async () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  const inBrowser = (adapter) =>
+    Object.defineProperty(globalThis, "navigator", { value: { gpu: gpu(adapter) }, configurable: true });
+  try {
+    inBrowser(hardware);
+    assert.equal(await engineModule("auto"), "webgpu");
+    assert.equal(await engineModule("cpu"), "cpu");
+    for (const adapter of [...software, null]) {
+      inBrowser(adapter);
+      assert.equal(await engineModule("auto"), "cpu");
+      // Where there is none the worker says so.
+      assert.equal(await engineModule("webgpu"), "webgpu");
+    }
+  } finally {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else delete globalThis.navigator;
   }
 });
 

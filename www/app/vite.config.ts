@@ -55,13 +55,17 @@ async function bundled(define: Record<string, string>): Promise<string> {
   return chunk.code;
 }
 
-export default defineConfig({
+/** A page that is served while the WebGPU engine is still being built: its place is taken by the CPU engine's module. */
+const WITHOUT_WEBGPU = "without-webgpu";
+const cpuInPlaceOfWebgpu = { "../wasm/webgpu/webtune.js": here("../lib/wasm/cpu/webtune.js") };
+
+export default defineConfig(({ mode }) => ({
   root: here("."),
   // Relative addresses, so that the folder works from any sub-path.
   base: "./",
   publicDir: false,
   plugins: [policyInBuildOnly(), offlineFiles()],
-  resolve: { alias: { webtune: here("../lib/index.ts") } },
+  resolve: { alias: { webtune: here("../lib/index.ts"), ...(mode === WITHOUT_WEBGPU ? cpuInPlaceOfWebgpu : {}) } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   worker: { format: "es" },
   build: {
@@ -72,4 +76,4 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: { input: [here("./index.html"), here("./engine-room.html")] },
   },
-});
+}));

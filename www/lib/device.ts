@@ -94,6 +94,16 @@ export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefine
   };
 }
 
+/** Which of the package's two WebAssembly modules: the CPU engine alone, or both engines, which is three times the download. */
+export type EngineModule = "cpu" | "webgpu";
+
+/** The smallest module that serves this choice in this browser; the worker that loads it decides as `chooseDevice` does. */
+export async function engineModule(choice: DeviceChoice): Promise<EngineModule> {
+  if (choice !== "auto") return choice === "webgpu" ? "webgpu" : "cpu";
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GpuLike };
+  return (await chooseDevice(choice, gpu)).device;
+}
+
 /** The adapter, or the reason why there is none, as the second half of a sentence. */
 async function findAdapter(gpu: GpuLike | undefined): Promise<AdapterReport | string> {
   if (!gpu) return "this browser offers no WebGPU on this page";

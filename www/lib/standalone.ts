@@ -2,7 +2,7 @@
  * What needs no loaded model: reading files of examples and texts, estimating memory, comparing runs. The calls share one worker, which
  * reads from no other server.
  */
-import { type DeviceChoice, defaultMemoryLimit } from "./device.js";
+import { type DeviceChoice, defaultMemoryLimit, engineModule } from "./device.js";
 import { fileError, messageOf, WebtuneError } from "./errors.js";
 import { reachOf } from "./sources/reach.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
@@ -19,7 +19,9 @@ import type {
 import { callOnce, WorkerLink } from "./worker/link.js";
 import { SharedWorkerLink } from "./worker/shared.js";
 
-const shared = new SharedWorkerLink();
+const shared = new SharedWorkerLink("cpu");
+/** For what depends on the graphics card. */
+const sharedWebgpu = new SharedWorkerLink("webgpu");
 
 /** A file that a page made itself. */
 export type NamedText = { name: string; bytes: Uint8Array } | { name: string; text: string };
@@ -84,7 +86,7 @@ export async function readModelConfig(source: ModelSource): Promise<Uint8Array> 
   const settled = settleSource(source, pageAddress());
   const reach = reachOf(settled);
   if (reach.length === 0) return shared.call("readConfig", [settled]);
-  const link = WorkerLink.spawn(reach);
+  const link = WorkerLink.spawn(reach, "cpu");
   const config = await callOnce(link, "readConfig", [settled], undefined, {});
   link.close(new WebtuneError("aborted", "this worker was for one file"));
   return config;
@@ -118,5 +120,6 @@ export async function estimateLanguageRun(
 ): Promise<LanguageEstimate> {
   const { device = "auto", storage = "f32", ...settings } = options;
   const config = from instanceof Uint8Array ? from : await readModelConfig(from);
-  return shared.call("estimateLanguage", [config, storage, settings, device]);
+  const link = (await engineModule(device)) === "cpu" ? shared : sharedWebgpu;
+  return link.call("estimateLanguage", [config, storage, settings, device]);
 }

@@ -1,7 +1,7 @@
 /**
  * What classifiers and language models have in common: loading, one run at a time, export and import, memory, the end.
  */
-import type { DeviceChoice, DeviceReport } from "./device.js";
+import { type DeviceChoice, type DeviceReport, engineModule } from "./device.js";
 import { optionError, WebtuneError } from "./errors.js";
 import { TrainingRun } from "./run.js";
 import type { BaseName } from "./sources/base-name.js";
@@ -285,8 +285,8 @@ export async function loadModel<Task extends TaskName>(
   options: LoadOptions,
 ): Promise<Loaded<Tasks[Task]["info"]>> {
   const settled = settleSource(source, pageAddress());
-  const link = WorkerLink.spawn(reachOf(settled));
   const { storage = "f32", device = "auto", memoryLimitBytes, keep = true, signal, onProgress } = options;
+  const link = WorkerLink.spawn(reachOf(settled), await engineModule(device));
   const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes, keep], signal, {
     onProgress,
   });

@@ -1,7 +1,7 @@
 /**
  * A type for the generated WebAssembly glue, so that type checks pass before it is built.
  */
-declare module "*/wasm/webtune.js" {
+declare module "*/webtune.js" {
   const init: (options?: { module_or_path: unknown }) => Promise<unknown>;
   export default init;
 }

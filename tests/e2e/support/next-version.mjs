@@ -5,7 +5,7 @@ import { join } from "node:path";
 /** @param {string} folder a copy of dist, which is changed */
 export function putNextVersion(folder) {
   const assets = join(folder, "assets");
-  const names = readdirSync(assets).map((name) => [name, name.replace(/-[\w-]{8}(\.\w+)$/, "-AnewHash$1")]);
+  const names = readdirSync(assets).map((name) => [name, name.replace(/-[\w-]{3}([\w-]{5}\.\w+)$/, "-new$1")]);
   const texts = [
     ...readdirSync(folder).filter((name) => /\.(html|js)$/.test(name)),
     ...names.map(([name]) => `assets/${name}`).filter((name) => /\.(js|css)$/.test(name)),

@@ -6,14 +6,15 @@
  * narrowed to that reach: a policy can be added to, never widened. The page itself reaches no server but its own.
  */
 import type { StartWorker, WorkerLike } from "webtune";
-import script from "../../lib/worker/worker.ts?worker&url";
+import cpuScript from "../../lib/worker/cpu-worker.ts?worker&url";
+import webgpuScript from "../../lib/worker/webgpu-worker.ts?worker&url";
 import { messageOf } from "../ui/format";
 
 type Room = Window & typeof globalThis;
 
 // Firefox takes dynamic imports from the service worker, static ones never. Until the script is there, nobody would hear the first
 // message; and of a rejection the page would hear nothing.
-const code = `
+const codeOf = (script: string): string => `
   addEventListener("message", ({ ports }) => {
     import(${JSON.stringify(new URL(script, document.baseURI).href)}).then(
       () => dispatchEvent(new MessageEvent("message", { ports: [...ports] })),
@@ -22,15 +23,17 @@ const code = `
   }, { once: true });
 `;
 
+const codes = { cpu: codeOf(cpuScript), webgpu: codeOf(webgpuScript) };
+
 /** By policy. They stay, since a worker ends with the document that started it. */
 const rooms = new Map<string, Promise<Room>>();
 
 /** A `StartWorker`. */
-export const startConfined: StartWorker = (reach) => {
+export const startConfined: StartWorker = (reach, module) => {
   const policy = `connect-src ${["'self'", ...reach].join(" ")}`;
   const room = rooms.get(policy) ?? open(policy);
   rooms.set(policy, room);
-  return new RemoteWorker(room);
+  return new RemoteWorker(room, codes[module]);
 };
 
 function open(policy: string): Promise<Room> {
@@ -66,14 +69,14 @@ class RemoteWorker implements WorkerLike {
   readonly #listeners = new Set<(event: ErrorEvent) => void>();
   #over = false;
 
-  constructor(room: Promise<Room>) {
+  constructor(room: Promise<Room>, code: string) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#worker = room.then((inside) => this.#start(inside, port2));
+    this.#worker = room.then((inside) => this.#start(inside, port2, code));
     this.#worker.catch((error: unknown) => this.#fail(new ErrorEvent("error", { message: messageOf(error) })));
   }
 
-  #start(inside: Room, port: MessagePort): Worker {
+  #start(inside: Room, port: MessagePort, code: string): Worker {
     const address = inside.URL.createObjectURL(new inside.Blob([code], { type: "text/javascript" }));
     const worker = new inside.Worker(address, { type: "module", name: "webtune" });
     worker.addEventListener("error", (event) => this.#fail(event));

@@ -1,6 +1,7 @@
 /**
  * The page's side of a worker: calls become messages, answers settle promises. Every promise settles, whatever happens to the worker.
  */
+import type { EngineModule } from "../device.js";
 import { abortedError, fromWire, toWebtuneError, WebtuneError } from "../errors.js";
 import type {
   Answer,
@@ -33,15 +34,18 @@ export interface WorkerLike {
 }
 
 /**
- * Starts a worker with the package's worker script.
+ * Starts a worker with one of the package's worker scripts.
  *
  * @param reach Where it will read from besides the page's own server, as `connect-src` of a Content Security Policy writes it.
+ * @param module `webgpu` where the engine may run on WebGPU.
  */
-export type StartWorker = (reach: readonly string[]) => WorkerLike;
+export type StartWorker = (reach: readonly string[], module: EngineModule) => WorkerLike;
 
-// The expression is the one that bundlers look for.
-let startWorker: StartWorker = () =>
-  new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "webtune" });
+// The expressions are those that bundlers look for.
+let startWorker: StartWorker = (_, module) =>
+  module === "cpu"
+    ? new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "webtune" })
+    : new Worker(new URL("./webgpu-worker.js", import.meta.url), { type: "module", name: "webtune" });
 
 /**
  * Replaces how workers are started, for a page whose policy is to hold in them: the browser gives a worker from a web address the
@@ -70,9 +74,9 @@ export class WorkerLink {
     });
   }
 
-  /** A worker of this package. @param reach As `StartWorker` takes it; default: nothing. */
-  static spawn(reach: readonly string[] = []): WorkerLink {
-    return new WorkerLink(startWorker(reach));
+  /** A worker of this package; as `StartWorker` takes them. */
+  static spawn(reach: readonly string[], module: EngineModule): WorkerLink {
+    return new WorkerLink(startWorker(reach, module));
   }
 
   /** Why the worker is gone, if it is. */

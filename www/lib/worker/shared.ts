@@ -2,6 +2,7 @@
  * One worker for all calls that need no loaded model. It ends when nothing was asked of it for a while, and gives back its memory and its
  * graphics card.
  */
+import type { EngineModule } from "../device.js";
 import { WebtuneError } from "../errors.js";
 import { WorkerLink } from "./link.js";
 import type { Answer, Arguments, CallName } from "./messages.js";
@@ -10,14 +11,19 @@ import type { Answer, Arguments, CallName } from "./messages.js";
 const IDLE = 60_000;
 
 export class SharedWorkerLink {
+  readonly #module: EngineModule;
   #link: WorkerLink | undefined;
   #open = 0;
   #ending: ReturnType<typeof setTimeout> | undefined;
 
+  constructor(module: EngineModule) {
+    this.#module = module;
+  }
+
   /** A crash ends one call, not the ability to make the next. */
   async call<Name extends CallName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
     clearTimeout(this.#ending);
-    if (!this.#link || this.#link.closed) this.#link = WorkerLink.spawn();
+    if (!this.#link || this.#link.closed) this.#link = WorkerLink.spawn([], this.#module);
     this.#open += 1;
     try {
       return await this.#link.call(name, args).answer;
