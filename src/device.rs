@@ -29,6 +29,7 @@ pub struct Compute {
 }
 
 /// WebGPU's own default of `maxStorageBufferBindingSize`, which every adapter grants.
+#[cfg(feature = "webgpu")]
 pub const GUARANTEED_BINDING: u64 = 128 << 20;
 
 /// A WebAssembly memory ends at 4 GiB; half a GiB of it is kept for code, text and fragmentation.
