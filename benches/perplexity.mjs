@@ -18,9 +18,9 @@ import { buildEnv, root, targetDir } from "../scripts/cache.mjs";
 import { Failure, say, script, show } from "../scripts/run.mjs";
 
 /** Characters of an instruction with its input and output, at most. */
-const SHORT = 250;
+const SHORT = 160;
 /** Questions that are kept. */
-const QUESTIONS = 100;
+const QUESTIONS = 60;
 /** What TREC-6's labels stand for. @type {Record<string, string>} */
 const ANSWERS = {
   ABBR: "an abbreviation",
@@ -131,7 +131,7 @@ script(import.meta.url, async () => {
   ];
   const { instructions: tasks, questions: asked } = values;
   if (tasks)
-    kinds.push({ name: "instructions", options: { validationSplit: 0.3 }, rows: () => instructions(here(tasks)) });
+    kinds.push({ name: "instructions", options: { validationSplit: 0.46 }, rows: () => instructions(here(tasks)) });
   if (asked) kinds.push({ name: "questions", options: { validationSplit: 0.4 }, rows: () => questions(here(asked)) });
 
   await show("cargo", ["build", "--release", "--example", "perplexity"]);
