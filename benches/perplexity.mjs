@@ -6,12 +6,12 @@
  *
  * The page's built-in conversations are always among them, half of which judge. `--instructions` takes self-instruct's seed_tasks.jsonl, of which the
  * short ones are kept; `--questions` takes lines of `text` and `label` with TREC-6's labels, of which the first are kept. Neither is in this repository.
- * The seed also splits the rows. `--options` go over the defaults. What each seed found is kept in the folder `--out`, and what is there is read and
- * not run again.
+ * The seed also splits the rows. `RAYON_NUM_THREADS=1` keeps it to one thread. `--options` go over the defaults. What each seed found is kept in the
+ * folder `--out`; what is there is read and not run again.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildEnv, root, targetDir } from "../scripts/cache.mjs";
@@ -34,7 +34,7 @@ const ANSWERS = {
 /** @typedef {{ name: string, options: Record<string, unknown>, rows: () => unknown[] }} Kind */
 /**
  * @typedef {{ seed: number, trainRows: number, judges: number, judgedTokens: number, before: number, fewShot: number | null, after: number,
- *   keptEpoch: number, steps: number, seconds: number, tokensPerSecond: number }} Found
+ *   keptEpoch: number, trainedTokens: number, seconds: number }} Found
  */
 
 /** @param {string} file @returns {any[]} */
@@ -85,10 +85,13 @@ function measure(args, each) {
   });
 }
 
+const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** The mean, and the least and the most. @param {number[]} values */
 function spread(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const shown = [mean, Math.min(...values), Math.max(...values)].map((value) => value.toFixed(1));
+  const shown = [mean(values), Math.min(...values), Math.max(...values)].map((value) =>
+    value.toFixed(value < 10 ? 2 : 1),
+  );
   return `${shown[0]} (${shown[1]} to ${shown[2]})`;
 }
 
@@ -103,7 +106,8 @@ function row(model, name, runs) {
     shown.length === 0 ? "" : spread(shown),
     spread(runs.map(({ after }) => after)),
     runs.map(({ keptEpoch }) => keptEpoch).join(", "),
-    spread(runs.map(({ seconds }) => seconds)),
+    mean(runs.map(({ trainedTokens }) => trainedTokens)).toFixed(0),
+    mean(runs.map(({ seconds }) => seconds)).toFixed(0),
   ];
   return `| ${cells.join(" | ")} |`;
 }
@@ -134,8 +138,6 @@ script(import.meta.url, async () => {
     kinds.push({ name: "instructions", options: { validationSplit: 0.46 }, rows: () => instructions(here(tasks)) });
   if (asked) kinds.push({ name: "questions", options: { validationSplit: 0.4 }, rows: () => questions(here(asked)) });
 
-  await show("cargo", ["build", "--release", "--example", "perplexity"]);
-  say(`${availableParallelism()} threads, or RAYON_NUM_THREADS=${process.env.RAYON_NUM_THREADS ?? ""}`);
   const table = [];
   for (const { name, options, rows } of kinds) {
     const file = join(out, `${name}.jsonl`);
@@ -149,6 +151,7 @@ script(import.meta.url, async () => {
     const place = (/** @type {number} */ seed) => join(out, `${label}-${seed}.json`);
     const left = seeds.filter((seed) => !existsSync(place(seed))).map(String);
     if (left.length > 0) {
+      await show("cargo", ["build", "--release", "--example", "perplexity"]);
       const all = JSON.stringify({ sampleTokens: 0, ...options, ...given });
       await measure([model, file, all, ...left], (found) => {
         writeFileSync(place(found.seed), `${JSON.stringify(found, null, 2)}\n`);
@@ -160,8 +163,8 @@ script(import.meta.url, async () => {
   }
   process.stdout.write(
     `${[
-      "| model | rows | train / judge | untuned | examples in the prompt | tuned | kept epoch | seconds |",
-      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+      "| model | rows | train / judge | untuned | examples in the prompt | tuned | kept epoch | tokens trained on | seconds |",
+      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
       ...table,
     ].join("\n")}\n`,
   );
