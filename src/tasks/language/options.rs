@@ -80,7 +80,7 @@ impl Default for LanguageOptions {
                     target_modules: TargetModules::Pattern("all-linear".into()),
                     ..LoraConfig::default()
                 }),
-                learning_rate: 5e-4,
+                learning_rate: 1e-3,
                 lr_scheduler_type: LrSchedulerType::Cosine,
                 warmup_ratio: Some(0.05),
                 warmup_steps: None,

@@ -749,7 +749,7 @@ export interface LanguageOptions {
   skipBad?: boolean | undefined;
   /** What is trained. */
   method?: Method | undefined;
-  /** Peak rate of what trains below the head. Default: `0.0005`. */
+  /** Peak rate of what trains below the head. Default: `0.001`. */
   learningRate?: number | undefined;
   /** Shape of the rates. Default: `"cosine"`. */
   lrSchedulerType?: LrSchedulerType | undefined;

@@ -631,7 +631,7 @@ export const OPTIONS = {
     {
       "name": "learningRate",
       "type": "number",
-      "default": 0.0005,
+      "default": 0.001,
       "min": 0,
       "doc": "Peak rate of what trains below the head."
     },
