@@ -1,6 +1,6 @@
-"""Times the training steps of benches/gpu.rs in PyTorch with PEFT, on a graphics card that CUDA knows.
+"""Times the training steps of benches/gpu.mjs in PyTorch with PEFT, on a graphics card that CUDA knows.
 
-    python benches/gpu_peer.py [--only WORDS]
+    python benches/gpu_peer.py [--only WORDS]...
 
 Needs torch, transformers and peft. Models are random ones of the same shapes, LoRA has the same rank on the same layers, a step is the
 same work: forward, backward, clipping, AdamW and the loss read back. float32 without TF32 is what a browser's shaders compute; TF32 next to
@@ -15,16 +15,14 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM
 
-# Seconds of one timing, and timings of which the median counts, as in benches/gpu.rs.
+# Seconds of one timing, and timings of which the median counts.
 TIMING = 0.4
 ROUNDS = 5
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def minilm(rows, tokens):
-    config = BertConfig(
-        vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, num_labels=2
-    )
+def bert(rows, tokens, **sizes):
+    config = BertConfig(num_hidden_layers=6, num_labels=2, **sizes)
     lora = LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, target_modules=["query", "value"])
     return BertForSequenceClassification(config), lora, rows, tokens
 
@@ -34,6 +32,8 @@ def llama(rows, tokens, **sizes):
     return LlamaForCausalLM(LlamaConfig(tie_word_embeddings=True, **sizes)), lora, rows, tokens
 
 
+TINY = dict(vocab_size=1000, hidden_size=32, num_attention_heads=4, intermediate_size=64)
+MINILM = dict(vocab_size=30522, hidden_size=384, num_attention_heads=12, intermediate_size=1536)
 STORIES = dict(
     vocab_size=512, hidden_size=64, num_hidden_layers=5, num_attention_heads=8, num_key_value_heads=4, intermediate_size=172,
     max_position_embeddings=512,
@@ -43,8 +43,9 @@ SMOLLM = dict(
     max_position_embeddings=8192,
 )
 CASES = {
-    "MiniLM, 16 x 64": lambda: minilm(16, 64),
-    "MiniLM, 64 x 128": lambda: minilm(64, 128),
+    "tiny, 1 x 8": lambda: bert(1, 8, **TINY),
+    "MiniLM, 16 x 64": lambda: bert(16, 64, **MINILM),
+    "MiniLM, 64 x 128": lambda: bert(64, 128, **MINILM),
     "stories260K, 8 x 128": lambda: llama(8, 128, **STORIES),
     "stories260K, 64 x 128": lambda: llama(64, 128, **STORIES),
     "SmolLM2-135M, 4 x 256": lambda: llama(4, 256, **SMOLLM),
@@ -85,13 +86,13 @@ def milliseconds(case):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="")
-    only = parser.parse_args().only
+    parser.add_argument("--only", action="append", help="keeps the steps whose names contain the words; may be given several times")
+    only = parser.parse_args().only or [""]
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
     print("| case | float32 ms/step | tokens/s | TF32 ms/step |")
     print("| --- | --- | --- | --- |")
     for name, case in CASES.items():
-        if only not in name:
+        if not any(words in name for words in only):
             continue
         found = []
         for precision in ("highest", "high"):

@@ -57,7 +57,7 @@ const stages = [
   { name: "deny", command: () => ["cargo", "deny", "--locked", "check", "bans", "licenses", "sources"] },
   {
     name: "clippy",
-    // With the native WebGPU engine, so that benches/gpu.rs is compiled too; no code is for builds without it.
+    // With the native WebGPU engine too; no code is for builds without it.
     command: () => ["cargo", "clippy", "--features", "webgpu", "--all-targets", "--", "-D", "warnings"],
   },
   {

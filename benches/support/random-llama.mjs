@@ -28,17 +28,19 @@ export const CONFIG = {
 /** Written at once; a tensor takes many of them. */
 const PIECE = 1 << 20;
 
-/** @returns {[string, number[]][]} */
-function shapes() {
-  const { vocab_size, hidden_size: h, intermediate_size: wide, num_hidden_layers } = CONFIG;
-  const keys = (h / CONFIG.num_attention_heads) * CONFIG.num_key_value_heads;
-  /** @type {[string, number[]][]} */
+/** @typedef {[string, number[]]} Shape a tensor's name, and how long it is in each direction */
+
+/** @param {Pick<typeof CONFIG, "vocab_size" | "hidden_size" | "intermediate_size" | "num_hidden_layers" | "num_attention_heads" | "num_key_value_heads">} config */
+export function llamaShapes(config) {
+  const { vocab_size, hidden_size: h, intermediate_size: wide, num_hidden_layers } = config;
+  const keys = (h / config.num_attention_heads) * config.num_key_value_heads;
+  /** @type {Shape[]} */
   const all = [
     ["model.embed_tokens.weight", [vocab_size, h]],
     ["model.norm.weight", [h]],
   ];
   for (let layer = 0; layer < num_hidden_layers; layer += 1) {
-    /** @type {[string, number[]][]} */
+    /** @type {Shape[]} */
     const inside = [
       ["input_layernorm", [h]],
       ["post_attention_layernorm", [h]],
@@ -50,9 +52,7 @@ function shapes() {
       ["mlp.up_proj", [wide, h]],
       ["mlp.down_proj", [h, wide]],
     ];
-    all.push(
-      ...inside.map(([name, shape]) => /** @type {typeof all[0]} */ ([`model.layers.${layer}.${name}.weight`, shape])),
-    );
+    all.push(...inside.map(([name, shape]) => /** @type {Shape} */ ([`model.layers.${layer}.${name}.weight`, shape])));
   }
   return all;
 }
@@ -72,12 +72,12 @@ function noise() {
   };
 }
 
-/** @param {string} path */
-function writeWeights(path) {
+/** What a safetensors file of bfloat16 numbers begins with. @param {Shape[]} shapes */
+export function safetensorsHead(shapes) {
   /** @type {Record<string, unknown>} */
   const header = { __metadata__: { format: "pt" } };
   let end = 0;
-  for (const [name, shape] of shapes()) {
+  for (const [name, shape] of shapes) {
     const begin = end;
     end += 2 * shape.reduce((a, b) => a * b, 1);
     header[name] = { dtype: "BF16", shape, data_offsets: [begin, end] };
@@ -86,14 +86,19 @@ function writeWeights(path) {
   const padded = Buffer.concat([json, Buffer.alloc((8 - (json.length % 8)) % 8, " ")]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([length, padded]);
+}
+
+/** @param {string} path */
+function writeWeights(path) {
+  const shapes = llamaShapes(CONFIG);
   const next = noise();
   // 1 in bfloat16
   const ones = (/** @type {number} */ count) => new Uint16Array(count).fill(0x3f80);
   const file = openSync(path, "w");
   try {
-    writeSync(file, length);
-    writeSync(file, padded);
-    for (const [, shape] of shapes()) {
+    writeSync(file, safetensorsHead(shapes));
+    for (const [, shape] of shapes) {
       const values = shape.length === 1 ? ones : next;
       for (let left = shape.reduce((a, b) => a * b, 1); left > 0; left -= PIECE) {
         writeSync(file, new Uint8Array(values(Math.min(left, PIECE)).buffer));
@@ -104,8 +109,11 @@ function writeWeights(path) {
   }
 }
 
-/** A byte-level BPE as GPT-2's: every byte, then ever longer strings of letters, each made of the one before and a letter. */
-function tokenizer() {
+/**
+ * A byte-level BPE as GPT-2's: every byte, then ever longer strings of letters, each made of the one before and a letter.
+ * @param {number} size entries, at least 300
+ */
+export function byteTokenizer(size = CONFIG.vocab_size) {
   const printable = (/** @type {number} */ byte) =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let beyond = 256;
@@ -115,11 +123,11 @@ function tokenizer() {
   const merges = [];
   // "\u0120" is how a space is spelt there
   let longest = ["\u0120", ...letters];
-  while (tokens.length < CONFIG.vocab_size) {
+  while (tokens.length < size) {
     const longer = [];
     for (const start of longest) {
       for (const letter of letters) {
-        if (tokens.length === CONFIG.vocab_size) break;
+        if (tokens.length === size) break;
         merges.push([start, letter]);
         tokens.push(start + letter);
         longer.push(start + letter);
@@ -158,7 +166,7 @@ export function randomLlama(folder) {
   if (existsSync(join(folder, "config.json"))) return folder;
   mkdirSync(folder, { recursive: true });
   writeWeights(join(folder, "model.safetensors"));
-  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer()));
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(byteTokenizer()));
   writeFileSync(
     join(folder, "tokenizer_config.json"),
     JSON.stringify({ tokenizer_class: "GPT2Tokenizer", bos_token: "<|endoftext|>", eos_token: "<|endoftext|>" }),

@@ -1,8 +1,7 @@
-//! Whole training steps of random models, and matrix products by which their speed is judged. The clock is outside: in a browser's worker, or
-//! in a native program. Only the feature `bench` compiles this.
+//! Whole training steps of random models, and matrix products by which their speed is judged. The clock is outside, in a browser's
+//! worker. Only the feature `bench` compiles this.
 
 mod classifier;
-mod language;
 
 use burn::tensor::{Distribution, Tensor};
 
@@ -10,7 +9,6 @@ use crate::Result;
 use crate::device::{Compute, read};
 
 pub use classifier::{ClassifierBenchmark, Shape};
-pub use language::{LanguageBenchmark, LanguageWork};
 
 /// Products `[m, k] x [k, n]` on fresh random matrices; one value of the last is read, so that all are done.
 ///

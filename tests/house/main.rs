@@ -37,7 +37,7 @@ const ROOMS: &[Row] = &[
     ("tasks/classify", "tasks"),
     ("tasks/language", "tasks"),
     ("export", "tasks/classify tasks/language"),
-    ("benchmark", "tasks/classify tasks/language"),
+    ("benchmark", "tasks/classify"),
     ("wasm", "export benchmark"),
     ("types", "export"),
 ];
