@@ -14,6 +14,12 @@ const ADAPTERS: &str = "adapters.init(model)\nmodel.load_adapter(\".\", use_safe
 /// Where the head of a Sentence-Transformers folder is.
 const DENSE: (&str, &str) = ("3_Dense/model.safetensors", "linear.");
 
+/// The same for pairs of texts, which the pipeline does not take.
+pub const ONNX_USE_OF_PAIRS: &str = "import { AutoModelForSequenceClassification, AutoTokenizer } from \"@huggingface/transformers\";\n\nconst \
+                                     folder = \"./the-folder-with-this-file\";\nconst tokenizer = await AutoTokenizer.from_pretrained(folder);\n\
+                                     const model = await AutoModelForSequenceClassification.from_pretrained(folder);\nconst inputs = tokenizer(\"a \
+                                     text\", { text_pair: \"its second text\", truncation: true });\nconst { logits } = await model(inputs);\n\
+                                     const [scores] = logits.tolist();\nconsole.log(model.config.id2label[scores.indexOf(Math.max(...scores))]);\n";
 /// What runs an ONNX folder; a path without a dot at its beginning would be looked up on the hub.
 pub const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
                             \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
@@ -149,18 +155,27 @@ fn write_classifier(
         "{}\n\nlabels = json.load(open(\"labels.json\"))[\"labels\"]",
         snippet.imports
     )?;
+    let pairs = facts.pairs == Some(true);
     if snippet.load.is_empty() {
+        let row = match pairs {
+            true => "(\"a text\", \"its second text\")",
+            false => "\"a text\"",
+        };
         return writeln!(
             out,
-            "logits = SentenceTransformer(\".\").encode([\"a text\"])\nprint(labels[logits[0].argmax()])"
+            "logits = SentenceTransformer(\".\").encode([{row}])\nprint(labels[logits[0].argmax()])"
         );
     }
+    let second = match pairs {
+        true => "[\"its second text\"], ",
+        false => "",
+    };
     if snippet.tokenizer == "base" {
         writeln!(out, "base = {base:?}")?;
     }
     writeln!(
         out,
-        "{}\ntokens = AutoTokenizer.from_pretrained({})([\"a text\"], truncation=True, max_length={}, return_tensors=\"pt\")",
+        "{}\ntokens = AutoTokenizer.from_pretrained({})([\"a text\"], {second}truncation=True, max_length={}, return_tensors=\"pt\")",
         snippet.load, snippet.tokenizer, facts.max_length
     )?;
     match snippet.features {

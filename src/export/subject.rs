@@ -49,6 +49,8 @@ pub struct ClassifierFacts<'a> {
     pub baselines: Option<&'a BaselineHeads>,
     /// Tokens kept of a text.
     pub max_length: usize,
+    /// Whether it learnt pairs of texts, where that is known.
+    pub pairs: Option<bool>,
     /// Tokens of the longest text that the model can read.
     pub positions: usize,
     pub family: Family,
