@@ -19,6 +19,7 @@ use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::tuned::{Tuned, Which};
 use webtune::tasks::classify::{ClassifyEvent, ClassifyRun, ClassifyTask};
 use webtune::text::{TextInput, Texts, Tokenizer};
+use webtune::train::task::Task;
 
 /// float32 of two implementations through two layers.
 const TOLERANCE: f32 = 1e-5;
@@ -303,7 +304,9 @@ fn the_card_of_a_graph_reads_pairs() {
             .find(|file| file.path == "README.md")
             .unwrap();
         let card = String::from_utf8_lossy(&card.bytes);
-        assert!(card.contains("text_pair: \"its second text\""), "{card}");
+        for words in ["text_pair: \"its second text\"", "return_token_type_ids: true"] {
+            assert!(card.contains(words), "{card}");
+        }
     });
 }
 
@@ -327,6 +330,11 @@ fn repeated_pairs_are_told_and_others_are_not() {
     let other = |row: &Example| row.clone().with_pair("the boat");
     let others: Vec<Example> = rows.iter().map(other).collect();
     assert_ne!(started(&others).1, key);
+    let print = |rows: &[Example]| {
+        let task = ClassifyTask::new(&model, rows, options(json!({}))).unwrap();
+        task.fingerprint().rows
+    };
+    assert_ne!(print(&others), print(&rows));
     rows[4] = rows[2].clone();
     assert!(started(&rows).0[0].contains("1 example repeats an earlier one"));
     let long = Example::new("the river", "a").with_pair("water ".repeat(90));

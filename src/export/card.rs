@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::card_use::{ONNX_USE, ONNX_USE_OF_PAIRS, write_use};
+use super::card_use::{onnx_use, write_use};
 use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
 use crate::peft::{MethodType, TaskType};
 
@@ -74,13 +74,12 @@ pub fn card<N>(subject: &Subject<N>, files: MethodType) -> String {
 
 /// The same next to an ONNX graph.
 pub fn onnx_card<N>(subject: &Subject<N>) -> String {
-    let of_pairs = subject.classifier().and_then(|facts| facts.pairs) == Some(true);
     let words = Words {
         library: "transformers.js",
         title: "ONNX graph",
         files: MethodType::Full,
         language: "js",
-        lines: if of_pairs { ONNX_USE_OF_PAIRS } else { ONNX_USE }.into(),
+        lines: onnx_use(subject.classifier()),
     };
     card_in(subject, &words)
 }

@@ -14,15 +14,28 @@ const ADAPTERS: &str = "adapters.init(model)\nmodel.load_adapter(\".\", use_safe
 /// Where the head of a Sentence-Transformers folder is.
 const DENSE: (&str, &str) = ("3_Dense/model.safetensors", "linear.");
 
-/// The same for pairs of texts, which the pipeline does not take.
-pub const ONNX_USE_OF_PAIRS: &str = "import { AutoModelForSequenceClassification, AutoTokenizer } from \"@huggingface/transformers\";\n\nconst \
-                                     folder = \"./the-folder-with-this-file\";\nconst tokenizer = await AutoTokenizer.from_pretrained(folder);\n\
-                                     const model = await AutoModelForSequenceClassification.from_pretrained(folder);\nconst inputs = tokenizer(\"a \
-                                     text\", { text_pair: \"its second text\", truncation: true });\nconst { logits } = await model(inputs);\n\
-                                     const [scores] = logits.tolist();\nconsole.log(model.config.id2label[scores.indexOf(Math.max(...scores))]);\n";
 /// What runs an ONNX folder; a path without a dot at its beginning would be looked up on the hub.
-pub const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
-                            \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
+const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
+                        \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
+
+/// The lines that run an ONNX folder. The pipeline takes no pairs of texts.
+pub fn onnx_use(facts: Option<&ClassifierFacts>) -> String {
+    let Some(facts) = facts.filter(|facts| facts.pairs == Some(true)) else {
+        return ONNX_USE.into();
+    };
+    // a tokenizer of no special class gives none unasked
+    let types = match facts.token_types {
+        true => ", return_token_type_ids: true",
+        false => "",
+    };
+    format!(
+        "import {{ AutoModelForSequenceClassification, AutoTokenizer }} from \"@huggingface/transformers\";\n\nconst folder = \
+         \"./the-folder-with-this-file\";\nconst tokenizer = await AutoTokenizer.from_pretrained(folder);\nconst model = await \
+         AutoModelForSequenceClassification.from_pretrained(folder);\nconst inputs = tokenizer(\"a text\", {{ text_pair: \"its second text\", \
+         truncation: true{types} }});\nconst {{ logits }} = await model(inputs);\nconst [scores] = logits.tolist();\n\
+         console.log(model.config.id2label[scores.indexOf(Math.max(...scores))]);\n"
+    )
+}
 
 /// `files`: how the files hold what was tuned; [`MethodType::Full`] for all weights, whatever tuned them.
 pub fn write_use<N>(out: &mut String, subject: &Subject<N>, files: MethodType) -> std::fmt::Result {

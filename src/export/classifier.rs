@@ -62,6 +62,7 @@ impl Model for Pretrained {
                 baselines: tuned.baselines.as_ref(),
                 max_length: tuned.max_length,
                 pairs: tuned.pairs,
+                token_types: self.tokenizer.gives_types(),
                 positions: self.config.max_tokens,
                 family,
                 names_head: family.names_head() || tuned.classifier.encoder.trains_pooler(),

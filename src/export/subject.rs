@@ -51,6 +51,8 @@ pub struct ClassifierFacts<'a> {
     pub max_length: usize,
     /// Whether it learnt pairs of texts, where that is known.
     pub pairs: Option<bool>,
+    /// Whether its tokenizer gives the model token types.
+    pub token_types: bool,
     /// Tokens of the longest text that the model can read.
     pub positions: usize,
     pub family: Family,

@@ -240,7 +240,9 @@ fn check_template(part: &Value, key: &str, texts: &[&str]) -> Reasoned<()> {
     if !(found.is_empty() && key == "single") && found != texts {
         return Err(match texts {
             [_] => "the template for one text does not hold that text once".into(),
-            _ => "the template for two texts does not hold each of them once, in their order".into(),
+            _ => {
+                "the template for two texts does not hold each of them once, in their order".into()
+            }
         });
     }
     match of("SpecialToken").find(|token| part["special_tokens"][*token].is_null()) {

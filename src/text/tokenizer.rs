@@ -125,6 +125,11 @@ impl Tokenizer {
         self
     }
 
+    /// Whether the model reads token types.
+    pub fn gives_types(&self) -> bool {
+        self.types > 0
+    }
+
     /// Whether the model has a vector for that token.
     pub fn has_row(&self, id: u32) -> bool {
         (id as usize) < self.rows

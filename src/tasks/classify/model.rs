@@ -223,11 +223,7 @@ fn token_types(config: &BackboneConfig, settings: &Value) -> usize {
 /// The token that fills a decoder's rows and that transformers passes over to find a text's last one: what `config.json` names, else
 /// `tokenizer_config.json`, else one that ends a text, as is usual for models without any, else what the tokenizer names. One that the model has no
 /// vector for is passed over. `None`: no token is passed over, and padding is known by its mask alone. `settings`: tokenizer_config.json.
-fn decoder_pad(
-    config: &BackboneConfig,
-    settings: &Value,
-    tokenizer: &Tokenizer,
-) -> Option<u32> {
+fn decoder_pad(config: &BackboneConfig, settings: &Value, tokenizer: &Tokenizer) -> Option<u32> {
     let Architecture::Decoder(decoder) = &config.architecture else {
         return tokenizer.pad_token();
     };
