@@ -3,7 +3,7 @@ export interface Row {
   id: number;
   text: string;
   /** The second text, of rows that are pairs. */
-  textPair?: string;
+  textPair?: string | undefined;
   label: string;
 }
 
