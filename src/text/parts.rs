@@ -113,6 +113,8 @@ enum Kind {
 struct Chain {
     parts: usize,
     growth: f64,
+    /// Whether one of them puts tokens around a text.
+    adds_tokens: bool,
     /// Why two texts cannot be read together.
     no_pairs: Option<String>,
 }
@@ -122,6 +124,7 @@ impl Default for Chain {
         Self {
             parts: 0,
             growth: 1.0,
+            adds_tokens: false,
             no_pairs: None,
         }
     }
@@ -148,6 +151,14 @@ impl Chain {
             Kind::Before => growth_before(part)?,
             Kind::Decoder => growth_of_decoder(part, self.parts)?,
             Kind::Around => {
+                // after a template the library finds more texts than any part of its own expects
+                let adds = part["single"].is_array() || part["cls"].is_array();
+                if adds && self.adds_tokens {
+                    return Err(
+                        "its post-processor puts tokens around a text more than once, which is not supported".into(),
+                    );
+                }
+                self.adds_tokens |= adds;
                 check_template(part, "single", &["A"])?;
                 let pair = check_template(part, "pair", &["A", "B"]);
                 self.no_pairs = self.no_pairs.take().or(pair.err());
@@ -345,6 +356,11 @@ mod tests {
         }
         let both = json!([{"Sequence": {"id": "A"}}, {"Sequence": {"id": "A"}}]);
         assert!(refusal("post_processor", json!({"single": both})).contains("template"));
+        let template = json!({"single": [{"Sequence": {"id": "A"}}]});
+        for second in [template.clone(), json!({"cls": ["[CLS]", 1]})] {
+            let chain = json!({"processors": [template, second]});
+            assert!(refusal("post_processor", chain).contains("more than once"));
+        }
         let many = json!({"normalizers": vec![json!({"type": "Lowercase"}); 65]});
         assert!(refusal("normalizer", many).contains("parts"));
         let values = json!({"type": "Lowercase", "x": vec![0; 10_000]});
