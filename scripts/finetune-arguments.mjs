@@ -22,6 +22,8 @@ const EXPORTS = {
 };
 /** Options that only language models have. */
 const LANGUAGE_ONLY = /** @type {const} */ (["prompts"]);
+/** Options that only classifiers have. */
+const CLASSIFIER_ONLY = /** @type {const} */ (["text-column", "text-pair-column"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 /** A GGUF file in a repository. */
@@ -33,7 +35,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--text-column NAME] [--text-pair-column NAME] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -52,6 +54,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
   --base-name NAME                    what the exported files call the base model: a repository or a folder that others load it from
   --encoding E                        of the rows: utf-8, utf-16le, utf-16be or windows-1252
+  --text-column NAME                  of a classifier's rows; named alone, that text is read alone
+  --text-pair-column NAME             the second text of rows that are pairs; those of a known pair are found
   --skip-bad                          leaves out rows that cannot be used, and names them
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
@@ -223,6 +227,8 @@ export function readArguments(args) {
         storage: text,
         out: text,
         encoding: text,
+        "text-column": text,
+        "text-pair-column": text,
         "skip-bad": { type: "boolean" },
         "checkpoint-seconds": text,
         resume: text,
@@ -247,8 +253,8 @@ export function readArguments(args) {
   const builtIn = Object.hasOwn(BUILT_IN, task) ? BUILT_IN[task] : undefined;
   if (!builtIn) throw new Failure(`--task: expected one of ${Object.keys(BUILT_IN).join(", ")}, found ${task}`);
   const language = task === "causal-lm";
-  const misplaced = language ? undefined : LANGUAGE_ONLY.find((name) => values[name] !== undefined);
-  if (misplaced) throw new Failure(`--${misplaced}: it needs --task causal-lm`);
+  const misplaced = (language ? CLASSIFIER_ONLY : LANGUAGE_ONLY).find((name) => values[name] !== undefined);
+  if (misplaced) throw new Failure(`--${misplaced}: it needs --task ${language ? "classification" : "causal-lm"}`);
   if (!STORAGES.includes(storage)) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
@@ -265,6 +271,7 @@ export function readArguments(args) {
   }
   if (values["base-name"]?.trim() === "") throw new Failure("--base-name: expected a name, found none");
   const { encoding, "skip-bad": skipBad = false } = values;
+  const columns = { textColumn: values["text-column"], textPairColumn: values["text-pair-column"] };
   if (encoding !== undefined && !ENCODINGS.includes(encoding)) {
     throw new Failure(`--encoding: expected one of ${ENCODINGS.join(", ")}, found ${encoding}`);
   }
@@ -284,7 +291,12 @@ export function readArguments(args) {
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
       ...(language && skipBad ? { skipBad } : {}),
     },
-    parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}) },
+    // a column that was not named is left to the reader
+    parse: Object.fromEntries(
+      Object.entries({ encoding, ...columns, skipBad: skipBad || undefined }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    ),
     checkpointSeconds,
   };
   return { settings, out: here(out) };

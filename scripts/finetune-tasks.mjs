@@ -180,8 +180,9 @@ function languageMetrics({ model, device, seconds, steps, finished, tested, peak
 
 /** @param {string} out @param {any} measured */
 function writePredictions(out, { finished, tested }) {
-  const rows = (tested ?? finished.evaluation).rows.map((/** @type {any} */ { text, label, predicted, logits }) =>
-    JSON.stringify({ text, label, predicted, logits }),
+  const rows = (tested ?? finished.evaluation).rows.map(
+    (/** @type {any} */ { text, textPair, label, predicted, logits }) =>
+      JSON.stringify({ text, ...(textPair === undefined ? {} : { text_pair: textPair }), label, predicted, logits }),
   );
   writeFileSync(join(out, "predictions.jsonl"), rows.map((/** @type {string} */ row) => `${row}\n`).join(""));
 }

@@ -381,10 +381,7 @@ fn a_parsed_table_can_train() {
     let examples: Vec<Example> = table
         .rows
         .into_iter()
-        .map(|row| Example {
-            text: row.text,
-            label: row.label,
-        })
+        .map(|row| Example::new(row.text, row.label))
         .collect();
     assert_eq!(check(&examples).unwrap().names(), ["x", "y"]);
 }

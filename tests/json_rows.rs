@@ -133,34 +133,6 @@ fn bad_rows_are_counted_and_can_be_left_out() {
 }
 
 #[test]
-fn a_second_text_is_told() {
-    for (one, other) in [
-        ("sentence1", "sentence2"),
-        ("premise", "hypothesis"),
-        ("question", "answer"),
-        ("left", "right"),
-    ] {
-        let rows = lines(|index, text, _| {
-            format!(
-                "{text},{},{}\n",
-                TEXTS[(index + 2) % 12],
-                ["same", "different"][index % 2]
-            )
-        });
-        let table = read("a.csv", format!("{one},{other},label\n{rows}"));
-        assert_eq!((table.rows.len(), &*table.label_column), (12, "label"));
-        let [warning] = table.warnings.as_slice() else {
-            panic!("{:?}", table.warnings)
-        };
-        let unread = if table.text_column == one { other } else { one };
-        assert!(
-            warning.contains(&format!("\"{unread}\"")) && warning.contains("pairs of texts"),
-            "{warning}"
-        );
-    }
-}
-
-#[test]
 fn several_labels_for_one_text_are_never_used_in_silence() {
     let rows = lines(|index, text, _| {
         format!(

@@ -58,10 +58,7 @@ fn examples(text: &str) -> Vec<Example> {
         "great great",
     ];
     let labelled = texts.iter().chain([&text]).zip(["a", "b"].iter().cycle());
-    let labelled = labelled.map(|(text, label)| Example {
-        text: (*text).into(),
-        label: (*label).into(),
-    });
+    let labelled = labelled.map(|(text, label)| Example::new(*text, *label));
     labelled.collect()
 }
 

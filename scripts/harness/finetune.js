@@ -12,7 +12,7 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {import("webtune").DeviceChoice} device
  * @property {import("webtune").WeightStorage} [storage]
  * @property {any} options
- * @property {{ encoding?: import("webtune").TextEncoding, skipBad?: boolean }} [parse] how the files are read
+ * @property {{ encoding?: import("webtune").TextEncoding, skipBad?: boolean, textColumn?: string, textPairColumn?: string }} [parse] how the files are read
  * @property {RemoteFile} train
  * @property {RemoteFile} [test]
  * @property {import("webtune").Prompt[]} [prompts]
@@ -27,7 +27,7 @@ import { fetchFile, report, send } from "./bridge.js";
 export async function examplesOf(file, parse) {
   const { rows, ...how } = await parseExamples(await fetchFile(file), file.name, parse);
   if (parse) await tellReading(file, how);
-  return rows.map(({ text, label }) => ({ text, label }));
+  return rows.map(({ row: _number, ...example }) => example);
 }
 
 /**
@@ -46,8 +46,15 @@ async function textsOf(file, parse = {}) {
   return rows;
 }
 
-/** A label that was not trained would be found only after training. @param {any[]} rows @param {any[]} tests */
-function checkLabels(rows, tests) {
+/** What cannot be asked of what is trained would be found only after training. @param {any[]} rows @param {any[]} tests */
+function checkTests(rows, tests) {
+  const kindOf = (/** @type {any} */ row) => (row?.textPair === undefined ? "single texts" : "pairs of texts");
+  const other = tests.findIndex((test) => kindOf(test) !== kindOf(rows[0]));
+  if (other >= 0) {
+    throw new Error(
+      `test example ${other + 1}: expected ${kindOf(rows[0])}, as trained, found ${kindOf(tests[other])}`,
+    );
+  }
   const known = new Set(rows.map(({ label }) => label));
   const stranger = tests.findIndex(({ label }) => !known.has(label));
   if (stranger < 0) return;
@@ -70,7 +77,7 @@ function checkLabels(rows, tests) {
 const TASKS = {
   classification: {
     read: examplesOf,
-    checkTest: checkLabels,
+    checkTest: checkTests,
     load: (model, options) => TextClassifier.load(model, options),
     test: (model, rows) => model.evaluate(rows),
     always: [undefined],

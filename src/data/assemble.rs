@@ -6,6 +6,7 @@ use super::rows::{
     ColumnPair, LabelCount, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding,
 };
 use super::{example, several};
+use crate::text::Texts;
 
 /// How a file was read.
 pub(crate) struct Reading {
@@ -17,30 +18,32 @@ pub(crate) struct Reading {
     pub warnings: Vec<String>,
 }
 
-/// Counts `rows` (row number, text, label) and names their defects.
+/// Counts `rows` and names their defects.
 pub(crate) fn assemble(
     reading: Reading,
     columns: Vec<String>,
     pair: ColumnPair,
-    rows: impl Iterator<Item = (usize, String, String)>,
+    rows: impl Iterator<Item = ParsedRow>,
 ) -> ParsedTable {
     let mut kept: Vec<ParsedRow> = Vec::new();
     let mut empty_rows = Vec::new();
-    for (row, text, label) in rows {
-        let label = label.trim().to_owned();
-        if text.trim().is_empty() || label.is_empty() {
-            empty_rows.push(row);
+    for mut row in rows {
+        row.label = row.label.trim().to_owned();
+        let Texts { text, pair } = row.texts().trimmed();
+        if text.is_empty() || pair == Some("") || row.label.is_empty() {
+            empty_rows.push(row.row);
         } else {
-            kept.push(ParsedRow { text, label, row });
+            kept.push(row);
         }
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut seen: HashSet<(&str, &str)> = HashSet::new();
-    let mut labels_of: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut seen: HashSet<(Texts, &str)> = HashSet::new();
+    let mut labels_of: HashMap<Texts, Vec<&str>> = HashMap::new();
     let mut duplicate_rows = Vec::new();
     let mut conflicting_rows = Vec::new();
-    for ParsedRow { text, label, row } in &kept {
-        let text = text.trim();
+    for kept in &kept {
+        let ParsedRow { label, row, .. } = kept;
+        let text = kept.texts().trimmed();
         *counts.entry(label).or_default() += 1;
         let labels = labels_of.entry(text).or_default();
         if labels.len() > 1 || labels.first().is_some_and(|first| first != label) {
@@ -68,6 +71,7 @@ pub(crate) fn assemble(
         delimiter: reading.delimiter.map(String::from),
         header: reading.header,
         text_column: columns[pair.text].clone(),
+        text_pair_column: pair.text_pair.map(|column| columns[column].clone()),
         label_column: columns[pair.label].clone(),
         columns,
         rows: kept,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::pairs;
 use super::rows::{ColumnPair, ParseOptions};
 use crate::{Error, Result};
 
@@ -137,6 +138,13 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Whether there is anything in it that a model could read.
+    pub fn holds_text(&self) -> bool {
+        self.characters > 0 && !self.index
+    }
+}
+
 /// Words of letters, so that dates, addresses and numbers are no texts.
 fn words(value: &str) -> usize {
     let is_word = |word: &&str| {
@@ -188,7 +196,13 @@ pub(super) fn pick(
     };
     let is_number = |index: usize| profiles[index].index || is_among(&columns[index], &ID_NAMES);
     let last = |index: usize| is_number(index) || profiles[index].characters == 0;
-    let text = text.or_else(|| {
+    // a known pair's first text, before any guess by length
+    let pair = || {
+        pairs::first(columns, |column| {
+            Some(column) != label && profiles[column].holds_text()
+        })
+    };
+    let text = text.or_else(pair).or_else(|| {
         usable(label)
             // Of equals the first, which `max_by_key` would not give.
             .min_by_key(|(index, profile)| (last(*index), std::cmp::Reverse(profile.characters)))
@@ -203,7 +217,11 @@ pub(super) fn pick(
             .map(|(index, _)| index)
     });
     match (text, label) {
-        (Some(text), Some(label)) => Ok(ColumnPair { text, label }),
+        (Some(text), Some(label)) => Ok(ColumnPair {
+            text,
+            text_pair: None,
+            label,
+        }),
         _ => Err(Error::data(
             file,
             None,
@@ -215,10 +233,10 @@ pub(super) fn pick(
     }
 }
 
-/// Whether these names hold both a text's and a label's, which only a header does.
+/// Whether these names hold both a text's and a label's, or those of a pair of texts, which only a header does.
 pub(crate) fn names_both(names: &[&str]) -> bool {
     let any = |known: &[&str]| names.iter().any(|name| is_among(name, known));
-    any(&TEXT_NAMES) && any(&LABEL_NAMES)
+    (any(&TEXT_NAMES) && any(&LABEL_NAMES)) || pairs::names_both(names)
 }
 
 /// Whether this is a text's or a label's name.
@@ -253,7 +271,11 @@ fn known(
     named(false).or_else(|| named(true))
 }
 
-fn asked(
+/// The column of a name that a caller gives.
+///
+/// # Errors
+/// `InvalidData` if there is none.
+pub(super) fn asked(
     file: &str,
     columns: &[String],
     option: &str,

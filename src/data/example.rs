@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::text::Texts;
 
 /// How many labels a classifier may have. Beyond what people tell apart the wrong column was picked, and tables of labels by labels grow
 /// huge.
@@ -15,7 +16,7 @@ pub const LABEL_COUNT: RangeInclusive<usize> = 2..=1000;
 /// What errors call examples that came as a list rather than a file.
 const EXAMPLES: &str = "examples";
 
-/// One labelled text.
+/// One labelled text, or a labelled pair of texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Example {
@@ -23,6 +24,41 @@ pub struct Example {
     pub text: String,
     /// What it should answer.
     pub label: String,
+    /// A second text, which is judged together with the first, such as a hypothesis. All examples of a run have one, or none has.
+    #[serde(
+        rename = "textPair",
+        alias = "text_pair",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub text_pair: Option<String>,
+}
+
+impl Example {
+    /// One text under a label.
+    pub fn new(text: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            label: label.into(),
+            text_pair: None,
+        }
+    }
+
+    /// The same with a second text.
+    pub fn with_pair(self, text_pair: impl Into<String>) -> Self {
+        Self {
+            text_pair: Some(text_pair.into()),
+            ..self
+        }
+    }
+
+    /// What is encoded.
+    pub fn texts(&self) -> Texts<'_> {
+        Texts {
+            text: &self.text,
+            pair: self.text_pair.as_deref(),
+        }
+    }
 }
 
 /// Labels and their ids, 0 to `len() - 1`.
@@ -110,8 +146,8 @@ pub(crate) fn sort<T>(all: &mut [T], label: impl Fn(&T) -> &str) {
 /// Checks that `examples` can train a classifier, and maps their labels.
 ///
 /// # Errors
-/// `InvalidData`: no examples, a blank text or label (the row counts from 1 in the list given), fewer than two labels,
-/// or a label with a single example, which could not both train and be validated.
+/// `InvalidData`: no examples, a blank text or label (the row counts from 1 in the list given), a second text in some examples only,
+/// fewer than two labels, or a label with a single example, which could not both train and be validated.
 pub fn check(examples: &[Example]) -> Result<LabelMap> {
     if examples.is_empty() {
         return Err(Error::data(
@@ -124,6 +160,7 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         if example.text.trim().is_empty() {
             return Err(Error::data(EXAMPLES, index + 1, "the text is blank"));
         }
+        check_pair(example, &examples[0], index + 1)?;
         if example.label.trim().is_empty() {
             return Err(Error::data(EXAMPLES, index + 1, "the label is blank"));
         }
@@ -180,6 +217,21 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
     }
 }
 
+/// Checks an example's second text, next to the first example.
+fn check_pair(example: &Example, first: &Example, row: usize) -> Result<()> {
+    let reason = match (&example.text_pair, &first.text_pair) {
+        (Some(pair), Some(_)) if pair.trim().is_empty() => "the second text is blank",
+        (None, Some(_)) => {
+            "it has no second text (textPair), but the first example has one; give one to every example, or to none"
+        }
+        (Some(_), None) => {
+            "it has a second text (textPair), but the first example has none; give one to every example, or to none"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::data(EXAMPLES, row, reason))
+}
+
 /// The first few of `names`; a column of free text taken for labels would otherwise fill the screen.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 5;
@@ -195,10 +247,7 @@ mod tests {
 
     fn examples(rows: &[(&str, &str)]) -> Vec<Example> {
         rows.iter()
-            .map(|(text, label)| Example {
-                text: (*text).into(),
-                label: (*label).into(),
-            })
+            .map(|(text, label)| Example::new(*text, *label))
             .collect()
     }
 
@@ -267,6 +316,28 @@ mod tests {
         assert!(message(&[("x", "only"), ("y", "only")]).contains("\"only\""));
         let single = message(&[("x", "a"), ("y", "a"), ("z", "rare")]);
         assert!(single.contains("the label \"rare\" has only one example"));
+    }
+
+    #[test]
+    fn every_example_has_a_second_text_or_none_has() {
+        let message = |pairs: &[Option<&str>]| {
+            let rows = pairs.iter().map(|pair| {
+                let example = Example::new("x", "a");
+                match pair {
+                    Some(pair) => example.with_pair(*pair),
+                    None => example,
+                }
+            });
+            let error = check(&rows.collect::<Vec<_>>()).unwrap_err();
+            assert_eq!(error.code(), "invalidData");
+            error.to_string()
+        };
+        assert_eq!(
+            message(&[Some("y"), Some(" ")]),
+            "examples, row 2: the second text is blank"
+        );
+        assert!(message(&[Some("y"), None]).starts_with("examples, row 2: it has no second text"));
+        assert!(message(&[None, Some("y")]).starts_with("examples, row 2: it has a second text"));
     }
 
     #[test]

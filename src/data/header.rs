@@ -13,7 +13,11 @@ pub(super) fn has_header(records: &[Record], options: &ParseOptions) -> bool {
         return false;
     };
     let names: Vec<&str> = first.fields.iter().map(|field| field.trim()).collect();
-    let asked = [&options.text_column, &options.label_column];
+    let asked = [
+        &options.text_column,
+        &options.text_pair_column,
+        &options.label_column,
+    ];
     if asked
         .into_iter()
         .flatten()

@@ -8,7 +8,9 @@ use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
 use super::json::{Line, found, kind, objects};
-use super::rows::{ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
+use super::rows::{
+    ColumnPair, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, settle,
+};
 use super::several;
 use crate::Result;
 
@@ -29,9 +31,7 @@ pub(crate) fn read(
     let pair = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
     let mut rows = Vec::with_capacity(read.lines.len());
     for line in &read.lines {
-        let found = cell(&line.object, &columns[pair.text])
-            .and_then(|text| Ok((line.row, text, label(&line.object, &columns[pair.label])?)));
-        match found {
+        match row(line, &columns, pair) {
             Ok(row) => rows.push(row),
             Err(reason) => read.bad.push(SkippedRow {
                 row: line.row,
@@ -48,6 +48,21 @@ pub(crate) fn read(
         warnings: read.warnings,
     };
     Ok(assemble(reading, columns, pair, rows.into_iter()))
+}
+
+/// A line's texts and its label, or why it has none.
+fn row(
+    line: &Line,
+    columns: &[String],
+    pair: ColumnPair,
+) -> std::result::Result<ParsedRow, String> {
+    let text = |column: usize| cell(&line.object, &columns[column]);
+    Ok(ParsedRow {
+        text: text(pair.text)?,
+        text_pair: pair.text_pair.map(text).transpose()?,
+        label: label(&line.object, &columns[pair.label])?,
+        row: line.row,
+    })
 }
 
 /// What the values of each column look like.

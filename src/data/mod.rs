@@ -13,6 +13,7 @@ mod json;
 mod jsonl;
 mod marked;
 pub mod pack;
+mod pairs;
 pub mod parse;
 pub mod rows;
 mod scan;

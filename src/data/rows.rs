@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Remedy, Result};
+use crate::text::Texts;
 
 /// How the rows of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct ParseOptions {
     pub format: Option<TableFormat>,
     /// Column name, or `Column 2` if there is no header.
     pub text_column: Option<String>,
+    /// The column of a second text, for rows that are pairs. Default: the other one of a known pair, such as `hypothesis` beside `premise`; none
+    /// where `textColumn` is given, so that this text is read alone.
+    pub text_pair_column: Option<String>,
     /// Column name, or `Column 1` if there is no header.
     pub label_column: Option<String>,
     /// One character between columns. Default: what a `sep=` line says, else found by looking.
@@ -72,10 +76,23 @@ pub struct ParseOptions {
 pub struct ParsedRow {
     /// As in the file.
     pub text: String,
+    /// The second text of a pair, as in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_pair: Option<String>,
     /// As in the file, without blanks around it.
     pub label: String,
     /// Counts from 1; the header, if there is one, is row 1.
     pub row: usize,
+}
+
+impl ParsedRow {
+    /// What is encoded of it.
+    pub(super) fn texts(&self) -> Texts<'_> {
+        Texts {
+            text: &self.text,
+            pair: self.text_pair.as_deref(),
+        }
+    }
 }
 
 /// A row that was left out, because it cannot be used.
@@ -117,17 +134,19 @@ pub struct ParsedTable {
     pub columns: Vec<String>,
     /// The column that became the text.
     pub text_column: String,
+    /// The column that became the second text, where rows are pairs.
+    pub text_pair_column: Option<String>,
     /// The column that became the label.
     pub label_column: String,
-    /// The rows with a text and a label, in the order of the file.
+    /// The rows with a text (of pairs both) and a label, in the order of the file.
     pub rows: Vec<ParsedRow>,
     /// Sorted by label.
     pub label_counts: Vec<LabelCount>,
-    /// Rows left out, because text or label is blank or null. Blank lines are no rows.
+    /// Rows left out, because a text or the label is blank or null. Blank lines are no rows.
     pub empty_rows: Vec<usize>,
     /// Rows left out, because they cannot be read (`skipBad`).
     pub skipped_rows: Vec<SkippedRow>,
-    /// Rows that repeat the text and label of an earlier one; they are kept in `rows`.
+    /// Rows that repeat the text (of pairs both) and label of an earlier one; they are kept in `rows`.
     pub duplicate_rows: Vec<usize>,
     /// Rows that repeat the text of an earlier one with another label; they are kept in `rows`.
     pub conflicting_rows: Vec<usize>,
@@ -135,10 +154,11 @@ pub struct ParsedTable {
     pub warnings: Vec<String>,
 }
 
-/// The index of the text column and of the label column.
+/// The indices of the text column, of the second text's where rows are pairs, and of the label column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ColumnPair {
     pub text: usize,
+    pub text_pair: Option<usize>,
     pub label: usize,
 }
 

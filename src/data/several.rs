@@ -1,34 +1,11 @@
-//! Several texts or several labels in a row, which no classifier of ours learns: found, so that they are reported and never used in silence.
+//! Several texts or several labels in a row: found, so that they are reported and never used, or left out, in silence.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::columns::{self, Profile};
+use super::pairs;
 use super::rows::{ColumnPair, ParseOptions};
 use crate::{Error, Result};
-
-/// Names of two texts that are judged together.
-const PAIRS: [(&str, &str); 20] = [
-    ("sentence1", "sentence2"),
-    ("sentence_1", "sentence_2"),
-    ("sentence_a", "sentence_b"),
-    ("sent1", "sent2"),
-    ("s1", "s2"),
-    ("text1", "text2"),
-    ("text_1", "text_2"),
-    ("text_a", "text_b"),
-    ("question1", "question2"),
-    ("premise", "hypothesis"),
-    ("claim", "evidence"),
-    ("question", "answer"),
-    ("question", "sentence"),
-    ("question", "context"),
-    ("question", "passage"),
-    ("query", "passage"),
-    ("query", "document"),
-    ("query", "product_title"),
-    ("query", "title"),
-    ("anchor", "positive"),
-];
 
 /// Words of a value, on average, from which on a column holds texts.
 const TEXT_WORDS: usize = 4;
@@ -45,6 +22,8 @@ pub(super) fn choose(
     warnings: &mut Vec<String>,
 ) -> Result<ColumnPair> {
     let pair = columns::pick(file, names, profiles, options)?;
+    let pair = join(file, names, profiles, pair, options)?;
+    warnings.extend(told(names, pair, options));
     check(file, names, profiles, pair, options, warnings)?;
     Ok(pair)
 }
@@ -88,34 +67,101 @@ fn check(
             ));
         }
     }
-    let others: Vec<String> = (0..names.len())
-        .filter(|column| *column != pair.text && *column != pair.label)
-        .filter(|column| is_second(names, profiles, pair, *column))
-        .map(|column| names[column].clone())
-        .collect();
-    if !others.is_empty() {
-        let (hold, are) = match others.len() {
-            1 => ("the column", "holds texts too and is"),
-            _ => ("the columns", "hold texts too and are"),
-        };
-        warnings.push(format!(
-            "{hold} {} {are} not read: pairs of texts are not supported, and the model sees \"{}\" alone",
-            columns::listed(&others),
-            names[pair.text]
-        ));
-    }
+    warnings.extend(unread(names, profiles, pair));
     Ok(())
 }
 
+/// Adds the column of the second texts: the one asked for, or the other one of a known pair. Where a caller names the text column alone, that
+/// text is read alone.
+///
+/// # Errors
+/// `InvalidData` if the column asked for does not exist, or is the text's or the label's.
+fn join(
+    file: &str,
+    names: &[String],
+    profiles: &[Profile],
+    chosen: ColumnPair,
+    options: &ParseOptions,
+) -> Result<ColumnPair> {
+    let asked = options.text_pair_column.as_deref();
+    if let Some(second) = columns::asked(file, names, "textPairColumn", asked)? {
+        let taken = match second {
+            second if second == chosen.text => "text",
+            second if second == chosen.label => "label",
+            _ => {
+                return Ok(ColumnPair {
+                    text_pair: Some(second),
+                    ..chosen
+                });
+            }
+        };
+        let reason = format!(
+            "the {taken} and the second text would both come from the column \"{}\"; expected different columns among: {}",
+            names[second],
+            columns::listed(names)
+        );
+        return Err(Error::data(file, None, reason));
+    }
+    if options.text_column.is_some() {
+        return Ok(chosen);
+    }
+    let found = |column: usize| column != chosen.label && profiles[column].holds_text();
+    Ok(match pairs::with(names, chosen.text, found) {
+        Some((text, second)) => ColumnPair {
+            text,
+            text_pair: Some(second),
+            ..chosen
+        },
+        None => chosen,
+    })
+}
+
+/// Says that pairs are read, where nobody asked for them.
+fn told(names: &[String], chosen: ColumnPair, options: &ParseOptions) -> Option<String> {
+    let pair = chosen
+        .text_pair
+        .filter(|_| options.text_pair_column.is_none())?;
+    Some(format!(
+        "each row is read as a pair of texts: first \"{}\", then \"{}\". To have the model read one of them alone, name it as the text column \
+         (textColumn)",
+        names[chosen.text], names[pair]
+    ))
+}
+
+/// Reports columns of texts that are not read.
+fn unread(names: &[String], profiles: &[Profile], chosen: ColumnPair) -> Option<String> {
+    let taken = [Some(chosen.text), chosen.text_pair, Some(chosen.label)];
+    let others: Vec<String> = (0..names.len())
+        .filter(|column| !taken.contains(&Some(*column)))
+        .filter(|column| is_other(names, &profiles[*column], chosen, *column))
+        .map(|column| names[column].clone())
+        .collect();
+    let (hold, are) = match others.len() {
+        0 => return None,
+        1 => ("the column", "holds texts too and is"),
+        _ => ("the columns", "hold texts too and are"),
+    };
+    let sees = match chosen.text_pair {
+        Some(pair) => format!(
+            "the model sees \"{}\" and \"{}\"",
+            names[chosen.text], names[pair]
+        ),
+        None => format!(
+            "the model sees \"{}\" alone; to have it judge pairs of texts, name a second column (textPairColumn)",
+            names[chosen.text]
+        ),
+    };
+    Some(format!(
+        "{hold} {} {are} not read: {sees}",
+        columns::listed(&others)
+    ))
+}
+
 /// Whether a column holds texts beside the text column: by its name and the other's, or by its values.
-fn is_second(names: &[String], profiles: &[Profile], pair: ColumnPair, column: usize) -> bool {
-    let is = |column: usize, name: &str| names[column].trim().eq_ignore_ascii_case(name);
-    let profile = &profiles[column];
-    let paired = PAIRS.iter().any(|(first, second)| {
-        (is(pair.text, first) && is(column, second)) || (is(pair.text, second) && is(column, first))
-    });
+fn is_other(names: &[String], profile: &Profile, chosen: ColumnPair, column: usize) -> bool {
+    let paired = pairs::names_both(&[&names[chosen.text], &names[column]]);
     let written = profile.words >= TEXT_WORDS * profile.rows && profile.distinct * 2 > profile.rows;
-    profile.characters > 0 && !profile.index && (paired || written)
+    profile.holds_text() && (paired || written)
 }
 
 /// Reports labels that look like several in one: `a|b` whose parts stand in other labels too, and written lists.

@@ -4,7 +4,9 @@ use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
 use super::header::{column_names, has_header};
-use super::rows::{ColumnPair, ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
+use super::rows::{
+    ColumnPair, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, settle,
+};
 use super::scan::{Record, records, scan};
 use super::{delimiter, several};
 use crate::{Error, Result};
@@ -52,7 +54,11 @@ pub(crate) fn read(
         skipped,
         warnings: Vec::new(),
     };
-    let pair = (format == TableFormat::LabelTab).then_some(ColumnPair { text: 1, label: 0 });
+    let pair = (format == TableFormat::LabelTab).then_some(ColumnPair {
+        text: 1,
+        text_pair: None,
+        label: 0,
+    });
     labelled(file, reading, names, records, pair, options)
 }
 
@@ -65,7 +71,9 @@ pub(super) fn labelled(
     pair: Option<ColumnPair>,
     options: &ParseOptions,
 ) -> Result<ParsedTable> {
-    let asked = options.text_column.is_some() || options.label_column.is_some();
+    let asked = options.text_column.is_some()
+        || options.text_pair_column.is_some()
+        || options.label_column.is_some();
     let pair = match pair {
         Some(pair) if !asked => pair,
         _ => {
@@ -76,9 +84,13 @@ pub(super) fn labelled(
         }
     };
     let rows = records.into_iter().map(|mut record| {
-        let text = std::mem::take(&mut record.fields[pair.text]);
-        let label = std::mem::take(&mut record.fields[pair.label]);
-        (record.row, text, label)
+        let mut take = |column: usize| std::mem::take(&mut record.fields[column]);
+        ParsedRow {
+            text: take(pair.text),
+            text_pair: pair.text_pair.map(&mut take),
+            label: take(pair.label),
+            row: record.row,
+        }
     });
     Ok(assemble(reading, names, pair, rows))
 }

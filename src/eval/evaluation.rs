@@ -8,6 +8,7 @@ use super::metrics::{Report, largest, report};
 use super::probe::head_logits;
 use crate::Result;
 use crate::models::classifier::HeadWeights;
+use crate::text::Texts;
 
 /// The bootstrap's seed: the same rows give the same interval.
 const BOOTSTRAP_SEED: u64 = 0;
@@ -92,6 +93,9 @@ impl Baseline {
 #[serde(rename_all = "camelCase")]
 pub struct EvaluatedRow {
     pub text: String,
+    /// The second text of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_pair: Option<String>,
     pub label: String,
     pub predicted: String,
     /// Of the tuned model, in the order of the labels.
@@ -122,7 +126,7 @@ impl Evaluation {
     /// [`crate::Error::Internal`] if there is nothing to score.
     pub fn new(
         labels: &[String],
-        texts: &[&str],
+        texts: &[Texts],
         truth: &[usize],
         tuned: &[f32],
         baselines: &OfBaselines<Vec<f32>>,
@@ -162,7 +166,8 @@ impl Evaluation {
                     .zip(baselines.probe.chunks(labels.len())),
             )
             .map(|((text, truth), (tuned, probe))| EvaluatedRow {
-                text: text.to_string(),
+                text: text.text.to_string(),
+                text_pair: text.pair.map(str::to_string),
                 label: labels.get(*truth).cloned().unwrap_or_default(),
                 predicted: name(tuned),
                 logits: tuned.to_vec(),
@@ -246,7 +251,7 @@ mod tests {
     fn evaluation(tuned: impl Fn(usize) -> bool, probe: impl Fn(usize) -> bool) -> Evaluation {
         let truth = (0..200).map(|row| row % 2).collect::<Vec<_>>();
         let labels = ["a".to_string(), "b".to_string()];
-        let texts = vec!["t"; 200];
+        let texts = vec!["t".into(); 200];
         let baselines = OfBaselines {
             zero_shot: logits(&truth, |row| row % 4 == 0),
             centroid: logits(&truth, |row| row % 2 == 0),

@@ -140,6 +140,7 @@ pub fn companions<N>(subject: &Subject<N>, method: MethodType) -> Result<Vec<Exp
             head: head_kind(subject.base.task),
             max_length: facts.max_length,
             method,
+            pairs: facts.pairs,
         };
         files.push(json_file(LABELS, &json!(labels))?);
         if let Some(heads) = facts.baselines {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::card_use::{ONNX_USE, write_use};
+use super::card_use::{onnx_use, write_use};
 use super::subject::{Card, CardFacts, Subject, Table, TaskFacts};
 use crate::peft::{MethodType, TaskType};
 
@@ -79,7 +79,7 @@ pub fn onnx_card<N>(subject: &Subject<N>) -> String {
         title: "ONNX graph",
         files: MethodType::Full,
         language: "js",
-        lines: ONNX_USE.into(),
+        lines: onnx_use(subject.classifier()),
     };
     card_in(subject, &words)
 }

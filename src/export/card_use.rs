@@ -15,8 +15,27 @@ const ADAPTERS: &str = "adapters.init(model)\nmodel.load_adapter(\".\", use_safe
 const DENSE: (&str, &str) = ("3_Dense/model.safetensors", "linear.");
 
 /// What runs an ONNX folder; a path without a dot at its beginning would be looked up on the hub.
-pub const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
-                            \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
+const ONNX_USE: &str = "import { pipeline } from \"@huggingface/transformers\";\n\nconst classify = await pipeline(\"text-classification\", \
+                        \"./the-folder-with-this-file\");\nconsole.log(await classify(\"a text\", { top_k: null }));\n";
+
+/// The lines that run an ONNX folder. The pipeline takes no pairs of texts.
+pub fn onnx_use(facts: Option<&ClassifierFacts>) -> String {
+    let Some(facts) = facts.filter(|facts| facts.pairs == Some(true)) else {
+        return ONNX_USE.into();
+    };
+    // a tokenizer of no special class gives none unasked
+    let types = match facts.token_types {
+        true => ", return_token_type_ids: true",
+        false => "",
+    };
+    format!(
+        "import {{ AutoModelForSequenceClassification, AutoTokenizer }} from \"@huggingface/transformers\";\n\nconst folder = \
+         \"./the-folder-with-this-file\";\nconst tokenizer = await AutoTokenizer.from_pretrained(folder);\nconst model = await \
+         AutoModelForSequenceClassification.from_pretrained(folder);\nconst inputs = tokenizer(\"a text\", {{ text_pair: \"its second text\", \
+         truncation: true{types} }});\nconst {{ logits }} = await model(inputs);\nconst [scores] = logits.tolist();\n\
+         console.log(model.config.id2label[scores.indexOf(Math.max(...scores))]);\n"
+    )
+}
 
 /// `files`: how the files hold what was tuned; [`MethodType::Full`] for all weights, whatever tuned them.
 pub fn write_use<N>(out: &mut String, subject: &Subject<N>, files: MethodType) -> std::fmt::Result {
@@ -149,18 +168,27 @@ fn write_classifier(
         "{}\n\nlabels = json.load(open(\"labels.json\"))[\"labels\"]",
         snippet.imports
     )?;
+    let pairs = facts.pairs == Some(true);
     if snippet.load.is_empty() {
+        let row = match pairs {
+            true => "(\"a text\", \"its second text\")",
+            false => "\"a text\"",
+        };
         return writeln!(
             out,
-            "logits = SentenceTransformer(\".\").encode([\"a text\"])\nprint(labels[logits[0].argmax()])"
+            "logits = SentenceTransformer(\".\").encode([{row}])\nprint(labels[logits[0].argmax()])"
         );
     }
+    let second = match pairs {
+        true => "[\"its second text\"], ",
+        false => "",
+    };
     if snippet.tokenizer == "base" {
         writeln!(out, "base = {base:?}")?;
     }
     writeln!(
         out,
-        "{}\ntokens = AutoTokenizer.from_pretrained({})([\"a text\"], truncation=True, max_length={}, return_tensors=\"pt\")",
+        "{}\ntokens = AutoTokenizer.from_pretrained({})([\"a text\"], {second}truncation=True, max_length={}, return_tensors=\"pt\")",
         snippet.load, snippet.tokenizer, facts.max_length
     )?;
     match snippet.features {

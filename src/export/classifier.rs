@@ -61,6 +61,8 @@ impl Model for Pretrained {
                 labels: &tuned.labels,
                 baselines: tuned.baselines.as_ref(),
                 max_length: tuned.max_length,
+                pairs: tuned.pairs,
+                token_types: self.tokenizer.gives_types(),
                 positions: self.config.max_tokens,
                 family,
                 names_head: family.names_head() || tuned.classifier.encoder.trains_pooler(),
@@ -140,6 +142,7 @@ impl Model for Pretrained {
             baselines: heads.transpose()?,
             labels: map,
             max_length: labels.max_length,
+            pairs: labels.pairs,
             // the run is over and known only by its card, which goes on with the adapter
             card: tuned::Card::Imported(imported.card),
         })
@@ -157,6 +160,7 @@ async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
         head: Some(head),
         max_length: Some(max_length),
         method,
+        pairs,
     } = given
     {
         let method = method.unwrap_or(MethodType::Lora);
@@ -165,6 +169,7 @@ async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
             head,
             max_length,
             method,
+            pairs,
         });
     }
     let bytes = folder.bytes(ADAPTER_CONFIG)?;
@@ -204,6 +209,7 @@ async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
         head,
         max_length: given.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(free)),
         method: given.method.unwrap_or(method),
+        pairs: given.pairs,
     })
 }
 

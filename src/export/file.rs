@@ -48,6 +48,9 @@ pub struct LabelsFile {
     pub head: HeadKind,
     pub max_length: usize,
     pub method: MethodType,
+    /// Whether pairs of texts were learnt, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<bool>,
 }
 
 /// The same as it is read: a file that is no more than `{"labels": [...]}` names the labels of an adapter that another tool made.
@@ -59,6 +62,8 @@ pub struct LabelsGiven {
     pub max_length: Option<usize>,
     /// Files of the first version knew LoRA alone.
     pub method: Option<MethodType>,
+    /// Files of the first versions did not say it.
+    pub pairs: Option<bool>,
 }
 
 /// A safetensors file. `metadata` of `format: pt` is what PyTorch tools expect.

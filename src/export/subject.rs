@@ -49,6 +49,10 @@ pub struct ClassifierFacts<'a> {
     pub baselines: Option<&'a BaselineHeads>,
     /// Tokens kept of a text.
     pub max_length: usize,
+    /// Whether it learnt pairs of texts, where that is known.
+    pub pairs: Option<bool>,
+    /// Whether its tokenizer gives the model token types.
+    pub token_types: bool,
     /// Tokens of the longest text that the model can read.
     pub positions: usize,
     pub family: Family,

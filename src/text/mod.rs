@@ -2,6 +2,7 @@
 
 mod charsmap;
 pub mod chat;
+mod encode;
 mod jinja;
 mod message;
 mod parts;
@@ -13,5 +14,6 @@ pub mod tokenizer;
 pub mod vocabulary;
 
 pub use chat::{ChatTemplate, Message, Rendered};
+pub use encode::{Encoding, TextInput, Texts};
 pub use stream::TextStream;
-pub use tokenizer::{Encoding, Piece, Tokenizer};
+pub use tokenizer::{Piece, Tokenizer};

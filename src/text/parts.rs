@@ -40,11 +40,11 @@ struct ModelFile {
     max_input_chars_per_word: Option<u64>,
 }
 
-/// Refuses a file that makes the library panic or fill the memory.
+/// Refuses a file that makes the library panic or fill the memory. Gives why it reads no two texts together, if it does not.
 ///
 /// # Errors
 /// The reason.
-pub fn check(bytes: &[u8]) -> Reasoned<()> {
+pub fn check(bytes: &[u8]) -> Reasoned<Option<String>> {
     check_values(bytes, MOST_VALUES)?;
     let file: File =
         serde_json::from_slice(bytes).map_err(|error| format!("expected JSON: {error}"))?;
@@ -52,9 +52,11 @@ pub fn check(bytes: &[u8]) -> Reasoned<()> {
     before.add(&file.normalizer.0, Kind::Before)?;
     before.add(&file.pre_tokenizer.0, Kind::Before)?;
     Chain::default().add(&file.decoder.0, Kind::Decoder)?;
-    Chain::default().add(&file.post_processor.0, Kind::Around)?;
+    let mut around = Chain::default();
+    around.add(&file.post_processor.0, Kind::Around)?;
     file.model
-        .map_or(Ok(()), |model| check_model(&model, bytes))
+        .map_or(Ok(()), |model| check_model(&model, bytes))?;
+    Ok(around.no_pairs)
 }
 
 fn check_model(model: &ModelFile, bytes: &[u8]) -> Reasoned<()> {
@@ -111,6 +113,10 @@ enum Kind {
 struct Chain {
     parts: usize,
     growth: f64,
+    /// Whether one of them puts tokens around a text.
+    adds_tokens: bool,
+    /// Why two texts cannot be read together.
+    no_pairs: Option<String>,
 }
 
 impl Default for Chain {
@@ -118,6 +124,8 @@ impl Default for Chain {
         Self {
             parts: 0,
             growth: 1.0,
+            adds_tokens: false,
+            no_pairs: None,
         }
     }
 }
@@ -143,7 +151,17 @@ impl Chain {
             Kind::Before => growth_before(part)?,
             Kind::Decoder => growth_of_decoder(part, self.parts)?,
             Kind::Around => {
-                check_template(part)?;
+                // after a template the library finds more texts than any part of its own expects
+                let adds = part["single"].is_array() || part["cls"].is_array();
+                if adds && self.adds_tokens {
+                    return Err(
+                        "its post-processor puts tokens around a text more than once, which is not supported".into(),
+                    );
+                }
+                self.adds_tokens |= adds;
+                check_template(part, "single", &["A"])?;
+                let pair = check_template(part, "pair", &["A", "B"]);
+                self.no_pairs = self.no_pairs.take().or(pair.err());
                 1.0
             }
         };
@@ -220,13 +238,29 @@ fn growth_of_decoder(part: &Value, number: usize) -> Reasoned<f64> {
     Ok(if spaces { 2.0 } else { 1.0 })
 }
 
-/// A text is in its template once.
-fn check_template(part: &Value) -> Reasoned<()> {
-    let pieces = part["single"].as_array().into_iter().flatten();
-    let texts = pieces.filter_map(|piece| piece["Sequence"]["id"].as_str());
-    match texts.collect::<Vec<_>>()[..] {
-        [] | ["A"] => Ok(()),
-        _ => Err("the template for one text does not hold that text once".into()),
+/// Each text is in its template once, and the library has every token that stands there: it panics on others.
+fn check_template(part: &Value, key: &str, texts: &[&str]) -> Reasoned<()> {
+    let Some(pieces) = part[key].as_array() else {
+        return Ok(());
+    };
+    let of = |kind: &'static str| {
+        let pieces = pieces.iter();
+        pieces.filter_map(move |piece| piece[kind]["id"].as_str())
+    };
+    let found: Vec<&str> = of("Sequence").collect();
+    if !(found.is_empty() && key == "single") && found != texts {
+        return Err(match texts {
+            [_] => "the template for one text does not hold that text once".into(),
+            _ => {
+                "the template for two texts does not hold each of them once, in their order".into()
+            }
+        });
+    }
+    match of("SpecialToken").find(|token| part["special_tokens"][*token].is_null()) {
+        Some(token) => Err(format!(
+            "its template has a token \"{token}\" that its special_tokens lack"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -322,6 +356,11 @@ mod tests {
         }
         let both = json!([{"Sequence": {"id": "A"}}, {"Sequence": {"id": "A"}}]);
         assert!(refusal("post_processor", json!({"single": both})).contains("template"));
+        let template = json!({"single": [{"Sequence": {"id": "A"}}]});
+        for second in [template.clone(), json!({"cls": ["[CLS]", 1]})] {
+            let chain = json!({"processors": [template, second]});
+            assert!(refusal("post_processor", chain).contains("more than once"));
+        }
         let many = json!({"normalizers": vec![json!({"type": "Lowercase"}); 65]});
         assert!(refusal("normalizer", many).contains("parts"));
         let values = json!({"type": "Lowercase", "x": vec![0; 10_000]});

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use tokenizers::utils::truncation::TruncationDirection;
-
 use super::parts;
 use crate::error::{Error, Result};
 
@@ -15,17 +13,6 @@ const MOST_SPECIAL_TOKENS: usize = 256;
 
 /// Words of its own, added tokens aside, that a model's tokenizer has beyond the table at most: one in so many rows. Others are of another model.
 const FEW_OF: usize = 8;
-
-/// A text as the model reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoding {
-    /// Token ids, special tokens included, never padded.
-    pub ids: Vec<u32>,
-    /// Token type of each id; as long as `ids`.
-    pub type_ids: Vec<u32>,
-    /// How many tokens the whole text has, special tokens included, if some were cut off.
-    pub truncated_from: Option<usize>,
-}
 
 /// A token and the bytes of the text that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +37,15 @@ impl Piece {
 /// A tokenizer that cuts and pads only as its caller asks.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    file_name: String,
-    inner: tokenizers::Tokenizer,
+    pub(super) file_name: String,
+    pub(super) inner: tokenizers::Tokenizer,
     pad: Option<u32>,
-    special_tokens: usize,
+    /// Around one text.
+    pub(super) special_tokens: usize,
+    /// Around two texts, or why they cannot be read together.
+    pub(super) pair_tokens: std::result::Result<usize, String>,
+    /// Token types that the model tells apart.
+    pub(super) types: usize,
     /// Rows of the model's word table.
     rows: usize,
 }
@@ -71,7 +63,7 @@ impl Tokenizer {
                 "expected a tokenizer, but the file is empty".into(),
             ));
         }
-        parts::check(bytes).map_err(&invalid)?;
+        let no_pairs = parts::check(bytes).map_err(&invalid)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
         let stored_pad = inner
@@ -83,19 +75,26 @@ impl Tokenizer {
             .map_err(|error| invalid(format!("its truncation cannot be removed: {error}")))?;
         inner.with_padding(None);
         let pad = stored_pad.or_else(|| PAD_TOKENS.iter().find_map(|t| inner.token_to_id(t)));
-        let special_tokens = inner.get_post_processor().map_or(0, |post| {
-            tokenizers::PostProcessor::added_tokens(post, false)
-        });
-        if special_tokens > MOST_SPECIAL_TOKENS {
-            return Err(invalid(format!(
-                "puts {special_tokens} tokens around a text, more than {MOST_SPECIAL_TOKENS}"
-            )));
-        }
+        let around = |is_pair| {
+            let tokens = inner.get_post_processor().map_or(0, |post| {
+                tokenizers::PostProcessor::added_tokens(post, is_pair)
+            });
+            if tokens > MOST_SPECIAL_TOKENS {
+                return Err(format!(
+                    "puts {tokens} tokens around a text, more than {MOST_SPECIAL_TOKENS}"
+                ));
+            }
+            Ok(tokens)
+        };
+        let special_tokens = around(false).map_err(&invalid)?;
+        let pair_tokens = no_pairs.map_or_else(|| around(true), Err);
         Ok(Tokenizer {
             file_name: file_name.to_owned(),
             inner,
             pad,
             special_tokens,
+            pair_tokens,
+            types: usize::MAX,
             rows: usize::MAX,
         })
     }
@@ -120,13 +119,24 @@ impl Tokenizer {
         Ok(self)
     }
 
+    /// For a model that tells so many token types apart, or reads none (0): then all are 0.
+    pub fn with_types(mut self, types: usize) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// Whether the model reads token types.
+    pub fn gives_types(&self) -> bool {
+        self.types > 0
+    }
+
     /// Whether the model has a vector for that token.
     pub fn has_row(&self, id: u32) -> bool {
         (id as usize) < self.rows
     }
 
     /// Refuses ids that the model has no vector for.
-    fn check_rows(&self, ids: &[u32]) -> Result<()> {
+    pub(super) fn check_rows(&self, ids: &[u32]) -> Result<()> {
         let Some(id) = ids.iter().find(|id| !self.has_row(**id)) else {
             return Ok(());
         };
@@ -169,43 +179,6 @@ impl Tokenizer {
     pub fn with_pad_token(mut self, pad: Option<u32>) -> Self {
         self.pad = pad;
         self
-    }
-
-    /// The ids of `text` with special tokens, cut on the right to `max_length` ids, special tokens included.
-    ///
-    /// # Errors
-    /// `InvalidOption` if `max_length` leaves no room next to the special tokens; `InvalidFile` if the tokenizer
-    /// cannot encode the text (a vocabulary without its unknown token); `InvalidData` for a token beyond the model's table.
-    pub fn encode(&self, text: &str, max_length: usize) -> Result<Encoding> {
-        if max_length <= self.special_tokens {
-            return Err(Error::option(
-                "maxLength",
-                format!(
-                    "expected at least {}, because the tokenizer adds {} special tokens, got {max_length}",
-                    self.special_tokens + 1,
-                    self.special_tokens
-                ),
-            ));
-        }
-        let failed = |error| self.cannot_encode(text, error);
-        // Cut before the special tokens are added, as the library does itself, so that the last one survives.
-        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
-        let length = encoding.len() + self.special_tokens;
-        let truncated_from = (length > max_length).then_some(length);
-        if truncated_from.is_some() {
-            let room = max_length - self.special_tokens;
-            encoding.truncate(room, 0, TruncationDirection::Right);
-        }
-        let encoding = self
-            .inner
-            .post_process(encoding, None, true)
-            .map_err(failed)?;
-        self.check_rows(encoding.get_ids())?;
-        Ok(Encoding {
-            ids: encoding.get_ids().to_vec(),
-            type_ids: encoding.get_type_ids().to_vec(),
-            truncated_from,
-        })
     }
 
     /// The tokens of `text` without special tokens around it. Special tokens written in the text are found.
@@ -286,7 +259,7 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    fn cannot_encode(&self, text: &str, error: tokenizers::Error) -> Error {
+    pub(super) fn cannot_encode(&self, text: &str, error: tokenizers::Error) -> Error {
         Error::file(
             self.file_name.clone(),
             format!("cannot encode {}: {error}", quoted(text)),

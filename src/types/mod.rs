@@ -35,6 +35,7 @@ use crate::tasks::language::event::{LanguageEvent, LanguageFinished};
 use crate::tasks::language::model::{LanguageModelInfo, Prompt};
 use crate::tasks::language::options::{self as language, LanguageOptions};
 use crate::tasks::language::preview::PreviewPiece;
+use crate::text::TextInput;
 use crate::train::options as common;
 
 const GENERATED: &str = "// Generated from the types of src by `npm run types`; a test fails if it is stale. Do not edit.\n";
@@ -45,6 +46,7 @@ fn border() -> Border {
     border
         .input::<Example>()
         .input::<ParseOptions>()
+        .input::<TextInput>()
         .input::<ParsedText>()
         .input::<TextOptions>()
         .input::<Prompt>()

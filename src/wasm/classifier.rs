@@ -10,6 +10,7 @@ use super::source::JsSource;
 use crate::data::Example;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::{ClassifyTask, UserOptions};
+use crate::text::TextInput;
 
 /// A loaded model with at most one run and one result.
 #[wasm_bindgen]
@@ -120,9 +121,9 @@ impl Classifier {
         self.runner.import_files(files).await
     }
 
-    /// Classifies texts.
+    /// Classifies texts, or pairs of them.
     pub async fn predict(&self, texts: JsValue, which: JsValue) -> Answer<JsValue> {
-        let texts: Vec<String> = from_js(texts, "texts")?;
+        let texts: Vec<TextInput> = from_js(texts, "texts")?;
         let which = from_js(which, "which")?;
         let tuned = self.runner.tuned()?;
         let predictions = tuned.predict(&self.runner.model, &texts, which).await;

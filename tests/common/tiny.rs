@@ -113,10 +113,10 @@ pub fn examples(count: usize) -> Vec<Example> {
         .map(|index| {
             let class = index % 3;
             let word = words[class][(index / 3) % 3];
-            Example {
-                text: format!("number {index} is about the {word} again"),
-                label: labels[class].into(),
-            }
+            Example::new(
+                format!("number {index} is about the {word} again"),
+                labels[class],
+            )
         })
         .collect()
 }

@@ -87,7 +87,7 @@ describe("files that can be read in another way", () => {
   test("a second text is told, and what was decided can be changed", async () => {
     const { page, close } = await site.open();
     await page.paste("sentence1,sentence2,label\na cat sits here,a dog runs there,no\none more,one more,yes\n");
-    await page.reads("examples-warnings", /"sentence2".*pairs of texts are not supported/);
+    await page.reads("examples-warnings", /pair of texts: first "sentence1", then "sentence2"/);
     await page.chooseExamples("plain.csv", "a text,first\nanother,second\n");
     await page.examplesNote(/Read 2 examples/);
     await page.at("columns").locator("summary").click();

@@ -93,6 +93,18 @@ test("predictions come in between steps, never at the same time", async () => {
   assert.equal(engineOf().overlapped, false);
 });
 
+test("a pair of texts goes to the engine as it is, next to single texts", async () => {
+  const tuner = await TextClassifier.load(source);
+  const asked = ["x", { text: "a", textPair: "b" }];
+  const [single, pair] = await tuner.predict(asked);
+  assert.equal(single.label, "tuned:x");
+  assert.equal(pair.label, 'tuned:{"text":"a","textPair":"b"}');
+  const rows = [{ text: "a", textPair: "b", label: "c" }];
+  assert.deepEqual((await tuner.evaluate(rows)).rows, rows);
+  await collect(tuner.train(rows));
+  assert.deepEqual(engineOf().given.rows, rows);
+});
+
 test("only one run at a time", async () => {
   const tuner = await TextClassifier.load(source);
   const run = tuner.train(examples);

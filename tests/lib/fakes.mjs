@@ -102,7 +102,7 @@ export class FakeEngine {
 
   async predict(texts, which) {
     await this.#exclusive("predict");
-    return texts.map((text) => ({ label: `${which}:${text}` }));
+    return texts.map((text) => ({ label: `${which}:${typeof text === "string" ? text : JSON.stringify(text)}` }));
   }
 
   async evaluate(...given) {

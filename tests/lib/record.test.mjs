@@ -109,6 +109,14 @@ test("a record holds settings, measures, curve and which rows were right", () =>
   assert.equal(record([started, finished()], { name: "mine" }).name, "mine");
 });
 
+test("a record of pairs holds both texts", () => {
+  const rows = evaluation.rows.map((one, index) => ({ ...one, textPair: `other ${index}` }));
+  const made = record([started, finished({ evaluation: { ...evaluation, rows } })]);
+  assert.deepEqual(made.rows[1], { text: "second", textPair: "other 1", label: "b", predicted: "a" });
+  assert.deepEqual(recordFromJson(recordToJson(made, { rows: true })).rows, made.rows);
+  assert.ok(!("textPair" in plain().rows[0]));
+});
+
 test("rates are thinned out, but never where something freezes or a stage begins", () => {
   const steps = Array.from({ length: 1000 }, (_, index) => {
     const frozen = index < 500;

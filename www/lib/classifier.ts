@@ -3,7 +3,7 @@
  */
 import type { ModelSource } from "./sources/settle.js";
 import { type Loaded, type LoadOptions, loadModel, Tuner } from "./tuner.js";
-import type { Evaluation, Example, ModelInfo, Prediction, WhichModel } from "./types/engine.js";
+import type { Evaluation, Example, ModelInfo, Prediction, TextInput, WhichModel } from "./types/engine.js";
 import type { ExportedFile } from "./worker/engine.js";
 
 /** A pretrained model in a worker of its own, ready to be tuned to label texts. */
@@ -24,12 +24,13 @@ export class TextClassifier extends Tuner<"classify"> {
   }
 
   /**
-   * Labels texts, in their order. During a run this waits for the step that is being computed.
+   * Labels texts, in their order; `{ text, textPair }` where pairs of texts were trained. During a run this waits for the step that is being computed.
    *
    * @param options `baseline` is the frozen model with the fitted head; default `tuned`.
-   * @throws WebtuneError `invalidState` before the first run or import, and for the baseline of an adapter that came without.
+   * @throws WebtuneError `invalidState` before the first run or import, and for the baseline of an adapter that came without; `invalidData` for one
+   * text where pairs were trained, and for a pair where single texts were. An adapter that another tool made takes both.
    */
-  predict(texts: readonly string[], options: { which?: WhichModel | undefined } = {}): Promise<Prediction[]> {
+  predict(texts: readonly TextInput[], options: { which?: WhichModel | undefined } = {}): Promise<Prediction[]> {
     return this.call("predict", [[...texts], options.which ?? "tuned"]);
   }
 
@@ -56,8 +57,8 @@ export class TextClassifier extends Tuner<"classify"> {
   /**
    * Scores the baselines and the tuned model on the same rows, and compares them.
    *
-   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import, and for an
-   * adapter that came without baselines.
+   * @throws WebtuneError `invalidData` for a label that was not trained and for pairs or single texts where the other was; `invalidState` before
+   * the first run or import, and for an adapter that came without baselines.
    */
   evaluate(rows: readonly Example[]): Promise<Evaluation> {
     return this.call("evaluateClassifier", [[...rows]]);

@@ -21,6 +21,8 @@ use crate::text::{Encoding, Tokenizer};
 /// The token that ends texts in tokenizers of GPT-2's kind, none of whose files need name it.
 const END_OF_TEXT: &str = "<|endoftext|>";
 
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
 /// Everything that is known of a loaded model. Cloning shares the weights.
 #[derive(Debug, Clone)]
 pub struct Pretrained {
@@ -107,12 +109,14 @@ impl Pretrained {
         let others = ["vocab.txt", "vocab.json", "merges.txt"];
         let (tokenizer, tokenizer_files) =
             read_tokenizer(&files, config.vocab_size, &others).await?;
+        let settings = match (tokenizer_files.iter()).find(|(file, _)| file == TOKENIZER_CONFIG) {
+            Some((file, bytes)) => json(file, bytes)?,
+            None => Value::Null,
+        };
+        let tokenizer = tokenizer.with_types(token_types(&config, &settings));
         let tokenizer = match config.family {
             Family::Decoder(_) => {
-                let settings = tokenizer_files
-                    .iter()
-                    .find(|(file, _)| file == "tokenizer_config.json");
-                let pad = decoder_pad(&config, settings, &tokenizer)?;
+                let pad = decoder_pad(&config, &settings, &tokenizer);
                 tokenizer.with_pad_token(pad)
             }
             _ => tokenizer,
@@ -205,23 +209,23 @@ impl Pretrained {
     }
 }
 
+/// How many token types transformers tells a model apart: BERT's, unless its tokenizer gives none (`model_input_names` of `settings`, which is
+/// tokenizer_config.json). RoBERTa's tokenizer gives none either, and other families have no table of them.
+fn token_types(config: &BackboneConfig, settings: &Value) -> usize {
+    let named = settings["model_input_names"].as_array();
+    let given = named.is_none_or(|names| names.iter().any(|name| name == "token_type_ids"));
+    match (config.family, &config.architecture) {
+        (Family::Bert, Architecture::Bert(bert)) if given => bert.token_types.unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// The token that fills a decoder's rows and that transformers passes over to find a text's last one: what `config.json` names, else
 /// `tokenizer_config.json`, else one that ends a text, as is usual for models without any, else what the tokenizer names. One that the model has no
-/// vector for is passed over. `None`: no token is passed over, and padding is known by its mask alone.
-///
-/// # Errors
-/// Broken files.
-fn decoder_pad(
-    config: &BackboneConfig,
-    settings: Option<&(String, Vec<u8>)>,
-    tokenizer: &Tokenizer,
-) -> Result<Option<u32>> {
+/// vector for is passed over. `None`: no token is passed over, and padding is known by its mask alone. `settings`: tokenizer_config.json.
+fn decoder_pad(config: &BackboneConfig, settings: &Value, tokenizer: &Tokenizer) -> Option<u32> {
     let Architecture::Decoder(decoder) = &config.architecture else {
-        return Ok(tokenizer.pad_token());
-    };
-    let settings = match settings {
-        Some((file, bytes)) => json(file, bytes)?,
-        None => Value::Null,
+        return tokenizer.pad_token();
     };
     let named = |key: &str| {
         let token = &settings[key];
@@ -235,5 +239,5 @@ fn decoder_pad(
         tokenizer.pad_token(),
         tokenizer.token_to_id(END_OF_TEXT),
     ]);
-    Ok(found.flatten().find(|id| tokenizer.has_row(*id)))
+    found.flatten().find(|id| tokenizer.has_row(*id))
 }

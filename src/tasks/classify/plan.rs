@@ -10,7 +10,7 @@ use crate::hash::fnv1a;
 use crate::models::names::is_pooler;
 use crate::models::{Family, HeadKind};
 use crate::peft::Method;
-use crate::text::Encoding;
+use crate::text::{Encoding, Texts};
 use crate::train::frozen::Frozen;
 use crate::{Error, Result};
 
@@ -27,6 +27,8 @@ pub struct Plan {
     pub max_length: usize,
     pub head: HeadKind,
     pub labels: LabelMap,
+    /// Whether its rows are pairs of texts.
+    pub pairs: bool,
     /// Training rows first, then validation rows.
     pub encodings: Vec<Encoding>,
     pub train: Rows,
@@ -56,15 +58,21 @@ pub struct Plan {
 pub struct Rows {
     /// Label ids.
     pub labels: Vec<usize>,
-    pub texts: Vec<String>,
+    /// As they came.
+    pub examples: Vec<Example>,
 }
 
 impl Rows {
     fn pick(examples: &[Example], ids: &[usize], rows: &[usize]) -> Self {
         Self {
             labels: rows.iter().map(|row| ids[*row]).collect(),
-            texts: rows.iter().map(|row| examples[*row].text.clone()).collect(),
+            examples: rows.iter().map(|row| examples[*row].clone()).collect(),
         }
+    }
+
+    /// What is read of each.
+    pub fn texts(&self) -> Vec<Texts<'_>> {
+        self.examples.iter().map(Example::texts).collect()
     }
 
     /// Number of rows.
@@ -93,8 +101,7 @@ impl Plan {
         let head = early.own.head.resolve(model.default_head);
         check_descriptions(&early, &labels)?;
         check_dropout(model, &early)?;
-        let texts = examples.iter().map(|example| example.text.as_str());
-        let encodings = encode(model, head, texts, max_length)?;
+        let encodings = encode(model, head, examples.iter().map(Example::texts), max_length)?;
         let ids = examples
             .iter()
             .filter_map(|example| labels.id(&example.label))
@@ -114,6 +121,7 @@ impl Plan {
         let order = split.train.iter().chain(&split.validation);
         Ok(Self {
             warnings: warnings(examples, &encodings, max_length),
+            pairs: examples.iter().any(|example| example.text_pair.is_some()),
             label_counts: count(&labels, &ids),
             train: Rows::pick(examples, &ids, &split.train),
             validation: Rows::pick(examples, &ids, &split.validation),
@@ -151,8 +159,9 @@ impl Plan {
     /// A fingerprint of the validation rows and their order; collisions are negligible.
     pub fn items_key(&self) -> String {
         let mut bytes = Vec::new();
-        for (text, label) in self.validation.texts.iter().zip(&self.validation.labels) {
-            for part in [text, &self.labels.names()[*label]] {
+        for (texts, label) in (self.validation.texts().iter()).zip(&self.validation.labels) {
+            let label = self.labels.names()[*label].as_str();
+            for part in [texts.text, label].into_iter().chain(texts.pair) {
                 bytes.extend((part.len() as u64).to_le_bytes());
                 bytes.extend(part.as_bytes());
             }
@@ -264,10 +273,12 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         .filter_map(|(row, encoding)| encoding.truncated_from.map(|tokens| (row + 1, tokens)))
         .collect::<Vec<_>>();
     if let Some((row, tokens)) = cut.iter().max_by_key(|(_, tokens)| *tokens) {
-        let (texts, are) = if cut.len() == 1 {
-            ("text is", "it is")
-        } else {
-            ("texts are", "they are")
+        let pairs = examples.iter().any(|example| example.text_pair.is_some());
+        let (texts, are) = match (pairs, cut.len()) {
+            (false, 1) => ("text is", "it is"),
+            (false, _) => ("texts are", "they are"),
+            (true, 1) => ("pair is", "the longer of its texts is"),
+            (true, _) => ("pairs are", "the longer text of each is"),
         };
         warnings.push(format!(
             "{} {texts} longer than {max_length} tokens; {are} cut there. The longest, example {row}, has {tokens}. \
@@ -278,7 +289,7 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
     let mut seen = std::collections::HashSet::new();
     let repeated = examples
         .iter()
-        .filter(|example| !seen.insert((example.text.trim(), example.label.as_str())))
+        .filter(|example| !seen.insert((example.texts().trimmed(), example.label.as_str())))
         .count();
     if repeated > 0 {
         warnings.push(format!(
@@ -293,7 +304,7 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         .enumerate()
         .filter(|(_, example)| {
             let first = labels_of
-                .entry(example.text.trim())
+                .entry(example.texts().trimmed())
                 .or_insert(example.label.as_str());
             *first != example.label
         })

@@ -28,7 +28,6 @@ impl ClassifyTask {
 
     async fn evaluation(&self, classifier: &Classifier) -> Result<Evaluation> {
         let plan = &self.plan;
-        let texts = plan.validation.texts.iter().map(String::as_str);
         let pad = self.model.tokenizer.pad_id();
         let tuned = logits(
             classifier,
@@ -39,7 +38,7 @@ impl ClassifyTask {
         .await?;
         Evaluation::new(
             plan.labels.names(),
-            &texts.collect::<Vec<_>>(),
+            &plan.validation.texts(),
             &plan.validation.labels,
             &tuned,
             &self.prepared()?.logits,

@@ -412,6 +412,7 @@ impl Task for ClassifyTask {
             baselines: Some(self.prepared()?.heads.clone()),
             labels: self.plan.labels.clone(),
             max_length: self.plan.max_length,
+            pairs: Some(self.plan.pairs),
             // replaced by the report, if that can be made
             card: Card::Imported(format!(
                 "# A classifier tuned from {}\n\nThe run that made it ended before its report.\n",

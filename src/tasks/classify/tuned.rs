@@ -14,7 +14,7 @@ use crate::peft::freeze::trained_parameters;
 use crate::peft::{Method, MethodType, Trainable};
 use crate::tasks::classify::event::KeptStage;
 use crate::tasks::classify::model::Pretrained;
-use crate::text::Encoding;
+use crate::text::{Encoding, Texts};
 use crate::{Error, Result};
 
 /// Which model answers.
@@ -44,6 +44,8 @@ pub struct Tuned {
     pub labels: LabelMap,
     /// Tokens kept of a text.
     pub max_length: usize,
+    /// Whether it learnt pairs of texts; unknown of an adapter that another tool made.
+    pub pairs: Option<bool>,
     /// What the model card says of the run.
     pub card: Card,
 }
@@ -90,14 +92,14 @@ pub struct Prediction {
     pub labels: Vec<String>,
 }
 
-/// Encodes texts for a head on a model.
+/// Encodes texts, or pairs of them, for a head on a model.
 ///
 /// # Errors
 /// Failures of the tokenizer; [`Error::InvalidData`] for a text, counted from 1, with a token that the model has no vector for.
 pub fn encode<'a>(
     model: &Pretrained,
     head: HeadKind,
-    texts: impl Iterator<Item = &'a str>,
+    texts: impl Iterator<Item = impl Into<Texts<'a>>>,
     max_length: usize,
 ) -> Result<Vec<Encoding>> {
     let pad = match (model.config.family, head) {
@@ -174,22 +176,38 @@ impl Tuned {
         Ok(pass.finish())
     }
 
-    /// Classifies texts.
+    /// Checks that rows are of the kind that was learnt: a model of pairs makes nothing of one text, nor the other way round.
+    fn check_kind(&self, what: &str, texts: &[Texts]) -> Result<()> {
+        let Some(learnt) = self.pairs else {
+            return Ok(());
+        };
+        let Some(row) = (texts.iter()).position(|texts| texts.pair.is_some() != learnt) else {
+            return Ok(());
+        };
+        let reason = if learnt {
+            "this classifier learnt pairs of texts, and here is one text alone; give the second one as textPair"
+        } else {
+            "this classifier learnt single texts, and here is a pair; leave textPair out"
+        };
+        Err(Error::data(what, row + 1, reason))
+    }
+
+    /// Classifies texts, or pairs of them.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] for a text that is too long; [`Error::InvalidState`] without baselines; failures of the tokenizer or the device.
-    pub async fn predict(
+    /// [`Error::InvalidData`] for one text where pairs were learnt, or a pair where single texts were; [`Error::OutOfMemory`] for a text that is too long; [`Error::InvalidState`] without baselines; failures of the tokenizer or the device.
+    pub async fn predict<'a, T>(
         &self,
         model: &Pretrained,
-        texts: &[String],
+        texts: &'a [T],
         which: Which,
-    ) -> Result<Vec<Prediction>> {
-        let encodings = encode(
-            model,
-            self.head(),
-            texts.iter().map(String::as_str),
-            self.max_length,
-        )?;
+    ) -> Result<Vec<Prediction>>
+    where
+        &'a T: Into<Texts<'a>>,
+    {
+        let texts = texts.iter().map(Into::into).collect::<Vec<Texts>>();
+        self.check_kind("texts", &texts)?;
+        let encodings = encode(model, self.head(), texts.into_iter(), self.max_length)?;
         let pad = model.tokenizer.pad_id();
         let most = self.rows_that_fit(model, &encodings)?;
         let logits = match which {
@@ -214,7 +232,7 @@ impl Tuned {
     /// Scores it next to the baselines on labelled rows.
     ///
     /// # Errors
-    /// [`Error::InvalidData`] for a label that was not trained; [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
+    /// [`Error::InvalidData`] for a label that was not trained, and for rows of another kind than was learnt (pairs, single texts); [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
         let baselines = self.baselines()?;
         let truth = examples
@@ -234,10 +252,8 @@ impl Tuned {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let texts = examples
-            .iter()
-            .map(|example| example.text.as_str())
-            .collect::<Vec<_>>();
+        let texts = examples.iter().map(Example::texts).collect::<Vec<_>>();
+        self.check_kind("examples", &texts)?;
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;

@@ -1,6 +1,6 @@
 //! Tokenizers and chat templates.
 
-use webtune::text::{ChatTemplate, Message, TextStream, Tokenizer};
+use webtune::text::{ChatTemplate, Message, TextStream, Texts, Tokenizer};
 
 /// As tokenizer.json: texts to ids and back.
 pub fn tokenizer(bytes: &[u8]) -> bool {
@@ -22,6 +22,13 @@ pub fn tokenizer(bytes: &[u8]) -> bool {
             assert!(encoding.ids.len() <= 16);
             assert!(encoding.ids.iter().all(|id| *id <= largest));
             let _ = tokenizer.decode(&encoding.ids, true);
+        }
+        let pair = Texts {
+            text,
+            pair: Some("and another"),
+        };
+        if let Ok(encoding) = tokenizer.encode(pair, 16) {
+            assert!(encoding.ids.len() <= 16 && encoding.ids.len() == encoding.type_ids.len());
         }
         let Ok(pieces) = tokenizer.pieces(text) else {
             continue;

@@ -2,8 +2,14 @@
 export interface Row {
   id: number;
   text: string;
+  /** The second text, of rows that are pairs. */
+  textPair?: string | undefined;
   label: string;
 }
+
+/** Whether rows are pairs; then each needs its second text. */
+export const arePairs = (rows: readonly Pick<Row, "textPair">[]): boolean =>
+  rows.some(({ textPair }) => textPair !== undefined);
 
 export type Mark = "empty" | "duplicate" | "conflict";
 
@@ -30,10 +36,12 @@ export function check(rows: readonly Row[]): Checked {
     marks.set(row.id, mark);
     totals[mark] += 1;
   };
+  const pairs = arePairs(rows);
   for (const row of rows) {
-    const text = row.text.trim();
+    const pair = row.textPair?.trim() ?? "";
+    const text = pairs ? JSON.stringify([row.text.trim(), pair]) : row.text.trim();
     const label = row.label.trim();
-    if (text === "" || label === "") {
+    if (row.text.trim() === "" || label === "" || (pairs && pair === "")) {
       put(row, "empty");
       continue;
     }

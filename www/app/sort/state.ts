@@ -59,7 +59,7 @@ export interface Source {
 
 export type TableReading = Pick<
   ParsedTable,
-  "format" | "columns" | "textColumn" | "labelColumn" | "delimiter" | "header" | "encoding"
+  "format" | "columns" | "textColumn" | "textPairColumn" | "labelColumn" | "delimiter" | "header" | "encoding"
 >;
 
 export interface TableState {

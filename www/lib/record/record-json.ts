@@ -137,7 +137,7 @@ const FIELDS = {
     object({ step: count, groups: listOf(object({ name: line, learningRate: number, frozen: flag }), FEW) }),
   ),
   seeds: optional(object({ runs: listOf(seedRun, FEW), mean: share, deviation: positive, best: count })),
-  rows: optional(listOf(object({ text, label: text, predicted: text }))),
+  rows: optional(listOf(object({ text, textPair: optional(text), label: text, predicted: text }))),
 } satisfies Record<keyof RunRecord, Read<unknown>>;
 
 const record = object(FIELDS);

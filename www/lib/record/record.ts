@@ -68,7 +68,7 @@ export interface RunRecord {
   rates: { step: number; groups: GroupRate[] }[];
   seeds?: RecordedSeeds;
   /** The rows of `correct`, with their texts. */
-  rows?: { text: string; label: string; predicted: string }[];
+  rows?: { text: string; textPair?: string; label: string; predicted: string }[];
 }
 
 export interface RunContext {
@@ -174,7 +174,12 @@ export class RunRecorder {
       reason: finished.reason,
       ...(this.#traces[seeds?.best ?? 0] ?? emptyTrace()),
       ...(seeds ? { seeds: recorded(seeds) } : {}),
-      rows: evaluation.rows.map(({ text, label, predicted }) => ({ text, label, predicted })),
+      rows: evaluation.rows.map(({ text, textPair, label, predicted }) => ({
+        text,
+        ...(textPair === undefined ? {} : { textPair }),
+        label,
+        predicted,
+      })),
     };
   }
 

@@ -391,6 +391,8 @@ export interface ErrorReport {
 /** One scored row. */
 export interface EvaluatedRow {
   text: string;
+  /** The second text of a pair. */
+  textPair?: string | undefined;
   label: string;
   predicted: string;
   /** Of the tuned model, in the order of the labels. */
@@ -411,12 +413,14 @@ export interface Evaluation {
   rows: EvaluatedRow[];
 }
 
-/** One labelled text. */
+/** One labelled text, or a labelled pair of texts. */
 export interface Example {
   /** What the model reads. */
   text: string;
   /** What it should answer. */
   label: string;
+  /** A second text, which is judged together with the first, such as a hypothesis. All examples of a run have one, or none has. */
+  textPair?: string | undefined;
 }
 
 /** By whose tools the files are read. */
@@ -948,6 +952,11 @@ export interface ParseOptions {
   format?: TableFormat | undefined;
   /** Column name, or `Column 2` if there is no header. */
   textColumn?: string | undefined;
+  /**
+   * The column of a second text, for rows that are pairs. Default: the other one of a known pair, such as `hypothesis` beside `premise`; none
+   * where `textColumn` is given, so that this text is read alone.
+   */
+  textPairColumn?: string | undefined;
   /** Column name, or `Column 1` if there is no header. */
   labelColumn?: string | undefined;
   /** One character between columns. Default: what a `sep=` line says, else found by looking. */
@@ -964,6 +973,8 @@ export interface ParseOptions {
 export interface ParsedRow {
   /** As in the file. */
   text: string;
+  /** The second text of a pair, as in the file. */
+  textPair?: string | undefined;
   /** As in the file, without blanks around it. */
   label: string;
   /** Counts from 1; the header, if there is one, is row 1. */
@@ -984,17 +995,19 @@ export interface ParsedTable {
   columns: string[];
   /** The column that became the text. */
   textColumn: string;
+  /** The column that became the second text, where rows are pairs. */
+  textPairColumn: string | null;
   /** The column that became the label. */
   labelColumn: string;
-  /** The rows with a text and a label, in the order of the file. */
+  /** The rows with a text (of pairs both) and a label, in the order of the file. */
   rows: ParsedRow[];
   /** Sorted by label. */
   labelCounts: LabelCount[];
-  /** Rows left out, because text or label is blank or null. Blank lines are no rows. */
+  /** Rows left out, because a text or the label is blank or null. Blank lines are no rows. */
   emptyRows: number[];
   /** Rows left out, because they cannot be read (`skipBad`). */
   skippedRows: SkippedRow[];
-  /** Rows that repeat the text and label of an earlier one; they are kept in `rows`. */
+  /** Rows that repeat the text (of pairs both) and label of an earlier one; they are kept in `rows`. */
   duplicateRows: number[];
   /** Rows that repeat the text of an earlier one with another label; they are kept in `rows`. */
   conflictingRows: number[];
@@ -1393,6 +1406,18 @@ export type TextFormat =
   | "json"
   /** One text. */
   | "text";
+
+/** A text to label, or two that are judged together. */
+export type TextInput =
+  /** One text. */
+  | string
+  /** As a row of examples has them, whose other fields are not read. */
+  | {
+      /** What the model reads, or the first of two texts. */
+      text: string;
+      /** The second text. */
+      textPair?: string | undefined;
+    };
 
 /** What a caller may settle; everything else is found by looking at the file. */
 export interface TextOptions {

@@ -21,6 +21,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  TextInput,
   TextOptions,
   WeightStorage,
   WhichModel,
@@ -74,7 +75,7 @@ export interface EngineModel<Task extends TaskName> {
 }
 
 export interface EngineClassifier extends EngineModel<"classify"> {
-  predict(texts: string[], which: WhichModel): Promise<Prediction[]>;
+  predict(texts: TextInput[], which: WhichModel): Promise<Prediction[]>;
   evaluate(examples: Example[]): Promise<Evaluation>;
 }
 

@@ -28,6 +28,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  TextInput,
   TextOptions,
   WeightStorage,
   WhichModel,
@@ -79,7 +80,7 @@ export interface Calls {
   memoryBytes(): number;
   bufferBytes(): number;
 
-  predict(texts: string[], which: WhichModel): Prediction[];
+  predict(texts: TextInput[], which: WhichModel): Prediction[];
   evaluateClassifier(examples: Example[]): Evaluation;
 
   evaluateLanguage(file: string, rows: ParsedText[], options: LanguageOptions, which: WhichModel): Likelihood;

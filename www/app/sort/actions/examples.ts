@@ -9,7 +9,7 @@ import {
   rowsNamed,
 } from "../../desk/actions/rows";
 import { counted } from "../../ui/format";
-import { check, type Row } from "../checks";
+import { arePairs, check, type Row } from "../checks";
 import type { SortStore, SortTypes, Source } from "../state";
 
 export class ExampleActions extends RowsActions<SortTypes> {
@@ -28,13 +28,14 @@ export class ExampleActions extends RowsActions<SortTypes> {
     if (again) await this.#parse(again, options);
   }
 
-  edit(id: number, change: Partial<Pick<Row, "text" | "label">>): void {
+  edit(id: number, change: Partial<Pick<Row, "text" | "textPair" | "label">>): void {
     this.edited(this.sort.state.rows.items.map((row) => (row.id === id ? { ...row, ...change } : row)));
   }
 
   /** Gives the new row's number. */
   add(): number {
-    const added = this.numbered([{ text: "", label: "" }]);
+    const second = arePairs(this.sort.state.rows.items) ? { textPair: "" } : {};
+    const added = this.numbered([{ text: "", ...second, label: "" }]);
     this.edited([...this.sort.state.rows.items, ...added]);
     return added[0]?.id ?? 0;
   }
@@ -65,12 +66,15 @@ export class ExampleActions extends RowsActions<SortTypes> {
   }
 
   protected override isRow(stored: unknown): stored is Content<Row> {
-    const { text, label } = (stored ?? {}) as Partial<Row>;
-    return typeof text === "string" && typeof label === "string";
+    const { text, textPair, label } = (stored ?? {}) as Partial<Row>;
+    const isSecond = textPair === undefined || typeof textPair === "string";
+    return typeof text === "string" && isSecond && typeof label === "string";
   }
 
-  protected override line({ text, label }: Row): object | undefined {
-    return text.trim() === "" && label.trim() === "" ? undefined : { text, label };
+  /** As pandas and others write them, in snake case. */
+  protected override line({ text, textPair, label }: Row): object | undefined {
+    if ([text, textPair ?? "", label].every((one) => one.trim() === "")) return undefined;
+    return textPair === undefined ? { text, label } : { text, text_pair: textPair, label };
   }
 
   async #parse(source: Source, options: ParseOptions): Promise<void> {
@@ -84,10 +88,9 @@ export class ExampleActions extends RowsActions<SortTypes> {
         options,
       );
       found = how;
-      const left =
-        emptyRows.length > 0 ? ` Left out, as the text or the label is missing: ${rowsNamed(emptyRows)}.` : "";
+      const left = emptyRows.length > 0 ? ` Left out, as a text or the label is missing: ${rowsNamed(emptyRows)}.` : "";
       return {
-        rows: rows.map(({ text, label }) => ({ text, label })),
+        rows: rows.map(({ row: _number, ...content }) => content),
         note: `${readNote(counted(rows.length, "example"), source.name, how.encoding, skippedRows)}${left}`,
         warnings,
       };

@@ -1,5 +1,5 @@
 /** Labels a text with the tuned model, and with the best baseline to compare. */
-import type { Prediction, TextClassifier } from "webtune";
+import type { Prediction, TextClassifier, TextInput } from "webtune";
 import type { ModelActions } from "../../desk/actions/model";
 import { codeOf, messageOf } from "../../ui/format";
 import type { SortTypes } from "../state";
@@ -14,12 +14,12 @@ export interface Tried {
 export class PredictActions {
   constructor(private readonly model: ModelActions<SortTypes>) {}
 
-  predict(text: string): Promise<Tried> {
+  predict(text: TextInput): Promise<Tried> {
     return this.model.use((tuner) => both(tuner, text));
   }
 }
 
-async function both(tuner: TextClassifier, text: string): Promise<Tried> {
+async function both(tuner: TextClassifier, text: TextInput): Promise<Tried> {
   const [tuned] = await tuner.predict([text], { which: "tuned" });
   if (!tuned) throw new Error("The engine returned no prediction for this text.");
   try {

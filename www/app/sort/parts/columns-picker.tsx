@@ -46,10 +46,12 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const [header, setHeader] = useState(found ? String(found.header) : "");
   const [encoding, setEncoding] = useState<TextEncoding | "">(found?.encoding ?? "");
   const [text, setText] = useState(found?.textColumn ?? "");
+  const [second, setSecond] = useState(found?.textPairColumn ?? "");
   const [label, setLabel] = useState(found?.labelColumn ?? "");
   const columns = found?.columns ?? [];
 
-  const column = (title: string, key: string, value: string, set: (value: string) => void) => (
+  /** `none` is what a select calls no column. */
+  const column = (title: string, key: string, value: string, set: (value: string) => void, none?: string) => (
     <div class="field">
       <label for={`${id}-${key}`}>{title}</label>
       {columns.length > 0 ? (
@@ -59,6 +61,7 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           value={value}
           onChange={(event) => set(event.currentTarget.value)}
         >
+          {none === undefined ? null : <option value="">{none}</option>}
           {columns.map((one) => (
             <option key={one} value={one}>
               {one}
@@ -70,7 +73,7 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           id={`${id}-${key}`}
           data-testid={`column-${key}`}
           value={value}
-          placeholder="name, or Column 2"
+          placeholder={none === undefined ? "name, or Column 2" : "none"}
           onInput={(event) => set(event.currentTarget.value)}
         />
       )}
@@ -120,6 +123,8 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           ...(isTable && delimiter && !sameDelimiter ? { delimiter } : {}),
           ...(hasHeader && header && !sameHeader ? { header: header === "true" } : {}),
           ...(same && text ? { textColumn: text } : {}),
+          // with a text column and no second one, that text is read alone
+          ...(same && second ? { textPairColumn: second } : {}),
           ...(same && label ? { labelColumn: label } : {}),
         });
       }}
@@ -133,6 +138,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
       ) : null}
       {choice("Encoding", "encoding", encodings, encoding, setEncoding)}
       {column("Text column", "text", text, setText)}
+      {columns.length === 2
+        ? null
+        : column("Second text, for pairs", "text-pair", second, setSecond, "none: single texts")}
       {column("Label column", "label", label, setLabel)}
       <div class="field field-button">
         <button type="submit" data-testid="read-again" disabled={busy}>

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { EvaluatedRow, Evaluation } from "webtune";
 import { counted, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
+import { arePairs } from "../checks";
 
 const PORTION = 20;
 
@@ -25,6 +26,7 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
       </p>
     );
   }
+  const pairs = arePairs(evaluation.rows);
   return (
     <>
       <ScrollBox label="Misclassified rows">
@@ -33,6 +35,7 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
           <thead>
             <tr>
               <th scope="col">Text</th>
+              {pairs ? <th scope="col">Second text</th> : null}
               <th scope="col">Label</th>
               <th scope="col">Predicted</th>
               <th scope="col" class="number">
@@ -43,8 +46,9 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
           </thead>
           <tbody>
             {wrong.slice(0, most).map(({ row, sure }) => (
-              <tr key={`${row.text}\n${row.label}`}>
+              <tr key={`${row.text}\n${row.textPair}\n${row.label}`}>
                 <td class="long">{row.text}</td>
+                {pairs ? <td class="long">{row.textPair}</td> : null}
                 <td>{row.label}</td>
                 <td>{row.predicted}</td>
                 <td class="number">{percent(sure, 0)}</td>

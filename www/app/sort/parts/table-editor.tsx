@@ -3,7 +3,7 @@ import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact
 import { Pager, Search, usePages } from "../../desk/parts/pages";
 import { count } from "../../ui/format";
 import type { ExampleActions } from "../actions/examples";
-import type { Checked, Mark, Row } from "../checks";
+import { arePairs, type Checked, type Mark, type Row } from "../checks";
 import "./table-editor.css";
 
 /** Rows on a page; on a phone each row is two lines high. */
@@ -16,7 +16,7 @@ const markWords: Record<Mark, string> = {
   conflict: "other label above",
 };
 
-const textOf = ({ text, label }: Row): string => `${text}\n${label}`;
+const textOf = ({ text, textPair = "", label }: Row): string => `${text}\n${textPair}\n${label}`;
 
 interface Props {
   rows: Row[];
@@ -39,6 +39,7 @@ export function TableEditor({ rows, checked, actions }: Props) {
   );
   const pages = usePages(rows, PAGE, textOf, isShown);
   const numbers = useMemo(() => new Map(rows.map((row, index) => [row.id, index + 1])), [rows]);
+  const pairs = useMemo(() => arePairs(rows), [rows]);
   const labels = checked.labels.slice(0, MOST_LABELS);
 
   useEffect(() => {
@@ -105,7 +106,7 @@ export function TableEditor({ rows, checked, actions }: Props) {
             <th scope="col" class="narrow">
               Row
             </th>
-            <th scope="col">Text</th>
+            <th scope="col">{pairs ? "Texts" : "Text"}</th>
             <th scope="col" class="label-column">
               Label
             </th>
@@ -128,6 +129,15 @@ export function TableEditor({ rows, checked, actions }: Props) {
                     value={row.text}
                     onInput={(event) => actions.edit(row.id, { text: event.currentTarget.value })}
                   />
+                  {pairs ? (
+                    <textarea
+                      rows={1}
+                      class="second-text"
+                      aria-label={`Second text of row ${number}`}
+                      value={row.textPair ?? ""}
+                      onInput={(event) => actions.edit(row.id, { textPair: event.currentTarget.value })}
+                    />
+                  ) : null}
                   {mark ? <span class="tag tag-warn">{markWords[mark]}</span> : null}
                 </td>
                 <td class="label-column">

@@ -11,7 +11,7 @@ import type { SortState } from "../state";
 const words: RowsWords = {
   name: "examples",
   title: "Examples",
-  lead: "Texts and the label that each should get. A few dozen per label are enough. They stay in this tab.",
+  lead: "Texts, or pairs of texts, and the label that each should get. A few dozen per label are enough. They stay in this tab.",
   noun: "example",
   invitation: 'Drop a CSV, TSV, JSON, fastText or "label, tab, text" file here (or one of them as .gz), or',
   accept: ".csv,.tsv,.txt,.label,.jsonl,.json,.ndjson,.gz,text/*",
@@ -35,12 +35,14 @@ export function ExamplesStep({ state, desk, checked }: { state: SortState; desk:
         Columns and format{" "}
         {found ? (
           <span class="muted">
-            text from "{found.textColumn}", label from "{found.labelColumn}"{found.header ? "" : ", no row with names"}
+            text from "{found.textColumn}"
+            {found.textPairColumn === null ? "" : `, second text from "${found.textPairColumn}"`}, label from "
+            {found.labelColumn}"{found.header ? "" : ", no row with names"}
           </span>
         ) : null}
       </summary>
       <ColumnsPicker
-        key={`${picked.name}|${found?.format}|${found?.delimiter}|${found?.header}|${found?.encoding}|${found?.textColumn}|${found?.labelColumn}|${found?.columns.length}`}
+        key={`${picked.name}|${found?.format}|${found?.delimiter}|${found?.header}|${found?.encoding}|${found?.textColumn}|${found?.textPairColumn}|${found?.labelColumn}|${found?.columns.length}`}
         name={picked.name}
         found={found}
         busy={rows.reading}

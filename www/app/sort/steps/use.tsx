@@ -7,6 +7,7 @@ import { Alert } from "../../ui/alert";
 import { messageOf } from "../../ui/format";
 import { ProbabilityBars } from "../../ui/probability-bars";
 import type { PredictActions, Tried } from "../actions/predict";
+import { arePairs } from "../checks";
 import type { SortDesk } from "../desk";
 import type { SortState } from "../state";
 
@@ -34,7 +35,7 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
       invitation="Drop an exported zip or its folder here, or"
     >
       {result.origin !== undefined && loaded && !busy ? (
-        <Try version={result.version} actions={desk.predict} />
+        <Try version={result.version} kind={kindOf(state)} actions={desk.predict} />
       ) : (
         <p class="muted" data-testid="try-waiting">
           {busy
@@ -98,8 +99,23 @@ function formatsOf(state: SortState, { files }: SortDesk): ExportFormat[] {
   ];
 }
 
-function Try({ version, actions }: { version: number; actions: PredictActions }) {
+/** Whether single texts were trained or pairs; of an imported adapter it may be either. */
+type Kind = "single" | "pairs" | "either";
+
+function kindOf({ result: { finished } }: SortState): Kind {
+  if (finished === undefined) return "either";
+  return arePairs(finished.evaluation.rows) ? "pairs" : "single";
+}
+
+const seconds = {
+  pairs: { label: "Its second text", placeholder: "" },
+  either: { label: "Its second text, if the adapter reads pairs", placeholder: "leave empty for single texts" },
+};
+
+function Try({ version, kind, actions }: { version: number; kind: Kind; actions: PredictActions }) {
   const [text, setText] = useState("");
+  const [written, setWritten] = useState("");
+  const second = kind === "single" ? "" : written;
   const [tried, setTried] = useState<Tried>();
   const [error, setError] = useState<string>();
   const [waiting, setWaiting] = useState(false);
@@ -109,7 +125,7 @@ function Try({ version, actions }: { version: number; actions: PredictActions })
   useEffect(() => {
     const mine = ++turn.current;
     setError(undefined);
-    if (text.trim() === "") {
+    if (text.trim() === "" || (kind === "pairs" && second.trim() === "")) {
       setTried(undefined);
       setWaiting(false);
       return;
@@ -117,7 +133,7 @@ function Try({ version, actions }: { version: number; actions: PredictActions })
     setWaiting(true);
     const timer = setTimeout(async () => {
       try {
-        const made = await actions.predict(text);
+        const made = await actions.predict(second.trim() === "" ? text : { text, textPair: second });
         if (mine === turn.current) setTried(made);
       } catch (failure) {
         if (mine === turn.current) setError(messageOf(failure));
@@ -126,7 +142,7 @@ function Try({ version, actions }: { version: number; actions: PredictActions })
       }
     }, PAUSE);
     return () => clearTimeout(timer);
-  }, [text, version, actions]);
+  }, [text, second, kind, version, actions]);
 
   return (
     <div class="stack">
@@ -141,6 +157,19 @@ function Try({ version, actions }: { version: number; actions: PredictActions })
           onInput={(event) => setText(event.currentTarget.value)}
         />
       </div>
+      {kind === "single" ? null : (
+        <div class="field">
+          <label for="try-text-pair">{seconds[kind].label}</label>
+          <textarea
+            id="try-text-pair"
+            data-testid="try-text-pair"
+            rows={3}
+            placeholder={seconds[kind].placeholder}
+            value={written}
+            onInput={(event) => setWritten(event.currentTarget.value)}
+          />
+        </div>
+      )}
       <Alert message={error} testId="try-error" />
       <div class={waiting ? "two-columns stale" : "two-columns"} aria-live="polite" aria-busy={waiting}>
         {tried?.baseline ? (
