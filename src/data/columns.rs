@@ -80,7 +80,7 @@ const ID_NAMES: [&str; 8] = [
 ];
 
 /// What the values of one column look like.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Profile {
     /// Rows.
     pub rows: usize,
@@ -253,7 +253,11 @@ fn known(
     named(false).or_else(|| named(true))
 }
 
-fn asked(
+/// The place of a column that an option names.
+///
+/// # Errors
+/// `InvalidData` if there is none of that name.
+pub(super) fn asked(
     file: &str,
     columns: &[String],
     option: &str,

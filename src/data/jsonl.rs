@@ -8,6 +8,7 @@ use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
 use super::json::{Line, found, kind, objects};
+use super::label::Label;
 use super::rows::{ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
 use super::several;
 use crate::Result;
@@ -26,11 +27,21 @@ pub(crate) fn read(
     }
     let columns = keys(&read.lines);
     let profiles = profiles(&read.lines, &columns);
-    let pair = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
+    let chosen = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
+    let pair = chosen.pair;
     let mut rows = Vec::with_capacity(read.lines.len());
     for line in &read.lines {
-        let found = cell(&line.object, &columns[pair.text])
-            .and_then(|text| Ok((line.row, text, label(&line.object, &columns[pair.label])?)));
+        let label = || match chosen.indicators.as_slice() {
+            [] => label(&line.object, &columns[pair.label]),
+            indicators => {
+                let names = indicators.iter().map(|column| columns[*column].as_str());
+                let cells = names.map(|name| Ok((name, cell(&line.object, name)?)));
+                let cells = cells.collect::<std::result::Result<Vec<_>, String>>()?;
+                several::indicated(cells.into_iter())
+            }
+        };
+        let found =
+            cell(&line.object, &columns[pair.text]).and_then(|text| Ok((line.row, text, label()?)));
         match found {
             Ok(row) => rows.push(row),
             Err(reason) => read.bad.push(SkippedRow {
@@ -47,7 +58,8 @@ pub(crate) fn read(
         skipped: settle(file, read.bad, rows.len(), options.skip_bad)?,
         warnings: read.warnings,
     };
-    Ok(assemble(reading, columns, pair, rows.into_iter()))
+    let separator = options.label_separator.as_deref();
+    Ok(assemble(reading, columns, &chosen, separator, rows))
 }
 
 /// What the values of each column look like.
@@ -104,22 +116,19 @@ fn cell(object: &Map<String, Value>, key: &str) -> std::result::Result<String, S
     })
 }
 
-/// The label under a key; a list of one is that one.
-fn label(object: &Map<String, Value>, key: &str) -> std::result::Result<String, String> {
+/// The label or the labels under a key.
+fn label(object: &Map<String, Value>, key: &str) -> std::result::Result<Label, String> {
     let Some(Value::Array(list)) = object.get(key) else {
-        return cell(object, key);
+        return cell(object, key).map(Label::One);
     };
     let labels: Option<Vec<String>> = list.iter().map(plain).collect();
-    match labels.as_deref() {
-        Some([]) => Ok(String::new()),
-        Some([one]) => Ok(one.clone()),
-        Some(several) => Err(format!(
-            "{key}: found a list of {} labels ({}); several labels for one text (multi-label) are not supported",
-            several.len(),
-            several.join(", ")
-        )),
+    match labels {
+        Some(labels) if labels.len() > 1 && labels.iter().any(|label| label.trim().is_empty()) => {
+            Err(format!("{key}: one of its labels is blank"))
+        }
+        Some(labels) => Ok(Label::Several(labels)),
         None => Err(format!(
-            "{key}: expected a string, a number, true or false, found an array"
+            "{key}: expected a string, a number, true, false, or a list of them, found an array of other values"
         )),
     }
 }

@@ -3,10 +3,12 @@
 use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
+use super::delimiter;
 use super::header::{column_names, has_header};
+use super::label::Label;
 use super::rows::{ColumnPair, ParseOptions, ParsedTable, SkippedRow, TableFormat, settle};
 use super::scan::{Record, records, scan};
-use super::{delimiter, several};
+use super::several::{choose, indicated};
 use crate::{Error, Result};
 
 /// Reads a text as delimited records.
@@ -53,34 +55,51 @@ pub(crate) fn read(
         warnings: Vec::new(),
     };
     let pair = (format == TableFormat::LabelTab).then_some(ColumnPair { text: 1, label: 0 });
-    labelled(file, reading, names, records, pair, options)
+    labelled(file, reading, names, records, pair, None, options)
 }
 
-/// Chooses the columns of records and counts their rows. `pair` is what they are if nothing else is asked for.
+/// Chooses the columns of records and counts their rows. `pair` is what they are if nothing else is asked for, and `separator` what separates
+/// several labels.
 pub(super) fn labelled(
     file: &str,
     mut reading: Reading,
     names: Vec<String>,
     records: Vec<Record>,
     pair: Option<ColumnPair>,
+    separator: Option<&str>,
     options: &ParseOptions,
 ) -> Result<ParsedTable> {
-    let asked = options.text_column.is_some() || options.label_column.is_some();
-    let pair = match pair {
-        Some(pair) if !asked => pair,
+    let asked = options.text_column.is_some()
+        || options.label_column.is_some()
+        || options.label_columns.is_some();
+    let chosen = match pair {
+        Some(pair) if !asked => pair.into(),
         _ => {
             let profiles: Vec<Profile> = (0..names.len())
                 .map(|column| Profile::of(records.iter().map(|r| Some(r.fields[column].as_str()))))
                 .collect();
-            several::choose(file, &names, &profiles, options, &mut reading.warnings)?
+            choose(file, &names, &profiles, options, &mut reading.warnings)?
         }
     };
-    let rows = records.into_iter().map(|mut record| {
-        let text = std::mem::take(&mut record.fields[pair.text]);
-        let label = std::mem::take(&mut record.fields[pair.label]);
-        (record.row, text, label)
-    });
-    Ok(assemble(reading, names, pair, rows))
+    let mut rows = Vec::with_capacity(records.len());
+    let mut bad = Vec::new();
+    for Record { row, mut fields } in records {
+        let columns = chosen.indicators.iter();
+        let label = if chosen.indicators.is_empty() {
+            Ok(Label::One(std::mem::take(&mut fields[chosen.pair.label])))
+        } else {
+            indicated(columns.map(|column| (&*names[*column], fields[*column].clone())))
+        };
+        match label {
+            Ok(label) => rows.push((row, std::mem::take(&mut fields[chosen.pair.text]), label)),
+            Err(reason) => bad.push(SkippedRow { row, reason }),
+        }
+    }
+    let skipped = settle(file, bad, rows.len(), options.skip_bad)?;
+    reading.skipped.extend(skipped);
+    reading.skipped.sort_by_key(|one| one.row);
+    let separator = options.label_separator.as_deref().or(separator);
+    Ok(assemble(reading, names, &chosen, separator, rows))
 }
 
 /// The delimiter that a caller names.
