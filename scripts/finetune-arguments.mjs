@@ -22,6 +22,8 @@ const EXPORTS = {
 };
 /** Options that only language models have. */
 const LANGUAGE_ONLY = /** @type {const} */ (["prompts"]);
+/** Options that only classifiers have. */
+const CLASSIFICATION_ONLY = /** @type {const} */ (["label-columns", "label-separator"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 /** A GGUF file in a repository. */
@@ -33,7 +35,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--label-columns A,B] [--label-separator S] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -52,6 +54,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --storage f32|f16|int8|int4         of the frozen weights; default: f32
   --base-name NAME                    what the exported files call the base model: a repository or a folder that others load it from
   --encoding E                        of the rows: utf-8, utf-16le, utf-16be or windows-1252
+  --label-columns A,B,...             columns of 0 and 1, a label each, of which a text may have several
+  --label-separator S                 what stands between several labels in one column; "" for one label a text
   --skip-bad                          leaves out rows that cannot be used, and names them
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
@@ -193,6 +197,14 @@ function readResumed(values, given, anew) {
   return { settings: { ...settings, ...anew }, out, from: { folder, states } };
 }
 
+/** How several labels of a text are written. @param {Record<string, string | boolean | undefined>} values */
+function labelsIn({ "label-columns": columns, "label-separator": separator }) {
+  return {
+    ...(typeof columns === "string" ? { labelColumns: columns.split(",").map((name) => name.trim()) } : {}),
+    ...(typeof separator === "string" ? { labelSeparator: separator } : {}),
+  };
+}
+
 /** @typedef {import("./finetune-checkpoint.mjs").Settings} Settings */
 /** @typedef {{ settings: Settings, out: string, from?: { folder: string, states: string[] } }} Given */
 
@@ -223,6 +235,8 @@ export function readArguments(args) {
         storage: text,
         out: text,
         encoding: text,
+        "label-columns": text,
+        "label-separator": text,
         "skip-bad": { type: "boolean" },
         "checkpoint-seconds": text,
         resume: text,
@@ -249,6 +263,8 @@ export function readArguments(args) {
   const language = task === "causal-lm";
   const misplaced = language ? undefined : LANGUAGE_ONLY.find((name) => values[name] !== undefined);
   if (misplaced) throw new Failure(`--${misplaced}: it needs --task causal-lm`);
+  const unlabelled = language ? CLASSIFICATION_ONLY.find((name) => values[name] !== undefined) : undefined;
+  if (unlabelled) throw new Failure(`--${unlabelled}: it needs --task classification`);
   if (!STORAGES.includes(storage)) {
     throw new Failure(`--storage: expected one of ${STORAGES.join(", ")}, found ${storage}`);
   }
@@ -284,7 +300,7 @@ export function readArguments(args) {
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
       ...(language && skipBad ? { skipBad } : {}),
     },
-    parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}) },
+    parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}), ...labelsIn(values) },
     checkpointSeconds,
   };
   return { settings, out: here(out) };

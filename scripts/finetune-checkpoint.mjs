@@ -42,7 +42,7 @@ const KEPT = 2;
  * @property {string} [baseName]
  * @property {string} device
  * @property {any} options
- * @property {{ encoding?: string, skipBad?: boolean }} [parse]
+ * @property {{ encoding?: string, skipBad?: boolean, labelColumns?: string[], labelSeparator?: string }} [parse]
  * @property {number} checkpointSeconds
  */
 

@@ -2,6 +2,7 @@
 import { TextClassifier } from "webtune";
 import type { DefaultModel } from "../desk/source-form";
 import type { Task } from "../desk/task";
+import { namesOf } from "./labels";
 import { sortFields } from "./options";
 import type { SortTypes } from "./state";
 
@@ -20,7 +21,10 @@ export const sortTask: Task<SortTypes> = {
   fields: sortFields,
   load: (source, options) => TextClassifier.load(source, options),
   train: (tuner, rows, options, checkpoint, from) => {
-    const examples = rows.map(({ text, label }) => ({ text: text.trim(), label: label.trim() }));
+    const examples = rows.map(({ text, label }) => ({
+      text: text.trim(),
+      label: typeof label === "string" ? label.trim() : namesOf(label),
+    }));
     const all = { ...options, checkpoint };
     return from ? tuner.resume(from, examples, all) : tuner.train(examples, all);
   },

@@ -1,5 +1,5 @@
 /** Examples with labels: read from tables, edited row by row. */
-import { type ParseOptions, parseExamples } from "webtune";
+import { type Label, type ParseOptions, parseExamples } from "webtune";
 import {
   type Content,
   checkRowsFile,
@@ -10,6 +10,7 @@ import {
 } from "../../desk/actions/rows";
 import { counted } from "../../ui/format";
 import { check, type Row } from "../checks";
+import { namesOf } from "../labels";
 import type { SortStore, SortTypes, Source } from "../state";
 
 export class ExampleActions extends RowsActions<SortTypes> {
@@ -34,8 +35,10 @@ export class ExampleActions extends RowsActions<SortTypes> {
 
   /** Gives the new row's number. */
   add(): number {
-    const added = this.numbered([{ text: "", label: "" }]);
-    this.edited([...this.sort.state.rows.items, ...added]);
+    const { items } = this.sort.state.rows;
+    const label: Label = items.some(({ label }) => typeof label !== "string") ? [] : "";
+    const added = this.numbered([{ text: "", label }]);
+    this.edited([...items, ...added]);
     return added[0]?.id ?? 0;
   }
 
@@ -66,11 +69,13 @@ export class ExampleActions extends RowsActions<SortTypes> {
 
   protected override isRow(stored: unknown): stored is Content<Row> {
     const { text, label } = (stored ?? {}) as Partial<Row>;
-    return typeof text === "string" && typeof label === "string";
+    const isLabel = Array.isArray(label) ? label.every((one) => typeof one === "string") : typeof label === "string";
+    return typeof text === "string" && isLabel;
   }
 
   protected override line({ text, label }: Row): object | undefined {
-    return text.trim() === "" && label.trim() === "" ? undefined : { text, label };
+    const isBlank = namesOf(label).every((name) => name === "");
+    return text.trim() === "" && isBlank ? undefined : { text, label };
   }
 
   async #parse(source: Source, options: ParseOptions): Promise<void> {

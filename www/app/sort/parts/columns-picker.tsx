@@ -39,6 +39,9 @@ const encodings: { value: TextEncoding; label: string }[] = [
   { value: "windows-1252", label: "Windows-1252" },
 ];
 
+/** In place of a column's name: those of 0 and 1 that were found. No column's name begins with a line break. */
+const SEVERAL = "\n";
+
 export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const id = useId();
   const [format, setFormat] = useState<TableFormat | "">(found?.format ?? "");
@@ -46,8 +49,10 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const [header, setHeader] = useState(found ? String(found.header) : "");
   const [encoding, setEncoding] = useState<TextEncoding | "">(found?.encoding ?? "");
   const [text, setText] = useState(found?.textColumn ?? "");
-  const [label, setLabel] = useState(found?.labelColumn ?? "");
+  const [label, setLabel] = useState(found?.labelColumns.length ? SEVERAL : (found?.labelColumn ?? ""));
+  const [separator, setSeparator] = useState(found?.labelSeparator ?? "");
   const columns = found?.columns ?? [];
+  const several = found?.labelColumns ?? [];
 
   const column = (title: string, key: string, value: string, set: (value: string) => void) => (
     <div class="field">
@@ -59,6 +64,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           value={value}
           onChange={(event) => set(event.currentTarget.value)}
         >
+          {key === "label" && several.length > 0 ? (
+            <option value={SEVERAL}>{several.length} columns of 0 and 1</option>
+          ) : null}
           {columns.map((one) => (
             <option key={one} value={one}>
               {one}
@@ -120,7 +128,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           ...(isTable && delimiter && !sameDelimiter ? { delimiter } : {}),
           ...(hasHeader && header && !sameHeader ? { header: header === "true" } : {}),
           ...(same && text ? { textColumn: text } : {}),
-          ...(same && label ? { labelColumn: label } : {}),
+          ...(same && label === SEVERAL ? { labelColumns: several } : {}),
+          ...(same && label && label !== SEVERAL ? { labelColumn: label } : {}),
+          ...(separator === (found?.labelSeparator ?? "") ? {} : { labelSeparator: separator }),
         });
       }}
     >
@@ -134,6 +144,18 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
       {choice("Encoding", "encoding", encodings, encoding, setEncoding)}
       {column("Text column", "text", text, setText)}
       {column("Label column", "label", label, setLabel)}
+      {label === SEVERAL ? null : (
+        <div class="field">
+          <label for={`${id}-separator`}>Between several labels</label>
+          <input
+            id={`${id}-separator`}
+            data-testid="label-separator"
+            value={separator}
+            placeholder="nothing: one label a text"
+            onInput={(event) => setSeparator(event.currentTarget.value)}
+          />
+        </div>
+      )}
       <div class="field field-button">
         <button type="submit" data-testid="read-again" disabled={busy}>
           Read again
