@@ -22,7 +22,9 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>();
     let [model, rows, options, seeds @ ..] = arguments.as_slice() else {
-        return Err("expected a model, a file of rows, options as JSON and one seed or more".into());
+        return Err(
+            "expected a model, a file of rows, options as JSON and one seed or more".into(),
+        );
     };
     let files = model_files(Path::new(model))?;
     let load = LanguageModel::load("", files, Compute::cpu(), Storage::F32);

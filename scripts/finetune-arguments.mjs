@@ -23,7 +23,7 @@ const EXPORTS = {
 /** Options that only language models have. */
 const LANGUAGE_ONLY = /** @type {const} */ (["prompts"]);
 /** Options that only classifiers have. */
-const CLASSIFIER_ONLY = /** @type {const} */ (["text-column", "text-pair-column"]);
+const CLASSIFIER_ONLY = /** @type {const} */ (["text-column", "text-pair-column", "label-columns", "label-separator"]);
 const DEVICES = ["auto", "cpu", "webgpu"];
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*(\/[\w.-]+)?$/;
 /** A GGUF file in a repository. */
@@ -35,7 +35,7 @@ const CHECKPOINT_SECONDS = 20;
 const DAY = 86400;
 
 const USAGE =
-  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--text-column NAME] [--text-pair-column NAME] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
+  "npm run finetune -- [--task classification|causal-lm] [--train FILE] [--test FILE] [--model DIR|FILE.gguf|repository] [--hub-url URL] [--base-name NAME] [--device auto|cpu|webgpu] [--seed N] [--seeds N] [--options JSON|FILE] [--prompts FILE] [--export FORMATS] [--storage f32|f16|int8|int4] [--encoding E] [--text-column NAME] [--text-pair-column NAME] [--label-columns A,B] [--label-separator S] [--skip-bad] [--checkpoint-seconds N] --out DIR, or npm run finetune -- --resume DIR [--device auto|cpu|webgpu] [--checkpoint-seconds N]";
 
 export const HELP = `npm run finetune -- --train FILE --out DIR [options]   trains and writes the result to DIR
 npm run finetune -- --resume DIR [options]             goes on with a run that was cut off
@@ -56,6 +56,8 @@ npm run finetune -- --resume DIR [options]             goes on with a run that w
   --encoding E                        of the rows: utf-8, utf-16le, utf-16be or windows-1252
   --text-column NAME                  of a classifier's rows; named alone, that text is read alone
   --text-pair-column NAME             the second text of rows that are pairs; those of a known pair are found
+  --label-columns A,B,...             columns of 0 and 1, a label each, of which a text may have several
+  --label-separator S                 what stands between several labels in one column; "" for one label a text
   --skip-bad                          leaves out rows that cannot be used, and names them
   --out DIR                           where the result goes
   --checkpoint-seconds N              how often the run's state goes to DIR/checkpoint, which holds the last two until the
@@ -197,6 +199,14 @@ function readResumed(values, given, anew) {
   return { settings: { ...settings, ...anew }, out, from: { folder, states } };
 }
 
+/** How several labels of a text are written. @param {Record<string, string | boolean | undefined>} values */
+function labelsIn({ "label-columns": columns, "label-separator": separator }) {
+  return {
+    ...(typeof columns === "string" ? { labelColumns: columns.split(",").map((name) => name.trim()) } : {}),
+    ...(typeof separator === "string" ? { labelSeparator: separator } : {}),
+  };
+}
+
 /** @typedef {import("./finetune-checkpoint.mjs").Settings} Settings */
 /** @typedef {{ settings: Settings, out: string, from?: { folder: string, states: string[] } }} Given */
 
@@ -229,6 +239,8 @@ export function readArguments(args) {
         encoding: text,
         "text-column": text,
         "text-pair-column": text,
+        "label-columns": text,
+        "label-separator": text,
         "skip-bad": { type: "boolean" },
         "checkpoint-seconds": text,
         resume: text,
@@ -291,9 +303,9 @@ export function readArguments(args) {
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
       ...(language && skipBad ? { skipBad } : {}),
     },
-    // a column that was not named is left to the reader
+    // what was not named is left to the reader
     parse: Object.fromEntries(
-      Object.entries({ encoding, ...columns, skipBad: skipBad || undefined }).filter(
+      Object.entries({ encoding, ...columns, ...labelsIn(values), skipBad: skipBad || undefined }).filter(
         ([, value]) => value !== undefined,
       ),
     ),

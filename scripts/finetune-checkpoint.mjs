@@ -42,7 +42,7 @@ const KEPT = 2;
  * @property {string} [baseName]
  * @property {string} device
  * @property {any} options
- * @property {{ encoding?: string, skipBad?: boolean, textColumn?: string, textPairColumn?: string }} [parse]
+ * @property {{ encoding?: string, skipBad?: boolean, textColumn?: string, textPairColumn?: string, labelColumns?: string[], labelSeparator?: string }} [parse]
  * @property {number} checkpointSeconds
  */
 

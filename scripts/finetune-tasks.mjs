@@ -12,10 +12,16 @@ const number = (/** @type {number} */ value) => value.toFixed(3);
 /** @type {Record<string, string>} */
 const BASELINES = { zeroShot: "zero-shot", centroid: "nearest centroid", probe: "fitted head" };
 
+/** What classifiers are compared by: micro F1 where a text may have several labels. @param {any} report */
+const scoreOf = ({ accuracy, microF1 }) => microF1 ?? accuracy;
+
+/** @param {any} report */
+const nameOf = ({ microF1 }) => ((microF1 ?? null) === null ? "accuracy" : "micro F1");
+
 /** @param {any} baselines */
-const accuraciesOf = (baselines) =>
+const allScoresOf = (baselines) =>
   Object.entries(BASELINES)
-    .map(([key, words]) => `${words} ${percent(baselines[key].accuracy)}`)
+    .map(([key, words]) => `${words} ${percent(scoreOf(baselines[key]))}`)
     .join(", ");
 
 /** @param {any} likelihood */
@@ -73,19 +79,19 @@ function tellClassification(event) {
   switch (event.type) {
     case "started":
       return say(
-        `${event.trainRows} rows train, ${event.validationRows} judge, ${event.labels.length} labels; head ${event.head}`,
+        `${event.trainRows} rows train, ${event.validationRows} judge, ${event.labels.length} labels${event.problemType === "multi_label_classification" ? ", of which a text may have several" : ""}; head ${event.head}`,
       );
     case "progress":
       return event.done === event.total ? say(`features of ${event.total} rows computed`) : undefined;
     case "baselines":
-      return say(`validation accuracy before tuning: ${accuraciesOf(event.validation)}`);
+      return say(`validation ${nameOf(event.validation.probe)} before tuning: ${allScoresOf(event.validation)}`);
     case "evaluation":
       return say(
-        `${event.stage === "contrastive" ? "contrastive stage" : `epoch ${event.epoch}`}: validation accuracy ${percent(event.validation.accuracy)}${best}`,
+        `${event.stage === "contrastive" ? "contrastive stage" : `epoch ${event.epoch}`}: validation ${nameOf(event.validation)} ${percent(scoreOf(event.validation))}${best}`,
       );
     case "seedFinished":
       return say(
-        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, ${event.value === null ? "not scored" : `validation accuracy ${percent(event.value)}`}`,
+        `run ${event.index + 1}: ${event.reason} after ${event.steps} steps, ${event.value === null ? "not scored" : `on the validation rows ${percent(event.value)}`}`,
       );
   }
 }
@@ -113,7 +119,10 @@ function tellLanguage(event) {
 
 /** What the Compare view shows of an evaluation. @param {any} evaluation */
 function measuresOf({ baselines, tuned, bestBaseline, comparison }) {
-  const scores = (/** @type {any} */ { accuracy, macroF1, interval }) => ({ accuracy, macroF1, interval });
+  const scores = (/** @type {any} */ report) => {
+    const { accuracy, macroF1, microF1, interval } = report;
+    return { accuracy, macroF1, ...(nameOf(report) === "accuracy" ? {} : { microF1 }), interval };
+  };
   return {
     baseline: scores(baselines.probe),
     tuned: scores(tuned),
@@ -193,12 +202,14 @@ function concludeClassification({ finished, tested }) {
   const { seeds } = finished;
   if (seeds) {
     say(
-      `${seeds.runs.length} runs: validation accuracy ${percent(seeds.mean)} on average, standard deviation ${percent(seeds.deviation)}; run ${seeds.best + 1} is kept`,
+      `${seeds.runs.length} runs: validation ${nameOf(tuned)} ${percent(seeds.mean)} on average, standard deviation ${percent(seeds.deviation)}; run ${seeds.best + 1} is kept`,
     );
   }
   const [low, high] = tuned.interval;
+  const interval = `95% interval ${percent(low)} to ${percent(high)}`;
+  const allRight = nameOf(tuned) === "accuracy" ? "" : `all labels right on ${percent(tuned.accuracy)}, `;
   say(
-    `accuracy on ${tuned.count} ${tested ? "test" : "validation"} rows: ${accuraciesOf(baselines)} before tuning, ${percent(tuned.accuracy)} after (95% interval ${percent(low)} to ${percent(high)})`,
+    `${nameOf(tuned)} on ${tuned.count} ${tested ? "test" : "validation"} rows: ${allScoresOf(baselines)} before tuning, ${percent(scoreOf(tuned))} after (${allRight}${interval})`,
   );
   say(
     `against the ${BASELINES[bestBaseline]}: ${points(comparison.difference)} points (95% interval ${points(comparison.low)} to ${points(comparison.high)})${comparison.withinNoise ? ", within noise" : ""}`,

@@ -30,7 +30,7 @@ fn rows(table: &ParsedTable) -> Vec<(&str, &str, usize)> {
     table
         .rows
         .iter()
-        .map(|row| (row.text.as_str(), row.label.as_str(), row.row))
+        .map(|row| (row.text.as_str(), row.label.names()[0].as_str(), row.row))
         .collect()
 }
 
@@ -41,6 +41,7 @@ fn a_table_speaks_the_border_types() {
         serde_json::to_value(&table).unwrap(),
         serde_json::json!({
             "format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "columns": ["text", "label"], "textColumn": "text", "labelColumn": "label",
+            "labelColumns": [], "labelSeparator": null, "problemType": "single_label_classification",
             "rows": [{"text": "hello", "label": "greet", "row": 2}],
             "labelCounts": [{"label": "greet", "count": 1}],
             "emptyRows": [], "skippedRows": [], "duplicateRows": [], "conflictingRows": [], "warnings": [],

@@ -5,9 +5,9 @@
 #[path = "common/labelled.rs"]
 mod labelled;
 
-use labelled::{TEXTS, is_whole, label, lines, read, refuse, with};
+use labelled::{TEXTS, is_whole, label, lines, names, read, refuse, with};
 use serde_json::{Value, json};
-use webtune::data::{ParseOptions, parse};
+use webtune::data::{ParseOptions, ProblemType, parse};
 
 #[test]
 fn json_in_every_layout() {
@@ -133,7 +133,7 @@ fn bad_rows_are_counted_and_can_be_left_out() {
 }
 
 #[test]
-fn several_labels_for_one_text_are_never_used_in_silence() {
+fn columns_of_0_and_1_are_labels_and_that_is_told() {
     let rows = lines(|index, text, _| {
         format!(
             "000{index:x},\"{text}\",{},0,{},{}\n",
@@ -143,19 +143,71 @@ fn several_labels_for_one_text_are_never_used_in_silence() {
         )
     });
     let content = format!("id,comment_text,toxic,threat,obscene,insult\n{rows}");
-    let error = refuse("a.csv", &content);
+    let table = read("a.csv", &content);
     for word in [
         "\"toxic\"",
         "\"threat\"",
         "\"insult\"",
         "multi-label",
-        "labelColumn",
+        "labelColumns",
     ] {
-        assert!(error.contains(word), "{error}");
+        assert!(table.warnings[0].contains(word), "{:?}", table.warnings);
+    }
+    assert_eq!(table.problem_type, ProblemType::MultiLabel);
+    assert_eq!(
+        table.label_columns,
+        ["toxic", "threat", "obscene", "insult"]
+    );
+    let expected: Vec<Vec<&str>> = (0..12)
+        .map(|index| {
+            let has = [
+                ("toxic", index % 2 == 1),
+                ("obscene", index % 3 == 2),
+                ("insult", index % 4 == 3),
+            ];
+            has.iter().filter(|one| one.1).map(|one| one.0).collect()
+        })
+        .collect();
+    assert_eq!(names(&table), expected);
+    // no label applies to a row of zeros, and it counts
+    assert_eq!((table.rows.len(), table.empty_rows.len()), (12, 0));
+    let given = json!({"labelColumns": ["insult", "toxic"]});
+    let table = with("a.csv", &content, given).unwrap();
+    assert_eq!(
+        (names(&table)[3].clone(), table.warnings.len()),
+        (vec!["insult", "toxic"], 0)
+    );
+    let bad = content.replacen(",1,0,0,0\n", ",1,0,2,0\n", 1);
+    let all = json!({"labelColumns": ["toxic", "obscene"]});
+    let error = with("a.csv", &bad, all.clone()).unwrap_err().to_string();
+    assert!(
+        error.contains("row 3: obscene: expected 0 or 1, found \"2\"; mend this row"),
+        "{error}"
+    );
+    let mut skip = all;
+    skip["skipBad"] = json!(true);
+    let table = with("a.csv", &bad, skip).unwrap();
+    assert_eq!((table.rows.len(), table.skipped_rows[0].row), (11, 3));
+    for (given, words) in [
+        (json!({"labelColumns": ["toxic"]}), "at least two columns"),
+        (
+            json!({"labelColumns": ["toxic", "x"]}),
+            "there is no column \"x\"",
+        ),
+        (
+            json!({"labelColumns": ["toxic", "insult"], "labelColumn": "toxic"}),
+            "labelColumn",
+        ),
+    ] {
+        let error = with("a.csv", &content, given).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
     }
     let table = with("a.csv", &content, json!({"labelColumn": "toxic"})).unwrap();
     assert_eq!((table.rows.len(), table.label_counts.len()), (12, 2));
+}
 
+#[test]
+fn lists_of_labels_are_read_with_those_of_none() {
     let list = |index: usize| {
         if index.is_multiple_of(3) {
             json!([label(index), "urgent"])
@@ -165,28 +217,68 @@ fn several_labels_for_one_text_are_never_used_in_silence() {
     };
     let rows =
         lines(|index, text, _| format!("{}\n", json!({"text": text, "labels": list(index)})));
-    let error = refuse("a.jsonl", &rows);
+    let table = read("a.jsonl", &rows);
+    assert_eq!(table.problem_type, ProblemType::MultiLabel);
+    assert_eq!(names(&table)[0], [label(0), "urgent"]);
+    assert_eq!(names(&table)[1], [label(1)]);
+    let counts: Vec<_> = table
+        .label_counts
+        .iter()
+        .map(|one| (&*one.label, one.count))
+        .collect();
+    assert_eq!(counts, [("billing", 6), ("delivery", 6), ("urgent", 4)]);
+    // a list of none beside longer ones: no label applies. A string is a list of one
+    let more = format!(
+        "{rows}{}\n{}\n",
+        json!({"text": "a", "labels": []}),
+        json!({"text": "b", "labels": "urgent"})
+    );
+    let table = read("a.jsonl", &more);
+    assert_eq!(
+        (names(&table)[12].len(), names(&table)[13].clone()),
+        (0, vec!["urgent"])
+    );
+    let ones = lines(|_, text, label| format!("{}\n", json!({"text": text, "labels": [label]})));
+    assert_eq!(read("a.jsonl", ones).problem_type, ProblemType::SingleLabel);
+    let blank = format!("{rows}{}\n", json!({"text": "a", "labels": ["", "x"]}));
+    let error = refuse("a.jsonl", blank);
     assert!(
-        error.contains(
-            "a list of 2 labels (delivery, urgent); several labels for one text (multi-label)"
-        ),
+        error.contains("row 13: labels: one of its labels is blank"),
         "{error}"
     );
-    let table = with("a.jsonl", &rows, json!({"skipBad": true})).unwrap();
-    assert_eq!((table.rows.len(), table.skipped_rows.len()), (8, 4));
+}
 
+#[test]
+fn labels_with_a_separator_are_read_as_several_and_that_is_told() {
     for mark in ["|", ";", ", "] {
         let rows = lines(|index, text, label| match index % 3 {
             0 => format!("{text}\t{label}{mark}urgent\n"),
             _ => format!("{text}\t{label}\n"),
         });
-        let table = read("a.tsv", format!("text\tlabel\n{rows}"));
+        let content = format!("text\tlabel\n{rows}");
+        let table = read("a.tsv", &content);
         assert!(
             table.warnings[0].contains("multi-label"),
             "{:?}",
             table.warnings
         );
+        assert_eq!(table.label_separator.as_deref(), Some(mark.trim()));
+        assert_eq!(
+            (names(&table)[0].clone(), names(&table)[1].clone()),
+            (vec![label(0), "urgent"], vec![label(1)])
+        );
+        let table = with("a.tsv", &content, json!({"labelSeparator": ""})).unwrap();
+        assert_eq!(
+            (table.problem_type, table.warnings.len()),
+            (ProblemType::SingleLabel, 0)
+        );
+        assert_eq!(table.label_counts.len(), 4);
     }
+    // asked for, where it would not be found
+    let rows = lines(|index, text, label| format!("{text}\t{label}/{index}\n"));
+    let content = format!("text\tlabel\n{rows}");
+    let table = with("a.tsv", content, json!({"labelSeparator": "/"})).unwrap();
+    assert_eq!(names(&table)[3], [label(3), "3"]);
     let rows = lines(|index, text, label| {
         format!("{text}\t['{label}'{}]\n", ["", ", 'urgent'"][index % 2])
     });

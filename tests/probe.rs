@@ -4,6 +4,7 @@
 
 use pollster::block_on;
 use serde_json::Value;
+use webtune::data::Truth;
 use webtune::eval::probe::{ProbeData, fit, head_logits};
 
 const CASES: &str = include_str!("fixtures/probe/cases.json");
@@ -32,12 +33,31 @@ fn equals_scikit_learn() {
         labels: labels
             .iter()
             .map(|label| label.as_u64().unwrap() as usize)
-            .collect(),
+            .collect::<Vec<_>>()
+            .into(),
     };
-    for case in file["cases"].as_array().unwrap() {
+    compare(&mut data, &file["cases"]);
+}
+
+#[test]
+fn several_labels_are_a_regression_each() {
+    let file: Value = serde_json::from_str(CASES).unwrap();
+    let rows = file["several"].as_array().unwrap().iter();
+    let ids = |row: &Value| (0..3).filter(|id| row[*id] == 1).collect::<Vec<_>>();
+    let mut data = ProbeData {
+        bias: true,
+        scale: 1.0,
+        features: floats(&file["features"]),
+        labels: Truth::Several(rows.map(ids).collect()),
+    };
+    compare(&mut data, &file["severalCases"]);
+}
+
+fn compare(data: &mut ProbeData, cases: &Value) {
+    for case in cases.as_array().unwrap() {
         let c = case["c"].as_f64().unwrap();
         data.bias = case["intercept"].as_bool().unwrap();
-        let head = block_on(fit(&data, 3, c, None)).unwrap();
+        let head = block_on(fit(data, 3, c, None)).unwrap();
         assert_eq!(head.bias.iter().any(|bias| *bias != 0.0), data.bias);
         for (found, expected) in [
             (head.weight.clone(), floats(&case["weight"])),
@@ -66,7 +86,7 @@ fn features_of_any_length_meet_the_same_penalty() {
     let unit = floats(&file["features"]);
     let long = unit.iter().map(|value| 64.0 * value).collect::<Vec<_>>();
     let fitted = |features: &[f32], bias: bool| {
-        let data = ProbeData::new(features.to_vec(), labels.clone(), bias);
+        let data = ProbeData::new(features.to_vec(), labels.clone().into(), bias);
         let head = block_on(fit(&data, 3, 0.1, None)).unwrap();
         head_logits(&head, features)
     };

@@ -8,6 +8,7 @@ use common::tiny;
 use common::training::{finished, options, refusal, run_on};
 use pollster::block_on;
 use serde_json::{Value, json};
+use webtune::data::ProblemType;
 use webtune::device::Compute;
 use webtune::peft::Method;
 use webtune::tasks::classify::recipe::{DataSummary, ResolvedOptions, Speed, fit_to_time, resolve};
@@ -16,6 +17,7 @@ use webtune::tasks::classify::{ClassifyEvent, RecipeName, UserOptions};
 const FEW: DataSummary = DataSummary {
     rows: 48,
     labels: 6,
+    problem: ProblemType::SingleLabel,
     tokens: 12.0,
     layers: 6,
     last_token: false,

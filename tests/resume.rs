@@ -174,7 +174,7 @@ fn a_run_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
     let seed = number("WEBTUNE_SEED", 1);
     let mut rng = Rng::stream(seed, "kills");
     let (classifiers, languages) = (classifiers(), language_models());
-    let cases = classifiers.len() + languages.len();
+    let cases = classifiers.len() + languages.len() + 1;
     let kills = (number("WEBTUNE_KILLS", 150) as usize).div_ceil(cases);
     println!("seed {seed}\n| task | kill points | kills | steps lost | options |");
     let model = classifier();
@@ -185,6 +185,13 @@ fn a_run_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
         });
         println!("| classifier | {points} | {kills} | 0 | {what} |");
     }
+    let rows = tiny::several(40);
+    let options = quick(json!({"method": {"type": "lora", "loraDropout": 0.2}, "seeds": 2}));
+    let points = kill("several labels", kills, &mut rng, &model, || {
+        let options = UserOptions::parse(options.clone()).unwrap();
+        ClassifyTask::new(&model, &rows, options).unwrap()
+    });
+    println!("| several labels | {points} | {kills} | 0 | {options} |");
     let model = language_model();
     for options in languages {
         let what = options.to_string();

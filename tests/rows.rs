@@ -7,9 +7,9 @@ mod labelled;
 
 use std::io::Write;
 
-use labelled::{is_whole, lines, read, refuse, with};
+use labelled::{is_whole, lines, names, read, refuse, with};
 use serde_json::json;
-use webtune::data::{ParseOptions, TableFormat, TextEncoding, parse};
+use webtune::data::{ParseOptions, ProblemType, TableFormat, TextEncoding, parse};
 
 #[test]
 fn a_line_that_names_the_delimiter_is_no_row() {
@@ -180,31 +180,34 @@ fn lines_of_fasttext_and_trec() {
     let rows: Vec<_> = table
         .rows
         .iter()
-        .map(|row| (&*row.text, &*row.label))
+        .map(|row| (&*row.text, row.label.to_string()))
         .collect();
-    assert_eq!(rows, [("so good, so far", "1"), ("so bad", "2")]);
+    let expected = [("so good, so far", "1"), ("so bad", "2")];
+    assert_eq!(rows, expected.map(|(text, label)| (text, label.to_owned())));
     let several = "__label__a x\n__label__a __label__b y\n__label__b z\n";
-    let error = refuse("a.txt", several);
+    let table = read("a.txt", several);
+    assert_eq!(names(&table), [&["a"][..], &["a", "b"], &["b"]]);
+    assert_eq!(table.rows[1].text, "y");
     assert!(
-        error.starts_with(
-            "a.txt, row 2: it has 2 labels (a, b); several labels for one text (multi-label)"
-        ),
-        "{error}"
+        table.warnings[0].contains("multi-label"),
+        "{:?}",
+        table.warnings
     );
-    let table = with("a.txt", several, json!({"skipBad": true})).unwrap();
-    assert_eq!((table.rows.len(), table.skipped_rows[0].row), (2, 2));
+    let table = with("a.txt", several, json!({"labelSeparator": ""})).unwrap();
+    assert_eq!(table.problem_type, ProblemType::SingleLabel);
+    assert_eq!(table.rows[1].label.to_string(), "a b");
 
     let trec = "DESC:manner How did serfdom develop , and leave Russia ?\nENTY:cremat What films featured it ?\n\
         DESC:def What is an atom ?\n";
     let table = read("train_5500.label", trec);
     assert_eq!(table.format, TableFormat::Trec);
-    let rows: Vec<_> = table.rows.iter().map(|row| &*row.label).collect();
+    let rows: Vec<_> = table.rows.iter().map(|row| row.label.to_string()).collect();
     assert_eq!(rows, ["DESC", "ENTY", "DESC"]);
     assert_eq!(table.rows[2].text, "What is an atom ?");
     assert!(table.warnings[0].contains("fine_label"));
     let table = with("a.label", trec, json!({"labelColumn": "fine_label"})).unwrap();
     assert_eq!(
-        (&*table.rows[0].label, table.warnings.len()),
-        ("DESC:manner", 0)
+        (table.rows[0].label.to_string(), table.warnings.len()),
+        ("DESC:manner".to_owned(), 0)
     );
 }

@@ -12,7 +12,7 @@ import { fetchFile, report, send } from "./bridge.js";
  * @property {import("webtune").DeviceChoice} device
  * @property {import("webtune").WeightStorage} [storage]
  * @property {any} options
- * @property {{ encoding?: import("webtune").TextEncoding, skipBad?: boolean, textColumn?: string, textPairColumn?: string }} [parse] how the files are read
+ * @property {Pick<import("webtune").ParseOptions, "encoding" | "skipBad" | "textColumn" | "textPairColumn" | "labelColumns" | "labelSeparator">} [parse] how the files are read
  * @property {RemoteFile} train
  * @property {RemoteFile} [test]
  * @property {import("webtune").Prompt[]} [prompts]
@@ -39,7 +39,7 @@ async function tellReading({ name }, { warnings, skippedRows, emptyRows = [] }) 
   await report({ type: "read", file: name, warnings, skippedRows, emptyRows });
 }
 
-/** @param {RemoteFile} file @param {FinetuneJob["parse"]} [parse] */
+/** @param {RemoteFile} file @param {Pick<import("webtune").ParseOptions, "encoding" | "skipBad">} [parse] */
 async function textsOf(file, parse = {}) {
   const { rows, ...how } = await parseTextRows(new File([await fetchFile(file)], file.name), parse);
   await tellReading(file, how);
@@ -55,12 +55,17 @@ function checkTests(rows, tests) {
       `test example ${other + 1}: expected ${kindOf(rows[0])}, as trained, found ${kindOf(tests[other])}`,
     );
   }
-  const known = new Set(rows.map(({ label }) => label));
-  const stranger = tests.findIndex(({ label }) => !known.has(label));
-  if (stranger < 0) return;
-  throw new Error(
-    `test example ${stranger + 1}: the label "${tests[stranger].label}" is not among the training labels`,
-  );
+  const known = new Set(rows.flatMap(({ label }) => label));
+  const one = rows.every(({ label }) => typeof label === "string");
+  for (const [index, { label }] of tests.entries()) {
+    const names = new Set([label].flat());
+    if (one && names.size !== 1) {
+      throw new Error(`test example ${index + 1}: expected one label, as trained, found ${names.size}`);
+    }
+    const stranger = [...names].find((name) => !known.has(name));
+    if (stranger === undefined) continue;
+    throw new Error(`test example ${index + 1}: the label "${stranger}" is not among the training labels`);
+  }
 }
 
 /**

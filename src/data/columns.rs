@@ -81,7 +81,7 @@ const ID_NAMES: [&str; 8] = [
 ];
 
 /// What the values of one column look like.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Profile {
     /// Rows.
     pub rows: usize,
@@ -271,10 +271,10 @@ fn known(
     named(false).or_else(|| named(true))
 }
 
-/// The column of a name that a caller gives.
+/// The place of a column that an option names.
 ///
 /// # Errors
-/// `InvalidData` if there is none.
+/// `InvalidData` if there is none of that name.
 pub(super) fn asked(
     file: &str,
     columns: &[String],

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::label::{Label, ProblemType, Truth};
 use crate::error::{Error, Result};
 use crate::text::Texts;
 
@@ -22,8 +23,6 @@ const EXAMPLES: &str = "examples";
 pub struct Example {
     /// What the model reads.
     pub text: String,
-    /// What it should answer.
-    pub label: String,
     /// A second text, which is judged together with the first, such as a hypothesis. All examples of a run have one, or none has.
     #[serde(
         rename = "textPair",
@@ -32,15 +31,18 @@ pub struct Example {
         skip_serializing_if = "Option::is_none"
     )]
     pub text_pair: Option<String>,
+    /// What it should answer: a label, or a list of all that apply. One list among the rows makes all of them lists.
+    #[serde(alias = "labels")]
+    pub label: Label,
 }
 
 impl Example {
-    /// One text under a label.
-    pub fn new(text: impl Into<String>, label: impl Into<String>) -> Self {
+    /// One text under a label, or with all labels that apply.
+    pub fn new(text: impl Into<String>, label: impl Into<Label>) -> Self {
         Self {
             text: text.into(),
-            label: label.into(),
             text_pair: None,
+            label: label.into(),
         }
     }
 
@@ -71,7 +73,8 @@ pub struct LabelMap {
 impl LabelMap {
     /// Every label of `examples` once, in the order of [`sort`], so that the order of the rows does not matter.
     pub fn from_examples(examples: &[Example]) -> LabelMap {
-        let names: BTreeSet<&str> = examples.iter().map(|e| e.label.as_str()).collect();
+        let names = examples.iter().flat_map(|e| e.label.names());
+        let names: BTreeSet<&str> = names.map(String::as_str).collect();
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         sort(&mut names, |name| name);
         LabelMap::with_order(names)
@@ -147,7 +150,8 @@ pub(crate) fn sort<T>(all: &mut [T], label: impl Fn(&T) -> &str) {
 ///
 /// # Errors
 /// `InvalidData`: no examples, a blank text or label (the row counts from 1 in the list given), a second text in some examples only,
-/// fewer than two labels, or a label with a single example, which could not both train and be validated.
+/// fewer than two labels, a label with a single example, which could not both train and be validated, or, where a text may have several
+/// labels, one that all but a single text have.
 pub fn check(examples: &[Example]) -> Result<LabelMap> {
     if examples.is_empty() {
         return Err(Error::data(
@@ -161,12 +165,28 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
             return Err(Error::data(EXAMPLES, index + 1, "the text is blank"));
         }
         check_pair(example, &examples[0], index + 1)?;
-        if example.label.trim().is_empty() {
+        if example
+            .label
+            .names()
+            .iter()
+            .any(|name| name.trim().is_empty())
+        {
             return Err(Error::data(EXAMPLES, index + 1, "the label is blank"));
         }
     }
     let labels = LabelMap::from_examples(examples);
+    let problem = ProblemType::of(examples.iter().map(|example| &example.label));
+    if labels.is_empty() {
+        let reason = "no text has a label; at least two different labels are needed";
+        return Err(Error::data(EXAMPLES, None, reason));
+    }
     if let [only] = labels.names() {
+        if problem == ProblemType::MultiLabel {
+            let reason = format!(
+                "\"{only}\" is the only label; at least two are needed. For one that applies or not, give each text the label \"{only}\" or \"not                  {only}\""
+            );
+            return Err(Error::data(EXAMPLES, None, reason));
+        }
         return Err(Error::data(
             EXAMPLES,
             None,
@@ -184,35 +204,49 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
             ),
         ));
     }
+    check_counts(examples.len(), &truth(examples, &labels, problem)?, &labels)?;
+    Ok(labels)
+}
+
+/// Refuses labels of which there is nothing to learn, or nothing to check.
+fn check_counts(rows: usize, truth: &Truth, labels: &LabelMap) -> Result<()> {
     let mut counts = vec![0usize; labels.len()];
-    for id in examples.iter().filter_map(|e| labels.id(&e.label)) {
-        counts[id] += 1;
+    for id in truth.rows().flatten() {
+        counts[*id] += 1;
     }
-    let single: Vec<String> = labels
-        .names()
-        .iter()
-        .zip(&counts)
-        .filter(|(_, count)| **count == 1)
-        .map(|(name, _)| format!("\"{name}\""))
-        .collect();
-    match single.as_slice() {
-        [] => Ok(labels),
-        [name] => Err(Error::data(
-            EXAMPLES,
-            None,
-            format!(
+    let named = |rule: &dyn Fn(usize) -> bool| {
+        let found = labels.names().iter().zip(&counts);
+        let found = found.filter(|(_, count)| rule(**count));
+        found
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect::<Vec<_>>()
+    };
+    let refuse = |reason: String| Err(Error::data(EXAMPLES, None, reason));
+    match named(&|count| count == 1).as_slice() {
+        [] => {}
+        [name] => {
+            return refuse(format!(
                 "the label {name} has only one example; every label needs at least two, one to learn from and one to \
                  check against"
-            ),
-        )),
-        names => Err(Error::data(
-            EXAMPLES,
-            None,
-            format!(
+            ));
+        }
+        names => {
+            return refuse(format!(
                 "the labels {} have only one example each; every label needs at least two, one to learn from and one \
                  to check against",
                 list(names)
-            ),
+            ));
+        }
+    }
+    if truth.problem() == ProblemType::SingleLabel {
+        return Ok(());
+    }
+    match named(&|count| count + 2 > rows).as_slice() {
+        [] => Ok(()),
+        names => refuse(format!(
+            "of {rows} examples fewer than two are without the label {}; where a text may have several labels, every label needs at least two texts \
+             without it, one to learn from and one to check against. Leave that label out, or add such texts",
+            list(names)
         )),
     }
 }
@@ -232,6 +266,49 @@ fn check_pair(example: &Example, first: &Example, row: usize) -> Result<()> {
     Err(Error::data(EXAMPLES, row, reason))
 }
 
+/// The labels of `examples` as ids.
+///
+/// # Errors
+/// `InvalidData` for a label that `labels` does not have, or several of them for a classifier of one label a text.
+pub fn truth(examples: &[Example], labels: &LabelMap, problem: ProblemType) -> Result<Truth> {
+    let ids = |row: usize, label: &Label| -> Result<Vec<usize>> {
+        let known = |name: &String| {
+            labels.id(name).ok_or_else(|| {
+                let all = labels.names().join(", ");
+                let reason = format!("the label \"{name}\" was not among the trained ones: {all}");
+                Error::data(EXAMPLES, row + 1, reason)
+            })
+        };
+        let mut ids = label
+            .names()
+            .iter()
+            .map(known)
+            .collect::<Result<Vec<_>>>()?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    };
+    let rows = examples.iter().enumerate();
+    let rows = rows.map(|(row, example)| ids(row, &example.label));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    if problem == ProblemType::MultiLabel {
+        return Ok(Truth::Several(rows));
+    }
+    let one = |(row, ids): (usize, Vec<usize>)| match ids[..] {
+        [id] => Ok(id),
+        _ => Err(Error::data(
+            EXAMPLES,
+            row + 1,
+            format!(
+                "expected one label, got {}: this classifier gives each text one",
+                ids.len()
+            ),
+        )),
+    };
+    let ones = rows.into_iter().enumerate().map(one);
+    Ok(Truth::One(ones.collect::<Result<Vec<_>>>()?))
+}
+
 /// The first few of `names`; a column of free text taken for labels would otherwise fill the screen.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 5;
@@ -248,6 +325,14 @@ mod tests {
     fn examples(rows: &[(&str, &str)]) -> Vec<Example> {
         rows.iter()
             .map(|(text, label)| Example::new(*text, *label))
+            .collect()
+    }
+
+    fn several(rows: &[&[&str]]) -> Vec<Example> {
+        let label =
+            |names: &[&str]| Label::Several(names.iter().map(|name| (*name).into()).collect());
+        rows.iter()
+            .map(|names| Example::new("t", label(names)))
             .collect()
     }
 
@@ -338,6 +423,47 @@ mod tests {
         );
         assert!(message(&[Some("y"), None]).starts_with("examples, row 2: it has no second text"));
         assert!(message(&[None, Some("y")]).starts_with("examples, row 2: it has a second text"));
+    }
+
+    #[test]
+    fn several_labels_need_texts_with_and_without_each() {
+        let good = several(&[&["a", "b"], &["b"], &[], &["a"], &["c"], &["c", "c", "a"]]);
+        let labels = check(&good).unwrap();
+        assert_eq!(labels.names(), ["a", "b", "c"]);
+        let ids = truth(&good, &labels, ProblemType::MultiLabel).unwrap();
+        let rows = vec![vec![0, 1], vec![1], vec![], vec![0], vec![2], vec![0, 2]];
+        assert_eq!(ids, Truth::Several(rows));
+        for (rows, words) in [
+            (
+                &[&["a", "b"][..], &["a"], &["a", "b"], &["a"], &[]][..],
+                "without the label \"a\"",
+            ),
+            (
+                &[&["a", "b"], &["a"], &[], &[]],
+                "the label \"b\" has only one example",
+            ),
+            (&[&["a"], &["a"], &[], &[]], "\"a\" is the only label"),
+            (&[&[], &[]], "no text has a label"),
+            (&[&["a", " "], &["a"]], "row 1: the label is blank"),
+        ] {
+            let error = check(&several(rows)).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        let error = truth(&good, &labels, ProblemType::SingleLabel).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("row 1: expected one label, got 2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn labels_are_read_under_either_key() {
+        let read = |json: &str| serde_json::from_str::<Example>(json).unwrap().label;
+        assert_eq!(read(r#"{"text": "t", "label": "a"}"#), Label::from("a"));
+        let list = Label::Several(vec!["a".into()]);
+        assert_eq!(read(r#"{"text": "t", "labels": ["a"]}"#), list);
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub(super) fn has_header(records: &[Record], options: &ParseOptions) -> bool {
         &options.text_pair_column,
         &options.label_column,
     ];
+    let asked = asked.into_iter().flatten();
     if asked
-        .into_iter()
-        .flatten()
+        .chain(options.label_columns.iter().flatten())
         .any(|a| names.contains(&a.trim()))
     {
         return true;

@@ -8,10 +8,9 @@ use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
 use super::json::{Line, found, kind, objects};
-use super::rows::{
-    ColumnPair, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, settle,
-};
-use super::several;
+use super::label::Label;
+use super::rows::{ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, settle};
+use super::several::{self, Chosen};
 use crate::Result;
 
 const EXPECTED: &str = "expected objects such as {\"text\": \"...\", \"label\": \"...\"}";
@@ -28,10 +27,10 @@ pub(crate) fn read(
     }
     let columns = keys(&read.lines);
     let profiles = profiles(&read.lines, &columns);
-    let pair = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
+    let chosen = several::choose(file, &columns, &profiles, options, &mut read.warnings)?;
     let mut rows = Vec::with_capacity(read.lines.len());
     for line in &read.lines {
-        match row(line, &columns, pair) {
+        match row(line, &columns, &chosen) {
             Ok(row) => rows.push(row),
             Err(reason) => read.bad.push(SkippedRow {
                 row: line.row,
@@ -47,22 +46,32 @@ pub(crate) fn read(
         skipped: settle(file, read.bad, rows.len(), options.skip_bad)?,
         warnings: read.warnings,
     };
-    Ok(assemble(reading, columns, pair, rows.into_iter()))
+    let separator = options.label_separator.as_deref();
+    Ok(assemble(reading, columns, &chosen, separator, rows))
 }
 
-/// A line's texts and its label, or why it has none.
-fn row(
-    line: &Line,
-    columns: &[String],
-    pair: ColumnPair,
-) -> std::result::Result<ParsedRow, String> {
+/// A line's texts and its label or labels, or why it has none.
+fn row(line: &Line, columns: &[String], chosen: &Chosen) -> std::result::Result<ParsedRow, String> {
     let text = |column: usize| cell(&line.object, &columns[column]);
     Ok(ParsedRow {
-        text: text(pair.text)?,
-        text_pair: pair.text_pair.map(text).transpose()?,
-        label: label(&line.object, &columns[pair.label])?,
+        text: text(chosen.pair.text)?,
+        text_pair: chosen.pair.text_pair.map(text).transpose()?,
+        label: labels(line, columns, chosen)?,
         row: line.row,
     })
+}
+
+fn labels(line: &Line, columns: &[String], chosen: &Chosen) -> std::result::Result<Label, String> {
+    if chosen.indicators.is_empty() {
+        return label(&line.object, &columns[chosen.pair.label]);
+    }
+    let names = chosen
+        .indicators
+        .iter()
+        .map(|column| columns[*column].as_str());
+    let cells = names.map(|name| Ok((name, cell(&line.object, name)?)));
+    let cells = cells.collect::<std::result::Result<Vec<_>, String>>()?;
+    several::indicated(cells.into_iter())
 }
 
 /// What the values of each column look like.
@@ -119,22 +128,19 @@ fn cell(object: &Map<String, Value>, key: &str) -> std::result::Result<String, S
     })
 }
 
-/// The label under a key; a list of one is that one.
-fn label(object: &Map<String, Value>, key: &str) -> std::result::Result<String, String> {
+/// The label or the labels under a key.
+fn label(object: &Map<String, Value>, key: &str) -> std::result::Result<Label, String> {
     let Some(Value::Array(list)) = object.get(key) else {
-        return cell(object, key);
+        return cell(object, key).map(Label::One);
     };
     let labels: Option<Vec<String>> = list.iter().map(plain).collect();
-    match labels.as_deref() {
-        Some([]) => Ok(String::new()),
-        Some([one]) => Ok(one.clone()),
-        Some(several) => Err(format!(
-            "{key}: found a list of {} labels ({}); several labels for one text (multi-label) are not supported",
-            several.len(),
-            several.join(", ")
-        )),
+    match labels {
+        Some(labels) if labels.len() > 1 && labels.iter().any(|label| label.trim().is_empty()) => {
+            Err(format!("{key}: one of its labels is blank"))
+        }
+        Some(labels) => Ok(Label::Several(labels)),
         None => Err(format!(
-            "{key}: expected a string, a number, true or false, found an array"
+            "{key}: expected a string, a number, true, false, or a list of them, found an array of other values"
         )),
     }
 }

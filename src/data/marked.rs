@@ -1,4 +1,4 @@
-//! Reads lines that begin with a marked label and a blank: fastText's `__label__x` and TREC's `LABEL:sublabel`.
+//! Reads lines that begin with a marked label and a blank: fastText's `__label__x`, of which there may be several, and TREC's `LABEL:sublabel`.
 
 use super::assemble::Reading;
 use super::decode::Decoded;
@@ -63,7 +63,15 @@ pub(super) fn read(
             Err(reason) => bad.push(SkippedRow { row, reason }),
         }
     }
+    let several = format != TableFormat::Trec
+        && (records.iter()).any(|record: &Record| record.fields[0].contains(' '));
     let mut warnings = Vec::new();
+    if several {
+        warnings.push(
+            "lines with several labels are read as such: a text may have several (multi-label)"
+                .to_owned(),
+        );
+    }
     if format == TableFormat::Trec && options.label_column.is_none() {
         warnings.push(
             "each line has a label in two parts, as TREC's; the first is learnt (coarse_label). Choose fine_label as the \
@@ -80,7 +88,8 @@ pub(super) fn read(
         warnings,
     };
     let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-    table::labelled(file, reading, columns, records, None, options)
+    let separator = several.then_some(" ");
+    table::labelled(file, reading, columns, records, None, separator, options)
 }
 
 /// The fields of a line, or why it has none.
@@ -94,27 +103,29 @@ fn fasttext(line: &str) -> Split {
         .map(|word| &word[MARK.len()..])
         .collect();
     match labels.as_slice() {
-        [label] => {
+        [] => Err(format!(
+            "expected a label such as {MARK}billing, found none"
+        )),
+        [first, others @ ..] => {
             let words: Vec<&str> = line
                 .split_whitespace()
                 .filter(|word| !is_label(word))
                 .collect();
             let text = match line[MARK.len()..].split_once(char::is_whitespace) {
-                Some((_, rest)) if line.starts_with(MARK) => rest.trim().to_owned(),
+                Some((_, rest)) if others.is_empty() && line.starts_with(MARK) => {
+                    rest.trim().to_owned()
+                }
                 _ => words.join(" "),
             };
             // as fastText's own examples are cut: `__label__1 , a text`
             let text = text.strip_prefix(", ").unwrap_or(&text).to_owned();
-            Ok(vec![(*label).to_owned(), text])
+            // no label has a blank in it
+            let labels = match others {
+                [] => (*first).to_owned(),
+                _ => labels.join(" "),
+            };
+            Ok(vec![labels, text])
         }
-        [] => Err(format!(
-            "expected a label such as {MARK}billing, found none"
-        )),
-        several => Err(format!(
-            "it has {} labels ({}); several labels for one text (multi-label) are not supported",
-            several.len(),
-            several.join(", ")
-        )),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod example;
 mod header;
 mod json;
 mod jsonl;
+pub mod label;
 mod marked;
 pub mod pack;
 mod pairs;
@@ -26,13 +27,14 @@ pub mod text_rows;
 pub mod texts;
 
 pub use batch::{Batch, batches, length_sorted};
-pub use example::{Example, LABEL_COUNT, LabelMap, check};
+pub use example::{Example, LABEL_COUNT, LabelMap, check, truth};
+pub use label::{Label, ProblemType, Truth};
 pub use pack::{Packed, SequenceBatch, pack};
 pub use parse::parse;
 pub use rows::{
     LabelCount, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding,
 };
 pub use sequence::{Encoded, Sequence, SequenceOptions, encode_row, encode_rows};
-pub use split::{Split, stratified};
+pub use split::{Split, stratified, stratified_by_set};
 pub use text_rows::{ParsedText, ParsedTexts, TextFormat, TextOptions, TextRow};
 pub use texts::parse_text_rows;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::label::{Label, ProblemType};
 use crate::error::{Error, Remedy, Result};
 use crate::text::Texts;
 
@@ -59,6 +60,11 @@ pub struct ParseOptions {
     pub text_pair_column: Option<String>,
     /// Column name, or `Column 1` if there is no header.
     pub label_column: Option<String>,
+    /// Columns of 0 and 1 (or false and true), a label each, of which a text may have several. Default: found by looking, where no column has a
+    /// label's name.
+    pub label_columns: Option<Vec<String>>,
+    /// What stands between several labels in the label column, such as `|`; empty for one label a text. Default: found by looking.
+    pub label_separator: Option<String>,
     /// One character between columns. Default: what a `sep=` line says, else found by looking.
     pub delimiter: Option<String>,
     /// Whether the first row names the columns. Default: found by looking.
@@ -79,8 +85,8 @@ pub struct ParsedRow {
     /// The second text of a pair, as in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_pair: Option<String>,
-    /// As in the file, without blanks around it.
-    pub label: String,
+    /// As in the file, without blanks around it; a list in all rows where texts may have several.
+    pub label: Label,
     /// Counts from 1; the header, if there is one, is row 1.
     pub row: usize,
 }
@@ -136,13 +142,20 @@ pub struct ParsedTable {
     pub text_column: String,
     /// The column that became the second text, where rows are pairs.
     pub text_pair_column: Option<String>,
-    /// The column that became the label.
+    /// The column that became the label; the first of them where it was several.
     pub label_column: String,
+    /// The columns of 0 and 1 that became labels, a label each; empty where one column has the labels.
+    pub label_columns: Vec<String>,
+    /// What separates several labels in that column, where it was read so.
+    pub label_separator: Option<String>,
+    /// Whether each text has one label, or any number of them.
+    pub problem_type: ProblemType,
     /// The rows with a text (of pairs both) and a label, in the order of the file.
     pub rows: Vec<ParsedRow>,
     /// Sorted by label.
     pub label_counts: Vec<LabelCount>,
-    /// Rows left out, because a text or the label is blank or null. Blank lines are no rows.
+    /// Rows left out, because a text or the label is blank or null. Blank lines are no rows, and an empty list of labels beside longer ones is
+    /// no blank: no label applies.
     pub empty_rows: Vec<usize>,
     /// Rows left out, because they cannot be read (`skipBad`).
     pub skipped_rows: Vec<SkippedRow>,

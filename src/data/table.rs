@@ -3,12 +3,14 @@
 use super::assemble::{Reading, assemble};
 use super::columns::Profile;
 use super::decode::Decoded;
+use super::delimiter;
 use super::header::{column_names, has_header};
+use super::label::Label;
 use super::rows::{
     ColumnPair, ParseOptions, ParsedRow, ParsedTable, SkippedRow, TableFormat, settle,
 };
 use super::scan::{Record, records, scan};
-use super::{delimiter, several};
+use super::several::{Chosen, choose, indicated};
 use crate::{Error, Result};
 
 /// Reads a text as delimited records.
@@ -59,40 +61,71 @@ pub(crate) fn read(
         text_pair: None,
         label: 0,
     });
-    labelled(file, reading, names, records, pair, options)
+    labelled(file, reading, names, records, pair, None, options)
 }
 
-/// Chooses the columns of records and counts their rows. `pair` is what they are if nothing else is asked for.
+/// Chooses the columns of records and counts their rows. `pair` is what they are if nothing else is asked for, and `separator` what separates
+/// several labels.
 pub(super) fn labelled(
     file: &str,
     mut reading: Reading,
     names: Vec<String>,
     records: Vec<Record>,
     pair: Option<ColumnPair>,
+    separator: Option<&str>,
     options: &ParseOptions,
 ) -> Result<ParsedTable> {
     let asked = options.text_column.is_some()
         || options.text_pair_column.is_some()
-        || options.label_column.is_some();
-    let pair = match pair {
-        Some(pair) if !asked => pair,
+        || options.label_column.is_some()
+        || options.label_columns.is_some();
+    let chosen = match pair {
+        Some(pair) if !asked => pair.into(),
         _ => {
             let profiles: Vec<Profile> = (0..names.len())
                 .map(|column| Profile::of(records.iter().map(|r| Some(r.fields[column].as_str()))))
                 .collect();
-            several::choose(file, &names, &profiles, options, &mut reading.warnings)?
+            choose(file, &names, &profiles, options, &mut reading.warnings)?
         }
     };
-    let rows = records.into_iter().map(|mut record| {
-        let mut take = |column: usize| std::mem::take(&mut record.fields[column]);
-        ParsedRow {
-            text: take(pair.text),
-            text_pair: pair.text_pair.map(&mut take),
-            label: take(pair.label),
-            row: record.row,
+    let mut rows = Vec::with_capacity(records.len());
+    let mut bad = Vec::new();
+    for record in records {
+        let number = record.row;
+        match row(record, &names, &chosen) {
+            Ok(row) => rows.push(row),
+            Err(reason) => bad.push(SkippedRow {
+                row: number,
+                reason,
+            }),
         }
-    });
-    Ok(assemble(reading, names, pair, rows))
+    }
+    let skipped = settle(file, bad, rows.len(), options.skip_bad)?;
+    reading.skipped.extend(skipped);
+    reading.skipped.sort_by_key(|one| one.row);
+    let separator = options.label_separator.as_deref().or(separator);
+    Ok(assemble(reading, names, &chosen, separator, rows))
+}
+
+/// A record's texts and its label or labels, or why it has none.
+fn row(
+    mut record: Record,
+    names: &[String],
+    chosen: &Chosen,
+) -> std::result::Result<ParsedRow, String> {
+    let columns = chosen.indicators.iter();
+    let indicators = columns.map(|column| (&*names[*column], record.fields[*column].clone()));
+    let several = (!chosen.indicators.is_empty()).then(|| indicated(indicators));
+    let mut take = |column: usize| std::mem::take(&mut record.fields[column]);
+    Ok(ParsedRow {
+        text: take(chosen.pair.text),
+        text_pair: chosen.pair.text_pair.map(&mut take),
+        label: match several {
+            Some(labels) => labels?,
+            None => Label::One(take(chosen.pair.label)),
+        },
+        row: record.row,
+    })
 }
 
 /// The delimiter that a caller names.

@@ -1,5 +1,6 @@
 //! Heads that need no training, from normalized sentence vectors of rows or of label names.
 
+use crate::data::Truth;
 use crate::models::classifier::HeadWeights;
 use crate::{Error, Result};
 
@@ -10,13 +11,13 @@ pub const SCALE: f64 = 20.0;
 /// normalised vector is [`SCALE`] times the cosine between the two. Biases are 0. A label without rows has zeros, hence
 /// the logit 0: below every label whose cosine is positive.
 ///
-/// `vectors`: `[rows, hidden]`, each of length 1; `labels`: `[rows]`, ids below `count`.
+/// `vectors`: `[rows, hidden]`, each of length 1; `labels`: ids below `count`. A row counts for each of its labels.
 ///
 /// # Errors
 /// `Internal` where the sizes contradict each other, a label id is too large, or nothing is left to weigh.
 pub fn centroids(
     vectors: &[f32],
-    labels: &[usize],
+    labels: &Truth,
     count: usize,
     hidden: usize,
 ) -> Result<HeadWeights> {
@@ -28,14 +29,16 @@ pub fn centroids(
         )));
     }
     let mut sums = vec![0.0_f64; count * hidden]; // [labels, hidden]
-    for (row, (vector, label)) in vectors.chunks_exact(hidden).zip(labels).enumerate() {
-        let Some(sum) = sums.get_mut(label * hidden..(label + 1) * hidden) else {
-            return Err(Error::internal(format!(
-                "centroids, row {row}: expected a label id below {count}, got {label}"
-            )));
-        };
-        for (sum, value) in sum.iter_mut().zip(vector) {
-            *sum += f64::from(*value);
+    for (row, (vector, ids)) in vectors.chunks_exact(hidden).zip(labels.rows()).enumerate() {
+        for label in ids {
+            let Some(sum) = sums.get_mut(label * hidden..(label + 1) * hidden) else {
+                return Err(Error::internal(format!(
+                    "centroids, row {row}: expected a label id below {count}, got {label}"
+                )));
+            };
+            for (sum, value) in sum.iter_mut().zip(vector) {
+                *sum += f64::from(*value);
+            }
         }
     }
     // a sum has the mean's direction
@@ -143,7 +146,13 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert!(cases.len() >= 3);
         for case in cases {
-            let head = centroids(&case.vectors, &case.labels, case.count, case.hidden).unwrap();
+            let head = centroids(
+                &case.vectors,
+                &case.labels.clone().into(),
+                case.count,
+                case.hidden,
+            )
+            .unwrap();
             check(&case.name, &head, &case.queries, &case.centroids);
             let head = zero_shot(&case.label_vectors, case.hidden).unwrap();
             check(&case.name, &head, &case.queries, &case.zero_shot);
@@ -154,16 +163,25 @@ mod tests {
     fn a_label_without_a_direction_has_zeros() {
         // label 0: two opposite rows; label 1: none; label 2: one
         let vectors = [1.0, 0.0, -1.0, 0.0, 0.6, 0.8];
-        let head = centroids(&vectors, &[0, 0, 2], 3, 2).unwrap();
+        let head = centroids(&vectors, &vec![0, 0, 2].into(), 3, 2).unwrap();
         assert_eq!(head.weight, [0.0, 0.0, 0.0, 0.0, 12.0, 16.0]);
         assert_eq!((head.labels(), head.hidden()), (3, 2));
         assert_eq!(zero_shot(&[0.0, 0.0], 2).unwrap().weight, [0.0, 0.0]);
     }
 
     #[test]
+    fn a_row_counts_for_each_of_its_labels() {
+        let vectors = [1.0, 0.0, 0.0, 1.0, 0.6, 0.8];
+        let labels = Truth::Several(vec![vec![0, 1], vec![1], vec![]]);
+        let head = centroids(&vectors, &labels, 2, 2).unwrap();
+        let half = (SCALE / 2.0_f64.sqrt()) as f32;
+        assert_eq!(head.weight, [20.0, 0.0, half, half]);
+    }
+
+    #[test]
     fn contradicting_sizes_are_errors() {
         let code = |vectors: &[f32], labels: &[usize], count, hidden| {
-            centroids(vectors, labels, count, hidden)
+            centroids(vectors, &labels.to_vec().into(), count, hidden)
                 .unwrap_err()
                 .code()
         };

@@ -22,6 +22,9 @@ pub struct ClassReport {
     pub f1: f64,
     /// Rows whose true label this is.
     pub support: usize,
+    /// Only where texts may have several labels: the probability above which a text is given this one.
+    #[serde(default)]
+    pub threshold: Option<f64>,
 }
 
 /// How a model fared on a set of rows.
@@ -29,21 +32,44 @@ pub struct ClassReport {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Share of rows whose largest logit is the true label's.
+    /// Share of rows whose largest logit is the true label's; where texts may have several labels, of rows whose labels are all right and
+    /// complete, as scikit-learn's `accuracy_score`.
     pub accuracy: f64,
     /// Where the accuracy on unlimited rows of the same kind may lie: its 95% interval by Wilson's score (see [`wilson`]).
     pub interval: [f64; 2],
     /// Mean F1 over the labels that are true or predicted for at least one row, as scikit-learn's
-    /// `f1_score(average="macro", zero_division=0)`.
+    /// `f1_score(average="macro", zero_division=0)`; over all labels where texts may have several.
     pub macro_f1: f64,
-    /// Mean cross-entropy, in nats. NaN where a logit is NaN.
+    /// Only where texts may have several labels: F1 of all decisions together.
+    #[serde(default)]
+    pub micro_f1: Option<f64>,
+    /// Mean cross-entropy, in nats, over rows; the binary one over rows and labels where texts may have several. NaN where a logit is NaN.
     pub loss: f64,
     /// Rows scored.
     pub count: usize,
     /// One entry per label, in the order of the labels.
     pub per_class: Vec<ClassReport>,
-    /// `confusion[true][predicted]`, in the order of the labels.
+    /// `confusion[true][predicted]`, in the order of the labels; empty where texts may have several.
     pub confusion: Vec<Vec<usize>>,
+}
+
+impl Report {
+    /// What states and models are compared by: the accuracy, or the micro F1 where texts may have several labels.
+    pub fn value(&self) -> f64 {
+        self.micro_f1.unwrap_or(self.accuracy)
+    }
+
+    /// Whether it is better than another on the same rows: by [`Self::value`], then by the loss.
+    pub fn beats(&self, other: &Self) -> bool {
+        let (value, other_value) = (self.value(), other.value());
+        value > other_value || (value == other_value && self.loss < other.loss)
+    }
+
+    /// The thresholds of all labels, where texts may have several.
+    pub fn thresholds(&self) -> Option<Vec<f64>> {
+        self.micro_f1?;
+        self.per_class.iter().map(|class| class.threshold).collect()
+    }
 }
 
 /// Scores `logits` (`[rows, labels]`, row after row) against the true label ids `truth` (`[rows]`).
@@ -88,6 +114,7 @@ pub fn report(truth: &[usize], logits: &[f32], labels: &[String]) -> Result<Repo
         accuracy: ratio(correct, count),
         interval: wilson(correct, count),
         macro_f1: macro_f1(&confusion, &per_class),
+        micro_f1: None,
         loss: loss / count as f64,
         count,
         per_class,
@@ -153,6 +180,7 @@ fn class_report(confusion: &[Vec<usize>], id: usize, label: &str) -> ClassReport
         recall: ratio(hits, support),
         f1: ratio(2 * hits, support + predicted),
         support,
+        threshold: None,
     }
 }
 
@@ -171,7 +199,7 @@ fn predicted_count(confusion: &[Vec<usize>], id: usize) -> usize {
 }
 
 /// scikit-learn's `zero_division=0`.
-fn ratio(part: usize, whole: usize) -> f64 {
+pub(super) fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 {
         0.0
     } else {
@@ -276,6 +304,7 @@ mod tests {
                 "accuracy",
                 "interval",
                 "macroF1",
+                "microF1",
                 "loss",
                 "count",
                 "perClass",

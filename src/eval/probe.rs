@@ -1,11 +1,17 @@
-//! The head that fits frozen features best: multinomial logistic regression by L-BFGS, in float64 and the same on every engine.
+//! The head that fits frozen features best: logistic regression by L-BFGS, in float64 and the same on every engine; multinomial, or one of its
+//! own for each label where texts may have several.
 
 use std::collections::VecDeque;
 
-use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{
+    Device, Tensor, TensorData,
+    activation::{log_sigmoid, log_softmax},
+};
 
-use super::metrics::report;
+use super::metrics::Report;
+use super::several::score;
 use crate::Result;
+use crate::data::{ProblemType, Truth};
 use crate::device::read;
 use crate::linalg::{add, dot};
 use crate::models::classifier::HeadWeights;
@@ -19,11 +25,11 @@ const MAX_ITERATIONS: usize = 200;
 /// Pairs of steps and gradient changes that L-BFGS remembers; scikit-learn's (scipy's) default.
 const MEMORY: usize = 10;
 
-/// Features, `[rows, hidden]` in row order, with their label ids.
+/// Features, `[rows, hidden]` in row order, with their labels.
 #[derive(Debug, Clone)]
 pub struct ProbeData {
     pub features: Vec<f32>,
-    pub labels: Vec<usize>,
+    pub labels: Truth,
     /// Whether the head has biases; they are zeros if not.
     pub bias: bool,
     /// What features are multiplied by where the penalty weighs the weights that read them.
@@ -33,7 +39,7 @@ pub struct ProbeData {
 impl ProbeData {
     /// What a head with biases reads is of a length near one. A decoder's last norm gives vectors of any length, compared with which the same
     /// penalties would be next to none: these are brought to length one on average.
-    pub fn new(features: Vec<f32>, labels: Vec<usize>, bias: bool) -> Self {
+    pub fn new(features: Vec<f32>, labels: Truth, bias: bool) -> Self {
         let squares = features.iter().map(|value| f64::from(*value).powi(2));
         let mean = squares.sum::<f64>() / labels.len().max(1) as f64;
         let scale = if bias {
@@ -53,8 +59,9 @@ impl ProbeData {
 /// The problem on the CPU engine: products of `[rows, hidden]` are too small to be worth a GPU's round trips.
 struct Problem {
     x: Tensor<2>,      // [rows, hidden]
-    target: Tensor<2>, // [rows, labels], one-hot
+    target: Tensor<2>, // [rows, labels], 1 where a label applies
     shape: [usize; 3], // rows, hidden, labels
+    problem: ProblemType,
     /// 1 / (2 C rows): the penalty's factor next to a mean loss.
     decay: f64,
     bias: bool,
@@ -65,10 +72,7 @@ impl Problem {
         let device = Device::flex();
         let rows = data.labels.len();
         let hidden = data.features.len() / rows;
-        let mut target = vec![0.0_f32; rows * labels];
-        for (row, label) in data.labels.iter().enumerate() {
-            target[row * labels + label] = 1.0;
-        }
+        let target = data.labels.indicators(labels);
         let x = Tensor::from_data(
             TensorData::new(data.features.clone(), [rows, hidden]),
             &device,
@@ -77,8 +81,27 @@ impl Problem {
             x: if data.scale == 1.0 { x } else { x * data.scale },
             target: Tensor::from_data(TensorData::new(target, [rows, labels]), &device),
             shape: [rows, hidden, labels],
+            problem: data.labels.problem(),
             decay: 1.0 / (2.0 * c * rows as f64),
             bias: data.bias,
+        }
+    }
+
+    /// Losses of the rows, `[rows, 1]`, the sum over the labels of each, and the error of the probabilities, `[rows, labels]`.
+    fn losses(&self, logits: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let target = self.target.clone();
+        match self.problem {
+            ProblemType::SingleLabel => {
+                let log_probability = log_softmax(logits, 1);
+                let losses = (log_probability.clone() * target.clone()).sum_dim(1).neg();
+                (losses, log_probability.exp() - target)
+            }
+            ProblemType::MultiLabel => {
+                let log_probability = log_sigmoid(logits.clone());
+                let losses =
+                    (logits * (target.clone().neg() + 1.0) - log_probability.clone()).sum_dim(1);
+                (losses, log_probability.exp() - target)
+            }
         }
     }
 
@@ -97,16 +120,16 @@ impl Problem {
             TensorData::new(single[split..].to_vec(), [1, labels]),
             &device,
         );
-        let log_probability = log_softmax(self.x.clone().matmul(weight) + bias, 1);
-        let losses = read((log_probability.clone() * self.target.clone()).sum_dim(1)).await?;
-        let error = (log_probability.exp() - self.target.clone()) / rows as f64; // [rows, labels]
+        let (losses, error) = self.losses(self.x.clone().matmul(weight) + bias);
+        let losses = read(losses).await?;
+        let error = error / rows as f64; // [rows, labels]
         let mut gradient = read(self.x.clone().transpose().matmul(error.clone())).await?;
         gradient.extend(read(error.sum_dim(0)).await?);
         let squares = theta[..split]
             .iter()
             .map(|value| value * value)
             .sum::<f64>();
-        let loss = -losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / rows as f64;
+        let loss = losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / rows as f64;
         let gradient = gradient
             .iter()
             .enumerate()
@@ -126,7 +149,7 @@ impl Problem {
 }
 
 /// Fits the head with one penalty, from `start` (or zeros): scikit-learn's `LogisticRegression(C=c)`, on the scaled
-/// features, with `fit_intercept=False` where the head has no biases.
+/// features, with `fit_intercept=False` where the head has no biases; within `OneVsRestClassifier` where rows may have several labels.
 ///
 /// # Errors
 /// Failures of the device.
@@ -266,7 +289,7 @@ pub fn head_logits(head: &HeadWeights, features: &[f32]) -> Vec<f32> {
 }
 
 /// Fits the head once per penalty of [`PENALTIES`], each from the one before, and keeps the one that classifies the
-/// validation rows best; the lower loss decides between equals.
+/// validation rows best ([`Report::beats`]).
 ///
 /// # Errors
 /// Failures of the device.
@@ -275,20 +298,14 @@ pub async fn fit_best(
     validation: &ProbeData,
     labels: &[String],
 ) -> Result<HeadWeights> {
-    let mut best: Option<(HeadWeights, f64, f64)> = None;
+    let mut best: Option<(HeadWeights, Report)> = None;
     let mut last: Option<HeadWeights> = None;
     for c in PENALTIES {
         let head = fit(train, labels.len(), c, last.as_ref()).await?;
-        let scores = report(
-            &validation.labels,
-            &head_logits(&head, &validation.features),
-            labels,
-        )?;
-        let better = best.as_ref().is_none_or(|(_, accuracy, loss)| {
-            scores.accuracy > *accuracy || (scores.accuracy == *accuracy && scores.loss < *loss)
-        });
-        if better {
-            best = Some((head.clone(), scores.accuracy, scores.loss));
+        let logits = head_logits(&head, &validation.features);
+        let scores = score(&validation.labels, &logits, labels, None)?;
+        if best.as_ref().is_none_or(|(_, best)| scores.beats(best)) {
+            best = Some((head.clone(), scores));
         }
         last = Some(head);
     }

@@ -141,6 +141,9 @@ pub fn companions<N>(subject: &Subject<N>, method: MethodType) -> Result<Vec<Exp
             max_length: facts.max_length,
             method,
             pairs: facts.pairs,
+            problem: facts.problem,
+            thresholds: facts.thresholds.map(<[f64]>::to_vec),
+            baseline_thresholds: facts.baselines.and_then(|heads| heads.thresholds.clone()),
         };
         files.push(json_file(LABELS, &json!(labels))?);
         if let Some(heads) = facts.baselines {
@@ -201,7 +204,7 @@ pub fn with_labels(config: &mut Map<String, Value>, facts: &ClassifierFacts) {
     let id2label = id2label.collect::<Map<_, _>>();
     config.insert("id2label".into(), id2label.into());
     config.insert("label2id".into(), facts.label_ids());
-    config.insert("problem_type".into(), json!("single_label_classification"));
+    config.insert("problem_type".into(), json!(facts.problem));
 }
 
 /// `head_config.json` as `adapters` 1.3 writes it.

@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::classifier_card::facts;
 use super::file::{
     ADAPTER_MODEL, BASELINE_HEADS, ExportedFile, LABELS, LabelsFile, LabelsGiven, file, json_file,
 };
 use super::folder::Folder;
 use super::model::{Described, Imported, Model};
-use super::subject::{Card, CardFacts, ClassifierFacts, Subject, Table, TaskFacts};
-use crate::data::{LABEL_COUNT, LabelMap};
-use crate::eval::evaluation::BaselineHeads;
+use super::subject::{Card, ClassifierFacts, Subject, TaskFacts};
+use crate::data::{LABEL_COUNT, LabelMap, ProblemType};
+use crate::eval::evaluation::{BaselineHeads, OfBaselines};
+use crate::eval::several::DEFAULT_THRESHOLD;
 use crate::formats::{Header, MemorySource};
 use crate::models::backbone_config::Architecture;
 use crate::models::classifier::HeadWeights;
@@ -17,10 +19,9 @@ use crate::models::{BackboneConfig, Classifier, Family, Head, HeadKind};
 use crate::peft::adapter_file::{ADAPTER_CONFIG, modules_to_save};
 use crate::peft::store::Tensors;
 use crate::peft::{BaseModel, Method, MethodType, TaskType};
-use crate::tasks::classify::event::KeptStage;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::options::DEFAULT_MAX_LENGTH;
-use crate::tasks::classify::tuned::{self, RunCard, Tuned};
+use crate::tasks::classify::tuned::{self, Tuned};
 use crate::tasks::files::json;
 use crate::text::Tokenizer;
 use crate::{Error, Result};
@@ -59,6 +60,8 @@ impl Model for Pretrained {
             task: TaskFacts::Classifier(ClassifierFacts {
                 network: &tuned.classifier,
                 labels: &tuned.labels,
+                problem: tuned.problem(),
+                thresholds: tuned.thresholds.as_deref(),
                 baselines: tuned.baselines.as_ref(),
                 max_length: tuned.max_length,
                 pairs: tuned.pairs,
@@ -87,6 +90,7 @@ impl Model for Pretrained {
             return Err(Error::file(LABELS, reason));
         }
         LabelMap::from_names(labels.labels.clone()).map_err(|error| Error::file(LABELS, error))?;
+        check_thresholds(&labels)?;
         Ok(Described {
             method: labels.method,
             task: TaskType::of_head(labels.head),
@@ -134,12 +138,13 @@ impl Model for Pretrained {
             None
         };
         let hidden = self.config.hidden_size;
-        let heads = heads.map(|heads| baselines(&heads, map.len(), hidden));
+        let heads = heads.map(|heads| baselines(&heads, map.len(), hidden, labels));
         Ok(Tuned {
             classifier: imported.network,
             method: imported.method,
             trainable: imported.trainable,
             baselines: heads.transpose()?,
+            thresholds: labels.thresholds.clone(),
             labels: map,
             max_length: labels.max_length,
             pairs: labels.pairs,
@@ -155,20 +160,28 @@ impl Model for Pretrained {
 /// Missing or broken files; [`Error::InvalidFile`] for settings of another task, or an adapter without a head.
 async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
     let given = folder.labels()?;
+    let problem = given.problem;
     if let LabelsGiven {
         labels: Some(labels),
         head: Some(head),
         max_length: Some(max_length),
         method,
         pairs,
+        thresholds,
+        baseline_thresholds,
+        ..
     } = given
     {
-        let method = method.unwrap_or(MethodType::Lora);
+        // files from before there was a choice say nothing of it
+        let problem = problem.unwrap_or_default();
         return Ok(LabelsFile {
+            thresholds: thresholds_of(problem, thresholds, labels.len()),
+            baseline_thresholds,
+            problem,
             labels,
             head,
             max_length,
-            method,
+            method: method.unwrap_or(MethodType::Lora),
             pairs,
         });
     }
@@ -204,13 +217,52 @@ async fn labels(model: &Pretrained, folder: &Folder) -> Result<LabelsFile> {
     };
     let taken = settings["num_virtual_tokens"].as_u64().unwrap_or(0);
     let free = model.config.max_tokens.saturating_sub(taken as usize);
+    let problem = match problem {
+        Some(problem) => problem,
+        // an adapter's own settings have no place for it
+        None => own_problem(&model.config_json),
+    };
     Ok(LabelsFile {
+        thresholds: thresholds_of(problem, given.thresholds, count),
+        baseline_thresholds: None,
+        problem,
         labels: names,
         head,
         max_length: given.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(free)),
         method: given.method.unwrap_or(method),
         pairs: given.pairs,
     })
+}
+
+/// What the model's config.json says; transformers takes what it does not say from the labels of a batch.
+fn own_problem(config: &Value) -> ProblemType {
+    serde_json::from_value(config["problem_type"].clone()).unwrap_or_default()
+}
+
+/// One a label where a text may have several: those of the file, else what is usual.
+fn thresholds_of(problem: ProblemType, given: Option<Vec<f64>>, labels: usize) -> Option<Vec<f64>> {
+    match problem {
+        ProblemType::SingleLabel => None,
+        ProblemType::MultiLabel => Some(given.unwrap_or_else(|| vec![DEFAULT_THRESHOLD; labels])),
+    }
+}
+
+/// # Errors
+/// [`Error::InvalidFile`] for thresholds that are not one probability a label.
+fn check_thresholds(labels: &LabelsFile) -> Result<()> {
+    let count = labels.labels.len();
+    let of_baselines = labels.baseline_thresholds.iter();
+    let of_baselines = of_baselines.flat_map(|all| [&all.probe, &all.centroid, &all.zero_shot]);
+    for thresholds in labels.thresholds.iter().chain(of_baselines) {
+        let are_probabilities = thresholds.iter().all(|value| (0.0..=1.0).contains(value));
+        if thresholds.len() != count || !are_probabilities {
+            let reason = format!(
+                "thresholds: expected {count} numbers from 0 to 1, one a label, got {thresholds:?}"
+            );
+            return Err(Error::file(LABELS, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Outputs of the head in the adapter's weights.
@@ -262,7 +314,12 @@ fn keys(config: &BackboneConfig) -> (usize, usize, usize) {
     }
 }
 
-fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<BaselineHeads> {
+fn baselines(
+    tensors: &Tensors,
+    labels: usize,
+    hidden: usize,
+    file: &LabelsFile,
+) -> Result<BaselineHeads> {
     let head = |prefix: &str| -> Result<HeadWeights> {
         let weight = tensors.get(&format!("{prefix}weight"), &[labels, hidden])?;
         let bias = tensors.get(&format!("{prefix}bias"), &[labels])?;
@@ -275,6 +332,17 @@ fn baselines(tensors: &Tensors, labels: usize, hidden: usize) -> Result<Baseline
         probe: head("")?,
         centroid: head("centroid.")?,
         zero_shot: head("zero_shot.")?,
+        thresholds: match file.problem {
+            ProblemType::SingleLabel => None,
+            ProblemType::MultiLabel => file.baseline_thresholds.clone().or_else(|| {
+                let usual = vec![DEFAULT_THRESHOLD; labels];
+                Some(OfBaselines {
+                    zero_shot: usual.clone(),
+                    centroid: usual.clone(),
+                    probe: usual,
+                })
+            }),
+        },
     })
 }
 
@@ -311,64 +379,4 @@ fn tokenizer(model: &Pretrained) -> Result<Vec<ExportedFile>> {
         files.push(json_file(TOKENIZER_CONFIG, &settings)?);
     }
     Ok(files)
-}
-
-/// What the model card says of a run.
-fn facts(run: &RunCard, labels: usize) -> CardFacts {
-    let counts = run.label_counts.iter();
-    let scores = [
-        ("zero-shot, label names", &run.baselines.zero_shot),
-        ("nearest centroid", &run.baselines.centroid),
-        ("linear probe", &run.baselines.probe),
-        ("tuned", &run.tuned),
-    ];
-    let kept = match run.kept_stage {
-        KeptStage::Probe => "the head fitted on the untuned model".to_string(),
-        KeptStage::Contrastive => "the state after the contrastive stage".to_string(),
-        KeptStage::Classify => format!("the state after epoch {}", run.kept_epoch),
-    };
-    CardFacts {
-        what: format!("A text classifier with {labels} labels"),
-        in_files: "The names of the labels are in these files.",
-        data: Some((
-            format!(
-                "{} rows trained, {} rows validated.",
-                run.train_rows, run.validation_rows
-            ),
-            Table {
-                columns: vec!["label", "rows"],
-                rows: counts
-                    .map(|(label, count)| vec![label.clone(), count.to_string()])
-                    .collect(),
-            },
-        )),
-        scores: Table {
-            columns: vec!["model", "accuracy", "95% interval", "macro F1"],
-            rows: scores
-                .into_iter()
-                .map(|(name, report)| {
-                    let [low, high] = report.interval;
-                    vec![
-                        name.into(),
-                        format!("{:.4}", report.accuracy),
-                        format!("{low:.4} to {high:.4}"),
-                        format!("{:.4}", report.macro_f1),
-                    ]
-                })
-                .collect(),
-        },
-        notes: vec![
-            run.verdict.clone(),
-            format!(
-                "Kept after {} steps: {kept}. Trained parameters: {} of {}. Mean cosine of {} general sentences' vectors before and \
-                 after: {:.4}.",
-                run.steps,
-                run.trained_parameters,
-                run.total_parameters,
-                run.forgetting.sentences,
-                run.forgetting.mean_cosine
-            ),
-        ],
-        options: run.options.clone(),
-    }
 }

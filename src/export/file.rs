@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::data::ProblemType;
+use crate::eval::evaluation::OfBaselines;
 use crate::formats::write;
 use crate::models::HeadKind;
 use crate::peft::MethodType;
@@ -51,6 +53,15 @@ pub struct LabelsFile {
     /// Whether pairs of texts were learnt, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<bool>,
+    /// As in config.json, and under its name there.
+    #[serde(rename = "problem_type")]
+    pub problem: ProblemType,
+    /// The probability above which a text is given a label, in the order of the logits; only where texts may have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f64>>,
+    /// The same of the heads on the untuned model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_thresholds: Option<OfBaselines<Vec<f64>>>,
 }
 
 /// The same as it is read: a file that is no more than `{"labels": [...]}` names the labels of an adapter that another tool made.
@@ -64,6 +75,10 @@ pub struct LabelsGiven {
     pub method: Option<MethodType>,
     /// Files of the first versions did not say it.
     pub pairs: Option<bool>,
+    #[serde(rename = "problem_type")]
+    pub problem: Option<ProblemType>,
+    pub thresholds: Option<Vec<f64>>,
+    pub baseline_thresholds: Option<OfBaselines<Vec<f64>>>,
 }
 
 /// A safetensors file. `metadata` of `format: pt` is what PyTorch tools expect.

@@ -5,6 +5,7 @@ pub mod card;
 mod card_use;
 mod chat_files;
 mod classifier;
+mod classifier_card;
 pub mod continue_py;
 pub mod file;
 pub mod folder;

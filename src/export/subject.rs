@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::continue_py::ContinueConfig;
 use super::file::ExportedFile;
-use crate::data::LabelMap;
+use crate::data::{LabelMap, ProblemType};
 use crate::eval::evaluation::BaselineHeads;
 use crate::layers::Storage;
 use crate::models::{Classifier, DecoderConfig, Family};
@@ -45,6 +45,9 @@ pub struct ClassifierFacts<'a> {
     pub network: &'a Classifier,
     /// In the order of the logits.
     pub labels: &'a LabelMap,
+    pub problem: ProblemType,
+    /// One a label, where a text may have several.
+    pub thresholds: Option<&'a [f64]>,
     /// The heads on the untuned model, so that an import can show both.
     pub baselines: Option<&'a BaselineHeads>,
     /// Tokens kept of a text.

@@ -55,14 +55,21 @@ pub fn is_whole(table: &ParsedTable) {
     let rows: Vec<_> = table
         .rows
         .iter()
-        .map(|row| (&*row.text, &*row.label))
+        .map(|row| (&*row.text, row.label.to_string()))
         .collect();
     let expected: Vec<_> = TEXTS
         .iter()
         .enumerate()
-        .map(|(index, text)| (*text, label(index)))
+        .map(|(index, text)| (*text, label(index).to_owned()))
         .collect();
     assert_eq!(rows, expected);
     assert!(table.empty_rows.is_empty() && table.skipped_rows.is_empty());
     assert_eq!(table.warnings, [""; 0]);
+}
+
+/// Each row's labels.
+pub fn names(table: &ParsedTable) -> Vec<Vec<&str>> {
+    let rows = table.rows.iter();
+    rows.map(|row| row.label.names().iter().map(String::as_str).collect())
+        .collect()
 }

@@ -333,7 +333,7 @@ pub fn batch(model: &Pretrained) -> TrainBatch {
     let padded = Batch::pad(&rows, model.tokenizer.pad_id()).unwrap();
     let ids = examples
         .iter()
-        .map(|example| labels.id(&example.label).unwrap())
+        .map(|example| labels.id(&example.label.names()[0]).unwrap())
         .collect::<Vec<_>>();
     TrainBatch {
         inputs: Inputs::Tokens(TokenBatch::upload(&padded, device)),

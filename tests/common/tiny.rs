@@ -1,6 +1,6 @@
 //! Makes a tiny random model from a seed, with a real tokenizer, and examples that it can learn.
 
-use webtune::data::Example;
+use webtune::data::{Example, Label};
 use webtune::device::Compute;
 use webtune::formats::MemorySource;
 use webtune::models::random::random_checkpoint;
@@ -119,4 +119,19 @@ pub fn examples(count: usize) -> Vec<Example> {
             )
         })
         .collect()
+}
+
+/// Texts with up to three labels, each of which follows from one of their words. A fifth of the rows has none.
+pub fn several(count: usize) -> Vec<Example> {
+    let words = [("river", "nature"), ("bread", "food"), ("train", "travel")];
+    let mixtures: [&[usize]; 5] = [&[0], &[1, 2], &[], &[0, 2], &[1]];
+    let row = |index: usize| {
+        let mixture = mixtures[index % 5].iter().map(|place| words[*place]);
+        let (seen, labels): (Vec<_>, Vec<_>) = mixture.unzip();
+        Example::new(
+            format!("number {} is about {} again", index / 5, seen.join(" and ")),
+            Label::Several(labels.into_iter().map(String::from).collect()),
+        )
+    };
+    (0..count).map(row).collect()
 }

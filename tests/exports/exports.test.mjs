@@ -17,7 +17,7 @@ let python = "";
 before(async () => {
   python = await pythonEnvironment();
   // The tests that write folders; without their closing line, which would be counted a second time.
-  await run("cargo", ["test", "--test", "folders", "--test", "merged", "leave"]);
+  await run("cargo", ["test", "--test", "folders", "--test", "merged", "--test", "several_labels", "leave"]);
 });
 
 test("classifiers: PEFT, Transformers and Sentence-Transformers give the same logits", async () => {
@@ -38,6 +38,10 @@ test("a GGUF adapter holds PEFT's deltas", async () => {
 
 test("a merged model in shards has every weight", async () => {
   await passes(python, "check_merged.py", join(written, "merged"), join(root, "tests/fixtures/bert"));
+});
+
+test("several labels a text: a pipeline of Transformers gives the same probabilities and labels", async () => {
+  await passes(python, "check_several.py", join(exported, "several-labels"));
 });
 
 test("continue.py carries the run on with accelerate and PEFT", async () => {

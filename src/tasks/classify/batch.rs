@@ -3,17 +3,20 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::contrast::Pairs;
+use crate::data::Truth;
 use crate::models::classifier::{States, head_input};
 use crate::models::{Classifier, Inputs, StackContext};
 use crate::peft::freeze::take_gradients;
 use crate::train::gradients::{Batch, Entry, Sums};
-use crate::train::loss::cross_entropy_sum;
+use crate::train::loss::{binary_cross_entropy_sum, cross_entropy_sum};
 
 /// What a batch teaches. Boxed, because a burn tensor is some hundred bytes large.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// The label of each row, `[batch]`.
     Labels(Box<Tensor<1, Int>>),
+    /// 1 for each label of a row, else 0, `[batch, labels]`.
+    Several(Box<Tensor<2>>),
     /// Which rows belong together.
     Pairs(Box<Pairs>),
 }
@@ -38,6 +41,9 @@ impl TrainBatch {
         match &self.target {
             Target::Labels(labels) => {
                 cross_entropy_sum(classifier.logits(features), *labels.clone())
+            }
+            Target::Several(targets) => {
+                binary_cross_entropy_sum(classifier.logits(features), *targets.clone())
             }
             Target::Pairs(pairs) => pairs.loss_sum(features),
         }
@@ -69,6 +75,19 @@ pub fn upload_labels(labels: &[usize], device: &Device) -> Tensor<1, Int> {
     let labels = labels.iter().map(|label| *label as i32).collect::<Vec<_>>();
     let rows = labels.len();
     Tensor::from_data(TensorData::new(labels, [rows]), device)
+}
+
+impl Target {
+    /// The labels of these rows, of `labels` in all.
+    pub fn of(truth: &Truth, labels: usize, device: &Device) -> Self {
+        match truth {
+            Truth::One(ids) => Self::Labels(Box::new(upload_labels(ids, device))),
+            Truth::Several(rows) => {
+                let values = TensorData::new(truth.indicators(labels), [rows.len(), labels]);
+                Self::Several(Box::new(Tensor::from_data(values, device)))
+            }
+        }
+    }
 }
 
 impl Batch for TrainBatch {

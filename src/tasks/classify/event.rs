@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::ClassifyOptions;
+use crate::data::ProblemType;
 use crate::eval::evaluation::{Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::Report;
@@ -46,6 +47,8 @@ impl KeptStage {
 #[serde(rename_all = "camelCase")]
 pub struct ClassifyStarted {
     pub labels: Vec<String>,
+    /// Whether each row has one label, or any number of them.
+    pub problem_type: ProblemType,
     pub train_rows: usize,
     pub validation_rows: usize,
     pub head: HeadKind,

@@ -5,7 +5,9 @@ use super::model::Pretrained;
 use super::options::{ClassifyOptions, DEFAULT_MAX_LENGTH};
 use super::recipe::{DataSummary, ResolvedOptions, UserOptions, resolve};
 use super::tuned::encode;
-use crate::data::{Example, LabelMap, check, stratified};
+use crate::data::{
+    Example, LabelMap, ProblemType, Truth, check, stratified, stratified_by_set, truth,
+};
 use crate::hash::fnv1a;
 use crate::models::names::is_pooler;
 use crate::models::{Family, HeadKind};
@@ -56,16 +58,15 @@ pub struct Plan {
 /// Labelled rows; their encodings are in the plan.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// Label ids.
-    pub labels: Vec<usize>,
+    pub labels: Truth,
     /// As they came.
     pub examples: Vec<Example>,
 }
 
 impl Rows {
-    fn pick(examples: &[Example], ids: &[usize], rows: &[usize]) -> Self {
+    fn pick(examples: &[Example], truth: &Truth, rows: &[usize]) -> Self {
         Self {
-            labels: rows.iter().map(|row| ids[*row]).collect(),
+            labels: truth.pick(rows),
             examples: rows.iter().map(|row| examples[*row].clone()).collect(),
         }
     }
@@ -88,8 +89,10 @@ impl Plan {
     /// [`Error::InvalidOption`], [`Error::InvalidData`], or [`Error::OutOfMemory`] before anything is allocated.
     pub fn new(model: &Pretrained, examples: &[Example], given: UserOptions) -> Result<Self> {
         // options first: a mistake there is reported whatever the examples are
+        let problem = ProblemType::of(examples.iter().map(|example| &example.label));
         let data = DataSummary {
             rows: examples.len(),
+            problem,
             labels: 1,
             tokens: 0.0,
             layers: model.config.num_hidden_layers,
@@ -102,11 +105,12 @@ impl Plan {
         check_descriptions(&early, &labels)?;
         check_dropout(model, &early)?;
         let encodings = encode(model, head, examples.iter().map(Example::texts), max_length)?;
-        let ids = examples
-            .iter()
-            .filter_map(|example| labels.id(&example.label))
-            .collect::<Vec<_>>();
-        let split = stratified(&ids, early.common.validation_split, early.common.seed)?;
+        let ids = truth(examples, &labels, problem)?;
+        let (share, seed) = (early.common.validation_split, early.common.seed);
+        let split = match &ids {
+            Truth::One(ids) => stratified(ids, share, seed),
+            Truth::Several(rows) => stratified_by_set(rows, labels.len(), share, seed),
+        }?;
         let tokens = encodings.iter().map(|encoding| encoding.ids.len());
         let data = DataSummary {
             rows: split.train.len(),
@@ -143,6 +147,11 @@ impl Plan {
         })
     }
 
+    /// Whether each row has one label, or any number of them.
+    pub fn problem(&self) -> ProblemType {
+        self.train.labels.problem()
+    }
+
     /// Tokens of each training row.
     pub fn train_lengths(&self) -> Vec<usize> {
         self.encodings[..self.train.len()]
@@ -159,9 +168,10 @@ impl Plan {
     /// A fingerprint of the validation rows and their order; collisions are negligible.
     pub fn items_key(&self) -> String {
         let mut bytes = Vec::new();
-        for (texts, label) in (self.validation.texts().iter()).zip(&self.validation.labels) {
-            let label = self.labels.names()[*label].as_str();
-            for part in [texts.text, label].into_iter().chain(texts.pair) {
+        let rows = self.validation.texts();
+        for (texts, ids) in rows.iter().zip(self.validation.labels.rows()) {
+            let labels = ids.iter().map(|id| self.labels.names()[*id].as_str());
+            for part in std::iter::once(texts.text).chain(labels).chain(texts.pair) {
                 bytes.extend((part.len() as u64).to_le_bytes());
                 bytes.extend(part.as_bytes());
             }
@@ -254,8 +264,8 @@ fn check_descriptions(options: &ClassifyOptions, labels: &LabelMap) -> Result<()
     Ok(())
 }
 
-fn count(labels: &LabelMap, ids: &[usize]) -> Vec<(String, usize)> {
-    let of = |id| ids.iter().filter(|other| **other == id).count();
+fn count(labels: &LabelMap, truth: &Truth) -> Vec<(String, usize)> {
+    let of = |id| truth.rows().filter(|ids| ids.contains(&id)).count();
     labels
         .names()
         .iter()
@@ -289,7 +299,7 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
     let mut seen = std::collections::HashSet::new();
     let repeated = examples
         .iter()
-        .filter(|example| !seen.insert((example.texts().trimmed(), example.label.as_str())))
+        .filter(|example| !seen.insert((example.texts().trimmed(), example.label.set())))
         .count();
     if repeated > 0 {
         warnings.push(format!(
@@ -303,10 +313,11 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
         .iter()
         .enumerate()
         .filter(|(_, example)| {
+            let labels = example.label.set();
             let first = labels_of
                 .entry(example.texts().trimmed())
-                .or_insert(example.label.as_str());
-            *first != example.label
+                .or_insert_with(|| labels.clone());
+            *first != labels
         })
         .map(|(row, _)| row + 1)
         .collect::<Vec<_>>();

@@ -7,6 +7,7 @@ use super::options::ClassifyOptions;
 use super::recipe::{Speed, fit_to_time};
 use super::task::{ClassifyTask, Preparation, Prepared};
 use super::tuned::encode;
+use crate::data::Truth;
 use crate::eval::baseline::{centroids, zero_shot};
 use crate::eval::evaluate::BaseFeatures;
 use crate::eval::evaluation::BaselineHeads;
@@ -59,8 +60,8 @@ impl ClassifyTask {
         let names = plan.labels.names();
         let split = plan.train.len() * hidden;
         let bias = Classifier::has_bias(&self.model.encoder, plan.head);
-        let data = |features: &[f32], labels: &[usize]| {
-            ProbeData::new(features.to_vec(), labels.to_vec(), bias)
+        let data = |features: &[f32], labels: &Truth| {
+            ProbeData::new(features.to_vec(), labels.clone(), bias)
         };
         let train = data(&features.head[..split], &plan.train.labels);
         let validation = data(&features.head[split..], &plan.validation.labels);
@@ -73,7 +74,7 @@ impl ClassifyTask {
             .model
             .vectors(&self.model.encoder, &descriptions)
             .await?;
-        let heads = BaselineHeads {
+        let mut heads = BaselineHeads {
             zero_shot: zero_shot(&described, hidden)?,
             centroid: centroids(
                 &features.own[..split],
@@ -82,6 +83,7 @@ impl ClassifyTask {
                 hidden,
             )?,
             probe: fit_best(&train, &validation, names).await?,
+            thresholds: None,
         };
         let of_validation = BaseFeatures {
             head: features.head[split..].to_vec(),
@@ -89,6 +91,8 @@ impl ClassifyTask {
             states: Vec::new(),
         };
         let logits = heads.logits(&of_validation);
+        let scores = logits.report(&plan.validation.labels, names, None)?;
+        heads.thresholds = scores.thresholds();
         self.cache.set_frozen(plan.frozen);
         match plan.frozen {
             Frozen::Nothing => {}
@@ -104,7 +108,7 @@ impl ClassifyTask {
             }
         }
         Ok(Prepared {
-            scores: logits.report(&plan.validation.labels, names)?,
+            scores,
             heads,
             logits,
         })

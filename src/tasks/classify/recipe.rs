@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::options::{ClassifyOptions, RecipeName};
+use crate::data::ProblemType;
 use crate::train::options::over_method;
 use crate::{Error, Result};
 
@@ -18,6 +19,8 @@ pub struct DataSummary {
     /// Rows that train.
     pub rows: usize,
     pub labels: usize,
+    /// Whether each row has one of them, or any number.
+    pub problem: ProblemType,
     /// Tokens of a text, on average.
     pub tokens: f64,
     pub layers: usize,
@@ -101,7 +104,10 @@ pub fn resolve(given: &UserOptions, data: &DataSummary) -> Result<ResolvedOption
     };
     let per_label = data.rows as f64 / data.labels.max(1) as f64;
     choose_method(&mut choice, recipe, data);
-    let contrastive = choose_contrastive(&mut choice, per_label);
+    let contrastive = match data.problem {
+        ProblemType::SingleLabel => choose_contrastive(&mut choice, per_label),
+        ProblemType::MultiLabel => without_contrastive(&mut choice, per_label)?,
+    };
     choose_rates(&mut choice, contrastive, data);
     choose_length(&mut choice, recipe, contrastive);
     let options = ClassifyOptions::read(&choice.map)?;
@@ -215,6 +221,23 @@ fn choose_contrastive(choice: &mut Choice<'_>, per_label: f64) -> bool {
             wanted
         }
     }
+}
+
+/// No such stage: texts that share one of several labels are neither alike nor unlike.
+fn without_contrastive(choice: &mut Choice<'_>, per_label: f64) -> Result<bool> {
+    if matches!(choice.given.0.get("contrastive"), Some(Value::Object(_))) {
+        return Err(Error::option(
+            "contrastive",
+            "this stage pulls texts of one label together, and here a text may have several labels; leave it out, or give each text one label",
+        ));
+    }
+    if per_label <= FEW_ROWS {
+        choice.because(format!(
+            "no contrastive stage, although {per_label:.0} training rows a label are few: it pulls texts of one label together, and here a text \
+             may have several"
+        ));
+    }
+    Ok(false)
 }
 
 fn choose_rates(choice: &mut Choice<'_>, contrastive: bool, data: &DataSummary) {

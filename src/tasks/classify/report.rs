@@ -42,6 +42,7 @@ impl ClassifyTask {
             &plan.validation.labels,
             &tuned,
             &self.prepared()?.logits,
+            None,
         )
     }
 
@@ -53,6 +54,7 @@ impl ClassifyTask {
     ) -> Result<ClassifyFinished> {
         let plan = &self.plan;
         let evaluation = self.evaluation(&tuned.classifier).await?;
+        tuned.thresholds = evaluation.tuned.thresholds();
         let untouched = tuned.method.kind() == MethodType::Probe;
         let forgetting = self
             .forgetting(&tuned.classifier.encoder, untouched)

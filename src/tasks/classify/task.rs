@@ -3,7 +3,7 @@
 use burn::module::Module;
 use serde_json::{Map, Value};
 
-use super::batch::{Target, TrainBatch, upload_labels};
+use super::batch::{Target, TrainBatch};
 use super::cache::FrozenCache;
 use super::contrast::{Pairs, balanced_batches};
 use super::event::{
@@ -16,10 +16,10 @@ use super::plan::Plan;
 use super::recipe::{Speed, UserOptions};
 use super::score::ClassifyScore;
 use super::tuned::{Card, Tuned};
-use crate::data::{Example, batches};
+use crate::data::{Example, ProblemType, batches};
 use crate::eval::evaluate::FeaturePass;
 use crate::eval::evaluation::{BaselineHeads, Baselines, OfBaselines};
-use crate::eval::metrics::report;
+use crate::eval::several::{DEFAULT_THRESHOLD, score};
 use crate::models::classifier::HeadWeights;
 use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
@@ -207,6 +207,7 @@ impl Task for ClassifyTask {
             warnings: plan.warnings.clone(),
             task: ClassifyStarted {
                 labels: plan.labels.names().to_vec(),
+                problem_type: plan.problem(),
                 train_rows: plan.train.len(),
                 validation_rows: plan.validation.len(),
                 head: plan.head,
@@ -263,11 +264,7 @@ impl Task for ClassifyTask {
         let (weights, score) = match self.options.own.head_init {
             HeadInit::Probe => {
                 let probe = &prepared.scores.probe;
-                let score = ClassifyScore {
-                    accuracy: probe.accuracy,
-                    loss: probe.loss,
-                };
-                (prepared.heads.probe.clone(), Some(score))
+                (prepared.heads.probe.clone(), Some(probe.into()))
             }
             HeadInit::Random => (self.fresh_head(options), None),
         };
@@ -298,7 +295,7 @@ impl Task for ClassifyTask {
         if let (Stage::Contrastive, Some(contrastive)) =
             (stage, self.options.own.contrastive.settings())
         {
-            let labels = &self.plan.train.labels;
+            let labels = self.plan.train.labels.one()?;
             let steps = balanced_batches(labels, contrastive.batch_size, contrastive.steps, seed);
             return Ok(steps.into_iter().map(|batch| vec![batch]).collect());
         }
@@ -316,19 +313,16 @@ impl Task for ClassifyTask {
     ) -> Result<(TrainBatch, usize)> {
         let plan = &self.plan;
         let inputs = self.cache.inputs(network, &plan.encodings, rows).await?;
-        let labels = (rows.iter().map(|row| plan.train.labels[*row])).collect::<Vec<_>>();
+        let labels = plan.train.labels.pick(rows);
         let tokens = (rows.iter().map(|row| plan.encodings[*row].ids.len())).sum();
         let device = &self.model.compute.device;
         let (target, rows) = match (stage, self.options.own.contrastive.settings()) {
             (Stage::Contrastive, Some(stage)) => {
-                let pairs = Pairs::new(&labels, stage.temperature, device);
+                let pairs = Pairs::new(labels.one()?, stage.temperature, device);
                 let anchors = pairs.anchors;
                 (Target::Pairs(Box::new(pairs)), anchors)
             }
-            _ => {
-                let labels = upload_labels(&labels, device);
-                (Target::Labels(Box::new(labels)), rows.len())
-            }
+            _ => (Target::of(&labels, plan.labels.len(), device), rows.len()),
         };
         let batch = TrainBatch {
             inputs,
@@ -372,15 +366,12 @@ impl Task for ClassifyTask {
         let forward = |inputs: &Inputs| network.forward(inputs);
         let logits = self.score(network, rows, forward).await?.concat();
         let plan = &self.plan;
-        let validation = report(&plan.validation.labels, &logits, plan.labels.names())?;
-        let score = ClassifyScore {
-            accuracy: validation.accuracy,
-            loss: validation.loss,
-        };
+        let validation = score(&plan.validation.labels, &logits, plan.labels.names(), None)?;
+        let score = ClassifyScore::from(&validation);
         Ok((score, ClassifyEvaluated { validation }))
     }
 
-    /// After a contrastive stage equal accuracy is enough to replace the probe: so few rows judge then that their losses say little.
+    /// After a contrastive stage an equal value is enough to replace the probe: so few rows judge then that their losses say little.
     fn replaces(
         &self,
         score: &ClassifyScore,
@@ -392,7 +383,7 @@ impl Task for ClassifyTask {
             && best
                 .score
                 .as_ref()
-                .is_none_or(|best| score.beats(best) || (tie && score.accuracy == best.accuracy))
+                .is_none_or(|best| score.beats(best) || (tie && score.value == best.value))
     }
 
     fn validation_rows(&self) -> usize {
@@ -411,6 +402,9 @@ impl Task for ClassifyTask {
             trainable,
             baselines: Some(self.prepared()?.heads.clone()),
             labels: self.plan.labels.clone(),
+            // as the card, replaced by the report
+            thresholds: (self.plan.problem() == ProblemType::MultiLabel)
+                .then(|| vec![DEFAULT_THRESHOLD; self.plan.labels.len()]),
             max_length: self.plan.max_length,
             pairs: Some(self.plan.pairs),
             // replaced by the report, if that can be made

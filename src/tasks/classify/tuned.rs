@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Example;
-use crate::data::LabelMap;
+use crate::data::{Example, Label, LabelMap, ProblemType, truth};
 use crate::eval::evaluate::{BaseFeatures, EVALUATION_BATCH, FeaturePass, logits};
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::{Report, largest, softmax};
+use crate::eval::several::{given, sigmoid};
 use crate::models::size::Shape;
 use crate::models::{Classifier, Family, HeadKind};
 use crate::peft::freeze::trained_parameters;
@@ -42,6 +42,8 @@ pub struct Tuned {
     pub baselines: Option<BaselineHeads>,
     /// Label names in the order of the logits.
     pub labels: LabelMap,
+    /// The probability above which a text is given a label, in the order of the logits; only where texts may have several labels.
+    pub thresholds: Option<Vec<f64>>,
     /// Tokens kept of a text.
     pub max_length: usize,
     /// Whether it learnt pairs of texts; unknown of an adapter that another tool made.
@@ -85,11 +87,35 @@ pub struct RunCard {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prediction {
-    pub label: String,
-    /// In the order of the labels; sums to 1.
+    /// A list where texts may have several labels: those whose probability is over their threshold.
+    pub label: Label,
+    /// In the order of the labels. They sum to 1 where a text has one label; where it may have several, each is that label's own.
     pub probabilities: Vec<f64>,
     pub logits: Vec<f32>,
     pub labels: Vec<String>,
+    /// In the order of the labels; only where texts may have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f64>>,
+}
+
+impl Prediction {
+    /// `thresholds`: where texts may have several labels.
+    fn new(names: &[String], row: &[f32], thresholds: Option<&Vec<f64>>) -> Self {
+        let (label, probabilities) = match thresholds {
+            None => (Label::One(names[largest(row)].clone()), softmax(row)),
+            Some(thresholds) => (
+                Label::Several(given(row, thresholds).map(|id| names[id].clone()).collect()),
+                row.iter().copied().map(sigmoid).collect(),
+            ),
+        };
+        Self {
+            label,
+            probabilities,
+            logits: row.to_vec(),
+            labels: names.to_vec(),
+            thresholds: thresholds.cloned(),
+        }
+    }
 }
 
 /// Encodes texts, or pairs of them, for a head on a model.
@@ -128,6 +154,14 @@ impl Tuned {
     /// Which head answers.
     pub fn head(&self) -> HeadKind {
         self.classifier.head.kind()
+    }
+
+    /// Whether it gives a text one label, or any number of them.
+    pub fn problem(&self) -> ProblemType {
+        match self.thresholds {
+            Some(_) => ProblemType::MultiLabel,
+            None => ProblemType::SingleLabel,
+        }
     }
 
     fn baselines(&self) -> Result<&BaselineHeads> {
@@ -210,22 +244,22 @@ impl Tuned {
         let encodings = encode(model, self.head(), texts.into_iter(), self.max_length)?;
         let pad = model.tokenizer.pad_id();
         let most = self.rows_that_fit(model, &encodings)?;
-        let logits = match which {
-            Which::Tuned => logits(&self.classifier, &encodings, pad, most).await?,
+        let (logits, thresholds) = match which {
+            Which::Tuned => {
+                let logits = logits(&self.classifier, &encodings, pad, most).await?;
+                (logits, self.thresholds.as_ref())
+            }
             Which::Baseline => {
                 let features = self.base_features(model, &encodings, most).await?;
-                self.baselines()?.logits(&features).probe
+                let heads = self.baselines()?;
+                let thresholds = heads.thresholds.as_ref().map(|all| &all.probe);
+                (heads.logits(&features).probe, thresholds)
             }
         };
         let names = self.labels.names();
         Ok(logits
             .chunks(names.len())
-            .map(|row| Prediction {
-                label: names[largest(row)].clone(),
-                probabilities: softmax(row),
-                logits: row.to_vec(),
-                labels: names.to_vec(),
-            })
+            .map(|row| Prediction::new(names, row, thresholds))
             .collect())
     }
 
@@ -235,30 +269,19 @@ impl Tuned {
     /// [`Error::InvalidData`] for a label that was not trained, and for rows of another kind than was learnt (pairs, single texts); [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
         let baselines = self.baselines()?;
-        let truth = examples
-            .iter()
-            .enumerate()
-            .map(|(index, example)| {
-                self.labels.id(&example.label).ok_or_else(|| {
-                    Error::data(
-                        "examples",
-                        index + 1,
-                        format!(
-                            "the label \"{}\" was not among the trained ones: {}",
-                            example.label,
-                            self.labels.names().join(", ")
-                        ),
-                    )
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let truth = truth(examples, &self.labels, self.problem())?;
         let texts = examples.iter().map(Example::texts).collect::<Vec<_>>();
         self.check_kind("examples", &texts)?;
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
         let features = self.base_features(model, &encodings, most).await?;
+        let given = self
+            .thresholds
+            .as_deref()
+            .zip(baselines.thresholds.as_ref());
         let baselines = baselines.logits(&features);
-        Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
+        let names = self.labels.names();
+        Evaluation::new(names, &texts, &truth, &tuned, &baselines, given)
     }
 }

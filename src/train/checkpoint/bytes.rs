@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"webtune\0";
 /// Raised with every change of the head.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SUM_BYTES: usize = 8;
 
 #[derive(Serialize, Deserialize)]

@@ -1,10 +1,14 @@
 /** Checks the rows of the table: which are empty, repeated or contradictory, and how many each label has. */
+import type { Label } from "webtune";
+import { keyOf, namesOf } from "./labels";
+
 export interface Row {
   id: number;
   text: string;
   /** The second text, of rows that are pairs. */
   textPair?: string | undefined;
-  label: string;
+  /** A list where a text may have several. */
+  label: Label;
 }
 
 /** Whether rows are pairs; then each needs its second text. */
@@ -20,6 +24,8 @@ export interface Checked {
   usable: Row[];
   /** Sorted by label. */
   labels: { label: string; count: number }[];
+  /** Whether a text may have several labels: one list makes all labels lists. */
+  several: boolean;
   empty: number;
   duplicates: number;
   conflicts: number;
@@ -40,13 +46,14 @@ export function check(rows: readonly Row[]): Checked {
   for (const row of rows) {
     const pair = row.textPair?.trim() ?? "";
     const text = pairs ? JSON.stringify([row.text.trim(), pair]) : row.text.trim();
-    const label = row.label.trim();
-    if (row.text.trim() === "" || label === "" || (pairs && pair === "")) {
+    const names = namesOf(row.label);
+    if (row.text.trim() === "" || names.includes("") || (pairs && pair === "")) {
       put(row, "empty");
       continue;
     }
     usable.push(row);
-    counts.set(label, (counts.get(label) ?? 0) + 1);
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const label = keyOf(row.label);
     const before = seen.get(text);
     if (!before) {
       seen.set(text, new Set([label]));
@@ -58,5 +65,7 @@ export function check(rows: readonly Row[]): Checked {
   const labels = [...counts]
     .map(([label, count]) => ({ label, count }))
     .sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
-  return { marks, usable, labels, empty: totals.empty, duplicates: totals.duplicate, conflicts: totals.conflict };
+  const several = usable.some(({ label }) => typeof label !== "string");
+  const { empty, duplicate, conflict } = totals;
+  return { marks, usable, labels, several, empty, duplicates: duplicate, conflicts: conflict };
 }

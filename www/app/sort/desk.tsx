@@ -14,6 +14,7 @@ import { KeptRunsActions } from "./actions/kept-runs";
 import { PredictActions } from "./actions/predict";
 import { SortRunActions } from "./actions/run";
 import { check } from "./checks";
+import { scoreOf } from "./score";
 import { SortStore, type SortTypes, wouldLoseAnything } from "./state";
 import { CompareStep } from "./steps/compare";
 import { ExamplesStep } from "./steps/examples";
@@ -71,7 +72,8 @@ function Steps({ desk, tasks }: Props) {
   const { finished } = state.result;
   const runs = state.runs.records.length;
   const examples = { id: "examples", title: "Examples", usable: checked.usable.length, noun: "example" } as const;
-  const score = finished && `${percent(finished.evaluation.tuned.accuracy)} right`;
+  const tuned = finished && scoreOf(finished.evaluation.tuned);
+  const score = tuned && (tuned.several ? `micro F1 ${percent(tuned.value)}` : `${percent(tuned.value)} right`);
   const compare = { id: "compare", title: "Compare", done: runs > 1 } as const;
   return (
     <DeskFrame

@@ -22,7 +22,8 @@ export interface Evaluated {
   step: number;
   epoch: number;
   stage: "probe" | "contrastive" | "classify";
-  accuracy: number;
+  /** As `scoreOf` says. */
+  value: number;
   macroF1: number;
   best: boolean;
 }
@@ -59,7 +60,17 @@ export interface Source {
 
 export type TableReading = Pick<
   ParsedTable,
-  "format" | "columns" | "textColumn" | "textPairColumn" | "labelColumn" | "delimiter" | "header" | "encoding"
+  | "format"
+  | "columns"
+  | "textColumn"
+  | "textPairColumn"
+  | "labelColumn"
+  | "labelColumns"
+  | "labelSeparator"
+  | "problemType"
+  | "delimiter"
+  | "header"
+  | "encoding"
 >;
 
 export interface TableState {

@@ -3,6 +3,7 @@ import { TextClassifier } from "webtune";
 import type { DefaultModel } from "../desk/source-form";
 import type { Task } from "../desk/task";
 import { arePairs } from "./checks";
+import { namesOf } from "./labels";
 import { sortFields } from "./options";
 import type { SortTypes } from "./state";
 
@@ -25,7 +26,7 @@ export const sortTask: Task<SortTypes> = {
     const examples = rows.map(({ text, textPair = "", label }) => ({
       text: text.trim(),
       ...(pairs ? { textPair: textPair.trim() } : {}),
-      label: label.trim(),
+      label: typeof label === "string" ? label.trim() : namesOf(label),
     }));
     const all = { ...options, checkpoint };
     return from ? tuner.resume(from, examples, all) : tuner.train(examples, all);

@@ -30,14 +30,27 @@ const report = object({
   accuracy: share,
   interval: pairOf(share),
   macroF1: share,
+  // records of earlier versions have none
+  microF1: optional(nullable(share)),
   loss: number,
   count,
-  perClass: listOf(object({ label: text, precision: share, recall: share, f1: share, support: count })),
+  perClass: listOf(
+    object({
+      label: text,
+      precision: share,
+      recall: share,
+      f1: share,
+      support: count,
+      threshold: optional(nullable(share)),
+    }),
+  ),
   confusion: listOf(listOf(count)),
 });
 
 const isFlag = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown): boolean => typeof value === "string";
+
+const label = either(text, isText, listOf(text));
 
 function readerOf({ type, values }: OptionSpec): Read<unknown> {
   if (values) return either(flag, isFlag, oneOf(...values));
@@ -137,7 +150,7 @@ const FIELDS = {
     object({ step: count, groups: listOf(object({ name: line, learningRate: number, frozen: flag }), FEW) }),
   ),
   seeds: optional(object({ runs: listOf(seedRun, FEW), mean: share, deviation: positive, best: count })),
-  rows: optional(listOf(object({ text, textPair: optional(text), label: text, predicted: text }))),
+  rows: optional(listOf(object({ text, textPair: optional(text), label, predicted: label }))),
 } satisfies Record<keyof RunRecord, Read<unknown>>;
 
 const record = object(FIELDS);

@@ -9,6 +9,7 @@ import type {
   Comparison,
   Forgetting,
   GroupRate,
+  Label,
   Report,
   ResolvedClassifyOptions,
   SeedRun,
@@ -16,7 +17,10 @@ import type {
   Stage,
 } from "../types/engine.js";
 
-/** Several runs that differ in their seeds; accuracy and loss are null for one that was never scored. */
+/**
+ * Several runs that differ in their seeds; accuracy and loss are null for one that was never scored. The accuracy is a micro F1 where a text
+ * may have several labels, as it is in the mean.
+ */
 export interface RecordedSeeds extends Omit<SeedSummary, "runs"> {
   runs: (Omit<SeedRun, "value" | "keptStep"> & { accuracy: number | null })[];
 }
@@ -43,7 +47,7 @@ export interface RunRecord {
   validationRows: number;
   /** Runs with the same value were judged on the same rows, and only those can be compared row by row. */
   itemsKey: string;
-  /** One entry per row of `itemsKey`: whether the tuned model labelled it rightly. */
+  /** One entry per row of `itemsKey`: whether the tuned model labelled it rightly, with all its labels where it may have several. */
   correct: boolean[];
   tuned: Report;
   baselines: Baselines;
@@ -68,7 +72,7 @@ export interface RunRecord {
   rates: { step: number; groups: GroupRate[] }[];
   seeds?: RecordedSeeds;
   /** The rows of `correct`, with their texts. */
-  rows?: { text: string; textPair?: string; label: string; predicted: string }[];
+  rows?: { text: string; textPair?: string; label: Label; predicted: Label }[];
 }
 
 export interface RunContext {
@@ -156,7 +160,7 @@ export class RunRecorder {
       trainRows: started.trainRows,
       validationRows: started.validationRows,
       itemsKey: started.itemsKey,
-      correct: evaluation.rows.map(({ label, predicted }) => predicted === label),
+      correct: evaluation.rows.map(({ label, predicted }) => keyOf(predicted) === keyOf(label)),
       tuned: evaluation.tuned,
       baselines: evaluation.baselines,
       bestBaseline: evaluation.bestBaseline,
@@ -202,6 +206,9 @@ export class RunRecorder {
 function recorded({ runs, ...summary }: SeedSummary): RecordedSeeds {
   return { ...summary, runs: runs.map(({ value, ...run }) => ({ ...run, accuracy: value })) };
 }
+
+/** Equal for equal labels, in whatever order they are. */
+const keyOf = (label: Label): string => (typeof label === "string" ? label : JSON.stringify([...label].sort()));
 
 /** `crypto.randomUUID` is there in secure contexts only, and a page on plain http is none. */
 function newId(): string {

@@ -54,6 +54,8 @@ export interface ClassReport {
   f1: number;
   /** Rows whose true label this is. */
   support: number;
+  /** Only where texts may have several labels: the probability above which a text is given this one. */
+  threshold: number | null;
 }
 
 /** What the model reaches without fine-tuning. */
@@ -77,6 +79,8 @@ export type ClassifyEvent =
       /** What a person should know of their data. */
       warnings: string[];
       labels: string[];
+      /** Whether each row has one label, or any number of them. */
+      problemType: ProblemType;
       trainRows: number;
       validationRows: number;
       head: HeadKind;
@@ -278,7 +282,7 @@ export interface ClassifyOptions {
  * 2004). It knows nothing but these rows: of a handful it is too sure.
  */
 export interface Comparison {
-  /** Accuracy of B minus accuracy of A, from -1 to 1. */
+  /** Accuracy (or micro F1) of B minus that of A, from -1 to 1. */
   difference: number;
   /** 2.5% percentile of the resampled differences. */
   low: number;
@@ -393,20 +397,23 @@ export interface EvaluatedRow {
   text: string;
   /** The second text of a pair. */
   textPair?: string | undefined;
-  label: string;
-  predicted: string;
+  /** A list where texts may have several, as what was predicted. */
+  label: Label;
+  predicted: Label;
   /** Of the tuned model, in the order of the labels. */
   logits: number[];
   /** The linear probe's. */
-  baselinePredicted: string;
+  baselinePredicted: Label;
 }
 
 /** The tuned model next to the baselines, on the same rows. */
 export interface Evaluation {
   labels: string[];
+  /** Whether each row has one label, or any number of them. */
+  problemType: ProblemType;
   baselines: Baselines;
   tuned: Report;
-  /** The baseline of the highest accuracy. */
+  /** The baseline of the highest accuracy, or micro F1 where rows may have several labels. */
   bestBaseline: Baseline;
   /** The tuned model against the best baseline. */
   comparison: Comparison;
@@ -417,8 +424,8 @@ export interface Evaluation {
 export interface Example {
   /** What the model reads. */
   text: string;
-  /** What it should answer. */
-  label: string;
+  /** What it should answer: a label, or a list of all that apply. One list among the rows makes all of them lists. */
+  label: Label;
   /** A second text, which is judged together with the first, such as a hypothesis. All examples of a run have one, or none has. */
   textPair?: string | undefined;
 }
@@ -530,6 +537,9 @@ export type KeptStage =
   | "contrastive"
   /** An evaluation of the classifying stage. */
   | "classify";
+
+/** One label, or the labels that apply: none, one or several. */
+export type Label = string | string[];
 
 /** How many rows have a label. */
 export interface LabelCount {
@@ -959,6 +969,13 @@ export interface ParseOptions {
   textPairColumn?: string | undefined;
   /** Column name, or `Column 1` if there is no header. */
   labelColumn?: string | undefined;
+  /**
+   * Columns of 0 and 1 (or false and true), a label each, of which a text may have several. Default: found by looking, where no column has a
+   * label's name.
+   */
+  labelColumns?: string[] | undefined;
+  /** What stands between several labels in the label column, such as `|`; empty for one label a text. Default: found by looking. */
+  labelSeparator?: string | undefined;
   /** One character between columns. Default: what a `sep=` line says, else found by looking. */
   delimiter?: string | undefined;
   /** Whether the first row names the columns. Default: found by looking. */
@@ -975,8 +992,8 @@ export interface ParsedRow {
   text: string;
   /** The second text of a pair, as in the file. */
   textPair?: string | undefined;
-  /** As in the file, without blanks around it. */
-  label: string;
+  /** As in the file, without blanks around it; a list in all rows where texts may have several. */
+  label: Label;
   /** Counts from 1; the header, if there is one, is row 1. */
   row: number;
 }
@@ -997,13 +1014,22 @@ export interface ParsedTable {
   textColumn: string;
   /** The column that became the second text, where rows are pairs. */
   textPairColumn: string | null;
-  /** The column that became the label. */
+  /** The column that became the label; the first of them where it was several. */
   labelColumn: string;
+  /** The columns of 0 and 1 that became labels, a label each; empty where one column has the labels. */
+  labelColumns: string[];
+  /** What separates several labels in that column, where it was read so. */
+  labelSeparator: string | null;
+  /** Whether each text has one label, or any number of them. */
+  problemType: ProblemType;
   /** The rows with a text (of pairs both) and a label, in the order of the file. */
   rows: ParsedRow[];
   /** Sorted by label. */
   labelCounts: LabelCount[];
-  /** Rows left out, because a text or the label is blank or null. Blank lines are no rows. */
+  /**
+   * Rows left out, because a text or the label is blank or null. Blank lines are no rows, and an empty list of labels beside longer ones is no
+   * blank: no label applies.
+   */
   emptyRows: number[];
   /** Rows left out, because they cannot be read (`skipBad`). */
   skippedRows: SkippedRow[];
@@ -1041,11 +1067,14 @@ export interface ParsedTexts {
 
 /** One text's answer. */
 export interface Prediction {
-  label: string;
-  /** In the order of the labels; sums to 1. */
+  /** A list where texts may have several labels: those whose probability is over their threshold. */
+  label: Label;
+  /** In the order of the labels. They sum to 1 where a text has one label; where it may have several, each is that label's own. */
   probabilities: number[];
   logits: number[];
   labels: string[];
+  /** In the order of the labels; only where texts may have several. */
+  thresholds?: number[] | undefined;
 }
 
 /** Some tokens that follow one another and are all learnt, or all not. */
@@ -1055,6 +1084,13 @@ export interface PreviewPiece {
   learnt: boolean;
   tokens: number;
 }
+
+/** What a classifier answers, in the words of Transformers' `problem_type`. */
+export type ProblemType =
+  /** Each text has one label. */
+  | "single_label_classification"
+  /** Each text has any number of labels, none included. */
+  | "multi_label_classification";
 
 /** What is to be continued. */
 export type Prompt =
@@ -1075,22 +1111,27 @@ export type Remedy =
 
 /** How a model fared on a set of rows. */
 export interface Report {
-  /** Share of rows whose largest logit is the true label's. */
+  /**
+   * Share of rows whose largest logit is the true label's; where texts may have several labels, of rows whose labels are all right and
+   * complete, as scikit-learn's `accuracy_score`.
+   */
   accuracy: number;
   /** Where the accuracy on unlimited rows of the same kind may lie: its 95% interval by Wilson's score (see `wilson`). */
   interval: [number, number];
   /**
    * Mean F1 over the labels that are true or predicted for at least one row, as scikit-learn's
-   * `f1_score(average="macro", zero_division=0)`.
+   * `f1_score(average="macro", zero_division=0)`; over all labels where texts may have several.
    */
   macroF1: number;
-  /** Mean cross-entropy, in nats. NaN where a logit is NaN. */
+  /** Only where texts may have several labels: F1 of all decisions together. */
+  microF1: number | null;
+  /** Mean cross-entropy, in nats, over rows; the binary one over rows and labels where texts may have several. NaN where a logit is NaN. */
   loss: number;
   /** Rows scored. */
   count: number;
   /** One entry per label, in the order of the labels. */
   perClass: ClassReport[];
-  /** `confusion[true][predicted]`, in the order of the labels. */
+  /** `confusion[true][predicted]`, in the order of the labels; empty where texts may have several. */
   confusion: number[][];
 }
 

@@ -1,5 +1,5 @@
 /** Examples with labels: read from tables, edited row by row. */
-import { type ParseOptions, parseExamples } from "webtune";
+import { type Label, type ParseOptions, parseExamples } from "webtune";
 import {
   type Content,
   checkRowsFile,
@@ -10,6 +10,7 @@ import {
 } from "../../desk/actions/rows";
 import { counted } from "../../ui/format";
 import { arePairs, check, type Row } from "../checks";
+import { namesOf } from "../labels";
 import type { SortStore, SortTypes, Source } from "../state";
 
 export class ExampleActions extends RowsActions<SortTypes> {
@@ -34,9 +35,11 @@ export class ExampleActions extends RowsActions<SortTypes> {
 
   /** Gives the new row's number. */
   add(): number {
-    const second = arePairs(this.sort.state.rows.items) ? { textPair: "" } : {};
-    const added = this.numbered([{ text: "", ...second, label: "" }]);
-    this.edited([...this.sort.state.rows.items, ...added]);
+    const { items } = this.sort.state.rows;
+    const second = arePairs(items) ? { textPair: "" } : {};
+    const label: Label = items.some(({ label }) => typeof label !== "string") ? [] : "";
+    const added = this.numbered([{ text: "", ...second, label }]);
+    this.edited([...items, ...added]);
     return added[0]?.id ?? 0;
   }
 
@@ -68,12 +71,13 @@ export class ExampleActions extends RowsActions<SortTypes> {
   protected override isRow(stored: unknown): stored is Content<Row> {
     const { text, textPair, label } = (stored ?? {}) as Partial<Row>;
     const isSecond = textPair === undefined || typeof textPair === "string";
-    return typeof text === "string" && isSecond && typeof label === "string";
+    const isLabel = Array.isArray(label) ? label.every((one) => typeof one === "string") : typeof label === "string";
+    return typeof text === "string" && isSecond && isLabel;
   }
 
   /** As pandas and others write them, in snake case. */
   protected override line({ text, textPair, label }: Row): object | undefined {
-    if ([text, textPair ?? "", label].every((one) => one.trim() === "")) return undefined;
+    if ([text, textPair ?? "", ...namesOf(label)].every((one) => one.trim() === "")) return undefined;
     return textPair === undefined ? { text, label } : { text, text_pair: textPair, label };
   }
 

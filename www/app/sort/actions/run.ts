@@ -7,6 +7,8 @@ import { noCurves } from "../../desk/state";
 import type { UnfinishedRun } from "../../desk/unfinished-runs";
 import { percent } from "../../ui/format";
 import type { Row } from "../checks";
+import { namesOf } from "../labels";
+import { scoreOf } from "../score";
 import type { EventOf, Findings, SortStore, SortTypes } from "../state";
 import { sortTask } from "../task";
 import type { KeptRunsActions } from "./kept-runs";
@@ -31,7 +33,7 @@ export class SortRunActions extends RunActions<SortTypes> {
   /** Descriptions only of labels that train: the engine refuses others. */
   protected override moreOptions(rows: readonly Row[], options: ClassifyOptions): ClassifyOptions {
     const { labels } = this.sort.state;
-    const used = new Set(rows.map(({ label }) => label.trim()));
+    const used = new Set(rows.flatMap(({ label }) => namesOf(label)));
     const written = [...labels.descriptions]
       .map(([label, words]) => [label, words.trim()] as const)
       .filter(([label, words]) => used.has(label) && words !== "");
@@ -90,9 +92,15 @@ export class SortRunActions extends RunActions<SortTypes> {
       case "evaluation": {
         const stage = stageOf(event);
         const { step, epoch, best, validation } = event;
-        this.takeEvaluation({ step, epoch, stage, best, accuracy: validation.accuracy, macroF1: validation.macroF1 });
+        const { macroF1 } = validation;
+        const score = scoreOf(validation);
+        this.takeEvaluation({ step, epoch, stage, best, value: score.value, macroF1 });
         const when = stage === "contrastive" ? "Contrastive stage" : `Epoch ${epoch}`;
-        this.sort.announce(`${when}: ${percent(validation.accuracy)} of the validation rows are right.`);
+        this.sort.announce(
+          score.several
+            ? `${when}: micro F1 of ${percent(score.value)} on the validation rows.`
+            : `${when}: ${percent(score.value)} of the validation rows are right.`,
+        );
         break;
       }
       case "seedFinished":
@@ -106,11 +114,14 @@ export class SortRunActions extends RunActions<SortTypes> {
 
   #takeBaselines({ validation }: EventOf<"baselines">): void {
     const { zeroShot, centroid, probe } = validation;
-    const { accuracy, macroF1 } = probe;
+    const { several, value } = scoreOf(probe);
     this.takeFindings({ baselines: validation });
-    this.takeEvaluation({ step: 0, epoch: 0, stage: "probe", accuracy, macroF1, best: true });
+    this.takeEvaluation({ step: 0, epoch: 0, stage: "probe", value, macroF1: probe.macroF1, best: true });
+    const [first, second, third] = [zeroShot, centroid, probe].map((report) => percent(scoreOf(report).value));
     this.sort.announce(
-      `Before tuning: zero-shot is right on ${percent(zeroShot.accuracy)} of the validation rows, nearest centroid on ${percent(centroid.accuracy)}, the linear probe on ${percent(accuracy)}.`,
+      several
+        ? `Before tuning: zero-shot has a micro F1 of ${first} on the validation rows, nearest centroid ${second}, the linear probe ${third}.`
+        : `Before tuning: zero-shot is right on ${first} of the validation rows, nearest centroid on ${second}, the linear probe on ${third}.`,
     );
   }
 }

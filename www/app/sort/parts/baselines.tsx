@@ -1,7 +1,8 @@
-/** The accuracies of the baselines, and of the tuned model if there is one. */
+/** The scores of the baselines, and of the tuned model if there is one. */
 import type { Baselines, Comparison, Report } from "webtune";
 import { figure, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
+import { scoreOf } from "../score";
 import { Difference } from "./difference";
 import { axisFrom, IntervalBar } from "./interval-bar";
 
@@ -27,6 +28,7 @@ interface Props {
 
 export function BaselineTable({ baselines, best, tuned }: Props) {
   const from = axisFrom([...Object.values(baselines), ...(tuned ? [tuned.report] : [])]);
+  const { several } = scoreOf(baselines.probe);
   return (
     <ScrollBox label="Baselines">
       <table class="roomy" data-testid="baselines">
@@ -37,7 +39,12 @@ export function BaselineTable({ baselines, best, tuned }: Props) {
         <thead>
           <tr>
             <th scope="col">Method</th>
-            <th scope="col">Accuracy</th>
+            {several ? (
+              <th scope="col" class="number">
+                Micro F1
+              </th>
+            ) : null}
+            <th scope="col">{several ? "All labels right" : "Accuracy"}</th>
             <th scope="col" class="number">
               Macro F1
             </th>
@@ -77,8 +84,10 @@ export function BaselineTable({ baselines, best, tuned }: Props) {
 
 function Figures({ report, from, strong = false }: { report: Report; from: number; strong?: boolean }) {
   const [low, high] = report.interval;
+  const { several, value } = scoreOf(report);
   return (
     <>
+      {several ? <td class="number">{percent(value)}</td> : null}
       <td class="figures">
         {percent(report.accuracy)}{" "}
         <span class="muted small nowrap">

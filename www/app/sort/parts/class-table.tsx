@@ -2,10 +2,12 @@
 import type { Evaluation } from "webtune";
 import { count, percent, points } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
+import { scoreOf } from "../score";
 import { baselineNames } from "./baselines";
 
 export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
   const { baselines, bestBaseline } = evaluation;
+  const { several } = scoreOf(evaluation.tuned);
   const before = new Map(baselines[bestBaseline].perClass.map((one) => [one.label, one]));
   return (
     <ScrollBox label="Per label">
@@ -26,6 +28,11 @@ export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
             <th scope="col" class="number">
               F1
             </th>
+            {several ? (
+              <th scope="col" class="number">
+                Threshold
+              </th>
+            ) : null}
             <th scope="col" class="number">
               Baseline F1
             </th>
@@ -45,6 +52,7 @@ export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
                 <td class="number">{percent(one.precision)}</td>
                 <td class="number">{percent(one.recall)}</td>
                 <td class="number">{percent(one.f1)}</td>
+                {several ? <td class="number">{one.threshold === null ? "" : percent(one.threshold)}</td> : null}
                 <td class="number">{percent(old)}</td>
                 <td class={`number ${difference > 0 ? "up" : difference < 0 ? "down" : "same"}`}>
                   {points(difference)}
@@ -54,6 +62,9 @@ export function ClassTable({ evaluation }: { evaluation: Evaluation }) {
           })}
         </tbody>
       </table>
+      {several ? (
+        <p class="help">A text is given each label whose probability is over that label's threshold.</p>
+      ) : null}
     </ScrollBox>
   );
 }

@@ -39,6 +39,9 @@ const encodings: { value: TextEncoding; label: string }[] = [
   { value: "windows-1252", label: "Windows-1252" },
 ];
 
+/** In place of a column's name: those of 0 and 1 that were found. No column's name begins with a line break. */
+const SEVERAL = "\n";
+
 export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const id = useId();
   const [format, setFormat] = useState<TableFormat | "">(found?.format ?? "");
@@ -47,8 +50,10 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
   const [encoding, setEncoding] = useState<TextEncoding | "">(found?.encoding ?? "");
   const [text, setText] = useState(found?.textColumn ?? "");
   const [second, setSecond] = useState(found?.textPairColumn ?? "");
-  const [label, setLabel] = useState(found?.labelColumn ?? "");
+  const [label, setLabel] = useState(found?.labelColumns.length ? SEVERAL : (found?.labelColumn ?? ""));
+  const [separator, setSeparator] = useState(found?.labelSeparator ?? "");
   const columns = found?.columns ?? [];
+  const several = found?.labelColumns ?? [];
 
   /** `none` is what a select calls no column. */
   const column = (title: string, key: string, value: string, set: (value: string) => void, none?: string) => (
@@ -62,6 +67,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           onChange={(event) => set(event.currentTarget.value)}
         >
           {none === undefined ? null : <option value="">{none}</option>}
+          {key === "label" && several.length > 0 ? (
+            <option value={SEVERAL}>{several.length} columns of 0 and 1</option>
+          ) : null}
           {columns.map((one) => (
             <option key={one} value={one}>
               {one}
@@ -125,7 +133,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           ...(same && text ? { textColumn: text } : {}),
           // with a text column and no second one, that text is read alone
           ...(same && second ? { textPairColumn: second } : {}),
-          ...(same && label ? { labelColumn: label } : {}),
+          ...(same && label === SEVERAL ? { labelColumns: several } : {}),
+          ...(same && label && label !== SEVERAL ? { labelColumn: label } : {}),
+          ...(separator === (found?.labelSeparator ?? "") ? {} : { labelSeparator: separator }),
         });
       }}
     >
@@ -142,6 +152,18 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
         ? null
         : column("Second text, for pairs", "text-pair", second, setSecond, "none: single texts")}
       {column("Label column", "label", label, setLabel)}
+      {label === SEVERAL ? null : (
+        <div class="field">
+          <label for={`${id}-separator`}>Between several labels</label>
+          <input
+            id={`${id}-separator`}
+            data-testid="label-separator"
+            value={separator}
+            placeholder="nothing: one label a text"
+            onInput={(event) => setSeparator(event.currentTarget.value)}
+          />
+        </div>
+      )}
       <div class="field field-button">
         <button type="submit" data-testid="read-again" disabled={busy}>
           Read again

@@ -15,12 +15,14 @@ export const evaluationNames: Record<Evaluated["stage"], StageNames> = {
 };
 
 interface Props {
+  /** Of the score. */
+  title: string;
   evaluations: Evaluated[];
   /** How many there were. */
   evaluated: number;
 }
 
-export function EvaluationTable({ evaluations, evaluated }: Props) {
+export function EvaluationTable({ title, evaluations, evaluated }: Props) {
   const left = evaluated - evaluations.length;
   return (
     <ScrollBox label="Evaluations">
@@ -33,7 +35,7 @@ export function EvaluationTable({ evaluations, evaluated }: Props) {
               Step
             </th>
             <th scope="col" class="number">
-              Accuracy
+              {title}
             </th>
             <th scope="col" class="number">
               Macro F1
@@ -47,7 +49,7 @@ export function EvaluationTable({ evaluations, evaluated }: Props) {
                 {evaluationNames[one.stage].title(one.epoch)} {one.best ? <span class="tag">best</span> : null}
               </th>
               <td class="number">{one.step}</td>
-              <td class="number">{percent(one.accuracy)}</td>
+              <td class="number">{percent(one.value)}</td>
               <td class="number">{percent(one.macroF1)}</td>
             </tr>
           ))}

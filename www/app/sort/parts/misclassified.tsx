@@ -4,11 +4,16 @@ import type { EvaluatedRow, Evaluation } from "webtune";
 import { counted, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
 import { arePairs } from "../checks";
+import { isSame, keyOf, wordsOf } from "../labels";
 
 const PORTION = 20;
 
-/** The tuned model's probability of what it predicted. */
+/** The tuned model's probability of what it predicted; where it may be several labels, of the one it was surest about, given or not. */
 function confidence(row: EvaluatedRow): number {
+  if (typeof row.predicted !== "string") {
+    const furthest = row.logits.reduce((most, logit) => Math.max(most, Math.abs(logit)), 0);
+    return 1 / (1 + Math.exp(-furthest));
+  }
   const top = row.logits.reduce((a, b) => Math.max(a, b), -Infinity);
   return 1 / row.logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
 }
@@ -16,7 +21,7 @@ function confidence(row: EvaluatedRow): number {
 export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
   const [most, setMost] = useState(PORTION);
   const wrong = evaluation.rows
-    .filter((row) => row.predicted !== row.label)
+    .filter((row) => !isSame(row.predicted, row.label))
     .map((row) => ({ row, sure: confidence(row) }))
     .sort((a, b) => b.sure - a.sure);
   if (wrong.length === 0) {
@@ -46,14 +51,15 @@ export function Misclassified({ evaluation }: { evaluation: Evaluation }) {
           </thead>
           <tbody>
             {wrong.slice(0, most).map(({ row, sure }) => (
-              <tr key={`${row.text}\n${row.textPair}\n${row.label}`}>
+              <tr key={`${row.text}\n${row.textPair}\n${keyOf(row.label)}`}>
                 <td class="long">{row.text}</td>
                 {pairs ? <td class="long">{row.textPair}</td> : null}
-                <td>{row.label}</td>
-                <td>{row.predicted}</td>
+                <td>{wordsOf(row.label)}</td>
+                <td>{wordsOf(row.predicted)}</td>
                 <td class="number">{percent(sure, 0)}</td>
                 <td>
-                  {row.baselinePredicted} {row.baselinePredicted === row.label ? <span class="tag">right</span> : null}
+                  {wordsOf(row.baselinePredicted)}{" "}
+                  {isSame(row.baselinePredicted, row.label) ? <span class="tag">right</span> : null}
                 </td>
               </tr>
             ))}

@@ -5,6 +5,7 @@ import type { Comparison, RunRecord } from "webtune";
 import { methodNames } from "../../desk/options";
 import { bytes, count, duration, nameIn, percent } from "../../ui/format";
 import { ScrollBox } from "../../ui/scroll-box";
+import { scoreOf } from "../score";
 import type { RunsState } from "../state";
 import { baselineKeys, baselineNames } from "./baselines";
 import { runColor } from "./compare-plots";
@@ -110,7 +111,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
                     <span class={judge(record.comparison).tag}>{judge(record.comparison).word}</span>
                     {baselineKeys.map((key) => (
                       <span key={key} class={key === record.bestBaseline ? "sub sub-strong" : "sub"}>
-                        {baselineNames[key]} {percent(record.baselines[key].accuracy)}
+                        {baselineNames[key]} {percent(scoreOf(record.baselines[key]).value)}
                       </span>
                     ))}
                   </td>

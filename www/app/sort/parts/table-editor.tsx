@@ -4,6 +4,7 @@ import { Pager, Search, usePages } from "../../desk/parts/pages";
 import { count } from "../../ui/format";
 import type { ExampleActions } from "../actions/examples";
 import { arePairs, type Checked, type Mark, type Row } from "../checks";
+import { labelFrom, namesOf, wordsOf, writtenOf } from "../labels";
 import "./table-editor.css";
 
 /** Rows on a page; on a phone each row is two lines high. */
@@ -16,7 +17,7 @@ const markWords: Record<Mark, string> = {
   conflict: "other label above",
 };
 
-const textOf = ({ text, textPair = "", label }: Row): string => `${text}\n${textPair}\n${label}`;
+const textOf = ({ text, textPair = "", label }: Row): string => `${text}\n${textPair}\n${wordsOf(label)}`;
 
 interface Props {
   rows: Row[];
@@ -33,7 +34,7 @@ export function TableEditor({ rows, checked, actions }: Props) {
   const isShown = useCallback(
     (row: Row) => {
       if (show === "marked") return checked.marks.has(row.id);
-      return show === "all" || row.label.trim() === show.slice("label:".length);
+      return show === "all" || namesOf(row.label).includes(show.slice("label:".length));
     },
     [checked, show],
   );
@@ -108,7 +109,7 @@ export function TableEditor({ rows, checked, actions }: Props) {
             </th>
             <th scope="col">{pairs ? "Texts" : "Text"}</th>
             <th scope="col" class="label-column">
-              Label
+              {checked.several ? "Labels, with | between" : "Label"}
             </th>
             <th scope="col" class="narrow">
               <span class="sr-only">Delete</span>
@@ -144,9 +145,21 @@ export function TableEditor({ rows, checked, actions }: Props) {
                   <input
                     aria-label={`Label of row ${number}`}
                     list={`${id}-labels`}
-                    value={row.label}
-                    onInput={(event) => actions.edit(row.id, { label: event.currentTarget.value })}
+                    value={writtenOf(row.label)}
+                    placeholder={typeof row.label === "string" ? "" : "no label"}
+                    onInput={(event) =>
+                      actions.edit(row.id, { label: labelFrom(event.currentTarget.value, row.label) })
+                    }
                   />
+                  {typeof row.label === "string" ? null : (
+                    <span class="chips" data-testid="label-chips">
+                      {namesOf(row.label).map((name) => (
+                        <span class="tag tag-plain" key={name}>
+                          {name}
+                        </span>
+                      ))}
+                    </span>
+                  )}
                 </td>
                 <td class="narrow">
                   <button

@@ -1,6 +1,7 @@
 /** What tuning gained, in figures and in the engine's words. */
 import type { Forgetting, Report } from "webtune";
 import { counted, percent, points } from "../../ui/format";
+import { scoreOf } from "../score";
 import type { EventOf } from "../state";
 import { BaselineTable, baselineNames } from "./baselines";
 import { judge } from "./difference";
@@ -9,6 +10,7 @@ import "./verdict.css";
 export function Verdict({ finished }: { finished: EventOf<"finished"> }) {
   const { evaluation, forgetting, verdict } = finished;
   const { baselines, bestBaseline, tuned, comparison } = evaluation;
+  const { several, title } = scoreOf(tuned);
   const wins = judge(comparison).word === "better";
   const against = { name: baselineNames[bestBaseline].toLowerCase(), baseline: baselines[bestBaseline], tuned };
   return (
@@ -17,14 +19,22 @@ export function Verdict({ finished }: { finished: EventOf<"finished"> }) {
         {verdict}
       </p>
       <div class="metrics">
-        <Metric {...against} title="Accuracy" of={(report) => report.accuracy} testId="accuracy" />
+        <Metric
+          {...against}
+          title={title}
+          of={(report) => scoreOf(report).value}
+          testId={several ? "micro-f1" : "accuracy"}
+        />
         <Metric {...against} title="Macro F1" of={(report) => report.macroF1} testId="macro-f1" />
         <Similarity forgetting={forgetting} />
       </div>
       <BaselineTable baselines={baselines} best={bestBaseline} tuned={{ name: "Tuned", report: tuned, comparison }} />
       <p class="help">
-        The best epoch was chosen on these rows, so accuracy on new texts may be a little lower. A similarity of 1 means
-        that the model represents general sentences as it did before tuning; lower values mean that more was forgotten.
+        {several
+          ? "The best epoch and each label's threshold were chosen on these rows, so scores on new texts may be a little lower."
+          : "The best epoch was chosen on these rows, so accuracy on new texts may be a little lower."}{" "}
+        A similarity of 1 means that the model represents general sentences as it did before tuning; lower values mean
+        that more was forgotten.
       </p>
     </>
   );

@@ -6,7 +6,7 @@ import type { SortDesk } from "../desk";
 import { ColumnsPicker } from "../parts/columns-picker";
 import { LabelCounts } from "../parts/label-counts";
 import { TableEditor } from "../parts/table-editor";
-import type { SortState } from "../state";
+import type { SortState, TableReading } from "../state";
 
 const words: RowsWords = {
   name: "examples",
@@ -36,13 +36,13 @@ export function ExamplesStep({ state, desk, checked }: { state: SortState; desk:
         {found ? (
           <span class="muted">
             text from "{found.textColumn}"
-            {found.textPairColumn === null ? "" : `, second text from "${found.textPairColumn}"`}, label from "
-            {found.labelColumn}"{found.header ? "" : ", no row with names"}
+            {found.textPairColumn === null ? "" : `, second text from "${found.textPairColumn}"`}, {labelsFrom(found)}
+            {found.header ? "" : ", no row with names"}
           </span>
         ) : null}
       </summary>
       <ColumnsPicker
-        key={`${picked.name}|${found?.format}|${found?.delimiter}|${found?.header}|${found?.encoding}|${found?.textColumn}|${found?.textPairColumn}|${found?.labelColumn}|${found?.columns.length}`}
+        key={`${picked.name}|${found?.format}|${found?.delimiter}|${found?.header}|${found?.encoding}|${found?.textColumn}|${found?.textPairColumn}|${found?.labelColumn}|${found?.labelColumns}|${found?.labelSeparator}|${found?.columns.length}`}
         name={picked.name}
         found={found}
         busy={rows.reading}
@@ -68,6 +68,12 @@ export function ExamplesStep({ state, desk, checked }: { state: SortState; desk:
   );
 }
 
+function labelsFrom({ labelColumn, labelColumns, labelSeparator }: TableReading): string {
+  if (labelColumns.length > 0) return `labels from ${counted(labelColumns.length, "column")} of 0 and 1`;
+  const separated = labelSeparator === null ? "" : `, separated by "${labelSeparator}"`;
+  return `label from "${labelColumn}"${separated}`;
+}
+
 function Summary({ checked }: { checked: Checked }) {
   const marks = [
     checked.empty > 0 ? `${counted(checked.empty, "empty row")} not used` : "",
@@ -78,6 +84,7 @@ function Summary({ checked }: { checked: Checked }) {
     <p>
       <strong data-testid="examples-count">{counted(checked.usable.length, "example")}</strong>,{" "}
       {counted(checked.labels.length, "label")}
+      {checked.several ? ", of which a text may have several" : ""}
       {marks.length > 0 ? (
         <span class="warn-text" data-testid="examples-marks">
           . Check: {marks.join("; ")}.

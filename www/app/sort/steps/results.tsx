@@ -5,6 +5,7 @@ import { ConfusionMatrix } from "../parts/confusion-matrix";
 import { Misclassified } from "../parts/misclassified";
 import { SeedTable } from "../parts/seed-table";
 import { Verdict } from "../parts/verdict";
+import { scoreOf } from "../score";
 import type { SortState } from "../state";
 
 export function SortResultsStep({ state }: { state: SortState }) {
@@ -27,7 +28,7 @@ export function SortResultsStep({ state }: { state: SortState }) {
           <Verdict finished={finished} />
           {finished.seeds ? <SeedTable runs={finished.seeds.runs} summary={finished.seeds} /> : null}
           <ClassTable evaluation={finished.evaluation} />
-          <ConfusionMatrix evaluation={finished.evaluation} />
+          {scoreOf(finished.evaluation.tuned).several ? null : <ConfusionMatrix evaluation={finished.evaluation} />}
           <Misclassified evaluation={finished.evaluation} />
         </div>
       ) : null}

@@ -14,6 +14,7 @@ import { EvaluationTable, evaluationNames } from "../parts/evaluation-table";
 import { LayerRates } from "../parts/layer-rates";
 import { RecipeCard } from "../parts/recipe-card";
 import { SeedTable } from "../parts/seed-table";
+import { scoreOf } from "../score";
 import type { SortState } from "../state";
 
 const words: RunWords = {
@@ -79,14 +80,14 @@ function Curves({ state: { run } }: { state: SortState }) {
   const { evaluations } = curves;
   const { baselines, recipe, headRates, groups = [] } = findings;
   const totalSteps = recipe?.totalSteps ?? 0;
-  const points = useMemo(() => evaluations.map((one) => ({ ...one, value: one.accuracy })), [evaluations]);
+  const points = useMemo(() => evaluations.map((one) => ({ ...one, value: one.value })), [evaluations]);
   const lines = useMemo(
     () =>
       baselines
         ? baselineKeys.map((key, index) => ({
             name: baselineNames[key],
             color: `--series-${[4, 2, 1][index]}`,
-            value: baselines[key].accuracy,
+            value: scoreOf(baselines[key]).value,
           }))
         : [],
     [baselines],
@@ -101,7 +102,7 @@ function Curves({ state: { run } }: { state: SortState }) {
         moreRates={moreRates}
         validation={{
           testId: "plot-accuracy",
-          title: "Validation accuracy",
+          title: baselines && scoreOf(baselines.probe).several ? "Validation micro F1" : "Validation accuracy",
           points,
           baselines: lines,
           format: percent,
@@ -114,7 +115,11 @@ function Curves({ state: { run } }: { state: SortState }) {
       {evaluations.length > 0 ? (
         <details class="drawer">
           <summary>Evaluations as a table</summary>
-          <EvaluationTable evaluations={evaluations} evaluated={curves.evaluated} />
+          <EvaluationTable
+            title={baselines ? scoreOf(baselines.probe).title : "Accuracy"}
+            evaluations={evaluations}
+            evaluated={curves.evaluated}
+          />
         </details>
       ) : null}
     </>
