@@ -18,8 +18,8 @@ use webtune::tasks::classify::{ClassifyEvent, ClassifyRun, ClassifyTask, UserOpt
 
 fn run(model: &Pretrained, rows: &[Example], more: Value) -> (Vec<ClassifyEvent>, Tuned) {
     let mut settings = json!({
-        "headInit": "random", "learningRate": 2e-2, "headLearningRate": 0.3, "numTrainEpochs": 12, "earlyStoppingPatience": 0, "head": "mean",
-        "trainBatchSize": 8, "validationSplit": 0.3
+        "headInit": "random", "learningRate": 1e-2, "headLearningRate": 0.1, "numTrainEpochs": 16, "earlyStoppingPatience": 0, "head": "mean",
+        "trainBatchSize": 16, "validationSplit": 0.3
     });
     let map = settings.as_object_mut().unwrap();
     map.extend(more.as_object().unwrap().clone());
@@ -82,14 +82,14 @@ fn learns_every_label_and_knows_thresholds() {
     assert_eq!(tuned.problem(), ProblemType::MultiLabel);
 
     let texts = [
-        "number 3 is about bread and river again",
+        "number 3 is about bread and train again",
         "number 9 is about again",
     ]
     .map(String::from);
     let found = block_on(tuned.predict(&model, &texts, Which::Tuned)).unwrap();
     assert_eq!(
         [&found[0].label, &found[1].label],
-        [&list(&["food", "nature"]), &list(&[])]
+        [&list(&["food", "travel"]), &list(&[])]
     );
     assert_eq!(found[0].thresholds, tuned.thresholds);
     for (probability, logit) in found[0].probabilities.iter().zip(&found[0].logits) {
@@ -189,6 +189,7 @@ fn files_say_the_problem_and_come_back_with_the_same_answers() {
             "any number of 3 labels",
             "| model | micro F1 |",
             "is over that label's threshold: food 0.",
+            ".sigmoid()[0]\nprint([label for label, score, least in zip(labels, scores, thresholds) if score > least])",
         ] {
             assert!(card.contains(words), "{card}");
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::subject::{ClassifierFacts, Subject, TaskFacts};
+use crate::data::ProblemType;
 use crate::models::Family;
 use crate::peft::{MethodType, TaskType};
 
@@ -163,26 +164,30 @@ fn write_classifier(
     snippet: &Snippet,
     facts: &ClassifierFacts,
 ) -> std::fmt::Result {
-    writeln!(
-        out,
-        "{}\n\nlabels = json.load(open(\"labels.json\"))[\"labels\"]",
-        snippet.imports
-    )?;
+    writeln!(out, "{}\n", snippet.imports)?;
+    match facts.problem {
+        ProblemType::SingleLabel => {
+            writeln!(out, "labels = json.load(open(\"labels.json\"))[\"labels\"]")?;
+        }
+        ProblemType::MultiLabel => writeln!(
+            out,
+            "file = json.load(open(\"labels.json\"))\nlabels, thresholds = file[\"labels\"], file[\"thresholds\"]"
+        )?,
+    }
     let pairs = facts.pairs == Some(true);
     if snippet.load.is_empty() {
-        let row = match pairs {
-            true => "(\"a text\", \"its second text\")",
-            false => "\"a text\"",
+        let row = if pairs {
+            "(\"a text\", \"its second text\")"
+        } else {
+            "\"a text\""
         };
-        return writeln!(
+        writeln!(
             out,
-            "logits = SentenceTransformer(\".\").encode([{row}])\nprint(labels[logits[0].argmax()])"
-        );
+            "logits = SentenceTransformer(\".\").encode([{row}], convert_to_tensor=True)"
+        )?;
+        return write_answer(out, "logits", facts.problem);
     }
-    let second = match pairs {
-        true => "[\"its second text\"], ",
-        false => "",
-    };
+    let second = if pairs { "[\"its second text\"], " } else { "" };
     if snippet.tokenizer == "base" {
         writeln!(out, "base = {base:?}")?;
     }
@@ -192,18 +197,26 @@ fn write_classifier(
         snippet.load, snippet.tokenizer, facts.max_length
     )?;
     match snippet.features {
-        None => writeln!(
-            out,
-            "print(labels[model(**tokens).logits.argmax(-1).item()])"
-        ),
+        None => write_answer(out, "model(**tokens).logits", facts.problem),
         Some(features) => {
             let (file, prefix) = snippet.head;
             writeln!(
                 out,
-                "{features}\nhead = load_file(\"{file}\")\nlogits = features @ head[\"{prefix}weight\"].T + head[\"{prefix}bias\"]\n\
-                 print(labels[logits.argmax(-1).item()])"
-            )
+                "{features}\nhead = load_file(\"{file}\")\nlogits = features @ head[\"{prefix}weight\"].T + head[\"{prefix}bias\"]"
+            )?;
+            write_answer(out, "logits", facts.problem)
         }
+    }
+}
+
+/// Prints the label, or those over their thresholds. `logits`: an expression of `[1, labels]`.
+fn write_answer(out: &mut String, logits: &str, problem: ProblemType) -> std::fmt::Result {
+    match problem {
+        ProblemType::SingleLabel => writeln!(out, "print(labels[{logits}.argmax(-1).item()])"),
+        ProblemType::MultiLabel => writeln!(
+            out,
+            "scores = {logits}.sigmoid()[0]\nprint([label for label, score, least in zip(labels, scores, thresholds) if score > least])"
+        ),
     }
 }
 

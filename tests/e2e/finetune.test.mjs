@@ -253,6 +253,10 @@ test("mistakes end with code 1 and one line that names them", () => {
       ["--model", "tiny", "--train", "train.csv", "--test", "strange.csv", "--out", "x"],
       /test example 1: the label "unheard" is not among/,
     ],
+    [
+      ["--task", "causal-lm", "--label-columns", "a,b", "--out", "x"],
+      /--label-columns: it needs --task classification/,
+    ],
     [["--model", "tiny", "--hub-url", "http://localhost:1", "--out", "x"], /--hub-url/],
     [["--model", "broken", "--device", "cpu", "--train", "train.csv", "--out", "x"], /layer\.0\.output\.dense\.weight/],
   ];

@@ -124,6 +124,9 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
         const hasHeader = isTable || format === "labelTab";
         const sameHeader = found === undefined || !hasHeader || header === String(found.header);
         const sameDelimiter = found === undefined || !isTable || delimiter === found.delimiter;
+        // What was chosen before stays chosen, and another column is looked at anew.
+        const isSeparatorChosen = separator !== (found?.labelSeparator ?? "");
+        const isSameLabel = found !== undefined && label === found.labelColumn;
         const same = (found === undefined || format === found.format) && sameHeader && sameDelimiter;
         onRead({
           ...(format ? { format } : {}),
@@ -135,7 +138,7 @@ export function ColumnsPicker({ name, found, busy, onRead }: Props) {
           ...(same && second ? { textPairColumn: second } : {}),
           ...(same && label === SEVERAL ? { labelColumns: several } : {}),
           ...(same && label && label !== SEVERAL ? { labelColumn: label } : {}),
-          ...(separator === (found?.labelSeparator ?? "") ? {} : { labelSeparator: separator }),
+          ...(isSeparatorChosen || (same && isSameLabel) ? { labelSeparator: separator } : {}),
         });
       }}
     >

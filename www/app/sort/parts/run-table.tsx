@@ -50,6 +50,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
           .map(({ record, color }) => {
             const { id, name, tuned, forgetting } = record;
             const [low, high] = tuned.interval;
+            const score = scoreOf(tuned);
             const isOpen = opened === id;
             return (
               <tbody key={id} data-testid="run">
@@ -103,6 +104,7 @@ export function RunTable({ runs, busy, onShow, onUse, details }: Props) {
                       {percent(low, 0)} to {percent(high, 0)}
                     </span>
                     <IntervalBar report={tuned} from={from} strong />
+                    {score.several ? <span class="sub">all labels right; micro F1 {percent(score.value)}</span> : null}
                   </td>
                   <td data-label="Against reference" class="figures" data-testid="run-against">
                     <Against record={record} reference={reference} records={records} outcome={against.get(id)} />
