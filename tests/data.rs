@@ -40,7 +40,7 @@ fn a_table_speaks_the_border_types() {
     assert_eq!(
         serde_json::to_value(&table).unwrap(),
         serde_json::json!({
-            "format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "columns": ["text", "label"], "textColumn": "text", "labelColumn": "label",
+            "format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "columns": ["text", "label"], "textColumn": "text", "textPairColumn": null, "labelColumn": "label",
             "rows": [{"text": "hello", "label": "greet", "row": 2}],
             "labelCounts": [{"label": "greet", "count": 1}],
             "emptyRows": [], "skippedRows": [], "duplicateRows": [], "conflictingRows": [], "warnings": [],

@@ -304,7 +304,10 @@ fn the_card_of_a_graph_reads_pairs() {
             .find(|file| file.path == "README.md")
             .unwrap();
         let card = String::from_utf8_lossy(&card.bytes);
-        for words in ["text_pair: \"its second text\"", "return_token_type_ids: true"] {
+        for words in [
+            "text_pair: \"its second text\"",
+            "return_token_type_ids: true",
+        ] {
             assert!(card.contains(words), "{card}");
         }
     });
