@@ -40,8 +40,8 @@ fn a_table_speaks_the_border_types() {
     assert_eq!(
         serde_json::to_value(&table).unwrap(),
         serde_json::json!({
-            "format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "columns": ["text", "label"], "textColumn": "text", "labelColumn": "label",
-            "labelColumns": [], "labelSeparator": null, "problemType": "single_label_classification",
+            "format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "columns": ["text", "label"], "textColumn": "text", "textPairColumn": null,
+            "labelColumn": "label", "labelColumns": [], "labelSeparator": null, "problemType": "single_label_classification",
             "rows": [{"text": "hello", "label": "greet", "row": 2}],
             "labelCounts": [{"label": "greet", "count": 1}],
             "emptyRows": [], "skippedRows": [], "duplicateRows": [], "conflictingRows": [], "warnings": [],
