@@ -282,7 +282,7 @@ export function readArguments(args) {
       ...options,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
-      ...(language && skipBad ? { skipBad } : {}),
+      ...(skipBad ? { skipBad } : {}),
     },
     parse: { ...(encoding === undefined ? {} : { encoding }), ...(skipBad ? { skipBad } : {}) },
     checkpointSeconds,

@@ -6,14 +6,14 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 
 /// How many labels a classifier may have. Beyond what people tell apart the wrong column was picked, and tables of labels by labels grow
 /// huge.
 pub const LABEL_COUNT: RangeInclusive<usize> = 2..=1000;
 
 /// What errors call examples that came as a list rather than a file.
-const EXAMPLES: &str = "examples";
+pub(crate) const EXAMPLES: &str = "examples";
 
 /// One labelled text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,11 +121,8 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         ));
     }
     for (index, example) in examples.iter().enumerate() {
-        if example.text.trim().is_empty() {
-            return Err(Error::data(EXAMPLES, index + 1, "the text is blank"));
-        }
-        if example.label.trim().is_empty() {
-            return Err(Error::data(EXAMPLES, index + 1, "the label is blank"));
+        if let Some(fault) = fault(example) {
+            return Err(Error::data(EXAMPLES, index + 1, fault));
         }
     }
     let labels = LabelMap::from_examples(examples);
@@ -158,26 +155,41 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         .filter(|(_, count)| **count == 1)
         .map(|(name, _)| format!("\"{name}\""))
         .collect();
-    match single.as_slice() {
-        [] => Ok(labels),
-        [name] => Err(Error::data(
-            EXAMPLES,
-            None,
+    let (reason, them) = match single.as_slice() {
+        [] => return Ok(labels),
+        [name] => (
             format!(
                 "the label {name} has only one example; every label needs at least two, one to learn from and one to \
                  check against"
             ),
-        )),
-        names => Err(Error::data(
-            EXAMPLES,
-            None,
+            "it",
+        ),
+        names => (
             format!(
                 "the labels {} have only one example each; every label needs at least two, one to learn from and one \
                  to check against",
                 list(names)
             ),
-        )),
+            "them",
+        ),
+    };
+    if labels.len() - single.len() < *LABEL_COUNT.start() {
+        return Err(Error::data(EXAMPLES, None, reason));
     }
+    let reason = format!("{reason}; add to {them}, or leave {them} out (skipBad)");
+    Err(Error::data(EXAMPLES, None, reason).with_remedy(Remedy::SkipBad))
+}
+
+/// Why an example cannot be learnt, whatever the others are.
+pub(crate) fn fault(example: &Example) -> Option<&'static str> {
+    if example.text.trim().is_empty() {
+        return Some("the text is blank");
+    }
+    example
+        .label
+        .trim()
+        .is_empty()
+        .then_some("the label is blank")
 }
 
 /// The first few of `names`; a column of free text taken for labels would otherwise fill the screen.

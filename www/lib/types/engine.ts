@@ -79,6 +79,8 @@ export type ClassifyEvent =
       labels: string[];
       trainRows: number;
       validationRows: number;
+      /** Examples that cannot be learnt and were left out (`skipBad`). */
+      skippedRows: SkippedRow[];
       head: HeadKind;
       /** A fingerprint of the validation rows; reveals no text. */
       itemsKey: string;
@@ -215,6 +217,11 @@ export interface ClassifyOptions {
   labelDescriptions?: Record<string, string> | undefined;
   /** Compute the frozen lower part once. Default: `true`. */
   frozenCache?: boolean | undefined;
+  /**
+   * Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them
+   * in `started`; without it the first of them is an error. Default: `false`.
+   */
+  skipBad?: boolean | undefined;
   /** What is trained. Default: by recipe. */
   method?: Method | undefined;
   /** Peak rate of what trains below the head. Default: by recipe. */
@@ -1099,6 +1106,11 @@ export interface ResolvedClassifyOptions {
   labelDescriptions: Record<string, string>;
   /** Compute the frozen lower part once. */
   frozenCache: boolean;
+  /**
+   * Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them
+   * in `started`; without it the first of them is an error.
+   */
+  skipBad: boolean;
   /** What is trained. */
   method: ResolvedMethod;
   /** Peak rate of what trains below the head. */
