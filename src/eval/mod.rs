@@ -13,4 +13,5 @@ pub mod likelihood;
 pub mod metrics;
 pub mod probe;
 pub mod sampling;
+pub mod scores;
 pub mod summary;

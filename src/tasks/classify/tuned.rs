@@ -8,6 +8,7 @@ use crate::eval::evaluate::{BaseFeatures, EVALUATION_BATCH, FeaturePass, logits}
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::{Report, largest, softmax};
+use crate::eval::scores::Scores;
 use crate::models::size::Shape;
 use crate::models::{Classifier, Family, HeadKind};
 use crate::peft::freeze::trained_parameters;
@@ -128,13 +129,14 @@ impl Tuned {
         self.classifier.head.kind()
     }
 
-    fn baselines(&self) -> Result<&BaselineHeads> {
+    /// `instead`: what can be done without.
+    fn baselines(&self, instead: &str) -> Result<&BaselineHeads> {
         let baselines = self.baselines.as_ref();
         baselines.ok_or_else(|| {
-            Error::state(
+            Error::state(format!(
                 "this adapter came without baseline_head.safetensors, the heads on the untuned model, so that there is nothing to compare it with: it \
-                 was made by another tool. It classifies texts; a run of its own measures baselines",
-            )
+                 was made by another tool. {instead}; a run of its own measures baselines"
+            ))
         })
     }
 
@@ -196,7 +198,9 @@ impl Tuned {
             Which::Tuned => logits(&self.classifier, &encodings, pad, most).await?,
             Which::Baseline => {
                 let features = self.base_features(model, &encodings, most).await?;
-                self.baselines()?.logits(&features).probe
+                self.baselines("It classifies texts")?
+                    .logits(&features)
+                    .probe
             }
         };
         let names = self.labels.names();
@@ -216,28 +220,9 @@ impl Tuned {
     /// # Errors
     /// [`Error::InvalidData`] for a label that was not trained; [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
-        let baselines = self.baselines()?;
-        let truth = examples
-            .iter()
-            .enumerate()
-            .map(|(index, example)| {
-                self.labels.id(&example.label).ok_or_else(|| {
-                    Error::data(
-                        "examples",
-                        index + 1,
-                        format!(
-                            "the label \"{}\" was not among the trained ones: {}",
-                            example.label,
-                            self.labels.names().join(", ")
-                        ),
-                    )
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let texts = examples
-            .iter()
-            .map(|example| example.text.as_str())
-            .collect::<Vec<_>>();
+        let baselines = self.baselines("`score` scores it alone")?;
+        let truth = self.truth(examples)?;
+        let texts = texts(examples);
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
@@ -245,4 +230,37 @@ impl Tuned {
         let baselines = baselines.logits(&features);
         Evaluation::new(self.labels.names(), &texts, &truth, &tuned, &baselines)
     }
+
+    /// Scores it alone on labelled rows, which needs no baselines.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn score(&self, model: &Pretrained, examples: &[Example]) -> Result<Scores> {
+        let truth = self.truth(examples)?;
+        let texts = texts(examples);
+        let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
+        let most = self.rows_that_fit(model, &encodings)?;
+        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
+        Scores::new(self.labels.names(), &texts, &truth, &tuned)
+    }
+
+    /// The ids of the examples' labels.
+    fn truth(&self, examples: &[Example]) -> Result<Vec<usize>> {
+        let ids = examples.iter().enumerate().map(|(index, example)| {
+            self.labels.id(&example.label).ok_or_else(|| {
+                let names = self.labels.names().join(", ");
+                let reason = format!(
+                    "the label \"{}\" was not among the trained ones: {names}",
+                    example.label
+                );
+                Error::data("examples", index + 1, reason)
+            })
+        });
+        ids.collect()
+    }
+}
+
+fn texts(examples: &[Example]) -> Vec<&str> {
+    let texts = examples.iter().map(|example| example.text.as_str());
+    texts.collect()
 }

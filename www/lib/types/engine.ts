@@ -1318,6 +1318,22 @@ export type ResolvedMethod =
       numVirtualTokens: number;
     };
 
+/** One answered row. */
+export interface ScoredRow {
+  text: string;
+  label: string;
+  predicted: string;
+  /** In the order of the labels. */
+  logits: number[];
+}
+
+/** A tuned model on labelled rows. */
+export interface Scores {
+  labels: string[];
+  tuned: Report;
+  rows: ScoredRow[];
+}
+
 /** One of several runs that differ in their seeds. */
 export interface SeedRun {
   headSeed: number;

@@ -21,6 +21,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  Scores,
   TextOptions,
   WeightStorage,
   WhichModel,
@@ -76,6 +77,7 @@ export interface EngineModel<Task extends TaskName> {
 export interface EngineClassifier extends EngineModel<"classify"> {
   predict(texts: string[], which: WhichModel): Promise<Prediction[]>;
   evaluate(examples: Example[]): Promise<Evaluation>;
+  score(examples: Example[]): Promise<Scores>;
 }
 
 export interface EngineLanguageModel extends EngineModel<"language"> {

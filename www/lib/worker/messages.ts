@@ -28,6 +28,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  Scores,
   TextOptions,
   WeightStorage,
   WhichModel,
@@ -81,6 +82,7 @@ export interface Calls {
 
   predict(texts: string[], which: WhichModel): Prediction[];
   evaluateClassifier(examples: Example[]): Evaluation;
+  score(examples: Example[]): Scores;
 
   evaluateLanguage(file: string, rows: ParsedText[], options: LanguageOptions, which: WhichModel): Likelihood;
   preview(row: ParsedText, options: LanguageOptions): PreviewPiece[];
