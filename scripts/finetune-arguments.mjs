@@ -301,7 +301,7 @@ export function readArguments(args) {
       ...options,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
       ...(seeds === undefined ? {} : { seeds: Number(seeds) }),
-      ...(language && skipBad ? { skipBad } : {}),
+      ...(skipBad ? { skipBad } : {}),
     },
     // what was not named is left to the reader
     parse: Object.fromEntries(

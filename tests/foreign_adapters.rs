@@ -9,6 +9,8 @@ use common::training::run_on;
 use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
+use webtune::Error;
+use webtune::data::Example;
 use webtune::device::Compute;
 use webtune::export::{ExportedFile, files, import, own_format};
 use webtune::layers::Storage;
@@ -84,88 +86,96 @@ fn what_changes_nothing_at_inference_is_taken() {
     });
 }
 
+/// Keys of PEFT's settings with values that change what an adapter does, and what a person is told of them.
+fn changes() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("alora_invocation_tokens", json!([28, 27]), "activated LoRA"),
+        (
+            "trainable_token_indices",
+            json!([1, 2]),
+            "vectors of single words",
+        ),
+        (
+            "trainable_token_indices",
+            json!({"embed_tokens": [1]}),
+            "vectors of single words",
+        ),
+        (
+            "target_parameters",
+            json!(["experts.gate"]),
+            "no linear layer",
+        ),
+        (
+            "layer_replication",
+            json!([[0, 1], [0, 2]]),
+            "more than once",
+        ),
+        ("layers_pattern", json!("blocks"), "another list"),
+        ("lora_bias", json!(true), "a bias"),
+        ("use_qalora", json!(true), "pooled"),
+        ("use_bdlora", json!({"nblocks": 2}), "blocks"),
+        ("arrow_config", json!({"top_k": 2}), "mixed"),
+        ("kasa_config", json!({"beta": 0.1}), "cut"),
+        ("monteclora_config", json!({"num_samples": 2}), "random"),
+        (
+            "init_lora_weights",
+            json!("pissa"),
+            "changed when training began",
+        ),
+        (
+            "init_lora_weights",
+            json!("pissa_niter_4"),
+            "changed when training began",
+        ),
+        (
+            "init_lora_weights",
+            json!("olora"),
+            "changed when training began",
+        ),
+        (
+            "init_lora_weights",
+            json!("corda"),
+            "changed when training began",
+        ),
+        (
+            "init_lora_weights",
+            json!("loftq"),
+            "changed when training began",
+        ),
+        (
+            "init_lora_weights",
+            json!("lora_ga"),
+            "changed when training began",
+        ),
+    ]
+}
+
+fn assert_refused<T>(found: Result<T, Error>, key: &str, words: &str) {
+    let error = found
+        .err()
+        .unwrap_or_else(|| panic!("{key}: it should be refused"));
+    assert_eq!(error.code(), "invalidFile");
+    let advice = match key {
+        "alora_invocation_tokens" | "arrow_config" => "PEFT itself",
+        _ => "merge_and_unload",
+    };
+    for words in [CONFIG, key, words, advice] {
+        assert!(error.to_string().contains(words), "{words}: {error}");
+    }
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_changes_the_meaning_is_refused_by_name() {
     block_on(async {
         let (model, _, adapter) = trained().await;
-        for (key, value, words) in [
-            ("alora_invocation_tokens", json!([28, 27]), "activated LoRA"),
-            (
-                "trainable_token_indices",
-                json!([1, 2]),
-                "vectors of single words",
-            ),
-            (
-                "trainable_token_indices",
-                json!({"embed_tokens": [1]}),
-                "vectors of single words",
-            ),
-            (
-                "modules_to_save",
-                json!(["lm_head", "embed_tokens"]),
-                "saved whole",
-            ),
-            (
-                "target_parameters",
-                json!(["experts.gate"]),
-                "no linear layer",
-            ),
-            (
-                "layer_replication",
-                json!([[0, 1], [0, 2]]),
-                "more than once",
-            ),
-            ("layers_pattern", json!("blocks"), "another list"),
-            ("lora_bias", json!(true), "a bias"),
-            ("use_qalora", json!(true), "pooled"),
-            ("use_bdlora", json!({"nblocks": 2}), "blocks"),
-            ("arrow_config", json!({"top_k": 2}), "mixed"),
-            ("kasa_config", json!({"beta": 0.1}), "cut"),
-            ("monteclora_config", json!({"num_samples": 2}), "random"),
-            (
-                "init_lora_weights",
-                json!("pissa"),
-                "changed when training began",
-            ),
-            (
-                "init_lora_weights",
-                json!("pissa_niter_4"),
-                "changed when training began",
-            ),
-            (
-                "init_lora_weights",
-                json!("olora"),
-                "changed when training began",
-            ),
-            (
-                "init_lora_weights",
-                json!("corda"),
-                "changed when training began",
-            ),
-            (
-                "init_lora_weights",
-                json!("loftq"),
-                "changed when training began",
-            ),
-            (
-                "init_lora_weights",
-                json!("lora_ga"),
-                "changed when training began",
-            ),
-        ] {
-            let error = import(&model, changed(&adapter, &json!({key: value}))).await;
-            let error = error
-                .err()
-                .unwrap_or_else(|| panic!("{key}: it should be refused"));
-            assert_eq!(error.code(), "invalidFile");
-            let advice = match key {
-                "alora_invocation_tokens" | "arrow_config" => "PEFT itself",
-                _ => "merge_and_unload",
-            };
-            for words in [CONFIG, key, words, advice] {
-                assert!(error.to_string().contains(words), "{words}: {error}");
-            }
+        let whole = (
+            "modules_to_save",
+            json!(["lm_head", "embed_tokens"]),
+            "saved whole",
+        );
+        for (key, value, words) in changes().into_iter().chain([whole]) {
+            let found = import(&model, changed(&adapter, &json!({key: value}))).await;
+            assert_refused(found, key, words);
         }
         let everything = json!({"exclude_modules": ["q_proj", "v_proj"]});
         let error = import(&model, changed(&adapter, &everything))
@@ -235,7 +245,37 @@ fn a_classifier_without_our_label_file_is_taken() {
                     .await
                     .unwrap_err();
                 assert_eq!(error.code(), "invalidState", "{error}");
-                assert!(found.evaluate(&model, &[]).await.is_err());
+                let named = tiny::examples(9).into_iter().map(|one| {
+                    let id = tuned.labels.id(&one.label).unwrap();
+                    let label = format!("LABEL_{id}");
+                    Example { label, ..one }
+                });
+                let named = named.collect::<Vec<_>>();
+                let error = found.evaluate(&model, &named).await.unwrap_err();
+                assert!(
+                    error.to_string().contains("`score` scores it alone"),
+                    "{error}"
+                );
+                // alone it scores as our own next to its baselines
+                let alone = found.score(&model, &named).await.unwrap();
+                let ours = tuned.evaluate(&model, &tiny::examples(9)).await.unwrap();
+                assert_eq!(alone.tuned.confusion, ours.tuned.confusion);
+                assert_eq!(alone.tuned.loss, ours.tuned.loss);
+                let rows = alone.rows.iter().zip(&ours.rows);
+                for (alone, ours) in rows {
+                    assert_eq!((&alone.text, &alone.logits), (&ours.text, &ours.logits));
+                    assert_eq!(
+                        alone.label,
+                        format!("LABEL_{}", tuned.labels.id(&ours.label).unwrap())
+                    );
+                }
+                let error = found.score(&model, &tiny::examples(9)).await.unwrap_err();
+                assert!(
+                    error
+                        .to_string()
+                        .contains("not among the trained ones: LABEL_0"),
+                    "{error}"
+                );
                 // it leaves, and comes back as ours
                 let again = files(&model, &found, own_format(&model, &found).unwrap());
                 let again = again.await.unwrap();
@@ -249,6 +289,73 @@ fn a_classifier_without_our_label_file_is_taken() {
             }
         }
     });
+}
+
+/// As of a language model's adapter, whichever the classifier's method.
+#[test]
+fn what_changes_the_meaning_of_a_classifier_is_refused_by_name() {
+    block_on(async {
+        let model = tiny::model(&Compute::cpu()).await;
+        let options = json!({"head": "cls", "numTrainEpochs": 1, "method": {"type": "lora"}});
+        let (_, tuned) = run_on(&model, 24, options).await;
+        let own = own_format(&model, &tuned).unwrap();
+        let mut adapter = of_peft(&files(&model, &tuned, own).await.unwrap());
+        for file in &mut adapter {
+            file.path = file.path.replace("checkpoint-12/", "");
+        }
+        assert!(import(&model, adapter.clone()).await.is_ok());
+        for start in ["eva", "orthogonal", "MiCA", "gaussian"] {
+            let files = changed(&adapter, &json!({"init_lora_weights": start}));
+            assert!(import(&model, files).await.is_ok(), "{start}");
+        }
+        for (key, value, words) in changes() {
+            let found = import(&model, changed(&adapter, &json!({key: value}))).await;
+            assert_refused(found, key, words);
+        }
+        for peft_type in ["IA3", "ADALORA", "P_TUNING"] {
+            let error = import(&model, changed(&adapter, &json!({"peft_type": peft_type}))).await;
+            let words = format!("peft_type is {peft_type}, expected LORA");
+            let error = error.err().unwrap().to_string();
+            assert!(error.contains(&words), "{error}");
+        }
+        // PEFT's name for the head's own module, and one that is saved whole besides
+        let files = changed(
+            &adapter,
+            &json!({"modules_to_save": ["classifier", "word_embeddings"]}),
+        );
+        let error = import(
+            &model,
+            with_tensor(
+                &files,
+                "base_model.model.bert.embeddings.word_embeddings.weight",
+            ),
+        )
+        .await;
+        let error = error.err().unwrap().to_string();
+        for words in ["word_embeddings", "modules_to_save", "merge_and_unload"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    });
+}
+
+/// The files with one more tensor, of a single number, among the adapter's.
+fn with_tensor(files: &[ExportedFile], name: &str) -> Vec<ExportedFile> {
+    let mut files = files.to_vec();
+    let weights = files
+        .iter_mut()
+        .find(|file| file.path.ends_with("adapter_model.safetensors"));
+    let bytes = &mut weights.unwrap().bytes;
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let end = bytes.len() - 8 - length;
+    header[name] = json!({"dtype": "F32", "shape": [1], "data_offsets": [end, end + 4]});
+    let header = header.to_string().into_bytes();
+    let mut all = (header.len() as u64).to_le_bytes().to_vec();
+    all.extend(header);
+    all.extend(&bytes[8 + length..]);
+    all.extend([0; 4]);
+    *bytes = all;
+    files
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod labelled;
 
 use labelled::{TEXTS, is_whole, label, lines, names, read, refuse, with};
 use serde_json::{Value, json};
-use webtune::data::{ParseOptions, ProblemType, parse};
+use webtune::data::{ParseOptions, ProblemType, TextOptions, TextRow, parse, parse_text_rows};
 
 #[test]
 fn json_in_every_layout() {
@@ -63,9 +63,40 @@ fn json_in_every_layout() {
     assert_eq!(table.rows.len(), 12);
     assert_eq!(
         table.warnings,
-        ["the rows under \"train\" are read, and not \"val\" (1 rows)"]
+        ["the rows under \"train\" are read, and not \"val\" (1 row)"]
     );
+    let split = json!({"data": {"train": pairs, "validation": {"text": ["a"], "label": ["b"]}, "test": pairs}});
+    let table = read("a.json", split.to_string());
+    assert_eq!(table.rows.len(), 12);
+    assert_eq!(
+        table.warnings,
+        ["the rows under \"train\" are read, and not \"validation\", \"test\" (12 rows)"]
+    );
+    let error = refuse(
+        "a.json",
+        &json!({"validation": pairs, "test": [["a", "b"]]}).to_string(),
+    );
+    for words in ["\"validation\" (12 rows), \"test\" (1 row)", "called train"] {
+        assert!(error.contains(words), "{error}");
+    }
     assert!(read("pasted", "[urgent] help me,a\nso long,b\n").rows.len() == 2);
+}
+
+/// A file of one conversation with turns before it, which are no rows of their own.
+#[test]
+fn one_row_with_lists_in_it_is_a_row() {
+    let row = json!({"instruction": "And in Spanish?", "output": "Buenos dias", "history": [["Good morning in French?", "Bonjour"]]});
+    let found = parse_text_rows(
+        "a.json",
+        row.to_string().as_bytes(),
+        &TextOptions::default(),
+    )
+    .unwrap();
+    assert_eq!((found.rows.len(), found.warnings.len()), (1, 0));
+    let TextRow::Chat(turns) = &found.rows[0].content else {
+        panic!("{:?}", found.rows)
+    };
+    assert_eq!(turns.len(), 4);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::label::{Label, ProblemType, Truth};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::text::Texts;
 
 /// How many labels a classifier may have. Beyond what people tell apart the wrong column was picked, and tables of labels by labels grow
@@ -15,7 +15,7 @@ use crate::text::Texts;
 pub const LABEL_COUNT: RangeInclusive<usize> = 2..=1000;
 
 /// What errors call examples that came as a list rather than a file.
-const EXAMPLES: &str = "examples";
+pub(crate) const EXAMPLES: &str = "examples";
 
 /// One labelled text, or a labelled pair of texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,17 +161,8 @@ pub fn check(examples: &[Example]) -> Result<LabelMap> {
         ));
     }
     for (index, example) in examples.iter().enumerate() {
-        if example.text.trim().is_empty() {
-            return Err(Error::data(EXAMPLES, index + 1, "the text is blank"));
-        }
-        check_pair(example, &examples[0], index + 1)?;
-        if example
-            .label
-            .names()
-            .iter()
-            .any(|name| name.trim().is_empty())
-        {
-            return Err(Error::data(EXAMPLES, index + 1, "the label is blank"));
+        if let Some(fault) = fault(example, &examples[0]) {
+            return Err(Error::data(EXAMPLES, index + 1, fault));
         }
     }
     let labels = LabelMap::from_examples(examples);
@@ -221,49 +212,76 @@ fn check_counts(rows: usize, truth: &Truth, labels: &LabelMap) -> Result<()> {
             .map(|(name, _)| format!("\"{name}\""))
             .collect::<Vec<_>>()
     };
-    let refuse = |reason: String| Err(Error::data(EXAMPLES, None, reason));
-    match named(&|count| count == 1).as_slice() {
-        [] => {}
-        [name] => {
-            return refuse(format!(
-                "the label {name} has only one example; every label needs at least two, one to learn from and one to \
-                 check against"
-            ));
-        }
-        names => {
-            return refuse(format!(
-                "the labels {} have only one example each; every label needs at least two, one to learn from and one \
-                 to check against",
-                list(names)
-            ));
-        }
+    let single = named(&|count| count == 1);
+    if !single.is_empty() {
+        return Err(refuse_single(&single, labels.len()));
     }
     if truth.problem() == ProblemType::SingleLabel {
         return Ok(());
     }
     match named(&|count| count + 2 > rows).as_slice() {
         [] => Ok(()),
-        names => refuse(format!(
-            "of {rows} examples fewer than two are without the label {}; where a text may have several labels, every label needs at least two texts \
-             without it, one to learn from and one to check against. Leave that label out, or add such texts",
-            list(names)
+        names => Err(Error::data(
+            EXAMPLES,
+            None,
+            format!(
+                "of {rows} examples fewer than two are without the label {}; where a text may have several labels, every label needs at least two texts \
+                 without it, one to learn from and one to check against. Leave that label out, or add such texts",
+                list(names)
+            ),
         )),
     }
 }
 
-/// Checks an example's second text, next to the first example.
-fn check_pair(example: &Example, first: &Example, row: usize) -> Result<()> {
-    let reason = match (&example.text_pair, &first.text_pair) {
-        (Some(pair), Some(_)) if pair.trim().is_empty() => "the second text is blank",
+/// Labels with one example each.
+fn refuse_single(single: &[String], labels: usize) -> Error {
+    let (reason, them) = match single {
+        [name] => (
+            format!(
+                "the label {name} has only one example; every label needs at least two, one to learn from and one to \
+                 check against"
+            ),
+            "it",
+        ),
+        names => (
+            format!(
+                "the labels {} have only one example each; every label needs at least two, one to learn from and one \
+                 to check against",
+                list(names)
+            ),
+            "them",
+        ),
+    };
+    if labels - single.len() < *LABEL_COUNT.start() {
+        return Error::data(EXAMPLES, None, reason);
+    }
+    let reason = format!("{reason}; add to {them}, or leave {them} out (skipBad)");
+    Error::data(EXAMPLES, None, reason).with_remedy(Remedy::SkipBad)
+}
+
+/// Why an example cannot be learnt. `first`: the first of all, which says whether they are pairs.
+pub(crate) fn fault(example: &Example, first: &Example) -> Option<&'static str> {
+    if example.text.trim().is_empty() {
+        return Some("the text is blank");
+    }
+    match (&example.text_pair, &first.text_pair) {
+        (Some(pair), Some(_)) if pair.trim().is_empty() => return Some("the second text is blank"),
         (None, Some(_)) => {
-            "it has no second text (textPair), but the first example has one; give one to every example, or to none"
+            return Some(
+                "it has no second text (textPair), but the first example has one; give one to every example, or to none",
+            );
         }
         (Some(_), None) => {
-            "it has a second text (textPair), but the first example has none; give one to every example, or to none"
+            return Some(
+                "it has a second text (textPair), but the first example has none; give one to every example, or to none",
+            );
         }
-        _ => return Ok(()),
-    };
-    Err(Error::data(EXAMPLES, row, reason))
+        _ => {}
+    }
+    let mut names = example.label.names().iter();
+    names
+        .any(|name| name.trim().is_empty())
+        .then_some("the label is blank")
 }
 
 /// The labels of `examples` as ids.

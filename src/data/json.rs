@@ -36,7 +36,9 @@ const WRAPPERS: [&str; 9] = [
     "samples",
 ];
 /// Keys of a row whose value is a list of objects.
-const ROW_KEYS: [&str; 6] = [
+const ROW_KEYS: [&str; 8] = [
+    "instruction",
+    "history",
     "conversation",
     "prompt",
     "completion",
@@ -62,6 +64,13 @@ pub(super) fn objects(file: &str, text: &str, expected: &str) -> Result<Objects>
         rows = match whole(std::mem::take(value), &mut found.warnings, 0) {
             Layout::Rows(values) => (1..).zip(values).collect(),
             Layout::Row(value) => vec![(*row, value)],
+            Layout::Several(names) => {
+                let reason = format!(
+                    "expected one list of rows, or one that is called train, found {names}; call the one to learn from train, or give it a file of \
+                     its own"
+                );
+                return Err(Error::data(file, None, reason));
+            }
         };
     }
     if rows.is_empty() && found.bad.is_empty() {
@@ -176,6 +185,8 @@ fn without_nan(text: &str) -> Cow<'_, str> {
 enum Layout {
     Rows(Vec<Value>),
     Row(Value),
+    /// Lists of rows, by their names, none of which is to be learnt from more than another.
+    Several(String),
 }
 
 /// Takes the rows out of what they are wrapped in.
@@ -213,15 +224,18 @@ fn whole(value: Value, warnings: &mut Vec<String>, depth: usize) -> Layout {
     let key = match (wrapper, lists.as_slice()) {
         (Some(key), _) => (*key).to_owned(),
         (None, [only]) => (*only).clone(),
+        (None, [_, _, ..]) if object.values().all(|value| !value.is_string()) => {
+            let lists = object
+                .iter()
+                .filter(|(_, value)| value.is_array() && holds_rows(value));
+            return Layout::Several(lists.map(named).collect::<Vec<_>>().join(", "));
+        }
         (None, _) => return Layout::Row(Value::Object(object)),
     };
     let others: Vec<String> = object
         .iter()
         .filter(|(other, value)| **other != key && holds_rows(value))
-        .map(|(other, value)| match value {
-            Value::Array(list) => format!("\"{other}\" ({} rows)", list.len()),
-            _ => format!("\"{other}\""),
-        })
+        .map(named)
         .collect();
     if !others.is_empty() {
         warnings.push(format!(
@@ -230,6 +244,15 @@ fn whole(value: Value, warnings: &mut Vec<String>, depth: usize) -> Layout {
         ));
     }
     whole(object.remove(&key).unwrap_or_default(), warnings, depth + 1)
+}
+
+/// A part of a file for a person.
+fn named((name, value): (&String, &Value)) -> String {
+    match value {
+        Value::Array(list) if list.len() == 1 => format!("\"{name}\" (1 row)"),
+        Value::Array(list) => format!("\"{name}\" ({} rows)", list.len()),
+        _ => format!("\"{name}\""),
+    }
 }
 
 /// The rows of columns: `{"text": [..], "label": [..]}`, or as pandas writes them, with an object of row names in each; or of

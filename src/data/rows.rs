@@ -175,6 +175,18 @@ pub(crate) struct ColumnPair {
     pub label: usize,
 }
 
+/// What a run says of rows that it left out.
+pub(crate) fn left_out(skipped: &[SkippedRow]) -> Option<String> {
+    let SkippedRow { row, reason } = skipped.first()?;
+    let (rows, they) = match skipped.len() {
+        1 => ("1 row is".to_owned(), "it"),
+        count => (format!("{count} rows are"), "they"),
+    };
+    Some(format!(
+        "{rows} left out, because {they} cannot be learnt; the first is row {row}: {reason}"
+    ))
+}
+
 /// Gives the rows that cannot be read back to be listed, if they are to be left out and others remain.
 ///
 /// # Errors

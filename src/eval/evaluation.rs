@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Comparison, RESAMPLES, compare, compare_f1};
 use super::evaluate::BaseFeatures;
-use super::metrics::{Report, largest};
+use super::metrics::Report;
 use super::probe::head_logits;
-use super::several::{given, row_counts, score};
+use super::scores::{answer, true_label};
+use super::several::{row_counts, score};
 use crate::Result;
 use crate::data::{Label, ProblemType, Truth};
 use crate::models::classifier::HeadWeights;
@@ -180,16 +181,6 @@ impl Evaluation {
         let comparison = compared(truth, (best_logits, best), (tuned, &tuned_report))?;
         debug_assert_eq!(best.count, comparison.count);
         let [of_tuned, of_probe] = [&tuned_report, &reports.probe].map(Report::thresholds);
-        let name = |id: usize| labels.get(id).cloned().unwrap_or_default();
-        let list = |ids: &mut dyn Iterator<Item = usize>| Label::Several(ids.map(name).collect());
-        let answer = |logits: &[f32], thresholds: &Option<Vec<f64>>| match thresholds {
-            Some(thresholds) => list(&mut given(logits, thresholds)),
-            None => Label::One(name(largest(logits))),
-        };
-        let true_label = |row: usize| match truth {
-            Truth::One(ids) => Label::One(name(ids[row])),
-            Truth::Several(rows) => list(&mut rows[row].iter().copied()),
-        };
         let rows = texts
             .iter()
             .enumerate()
@@ -201,10 +192,10 @@ impl Evaluation {
             .map(|((row, text), (tuned, probe))| EvaluatedRow {
                 text: text.text.to_string(),
                 text_pair: text.pair.map(str::to_string),
-                label: true_label(row),
-                predicted: answer(tuned, &of_tuned),
+                label: true_label(labels, truth, row),
+                predicted: answer(labels, tuned, of_tuned.as_deref()),
                 logits: tuned.to_vec(),
-                baseline_predicted: answer(probe, &of_probe),
+                baseline_predicted: answer(labels, probe, of_probe.as_deref()),
             })
             .collect();
         Ok(Self {

@@ -13,5 +13,6 @@ pub mod likelihood;
 pub mod metrics;
 pub mod probe;
 pub mod sampling;
+pub mod scores;
 pub mod several;
 pub mod summary;

@@ -17,6 +17,9 @@ use crate::{Error, Result};
 /// PEFT's name of a whole prefix, `[virtual tokens, 2 * layers * width of all keys]`: key and value of layer 0, of layer 1, and so on.
 const PROMPTS: &str = "prompt_embeddings";
 
+/// What PEFT keeps an adapter's values in.
+const PEFT_WEIGHTS: &str = "adapter_model.safetensors";
+
 /// A tensor as files hold it: key, shape, values.
 pub type NamedValues = (String, Vec<usize>, Vec<f32>);
 
@@ -258,6 +261,17 @@ impl Tensors {
     fn reject_unknown_keys(&self, known: impl Fn(&str) -> bool) -> Result<()> {
         match self.values.iter().find(|(key, _)| !known(key)) {
             None => Ok(()),
+            Some((key, stored))
+                if stored.file.ends_with(PEFT_WEIGHTS) && !key.contains(".lora_") =>
+            {
+                Err(Error::file(
+                    &stored.file,
+                    format!(
+                        "tensor {key} belongs to no layer that the settings name. Of what is trained and saved whole (modules_to_save) only a \
+                         classifier's head is supported; fold the adapter into its model with PEFT (merge_and_unload) and load that model"
+                    ),
+                ))
+            }
             Some((key, stored)) => Err(Error::file(
                 &stored.file,
                 format!("tensor {key} belongs to no layer that the settings name"),

@@ -20,6 +20,7 @@ use crate::eval::evaluation::Evaluation;
 use crate::eval::forgetting::Forgetting;
 use crate::eval::generation_options::{self, GenerationOptions};
 use crate::eval::likelihood::Likelihood;
+use crate::eval::scores::Scores;
 use crate::export::Format;
 use crate::layers::Storage;
 use crate::options::{OptionRange, Ranges};
@@ -65,6 +66,7 @@ fn border() -> Border {
         .output::<ModelInfo>()
         .output::<Prediction>()
         .output::<Evaluation>()
+        .output::<Scores>()
         .output::<Forgetting>()
         .output::<LanguageModelInfo>()
         .output::<PreviewPiece>()

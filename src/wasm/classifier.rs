@@ -137,4 +137,12 @@ impl Classifier {
         let evaluation = tuned.evaluate(&self.runner.model, &rows).await;
         to_js(&evaluation.map_err(error)?)
     }
+
+    /// Scores tuned alone on labelled rows.
+    pub async fn score(&self, rows: JsValue) -> Answer<JsValue> {
+        let rows: Vec<Example> = from_js(rows, "rows")?;
+        let tuned = self.runner.tuned()?;
+        let scores = tuned.score(&self.runner.model, &rows).await;
+        to_js(&scores.map_err(error)?)
+    }
 }

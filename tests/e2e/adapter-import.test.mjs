@@ -107,3 +107,33 @@ test("a zip that unpacks to far more than it says is stopped, and one that says 
   await page.reads("import-note", /with-film\.zip is loaded/);
   await close();
 });
+
+test("an adapter that another tool made: its labels are named, and a file is scored with nothing beside it", async () => {
+  const { page, close } = await openWithModel();
+  await page.paste(csv(8));
+  await page.setOptions({ "method.type": "lora", head: "cls", numTrainEpochs: "1" });
+  await page.start();
+  await page.finished();
+  const own = unzipSync((await page.export()).bytes);
+  await page.export(() => page.at("save-examples").click());
+  const test = { name: "test.csv", mimeType: "text/csv", buffer: Buffer.from(csv(8)) };
+  await page.at("score-file").setInputFiles(test);
+  await page.reads("score", /^test\.csv: [\d.]+% of 16 texts are labelled rightly/);
+  assert.equal(await page.at("score-baselines-missing").count(), 0);
+
+  const ofPeft = Object.entries(own).filter(([path]) => /adapter_(config\.json|model\.safetensors)$/.test(path));
+  await page.importZip("peft.zip", Buffer.from(zipSync(Object.fromEntries(ofPeft))));
+  await page.reads("import-note", /peft\.zip is loaded/);
+  await page.reads("label-names-form", /Names of its 2 labels.*LABEL_0, LABEL_1/s);
+  await page.at("label-names").fill("label");
+  await page.at("label-names-take").click();
+  await page.reads("import-error", /expected 2 (names|to)/);
+  await page.at("label-names").fill("label, story");
+  await page.at("label-names-take").click();
+  await page.reads("import-note", /The labels are label, story/);
+  assert.match(`${(await page.tryText("a short story")).tuned}`, /label|story/);
+  await page.at("score-file").setInputFiles(test);
+  await page.reads("score", /^test\.csv: [\d.]+% of 16 texts are labelled rightly/);
+  await page.reads("score-baselines-missing", /nothing to compare it with/);
+  await close();
+});

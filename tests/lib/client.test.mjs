@@ -315,6 +315,13 @@ test("dispose rejects what waits", async () => {
   await assert.rejects(tuner.memoryBytes(), { code: "aborted" });
 });
 
+test("rows are scored alone, or next to the baselines", async () => {
+  const tuner = await TextClassifier.load(source);
+  assert.deepEqual(await tuner.score([{ text: "x", label: "a" }]), { labels: ["a"] });
+  assert.deepEqual(await tuner.evaluate(examples), { rows: examples });
+  assert.deepEqual(engineOf().calls.slice(-2), ["score", "evaluate"]);
+});
+
 test("adapters go out and come in", async () => {
   const tuner = await TextClassifier.load(source);
   const files = await tuner.export();

@@ -105,6 +105,11 @@ export class FakeEngine {
     return texts.map((text) => ({ label: `${which}:${typeof text === "string" ? text : JSON.stringify(text)}` }));
   }
 
+  async score(rows) {
+    await this.#exclusive("score");
+    return { labels: rows.map(({ label }) => label) };
+  }
+
   async evaluate(...given) {
     await this.#exclusive("evaluate");
     if (given.length === 1) return { rows: given[0] };
@@ -261,7 +266,14 @@ export function installWorker(EngineHost, makeEngine) {
             LanguageModel: { load },
             parseTable: (name, bytes, options) => {
               if (name === "panic") throw this.engine.settings.error;
-              return { name, text: new TextDecoder().decode(bytes), options };
+              const text = new TextDecoder().decode(bytes);
+              const rows = text.split("\n").slice(1).filter(Boolean);
+              return {
+                name,
+                text,
+                options,
+                ...(rows.length > 0 && { rows: rows.map((text) => ({ text, label: "x" })) }),
+              };
             },
             parseTextRows: (file, bytes, options) => ({
               rows: [{ row: 1, content: { text: `${file}:${new TextDecoder().decode(bytes)}` } }],

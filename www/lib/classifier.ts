@@ -3,7 +3,7 @@
  */
 import type { ModelSource } from "./sources/settle.js";
 import { type Loaded, type LoadOptions, loadModel, Tuner } from "./tuner.js";
-import type { Evaluation, Example, ModelInfo, Prediction, TextInput, WhichModel } from "./types/engine.js";
+import type { Evaluation, Example, ModelInfo, Prediction, Scores, TextInput, WhichModel } from "./types/engine.js";
 import type { ExportedFile } from "./worker/engine.js";
 
 /** A pretrained model in a worker of its own, ready to be tuned to label texts. */
@@ -58,9 +58,18 @@ export class TextClassifier extends Tuner<"classify"> {
    * Scores the baselines and the tuned model on the same rows, and compares them.
    *
    * @throws WebtuneError `invalidData` for a label that was not trained and for pairs or single texts where the other was; `invalidState` before
-   * the first run or import, and for an adapter that came without baselines.
+   * the first run or import, and for an adapter that came without baselines, which `score` scores alone.
    */
   evaluate(rows: readonly Example[]): Promise<Evaluation> {
     return this.call("evaluateClassifier", [[...rows]]);
+  }
+
+  /**
+   * Scores the tuned model alone, which needs no baselines.
+   *
+   * @throws WebtuneError `invalidData` for a label that was not trained, `invalidState` before the first run or import.
+   */
+  score(rows: readonly Example[]): Promise<Scores> {
+    return this.call("score", [[...rows]]);
   }
 }

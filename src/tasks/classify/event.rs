@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::ClassifyOptions;
-use crate::data::ProblemType;
+use crate::data::{ProblemType, SkippedRow};
 use crate::eval::evaluation::{Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::Report;
@@ -51,6 +51,8 @@ pub struct ClassifyStarted {
     pub problem_type: ProblemType,
     pub train_rows: usize,
     pub validation_rows: usize,
+    /// Examples that cannot be learnt and were left out (`skipBad`).
+    pub skipped_rows: Vec<SkippedRow>,
     pub head: HeadKind,
     /// A fingerprint of the validation rows; reveals no text.
     pub items_key: String,

@@ -12,6 +12,7 @@ pub mod plan;
 mod prepare;
 pub mod recipe;
 mod report;
+mod rows;
 pub mod score;
 pub mod task;
 pub mod tuned;

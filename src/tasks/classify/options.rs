@@ -150,6 +150,9 @@ pub struct ClassifySettings {
     pub label_descriptions: BTreeMap<String, String>,
     /// Compute the frozen lower part once.
     pub frozen_cache: bool,
+    /// Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them
+    /// in `started`; without it the first of them is an error.
+    pub skip_bad: bool,
 }
 
 /// All settings of a classifier's run.
@@ -202,6 +205,7 @@ impl Default for ClassifyOptions {
                 dropout: 0.0,
                 label_descriptions: BTreeMap::new(),
                 frozen_cache: true,
+                skip_bad: false,
             },
             common: LoopOptions {
                 method: Method::Lora(LoraConfig::default()),

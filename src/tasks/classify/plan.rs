@@ -4,9 +4,10 @@ use super::memory::Planned;
 use super::model::Pretrained;
 use super::options::{ClassifyOptions, DEFAULT_MAX_LENGTH};
 use super::recipe::{DataSummary, ResolvedOptions, UserOptions, resolve};
-use super::tuned::encode;
+use super::rows::Learnable;
+use crate::data::rows::left_out;
 use crate::data::{
-    Example, LabelMap, ProblemType, Truth, check, stratified, stratified_by_set, truth,
+    Example, LabelMap, ProblemType, SkippedRow, Truth, check, stratified, stratified_by_set, truth,
 };
 use crate::hash::fnv1a;
 use crate::models::names::is_pooler;
@@ -53,6 +54,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Label and number of rows.
     pub label_counts: Vec<(String, usize)>,
+    /// Examples that cannot be learnt, which were left out.
+    pub skipped: Vec<SkippedRow>,
 }
 
 /// Labelled rows; their encodings are in the plan.
@@ -100,11 +103,17 @@ impl Plan {
         };
         let early = resolve(&given, &data)?.options;
         let max_length = max_length(model, &early)?;
-        let labels = check(examples)?;
         let head = early.own.head.resolve(model.default_head);
+        let learnable = Learnable::new(model, examples, head, max_length, early.own.skip_bad)?;
+        let Learnable {
+            examples,
+            encodings,
+            skipped,
+            ..
+        } = &learnable;
+        let labels = check(examples)?;
         check_descriptions(&early, &labels)?;
         check_dropout(model, &early)?;
-        let encodings = encode(model, head, examples.iter().map(Example::texts), max_length)?;
         let ids = truth(examples, &labels, problem)?;
         let (share, seed) = (early.common.validation_split, early.common.seed);
         let split = match &ids {
@@ -121,10 +130,10 @@ impl Plan {
         };
         let resolved = resolve(&given, &data)?;
         let network = Planned::new(model, head, &resolved.options, labels.len())?;
-        let memory = network.memory(model, &resolved.options, &encodings, labels.len())?;
+        let memory = network.memory(model, &resolved.options, encodings, labels.len())?;
         let order = split.train.iter().chain(&split.validation);
         Ok(Self {
-            warnings: warnings(examples, &encodings, max_length),
+            warnings: warnings(&learnable, max_length),
             pairs: examples.iter().any(|example| example.text_pair.is_some()),
             label_counts: count(&labels, &ids),
             train: Rows::pick(examples, &ids, &split.train),
@@ -144,6 +153,7 @@ impl Plan {
             max_length,
             head,
             labels,
+            skipped: skipped.clone(),
         })
     }
 
@@ -275,12 +285,19 @@ fn count(labels: &LabelMap, truth: &Truth) -> Vec<(String, usize)> {
         .collect()
 }
 
-fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> Vec<String> {
+fn warnings(learnable: &Learnable, max_length: usize) -> Vec<String> {
+    let Learnable {
+        examples,
+        encodings,
+        places,
+        skipped,
+    } = learnable;
     let mut warnings = Vec::new();
+    warnings.extend(left_out(skipped));
     let cut = encodings
         .iter()
-        .enumerate()
-        .filter_map(|(row, encoding)| encoding.truncated_from.map(|tokens| (row + 1, tokens)))
+        .zip(places)
+        .filter_map(|(encoding, row)| encoding.truncated_from.map(|tokens| (row, tokens)))
         .collect::<Vec<_>>();
     if let Some((row, tokens)) = cut.iter().max_by_key(|(_, tokens)| *tokens) {
         let pairs = examples.iter().any(|example| example.text_pair.is_some());
@@ -311,15 +328,15 @@ fn warnings(examples: &[Example], encodings: &[Encoding], max_length: usize) -> 
     let mut labels_of = std::collections::HashMap::new();
     let conflicts = examples
         .iter()
-        .enumerate()
-        .filter(|(_, example)| {
+        .zip(places)
+        .filter(|(example, _)| {
             let labels = example.label.set();
             let first = labels_of
                 .entry(example.texts().trimmed())
                 .or_insert_with(|| labels.clone());
             *first != labels
         })
-        .map(|(row, _)| row + 1)
+        .map(|(_, row)| row)
         .collect::<Vec<_>>();
     if let Some(first) = conflicts.first() {
         warnings.push(format!(

@@ -210,6 +210,7 @@ impl Task for ClassifyTask {
                 problem_type: plan.problem(),
                 train_rows: plan.train.len(),
                 validation_rows: plan.validation.len(),
+                skipped_rows: plan.skipped.clone(),
                 head: plan.head,
                 items_key: plan.items_key(),
                 cached_layers: match plan.frozen {

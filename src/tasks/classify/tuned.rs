@@ -7,6 +7,7 @@ use crate::eval::evaluate::{BaseFeatures, EVALUATION_BATCH, FeaturePass, logits}
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;
 use crate::eval::metrics::{Report, largest, softmax};
+use crate::eval::scores::Scores;
 use crate::eval::several::{given, sigmoid};
 use crate::models::size::Shape;
 use crate::models::{Classifier, Family, HeadKind};
@@ -164,13 +165,14 @@ impl Tuned {
         }
     }
 
-    fn baselines(&self) -> Result<&BaselineHeads> {
+    /// `instead`: what can be done without.
+    fn baselines(&self, instead: &str) -> Result<&BaselineHeads> {
         let baselines = self.baselines.as_ref();
         baselines.ok_or_else(|| {
-            Error::state(
+            Error::state(format!(
                 "this adapter came without baseline_head.safetensors, the heads on the untuned model, so that there is nothing to compare it with: it \
-                 was made by another tool. It classifies texts; a run of its own measures baselines",
-            )
+                 was made by another tool. {instead}; a run of its own measures baselines"
+            ))
         })
     }
 
@@ -251,7 +253,7 @@ impl Tuned {
             }
             Which::Baseline => {
                 let features = self.base_features(model, &encodings, most).await?;
-                let heads = self.baselines()?;
+                let heads = self.baselines("It classifies texts")?;
                 let thresholds = heads.thresholds.as_ref().map(|all| &all.probe);
                 (heads.logits(&features).probe, thresholds)
             }
@@ -268,10 +270,8 @@ impl Tuned {
     /// # Errors
     /// [`Error::InvalidData`] for a label that was not trained, and for rows of another kind than was learnt (pairs, single texts); [`Error::InvalidState`] without baselines; [`Error::OutOfMemory`] for a text that is too long; failures of the tokenizer or the device.
     pub async fn evaluate(&self, model: &Pretrained, examples: &[Example]) -> Result<Evaluation> {
-        let baselines = self.baselines()?;
-        let truth = truth(examples, &self.labels, self.problem())?;
-        let texts = examples.iter().map(Example::texts).collect::<Vec<_>>();
-        self.check_kind("examples", &texts)?;
+        let baselines = self.baselines("`score` scores it alone")?;
+        let (texts, truth) = self.labelled(examples)?;
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
         let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
@@ -283,5 +283,26 @@ impl Tuned {
         let baselines = baselines.logits(&features);
         let names = self.labels.names();
         Evaluation::new(names, &texts, &truth, &tuned, &baselines, given)
+    }
+
+    /// Scores it alone on labelled rows, which needs no baselines.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn score(&self, model: &Pretrained, examples: &[Example]) -> Result<Scores> {
+        let (texts, truth) = self.labelled(examples)?;
+        let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
+        let most = self.rows_that_fit(model, &encodings)?;
+        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
+        let thresholds = self.thresholds.as_deref();
+        Scores::new(self.labels.names(), &texts, &truth, &tuned, thresholds)
+    }
+
+    /// Examples as this classifier takes them: what is encoded, and the ids of their labels.
+    fn labelled<'a>(&self, examples: &'a [Example]) -> Result<(Vec<Texts<'a>>, Truth)> {
+        let truth = truth(examples, &self.labels, self.problem())?;
+        let texts = examples.iter().map(Example::texts).collect::<Vec<_>>();
+        self.check_kind("examples", &texts)?;
+        Ok((texts, truth))
     }
 }

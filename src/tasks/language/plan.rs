@@ -10,6 +10,7 @@ use super::model::LanguageModel;
 use super::options::LanguageOptions;
 use super::rows::{ScoringRows, encode, longest, max_length};
 use super::samples::{Sample, samples};
+use crate::data::rows::left_out;
 use crate::data::{Encoded, Packed, ParsedText, Sequence, SkippedRow, TextRow, pack, stratified};
 use crate::device::Compute;
 use crate::models::size::{NetworkSizes, Shape};
@@ -226,14 +227,7 @@ impl LanguagePlan {
         rows: &[ParsedText],
         max_length: usize,
     ) -> Result<()> {
-        if let Some(first) = self.skipped.first() {
-            self.warnings.push(format!(
-                "{} left out, because they cannot be learnt; the first is row {}: {}",
-                counted(self.skipped.len(), "row is", "rows are"),
-                first.row,
-                first.reason
-            ));
-        }
+        self.warnings.extend(left_out(&self.skipped));
         self.warnings.extend(unwritten(model, rows)?);
         if self.truncated_texts > 0 {
             self.warnings.push(format!(

@@ -137,6 +137,14 @@ export const targetModules = (empty: string): OptionField =>
     empty,
   );
 
+export const excludeModules: OptionField = list(
+  "names",
+  "method.excludeModules",
+  "Excluded modules",
+  "Left out of the target modules, by the same rules.",
+  "none",
+);
+
 export const prefixFields: OptionField[] = [
   number("method.numVirtualTokens", "Virtual tokens", "Learned keys and values before each layer's own.", {
     unit: "a layer",

@@ -114,6 +114,8 @@ export interface ResultState<T extends TaskTypes = TaskTypes> {
   exportError?: string | undefined;
   importNote?: string | undefined;
   importError?: string | undefined;
+  /** The labels of an imported classifier whose files name none, as they are called now. */
+  unnamedLabels?: readonly string[] | undefined;
   busy: boolean;
 }
 
@@ -167,6 +169,7 @@ export const emptyResult = (version: number): ResultState<never> => ({
   exportError: undefined,
   importNote: undefined,
   importError: undefined,
+  unnamedLabels: undefined,
   busy: false,
 });
 

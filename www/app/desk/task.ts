@@ -80,7 +80,7 @@ export interface Task<T extends TaskTypes> {
     tuner: T["tuner"],
     rows: readonly T["row"][],
     options: T["options"],
-    checkpoint: CheckpointControls,
+    checkpoint: CheckpointControls | undefined,
     from: Uint8Array | undefined,
   ): TrainingRun<T["event"]>;
 }

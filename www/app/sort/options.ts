@@ -1,6 +1,7 @@
 /** The fields of a classifier's run. What is left empty, the recipe decides. */
 import {
   described,
+  excludeModules,
   fieldsOf,
   flag,
   list,
@@ -57,6 +58,7 @@ const method: OptionField[] = [
       "all by default",
     ),
     targetModules("query, key, value, intermediate.dense, output.dense"),
+    excludeModules,
     list(
       "pairs",
       "method.rankPattern",
@@ -117,6 +119,7 @@ const schedule: OptionField[] = [
 
 const safeguards: OptionField[] = [
   shared.validationSplit,
+  flag("skipBad", "Leave out bad rows", "Examples that the model cannot read, and labels with a single example."),
   shared.earlyStoppingPatience("epochs"),
   number("dropout", "Dropout", "Chance that a hidden value is dropped in training."),
   shared.weightDecay,

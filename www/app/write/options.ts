@@ -1,6 +1,7 @@
 /** The fields of a language model's run, and of the texts that it writes. */
 import {
   described,
+  excludeModules,
   fieldsOf,
   flag,
   list,
@@ -28,7 +29,7 @@ export const writeGroups: OptionGroup[] = described("language", [
     title: "Method",
     fields: [
       methodField("What is trained.", ["lora", "prefix", "full"]),
-      ...shownWhen("method.type", ["", "lora"], [...loraFields, targetModules("all-linear")]),
+      ...shownWhen("method.type", ["", "lora"], [...loraFields, targetModules("all-linear"), excludeModules]),
       ...shownWhen("method.type", ["prefix"], prefixFields),
     ],
   },

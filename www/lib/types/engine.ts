@@ -83,6 +83,8 @@ export type ClassifyEvent =
       problemType: ProblemType;
       trainRows: number;
       validationRows: number;
+      /** Examples that cannot be learnt and were left out (`skipBad`). */
+      skippedRows: SkippedRow[];
       head: HeadKind;
       /** A fingerprint of the validation rows; reveals no text. */
       itemsKey: string;
@@ -219,6 +221,11 @@ export interface ClassifyOptions {
   labelDescriptions?: Record<string, string> | undefined;
   /** Compute the frozen lower part once. Default: `true`. */
   frozenCache?: boolean | undefined;
+  /**
+   * Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them
+   * in `started`; without it the first of them is an error. Default: `false`.
+   */
+  skipBad?: boolean | undefined;
   /** What is trained. Default: by recipe. */
   method?: Method | undefined;
   /** Peak rate of what trains below the head. Default: by recipe. */
@@ -1153,6 +1160,11 @@ export interface ResolvedClassifyOptions {
   labelDescriptions: Record<string, string>;
   /** Compute the frozen lower part once. */
   frozenCache: boolean;
+  /**
+   * Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them
+   * in `started`; without it the first of them is an error.
+   */
+  skipBad: boolean;
   /** What is trained. */
   method: ResolvedMethod;
   /** Peak rate of what trains below the head. */
@@ -1359,6 +1371,22 @@ export type ResolvedMethod =
       /** Learned keys and values a layer. As many positions fewer are left for a text. */
       numVirtualTokens: number;
     };
+
+/** One answered row. */
+export interface ScoredRow {
+  text: string;
+  label: string;
+  predicted: string;
+  /** In the order of the labels. */
+  logits: number[];
+}
+
+/** A tuned model on labelled rows. */
+export interface Scores {
+  labels: string[];
+  tuned: Report;
+  rows: ScoredRow[];
+}
 
 /** One of several runs that differ in their seeds. */
 export interface SeedRun {

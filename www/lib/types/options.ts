@@ -125,6 +125,12 @@ export const OPTIONS = {
       "doc": "Compute the frozen lower part once."
     },
     {
+      "name": "skipBad",
+      "type": "boolean",
+      "default": false,
+      "doc": "Leaves examples out that cannot be learnt (a blank text or label, a token that the model lacks, a label with one example), and lists them in `started`; without it the first of them is an error."
+    },
+    {
       "name": "method",
       "type": "Method",
       "byRecipe": true,

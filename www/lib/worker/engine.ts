@@ -21,6 +21,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  Scores,
   TextInput,
   TextOptions,
   WeightStorage,
@@ -77,6 +78,7 @@ export interface EngineModel<Task extends TaskName> {
 export interface EngineClassifier extends EngineModel<"classify"> {
   predict(texts: TextInput[], which: WhichModel): Promise<Prediction[]>;
   evaluate(examples: Example[]): Promise<Evaluation>;
+  score(examples: Example[]): Promise<Scores>;
 }
 
 export interface EngineLanguageModel extends EngineModel<"language"> {

@@ -147,6 +147,7 @@ export class EngineHost {
 
       predict: (...given) => this.#queue.run(() => this.#classifier().predict(...given)),
       evaluateClassifier: (...given) => this.#queue.run(() => this.#classifier().evaluate(...given)),
+      score: (...given) => this.#queue.run(() => this.#classifier().score(...given)),
 
       evaluateLanguage: (...given) => this.#queue.run(() => this.#language().evaluate(...given)),
       preview: (...given) => this.#queue.run(() => this.#language().preview(...given)),

@@ -28,6 +28,7 @@ import type {
   Prediction,
   PreviewPiece,
   Prompt,
+  Scores,
   TextInput,
   TextOptions,
   WeightStorage,
@@ -82,6 +83,7 @@ export interface Calls {
 
   predict(texts: TextInput[], which: WhichModel): Prediction[];
   evaluateClassifier(examples: Example[]): Evaluation;
+  score(examples: Example[]): Scores;
 
   evaluateLanguage(file: string, rows: ParsedText[], options: LanguageOptions, which: WhichModel): Likelihood;
   preview(row: ParsedText, options: LanguageOptions): PreviewPiece[];

@@ -1,5 +1,5 @@
 /** Exports what was tuned as a zip, and imports such a zip or its folder. */
-import type { ExportFormat } from "webtune";
+import type { ExportedFile, ExportFormat } from "webtune";
 import { download, type Folder, writeZip } from "../../ui/files";
 import { bytes, codeOf, messageOf } from "../../ui/format";
 import { adapterFiles } from "../adapter-files";
@@ -64,9 +64,11 @@ export class ExportActions<T extends TaskTypes> {
     store.patch("result", { busy: true, importError: undefined, importNote: undefined });
     try {
       const files = await adapterFiles(folder);
-      await this.model.use((tuner) => {
+      const found = await this.model.use(async (tuner) => {
         at = tuner;
-        return tuner.import(files);
+        await tuner.import(files);
+        this.model.tuneAgain = undefined;
+        return this.imported(tuner, files);
       });
       const name = folder.files.length === 1 ? (folder.files[0]?.path ?? "") : folder.name || "the chosen files";
       const importNote = `The adapter in ${name} is loaded and ready to try.`;
@@ -76,6 +78,7 @@ export class ExportActions<T extends TaskTypes> {
         model: at.model.name,
         files,
         importNote,
+        ...found,
       });
       store.announce(importNote);
     } catch (error) {
@@ -85,6 +88,14 @@ export class ExportActions<T extends TaskTypes> {
     } finally {
       store.patch("result", { busy: false });
     }
+  }
+
+  /** What else is to be known of an adapter that has come in. */
+  protected async imported(
+    _tuner: T["tuner"],
+    _files: readonly ExportedFile[],
+  ): Promise<Pick<ResultState, "unnamedLabels">> {
+    return {};
   }
 
   nameBase(baseName: string): void {

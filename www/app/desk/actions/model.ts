@@ -19,8 +19,11 @@ export interface Opened {
 export class ModelActions<T extends TaskTypes> {
   tuner: T["tuner"] | undefined;
   opened: Opened | undefined;
+  /** Puts what was tuned into another engine where no files hold it. */
+  tuneAgain: ((tuner: T["tuner"]) => Promise<void>) | undefined;
   #loading: AbortController | undefined;
   #reopening: Promise<void> | undefined;
+  #reviving: Promise<T["tuner"]> | undefined;
 
   constructor(
     private readonly store: Store<DeskState<T>>,
@@ -36,6 +39,7 @@ export class ModelActions<T extends TaskTypes> {
       const loaded = await this.#open(opened);
       if (!loaded) return false;
       this.#take(loaded, opened);
+      this.tuneAgain = undefined;
       store.patch("model", { baseName: undefined });
       store.patch("run", emptyRun(store.state.run.options));
       store.patch("result", emptyResult(store.state.result.version + 1));
@@ -66,24 +70,41 @@ export class ModelActions<T extends TaskTypes> {
     }
   }
 
-  /** Gives an engine that works: if the present one is lost another, with what was tuned as far as its files are at hand. */
+  /** Gives an engine that works: if the present one is lost another, with what was tuned, from its files or from its run's last state. */
   async revive(): Promise<T["tuner"]> {
     await this.#reopening;
-    const { store, tuner } = this;
+    // Who comes meanwhile waits until what was tuned is in it.
+    if (this.#reviving) return this.#reviving;
+    const { tuner } = this;
     if (!tuner) throw new Error("Load a model first.");
     if (!tuner.closed) return tuner;
-    const reason = stopped(messageOf(tuner.closed));
+    this.#reviving = this.#revive(stopped(messageOf(tuner.closed))).finally(() => {
+      this.#reviving = undefined;
+    });
+    return this.#reviving;
+  }
+
+  async #revive(reason: string): Promise<T["tuner"]> {
+    const { store, tuneAgain } = this;
     const { files, origin } = store.state.result;
     store.announce(`${reason}. The model is loaded again.`);
-    const loseResult = () => {
-      if (origin && !files) store.patch("run", { error: `${reason}, and the tuned model is lost with it.` });
+    const loseResult = (why = "") => {
+      if (origin && !files) store.patch("run", { error: `${reason}, and the tuned model is lost with it${why}.` });
     };
     try {
       await this.reopen();
-      loseResult();
+      if (!tuneAgain) loseResult();
       const revived = this.tuner;
       if (!revived) throw new Error("another model was loaded meanwhile");
       if (files) await revived.import(files);
+      else if (tuneAgain) {
+        await tuneAgain(revived).catch((error: unknown) => {
+          // Once more would be no better.
+          this.tuneAgain = undefined;
+          store.patch("result", emptyResult(store.state.result.version + 1));
+          loseResult(`: ${messageOf(error).replace(/\.$/, "")}`);
+        });
+      }
       return revived;
     } catch (error) {
       const message = `${reason}, and the model could not be loaded again: ${messageOf(error)}`;
@@ -112,7 +133,7 @@ export class ModelActions<T extends TaskTypes> {
     this.tuner?.dispose();
     this.tuner = undefined;
     const { files, version } = store.state.result;
-    if (!files) store.patch("result", emptyResult(version + 1));
+    if (!files && !this.tuneAgain) store.patch("result", emptyResult(version + 1));
     const again = { ...opened, device: device ?? opened.device };
     try {
       const loaded = await this.#open(again);

@@ -220,17 +220,26 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     };
     const events = this.task.train(tuner, run.rows, run.options, checkpoint, from);
     this.#run = events;
+    let steps = 0;
     try {
       for await (const event of events) {
+        if (event.type === "step") steps += 1;
         if (event.type === "finished") {
           const { error = "an error", errorCode } = event as T["finished"];
           const next = errorCode && this.#afterLoss(run, errorCode);
           if (next) throw new Lost(error, next);
         }
         this.take(event);
-        if (event.type === "started") void run.start();
+        if (event.type === "started") {
+          // From here on the run before is in no engine but this one.
+          this.model.tuneAgain = undefined;
+          void run.start();
+        }
         if (event.type === "finished") {
-          await this.#takeFiles(tuner, event as T["finished"]);
+          const finished = event as T["finished"];
+          await this.#takeFiles(tuner, finished);
+          const end = finished.reason === "stopped" ? steps : undefined;
+          if (!this.hasAdapter(finished)) this.model.tuneAgain = (other) => this.#again(run, end, other);
           return;
         }
         if (this.#wish && this.#place().step >= (back?.step ?? 0)) this.#grant();
@@ -238,6 +247,28 @@ export abstract class RunActions<T extends TaskTypes> extends RunEvents<T> {
     } finally {
       this.#run = undefined;
     }
+  }
+
+  /**
+   * What a finished run found, in another engine, where it is too large for files in memory: from the run's last state to where it ended.
+   *
+   * @param end How many steps it had if a person stopped it.
+   */
+  async #again(run: GoingRun<T>, end: number | undefined, tuner: T["tuner"]): Promise<void> {
+    const from = run.place ? `from step ${count(run.place.step)} on` : "from the start";
+    this.#tell(`The engine stopped. What was tuned is computed again ${from}.`);
+    const events = this.task.train(tuner, run.rows, run.options, undefined, await run.lastState());
+    let steps = 0;
+    for await (const event of events) {
+      if (event.type === "step") steps += 1;
+      if (end !== undefined && steps >= end) events.stop();
+    }
+    this.#tell(`The engine stopped. What was tuned was computed again ${from}.`);
+  }
+
+  #tell(recovery: string): void {
+    this.store.patch("run", { recovery });
+    this.store.announce(recovery);
   }
 
   /** Gives the state to go on from. */

@@ -38,12 +38,25 @@ interface Props<T extends TaskTypes> {
   missing?: string | undefined;
   /** What may be dropped. */
   invitation: string;
+  /** Asked of an adapter that has come in. */
+  question?: ComponentChildren;
   /** What can be tried now, or why nothing can. */
   children: ComponentChildren;
 }
 
 export function UseStep<T extends TaskTypes>(props: Props<T>) {
-  const { lead, waiting, state, actions, busy: engineBusy = false, formats, missing, invitation, children } = props;
+  const {
+    lead,
+    waiting,
+    state,
+    actions,
+    busy: engineBusy = false,
+    formats,
+    missing,
+    invitation,
+    question,
+    children,
+  } = props;
   const { model, run, result } = state;
   const { askIf, dialog } = useConfirm();
   const busy = isBusy(run) || result.busy || engineBusy;
@@ -105,6 +118,7 @@ export function UseStep<T extends TaskTypes>(props: Props<T>) {
             {result.importNote}
           </p>
         ) : null}
+        {question}
       </div>
     </StepCard>
   );

@@ -9,6 +9,8 @@ import { ProbabilityBars } from "../../ui/probability-bars";
 import type { PredictActions, Tried } from "../actions/predict";
 import { arePairs } from "../checks";
 import type { SortDesk } from "../desk";
+import { LabelNames } from "../parts/label-names";
+import { LabelledFile } from "../parts/labelled-file";
 import type { SortState } from "../state";
 
 /** A pause in typing, in milliseconds. */
@@ -33,9 +35,22 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
       formats={formatsOf(state, desk)}
       missing={missingOf(state)}
       invitation="Drop an exported zip or its folder here, or"
+      question={
+        result.unnamedLabels && loaded ? (
+          <LabelNames
+            key={result.version}
+            labels={result.unnamedLabels}
+            disabled={busy || result.busy}
+            onName={(typed) => void desk.files.nameLabels(typed)}
+          />
+        ) : null
+      }
     >
       {result.origin !== undefined && loaded && !busy ? (
-        <Try version={result.version} kind={kindOf(state)} actions={desk.predict} />
+        <>
+          <Try version={result.version} kind={kindOf(state)} actions={desk.predict} />
+          <LabelledFile key={result.version} disabled={result.busy} actions={desk.predict} />
+        </>
       ) : (
         <p class="muted" data-testid="try-waiting">
           {busy
