@@ -6,6 +6,7 @@
 mod blocks;
 #[path = "../common/mod.rs"]
 mod common;
+mod lora;
 mod refused;
 
 use common::golden::Golden;
