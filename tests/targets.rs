@@ -45,6 +45,9 @@ fn tables_are_refused_by_name() {
             (json!(["lm_head"]), "lm_head"),
             (json!(["q_proj", "embed_tokens"]), "model.embed_tokens"),
             (json!(".*(q_proj|embed_tokens)"), "model.embed_tokens"),
+            (json!(r"lm_head|model\.layers\.0\..*"), "lm_head"),
+            (json!(".*"), "model.embed_tokens"),
+            (json!(["all-linear", "lm_head"]), "lm_head"),
         ] {
             let options = options(json!({"type": "lora", "targetModules": targets}));
             let options = LanguageOptions::parse(options).unwrap();
@@ -71,6 +74,48 @@ fn tables_are_refused_by_name() {
         let error = training::refusal(&model, json!({"method": method}));
         assert!(error.to_string().contains(name), "{error}");
     }
+}
+
+#[test]
+fn tables_of_a_classifier_on_a_language_model_are_refused_by_name() {
+    let llama = Family::Decoder(webtune::models::decoder::DecoderFamily::Llama);
+    let model = block_on(tiny::family_model(&Compute::cpu(), llama));
+    let refused = |targets: Value| {
+        let method = json!({"type": "lora", "targetModules": targets});
+        training::refusal(&model, json!({"method": method})).to_string()
+    };
+    for targets in [
+        json!(["q_proj", "embed_tokens"]),
+        json!(".*(q_proj|tokens)"),
+    ] {
+        let error = refused(targets);
+        let words = "targetModules: model.embed_tokens is a table of words or positions";
+        assert!(error.starts_with(words), "{error}");
+    }
+    // a classifier has none
+    for targets in [json!(["lm_head"]), json!("lm_head")] {
+        let error = refused(targets);
+        let words = "targetModules: no linear layer matches; the layers are: model.layers.0.";
+        assert!(error.starts_with(words), "{error}");
+    }
+}
+
+#[test]
+fn every_linear_layer_is_none_of_the_tables() {
+    let all = || json!({"type": "lora", "r": 2, "targetModules": "all-linear"});
+    block_on(async {
+        let model = model(&Compute::cpu(), Storage::F32).await;
+        let (_, tuned) = run(&model, &rows(8), options(all())).await;
+        let own = own_format(&model, &tuned).unwrap();
+        let names =
+            settings(&exported(&model, &tuned, own).await.unwrap())["target_modules"].clone();
+        let names = names.as_array().unwrap();
+        assert!(names.contains(&json!("q_proj")) && names.contains(&json!("down_proj")));
+        assert!(!names.contains(&json!("lm_head")) && !names.contains(&json!("embed_tokens")));
+        let llama = Family::Decoder(webtune::models::decoder::DecoderFamily::Llama);
+        let model = tiny::family_model(&Compute::cpu(), llama).await;
+        run_on(&model, 24, json!({"numTrainEpochs": 1, "method": all()})).await;
+    });
 }
 
 #[test]

@@ -13,7 +13,9 @@ pub mod values;
 pub(crate) mod writer;
 
 pub use dtype::{Dtype, Float};
-pub use gguf::{Gguf, GgufHead, GgufTensor, GgufTensors, GgufValue, Metadata, Undo};
+pub use gguf::{
+    Gguf, GgufHead, GgufTensor, GgufTensors, GgufValue, IntegerBlocks, Lines, Metadata, Undo,
+};
 pub use safetensors::{Header, TensorInfo};
 pub use shards::Checkpoint;
 pub use source::{MemorySource, Source, read_all};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::foreign::{instead_of_weights, lfs_pointer_in, quantised};
-use super::gguf::GgufTensors;
+use super::gguf::{GgufTensors, IntegerBlocks, Lines};
 use super::safetensors::Header;
 use super::source::{Source, read_all};
 use super::values::read_values;
@@ -164,11 +164,11 @@ impl<S: Source> Checkpoint<S> {
         self.digest.get()
     }
 
-    fn note(&self, name: &str, start: u64, values: &[f32]) {
+    fn note(&self, name: &str, start: u64, values: impl Iterator<Item = f32>) {
         let mut hash = Fnv::default();
         hash.write(name.as_bytes());
         hash.write(&start.to_le_bytes());
-        for value in values.iter().step_by(NOTED) {
+        for value in values.step_by(NOTED) {
             hash.write(&value.to_le_bytes());
         }
         self.digest
@@ -209,8 +209,41 @@ impl<S: Source> Checkpoint<S> {
         let start = range.start;
         let shard = self.shard(name).ok_or_else(|| self.missing(name))?;
         let values = shard.values(name, range).await?;
-        self.note(name, start, &values);
+        self.note(name, start, values.iter().copied());
         Ok(values)
+    }
+
+    /// Some lines of a matrix in the blocks of the file, as [`GgufTensors::blocks`] gives them; none of another file.
+    ///
+    /// # Errors
+    /// As [`GgufTensors::blocks`].
+    pub async fn blocks(
+        &self,
+        name: &str,
+        lines: Lines,
+        range: Range<usize>,
+        bits: u32,
+    ) -> Result<Option<IntegerBlocks>> {
+        let Some(Shard { source, tensors }) = self.shard(name) else {
+            return Ok(None);
+        };
+        let Tensors::Gguf(tensors) = tensors else {
+            return Ok(None);
+        };
+        let start = range.start as u64;
+        let found = tensors.blocks(source, name, lines, range, bits).await?;
+        if let Some(IntegerBlocks { integers, scales }) = &found {
+            let sizes = scales
+                .iter()
+                .flat_map(|scale| std::iter::repeat_n(*scale, 32));
+            let pairs = integers.iter().zip(sizes);
+            self.note(
+                name,
+                start,
+                pairs.map(|(integer, size)| f32::from(*integer) * size),
+            );
+        }
+        Ok(found)
     }
 
     /// As [`Checkpoint::shape`].

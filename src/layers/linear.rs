@@ -3,13 +3,14 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, module::linear};
 
-use super::storage::widen;
+use super::storage::{is_quantized, widen};
 use super::{Lora, Mixout};
 
-/// A linear layer with slots for what a method adds. The weight is stored as `[in, out]`, the transpose of PyTorch's.
+/// A linear layer with slots for what a method adds. The weight is stored as `[in, out]`, the transpose of PyTorch's, or in blocks along
+/// PyTorch's rows, as files of quantised weights have them.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[in, out]`, or as [`super::Storage::store`] leaves it.
+    /// `[in, out]`, or the blocks of `[out, in]` as [`super::Storage::store_blocks`] leaves them.
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
@@ -44,11 +45,29 @@ impl Linear {
 
     /// The weight in float32, `[in, out]`.
     pub fn weight(&self) -> Tensor<2> {
-        widen(self.weight.val(), self.dims)
+        let [input, output] = self.dims;
+        let stored = self.weight.val();
+        if is_quantized(&stored) {
+            widen(stored, [output, input]).transpose()
+        } else {
+            widen(stored, self.dims)
+        }
     }
 
     /// `x`: `[.., in]`. Returns `[.., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if D == 2 || !is_quantized(&self.weight.val()) {
+            return self.product(x);
+        }
+        // burn gives a weight as many dimensions as `x` has, and copies one that is turned
+        let mut dims = x.dims();
+        let [input, output] = self.dims;
+        let rows = dims[..D - 1].iter().product::<usize>();
+        dims[D - 1] = output;
+        self.product(x.reshape([rows, input])).reshape(dims)
+    }
+
+    fn product<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
         let weight = match &self.mixout {
             Some(mixout) => mixout.forward(self.weight()),

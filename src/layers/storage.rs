@@ -19,7 +19,7 @@ pub enum Storage {
     F32,
     /// float16
     F16,
-    /// Blocks of 32 values: 8-bit integers and one float32 scale, symmetric around zero.
+    /// Blocks of 32 values: 8-bit integers and one float32 scale. A GGUF file's own where they fit, and symmetric around zero otherwise.
     Int8,
     /// The same with 4-bit integers.
     Int4,
@@ -58,19 +58,26 @@ impl Storage {
         Err(refused("this graphics adapter does not compute in f16 (WebGPU's shader-f16); choose f32, int8 or int4, or the CPU engine".into()))
     }
 
-    /// Refuses a weight that cannot be stored this way; `tensor` is its name.
+    /// Refuses a weight of so many values that cannot be stored this way; `tensor` is its name.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a number of values that is no multiple of a block, and for values beyond float16's largest, which would
-    /// become infinite.
-    pub fn check_values(self, tensor: &str, values: &[f32]) -> Result<()> {
-        if self.is_quantized() && !values.len().is_multiple_of(BLOCK) {
-            return Err(refused(format!(
-                "{} stores blocks of {BLOCK} values, and {tensor} has {}, which is no multiple of it; choose f32 or f16",
-                self.as_str(),
-                values.len()
-            )));
+    /// [`Error::InvalidOption`] for a number of values that is no multiple of a block.
+    pub fn check_count(self, tensor: &str, values: usize) -> Result<()> {
+        if !self.is_quantized() || values.is_multiple_of(BLOCK) {
+            return Ok(());
         }
+        Err(refused(format!(
+            "{} stores blocks of {BLOCK} values, and {tensor} has {values}, which is no multiple of it; choose f32 or f16",
+            self.as_str()
+        )))
+    }
+
+    /// The same, and values that it cannot hold.
+    ///
+    /// # Errors
+    /// As [`Self::check_count`], and for values beyond float16's largest, which would become infinite.
+    pub fn check_values(self, tensor: &str, values: &[f32]) -> Result<()> {
+        self.check_count(tensor, values.len())?;
         let lost = |value: &&f32| f16::from_f32(**value).is_infinite();
         match values.iter().find(lost).filter(|_| self == Self::F16) {
             None => Ok(()),
@@ -103,56 +110,91 @@ impl Storage {
         }
     }
 
-    /// Puts a weight on the device. A quantised one becomes rows of one block each, `[values / 32, 32]`, whatever its shape is, so that a
-    /// matrix whose width is no multiple of 32 can be stored too; [`widen`] gives the shape back. The caller has asked [`Self::check_values`].
+    /// Bits of the integers in a block; 0 without blocks.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::F32 | Self::F16 => 0,
+            Self::Int8 => 8,
+            Self::Int4 => 4,
+        }
+    }
+
+    /// Puts a weight on the device, a quantised one as [`Self::store_blocks`] does. The caller has asked [`Self::check_values`].
     pub fn store(self, values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
-        let (value, largest) = match self {
-            Self::F32 => return Tensor::from_data(TensorData::new(values, shape), device),
+        match self {
+            Self::F32 => Tensor::from_data(TensorData::new(values, shape), device),
             Self::F16 => {
                 let half = values.into_iter().map(f16::from_f32);
                 let data = TensorData::new(half.collect::<Vec<_>>(), shape);
-                return Tensor::from_data(data, (device, DType::F16));
+                Tensor::from_data(data, (device, DType::F16))
             }
-            Self::Int8 => (QuantValue::Q8S, 127.0),
-            Self::Int4 => (QuantValue::Q4S, 7.0),
+            Self::Int8 | Self::Int4 => {
+                let mut blocks = Blocks::with_capacity(values.len());
+                self.quantize(&values, &mut blocks);
+                self.store_blocks(blocks, device)
+            }
+        }
+    }
+
+    /// Appends values, whole blocks of them, rounded to integers that are symmetric around zero.
+    pub fn quantize(self, values: &[f32], blocks: &mut Blocks) {
+        let largest = (1_i32 << self.bits().saturating_sub(1)) as f32 - 1.0;
+        for block in values.chunks(BLOCK) {
+            let peak = block
+                .iter()
+                .fold(0.0_f32, |peak, value| peak.max(value.abs()));
+            // a block of zeros has any scale
+            let scale = if peak > 0.0 { peak / largest } else { 1.0 };
+            blocks.scales.push(scale);
+            let quotients = block.iter().map(|value| (value / scale).round());
+            let integers = quotients.map(|value| value.clamp(-largest, largest) as i8);
+            blocks.integers.extend(integers);
+        }
+    }
+
+    /// Puts blocks on the device as rows of one block each, `[values / 32, 32]`, whatever the weight's shape is, so that a matrix whose width is
+    /// no multiple of 32 can be stored too; [`widen`] gives the shape back. Their integers must fit the storage.
+    pub fn store_blocks(self, blocks: Blocks, device: &Device) -> Tensor<2> {
+        let Blocks { integers, scales } = blocks;
+        let shape = [integers.len() / BLOCK, BLOCK];
+        let (value, mut bytes) = match self {
+            Self::Int4 => (QuantValue::Q4S, pack_nibbles(&integers)),
+            // in place, with room for the scales
+            _ => (
+                QuantValue::Q8S,
+                integers.into_iter().map(i8::cast_unsigned).collect(),
+            ),
         };
+        bytes.extend(scales.iter().flat_map(|scale| scale.to_le_bytes()));
         let scheme = QuantScheme::default()
             .with_value(value)
             .per_block([BLOCK as u8], ScaleDtype::F32);
-        let (integers, scales) = quantize(&values, largest);
-        let mut bytes = match self {
-            Self::Int4 => pack_nibbles(&integers),
-            _ => integers.iter().map(|integer| *integer as u8).collect(),
-        };
-        bytes.extend(scales.iter().flat_map(|scale| scale.to_le_bytes()));
-        let shape = [values.len() / BLOCK, BLOCK];
         let data = TensorData::from_bytes_vec(bytes, shape, DType::QFloat(scheme));
         Tensor::from_data(data, device)
     }
 }
 
-fn refused(reason: String) -> Error {
-    Error::option("storage", reason)
+/// Integers, and for each 32 of them the size of one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Blocks {
+    pub integers: Vec<i8>,
+    pub scales: Vec<f32>,
 }
 
-/// Integers from `-largest` to `largest`, and for each block the size of one.
-fn quantize(values: &[f32], largest: f32) -> (Vec<i8>, Vec<f32>) {
-    let mut integers = Vec::with_capacity(values.len());
-    let mut scales = Vec::with_capacity(values.len() / BLOCK);
-    for block in values.chunks(BLOCK) {
-        let peak = block
-            .iter()
-            .fold(0.0_f32, |peak, value| peak.max(value.abs()));
-        // a block of zeros has any scale
-        let scale = if peak > 0.0 { peak / largest } else { 1.0 };
-        scales.push(scale);
-        integers.extend(
-            block
-                .iter()
-                .map(|value| (value / scale).round().clamp(-largest, largest) as i8),
-        );
+impl Blocks {
+    /// None yet, with room for so many values.
+    pub fn with_capacity(values: usize) -> Self {
+        let scales = values / BLOCK;
+        Self {
+            // the scales' bytes follow in the same place
+            integers: Vec::with_capacity(values + size_of::<f32>() * scales),
+            scales: Vec::with_capacity(scales),
+        }
     }
-    (integers, scales)
+}
+
+fn refused(reason: String) -> Error {
+    Error::option("storage", reason)
 }
 
 /// Two integers a byte, the first in the lower half. burn's `TensorData::quantized` leaves this out, and its reader expects it.
@@ -164,6 +206,11 @@ fn pack_nibbles(integers: &[i8]) -> Vec<u8> {
             rest => rest.iter().map(|low| (low & 15) as u8).sum(),
         })
         .collect()
+}
+
+/// Whether a stored weight is in blocks.
+pub fn is_quantized(stored: &Tensor<2>) -> bool {
+    matches!(stored.dtype(), DType::QFloat(_))
 }
 
 /// A stored weight in float32 and in its own shape.
@@ -202,6 +249,26 @@ mod tests {
                     assert!(difference <= error * peak * 1.0001, "{storage:?} {value}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_integer_of_so_many_bits_comes_back() {
+        let device = Device::flex();
+        for (storage, least) in [(Storage::Int8, -128_i32), (Storage::Int4, -8)] {
+            let count = -2 * least;
+            let integers = (0..count.max(32)).map(|n| (least + n % count) as i8);
+            let integers = integers.collect::<Vec<_>>();
+            // llama.cpp's Q4_0 has negative sizes
+            let scales = (0..integers.len() / BLOCK).map(|n| (n as f32 - 0.5) * 0.25);
+            let scales = scales.collect::<Vec<_>>();
+            let expected = integers.iter().enumerate();
+            let expected = expected.map(|(n, integer)| f32::from(*integer) * scales[n / BLOCK]);
+            let expected = expected.collect::<Vec<_>>();
+            let shape = [integers.len() / 16, 16];
+            let stored = storage.store_blocks(Blocks { integers, scales }, &device);
+            let wide = widen(stored, shape).into_data();
+            assert_eq!(wide.try_into_vec::<f32>().unwrap(), expected, "{storage:?}");
         }
     }
 

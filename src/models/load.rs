@@ -1,5 +1,7 @@
 //! From a checkpoint to frozen layers on a device, each tensor renamed, transposed and checked on its way.
 
+mod quantized;
+
 use std::ops::Range;
 
 use burn::module::Param;
@@ -134,38 +136,47 @@ impl<'a, S: Source> Loader<'a, S> {
         bias: bool,
     ) -> Result<Linear> {
         let stored = self.stored(&format!("{name}.weight"), &[output, input])?;
+        let shape = [input, output];
+        if self.storage.is_quantized() {
+            let weight = self.quantized(&stored, 0..output, input).await?;
+            return self.build(name, weight, shape, bias).await;
+        }
         // turned block by block: next to the turned values there is no second copy of them
         let mut values = vec![0.0; input * output];
         for rows in blocks(0..output, rows_of_block(input)) {
             let block = self.rows(&stored, &rows, input).await?;
             transpose_rows(&block, rows, input, &mut values);
         }
-        self.build(name, values, [input, output], bias).await
+        let weight = self.store(&stored, values, shape, self.storage)?;
+        self.build(name, weight, shape, bias).await
     }
 
     /// A linear layer with a bias that the checkpoint stores as `[in, out]`: GPT-2's `Conv1D`.
     pub async fn conv1d(&self, name: &str, input: usize, output: usize) -> Result<Linear> {
-        let name_of_weight = format!("{name}.weight");
-        let values = self.values(&name_of_weight, &[input, output]).await?;
-        self.build(name, values, [input, output], true).await
+        let shape = [input, output];
+        let stored = self.stored(&format!("{name}.weight"), &shape)?;
+        let weight = if self.storage.is_quantized() {
+            self.quantized_columns(&stored, output, input).await?
+        } else {
+            let (_, values) = self.checkpoint.tensor(&stored).await?;
+            self.store(&stored, values, shape, self.storage)?
+        };
+        self.build(name, weight, shape, true).await
     }
 
     async fn build(
         &self,
         name: &str,
-        values: Vec<f32>,
+        weight: Tensor<2>,
         shape: [usize; 2],
         bias: bool,
     ) -> Result<Linear> {
-        let stored = format!("{name}.weight");
-        let stored = self.stored_name(&stored).unwrap_or(stored);
-        let weight = frozen(self.store(&stored, values, shape, self.storage)?);
         let bias = if bias {
             Some(self.vector(&format!("{name}.bias"), shape[1]).await?)
         } else {
             None
         };
-        Ok(Linear::stored(weight, bias, shape))
+        Ok(Linear::stored(frozen(weight), bias, shape))
     }
 
     fn store(
@@ -188,6 +199,9 @@ impl<'a, S: Source> Loader<'a, S> {
         width: usize,
         storage: Storage,
     ) -> Result<Tensor<2>> {
+        if storage.is_quantized() {
+            return self.quantized(stored, rows, width).await;
+        }
         let most = match (self.kind(), storage) {
             (EngineKind::Webgpu, Storage::F32) => rows_of_block(width),
             _ => rows.len(),

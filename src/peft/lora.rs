@@ -134,8 +134,12 @@ fn check_tables<N: Network>(network: &N, config: &LoraConfig) -> Result<()> {
         Some(name) => Err(Error::option(
             "targetModules",
             format!(
-                "{name} is a table of words or positions, and only linear layers inside the transformer layers have a place for a delta here; leave it out \
-                 of targetModules (or name it in excludeModules), or train it with the method full"
+                "{name} is {}, and only linear layers inside the transformer layers have a place for a delta here; leave it out \
+                 of targetModules (or name it in excludeModules), or train it with the method full",
+                match name.as_str() {
+                    "lm_head" => "a table of words, which gives the logits",
+                    _ => "a table of words or positions",
+                }
             ),
         )),
     }

@@ -3,8 +3,10 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+mod blocks;
 #[path = "../common/mod.rs"]
 mod common;
+mod lora;
 mod refused;
 
 use common::golden::Golden;
@@ -16,7 +18,6 @@ use webtune::export::{Format, files as exported};
 use webtune::formats::gguf::{Kind, Value as Entry};
 use webtune::formats::{Checkpoint, GgufHead, GgufTensors, MemorySource, Undo};
 use webtune::layers::Storage;
-use webtune::layers::storage::widen;
 use webtune::models::decoder::Layout;
 use webtune::models::{CausalBatch, DecoderConfig, GgufModel};
 use webtune::tasks::language::model::LanguageModel;
@@ -277,22 +278,6 @@ fn a_tensor_read_in_ranges_is_the_tensor_read_whole() {
             }
         }
     }
-}
-
-#[test]
-fn eight_bits_of_a_word_table_are_kept_as_they_are() {
-    // its blocks run along the rows, as those of the storage do, and have one value of 127 each: nothing is rounded again
-    let eight = load(vec![source("llama")], Storage::Int8).unwrap();
-    let table = &eight.model.model.embed_tokens;
-    let gguf = block_on(GgufModel::open(source("llama"))).unwrap();
-    let checkpoint = gguf.into_checkpoint();
-    let (shape, expected) = block_on(checkpoint.tensor("model.embed_tokens.weight")).unwrap();
-    let mut found = Vec::new();
-    for (part, rows) in table.parts.iter().zip(table.starts.windows(2)) {
-        let part = widen(part.val(), [rows[1] - rows[0], shape[1]]);
-        found.extend(block_on(read(part)).unwrap());
-    }
-    assert!(found == expected);
 }
 
 #[test]

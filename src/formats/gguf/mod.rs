@@ -12,10 +12,11 @@ mod metadata;
 mod tensors;
 mod write;
 
+pub use blocks::IntegerBlocks;
 pub use head::{GgufHead, GgufTensor};
 pub use kinds::Kind;
 pub use metadata::{Metadata, Value};
-pub use tensors::{GgufTensors, Placed, Undo};
+pub use tensors::{GgufTensors, Lines, Placed, Undo};
 pub use write::{Gguf, GgufValue};
 
 const MAGIC: &[u8; 4] = b"GGUF";

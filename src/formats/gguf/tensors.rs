@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::blocks::widen;
+use super::blocks::{IntegerBlocks, integer_bits, integers, widen};
 use super::{GgufTensor, Kind};
 use crate::error::{Error, Result};
 use crate::formats::source::{Source, read_exact};
@@ -20,6 +20,13 @@ pub enum Undo {
     Transposition,
     /// One was added to each value.
     PlusOne,
+}
+
+/// What a matrix is read along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    Rows,
+    Columns,
 }
 
 /// A tensor of the file, and how it is to be given.
@@ -115,6 +122,108 @@ impl GgufTensors {
         let pieces = Blocks { source, placed };
         gather(&self.file, name, &pieces, range).await
     }
+
+    /// Some lines of a matrix as the file holds them: blocks along the lines, of integers of at most so many bits. None where [`Self::values`]
+    /// is the only way: for a type without such blocks, where blocks lie across the lines, and for sizes that are no numbers.
+    ///
+    /// # Errors
+    /// [`Error::ReadFailed`]; [`Error::Internal`] for lines that the matrix does not have.
+    pub async fn blocks<S: Source>(
+        &self,
+        source: &S,
+        name: &str,
+        lines: Lines,
+        range: Range<usize>,
+        bits: u32,
+    ) -> Result<Option<IntegerBlocks>> {
+        let Some(Placed { stored, undo, .. }) = self.tensors.get(name) else {
+            return Ok(None);
+        };
+        let [rows, width] = stored.shape[..] else {
+            return Ok(None);
+        };
+        let is_stored = match undo {
+            Undo::Nothing | Undo::HeadRows(_) => lines == Lines::Rows,
+            Undo::Transposition => lines == Lines::Columns,
+            Undo::PlusOne => false,
+        };
+        if !is_stored || integer_bits(stored.kind).is_none_or(|found| found > bits) {
+            return Ok(None);
+        }
+        if range.start > range.end || range.end > rows {
+            return Err(Error::internal(format!(
+                "{name}: lines {range:?} were asked for, and it has {rows}"
+            )));
+        }
+        if range.is_empty() {
+            return Ok(Some(IntegerBlocks::default()));
+        }
+        let found = match *undo {
+            Undo::HeadRows(heads) => {
+                let rows = HeadRows::new(heads, rows);
+                let read = rows.whole_heads(&range);
+                let first = read.start;
+                let read = stored_blocks(source, stored, read, width).await?;
+                let mut found = IntegerBlocks::default();
+                for row in range {
+                    let from = (rows.stored(row) - first) * width;
+                    found.integers.extend(&read.integers[from..from + width]);
+                    let sizes = from / BLOCK..(from + width) / BLOCK;
+                    found.scales.extend(&read.scales[sizes]);
+                }
+                found
+            }
+            _ => stored_blocks(source, stored, range, width).await?,
+        };
+        let is_finite = found.scales.iter().all(|scale| scale.is_finite());
+        Ok(is_finite.then_some(found))
+    }
+}
+
+/// Values in a block of integers.
+const BLOCK: usize = 32;
+
+/// The blocks of some rows as they lie in the file.
+async fn stored_blocks<S: Source>(
+    source: &S,
+    stored: &GgufTensor,
+    rows: Range<usize>,
+    width: usize,
+) -> Result<IntegerBlocks> {
+    let (values, bytes) = stored.kind.block();
+    let row = width / values * bytes; // rows are whole blocks, as the head was checked for
+    let start = stored.start + rows.start as u64 * row as u64;
+    let read = read_exact(source, start, rows.len() * row).await?;
+    let mut found = IntegerBlocks {
+        integers: Vec::with_capacity(rows.len() * width),
+        scales: Vec::with_capacity(rows.len() * width / BLOCK),
+    };
+    integers(stored.kind, &read, &mut found);
+    Ok(found)
+}
+
+/// Where the file has the rows of heads that the converter turned.
+#[derive(Clone, Copy)]
+struct HeadRows {
+    /// Rows of one head.
+    rows: usize,
+}
+
+impl HeadRows {
+    fn new(heads: usize, rows: usize) -> Self {
+        Self { rows: rows / heads }
+    }
+
+    fn stored(self, row: usize) -> usize {
+        let (head, row_of_head) = (row / self.rows, row % self.rows);
+        let half = self.rows / 2;
+        head * self.rows + row_of_head % half * 2 + row_of_head / half
+    }
+
+    /// The heads that some rows are of.
+    fn whole_heads(self, rows: &Range<usize>) -> Range<usize> {
+        rows.start / self.rows * self.rows..rows.end.next_multiple_of(self.rows)
+    }
 }
 
 struct Blocks<'a, S> {
@@ -181,21 +290,19 @@ impl<S: Source> Blocks<'_, S> {
         values: &mut Vec<f32>,
     ) -> Result<()> {
         let stored = &self.placed.stored;
-        let rows = stored.shape[0] / heads;
+        let rows = HeadRows::new(heads, stored.shape[0]);
         let width = stored.shape[1..].iter().product::<usize>();
-        let head = (rows * width) as u64;
-        let first = range.start / head * head;
+        let [start, end] = [range.start, range.end].map(|value| value as usize);
+        let heads = rows.whole_heads(&(start / width..end.div_ceil(width)));
+        let first = heads.start * width;
         let mut read = Vec::new();
-        self.stored(first..range.end.next_multiple_of(head), &mut read)
+        self.stored(first as u64..(heads.end * width) as u64, &mut read)
             .await?;
-        let all = (range.start - first) as usize..(range.end - first) as usize;
-        for row in all.start / width..all.end.div_ceil(width) {
-            let (head, row_of_head) = (row / rows, row % rows);
-            let half = rows / 2;
-            let from = head * rows + row_of_head % half * 2 + row_of_head / half;
+        for row in start / width..end.div_ceil(width) {
+            let from = rows.stored(row) * width - first;
             // the first and the last row may be cut
-            let columns = all.start.saturating_sub(row * width)..width.min(all.end - row * width);
-            values.extend(&read[from * width + columns.start..from * width + columns.end]);
+            let columns = start.saturating_sub(row * width)..width.min(end - row * width);
+            values.extend(&read[from + columns.start..from + columns.end]);
         }
         Ok(())
     }

@@ -1533,7 +1533,7 @@ export type WeightStorage =
   | "f32"
   /** float16 */
   | "f16"
-  /** Blocks of 32 values: 8-bit integers and one float32 scale, symmetric around zero. */
+  /** Blocks of 32 values: 8-bit integers and one float32 scale. A GGUF file's own where they fit, and symmetric around zero otherwise. */
   | "int8"
   /** The same with 4-bit integers. */
   | "int4";
