@@ -15,10 +15,7 @@ use webtune::tasks::classify::model::Pretrained;
 use webtune::tasks::classify::{ClassifyEvent, ClassifyRun, ClassifyTask};
 
 fn example(text: &str, label: &str) -> Example {
-    Example {
-        text: text.into(),
-        label: label.into(),
-    }
+    Example::new(text, label)
 }
 
 /// In the tiny model's tokenizer.

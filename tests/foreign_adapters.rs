@@ -10,7 +10,7 @@ use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Value, json};
 use webtune::Error;
-use webtune::data::Example;
+use webtune::data::{Example, Label};
 use webtune::device::Compute;
 use webtune::export::{ExportedFile, files, import, own_format};
 use webtune::layers::Storage;
@@ -245,10 +245,13 @@ fn a_classifier_without_our_label_file_is_taken() {
                     .await
                     .unwrap_err();
                 assert_eq!(error.code(), "invalidState", "{error}");
-                let named = tiny::examples(9).into_iter().map(|one| {
-                    let id = tuned.labels.id(&one.label).unwrap();
-                    let label = format!("LABEL_{id}");
-                    Example { label, ..one }
+                let unnamed = |label: &Label| {
+                    let id = tuned.labels.id(&label.to_string()).unwrap();
+                    Label::One(format!("LABEL_{id}"))
+                };
+                let named = tiny::examples(9).into_iter().map(|one| Example {
+                    label: unnamed(&one.label),
+                    ..one
                 });
                 let named = named.collect::<Vec<_>>();
                 let error = found.evaluate(&model, &named).await.unwrap_err();
@@ -264,10 +267,7 @@ fn a_classifier_without_our_label_file_is_taken() {
                 let rows = alone.rows.iter().zip(&ours.rows);
                 for (alone, ours) in rows {
                     assert_eq!((&alone.text, &alone.logits), (&ours.text, &ours.logits));
-                    assert_eq!(
-                        alone.label,
-                        format!("LABEL_{}", tuned.labels.id(&ours.label).unwrap())
-                    );
+                    assert_eq!(alone.label, unnamed(&ours.label));
                 }
                 let error = found.score(&model, &tiny::examples(9)).await.unwrap_err();
                 assert!(

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Comparison, RESAMPLES, compare, compare_f1};
 use super::evaluate::BaseFeatures;
-use super::metrics::Report;
+use super::metrics::{Report, largest};
 use super::probe::head_logits;
 use super::scores::{answer, true_label};
 use super::several::{row_counts, score};
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn several_labels_are_compared_by_micro_f1_and_answered_as_lists() {
         let labels = ["a", "b", "c"].map(String::from);
-        let texts = vec!["t"; 60];
+        let texts = vec![Texts::from("t"); 60];
         let truth: Vec<Vec<usize>> = (0..60)
             .map(|row| (0..3).filter(|label| row % (label + 2) == 0).collect())
             .collect();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Example, Label, LabelMap, ProblemType, truth};
+use crate::data::{Example, Label, LabelMap, ProblemType, Truth, truth};
 use crate::eval::evaluate::{BaseFeatures, EVALUATION_BATCH, FeaturePass, logits};
 use crate::eval::evaluation::{BaselineHeads, Baselines, Evaluation};
 use crate::eval::forgetting::Forgetting;

@@ -431,10 +431,10 @@ export interface Evaluation {
 export interface Example {
   /** What the model reads. */
   text: string;
-  /** What it should answer: a label, or a list of all that apply. One list among the rows makes all of them lists. */
-  label: Label;
   /** A second text, which is judged together with the first, such as a hypothesis. All examples of a run have one, or none has. */
   textPair?: string | undefined;
+  /** What it should answer: a label, or a list of all that apply. One list among the rows makes all of them lists. */
+  label: Label;
 }
 
 /** By whose tools the files are read. */
@@ -1034,8 +1034,8 @@ export interface ParsedTable {
   /** Sorted by label. */
   labelCounts: LabelCount[];
   /**
-   * Rows left out, because a text or the label is blank or null. Blank lines are no rows, and an empty list of labels beside longer ones is no
-   * blank: no label applies.
+   * Rows left out, because a text or the label is blank or null. Blank lines are no rows, and an empty list of labels beside longer ones is
+   * no blank: no label applies.
    */
   emptyRows: number[];
   /** Rows left out, because they cannot be read (`skipBad`). */
@@ -1375,8 +1375,11 @@ export type ResolvedMethod =
 /** One answered row. */
 export interface ScoredRow {
   text: string;
-  label: string;
-  predicted: string;
+  /** The second text of a pair. */
+  textPair?: string | undefined;
+  /** A list where texts may have several, as what was predicted. */
+  label: Label;
+  predicted: Label;
   /** In the order of the labels. */
   logits: number[];
 }
