@@ -26,7 +26,7 @@ fn table(one: &str, other: &str) -> String {
 /// Both texts and the label of each row.
 fn rows(table: &ParsedTable) -> Vec<(&str, Option<&str>, &str)> {
     let rows = table.rows.iter();
-    rows.map(|row| (&*row.text, row.text_pair.as_deref(), &*row.label))
+    rows.map(|row| (&*row.text, row.text_pair.as_deref(), &*row.label.names()[0]))
         .collect()
 }
 
