@@ -117,7 +117,7 @@ async function prepare(/** @type {boolean} */ built) {
   if (!built) {
     await setup({ browser: true });
     await ensureWasm();
-  } else if (!existsSync(join(root, "www/lib/wasm/webtune.js"))) {
+  } else if (!existsSync(join(root, "www/lib/wasm/webgpu/webtune.js"))) {
     throw new Failure("--built: expected the module in www/lib/wasm, found none; npm run build:wasm builds it");
   }
   return ensureDawn();

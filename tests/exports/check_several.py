@@ -3,7 +3,8 @@
     pip install torch transformers==5.23.0
     python tests/exports/check_several.py FOLDER
 
-`cargo test --test several_labels leave` leaves such a folder: target/tmp/exports/several-labels, with answers.json of what the crate answers.
+`cargo test --test several_labels leave` leaves such a folder, target/tmp/exports/several-labels, with answers.json of what the crate
+answers.
 """
 import json
 import os

@@ -9,7 +9,7 @@ import { randomModel, randomRows } from "./models.mjs";
 
 /** @typedef {import("./workloads.mjs").Workload} Workload */
 
-const MODULE = join(root, "www/lib/wasm/webtune");
+const MODULE = join(root, "www/lib/wasm/webgpu/webtune");
 /** Bytes; the engine refuses nothing by its estimate, so that what does not fit shows as what it is. */
 const UNLIMITED = 2 ** 50;
 /** A WebAssembly memory ends at 4 GiB. */
@@ -28,22 +28,23 @@ async function instantiate(module = MODULE) {
 
 /** A browser rounds times to 100 microseconds, which most kernels are below. */
 const EXACT_TIMES = "disable-dawn-features=timestamp_quantization";
-/** Nothing else that is optional, so that kernels are those of any adapter. Without timestamps CubeCL panics before it has computed anything. */
+/** Nothing else that is optional, so that kernels are those of any adapter. */
 const LEAST_FEATURES = ["core-features-and-limits", "timestamp-query"];
 
 /**
  * Dawn as the global things that a page's WebGPU is.
  * @param {any} dawn the module
  * @param {import("../../../scripts/dawn.mjs").Adapter} adapter
+ * @param {string[]} [features] that the null adapter says it has
  */
-export function installDawn(dawn, adapter) {
+export function installDawn(dawn, adapter, features = LEAST_FEATURES) {
   Object.assign(globalThis, dawn.globals);
   const gpu = dawn.create([adapter === "none" ? "backend=null" : EXACT_TIMES]);
   if (adapter === "none") {
     const own = gpu.requestAdapter;
     gpu.requestAdapter = async (/** @type {any[]} */ ...options) => {
       const found = await own.apply(gpu, options);
-      found.features = new Set(LEAST_FEATURES);
+      found.features = new Set(features);
       return found;
     };
   }

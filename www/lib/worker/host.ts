@@ -9,6 +9,7 @@ import { type BaseName, baseOf } from "../sources/base-name.js";
 import { wantsFolder } from "../sources/gguf-file.js";
 import { loadFrom, readConfig } from "../sources/load.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES } from "../sources/open.js";
+import { claimTimestampQueries } from "../timestamp-queries.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
 import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel, EngineModel } from "./engine.js";
@@ -230,6 +231,7 @@ export class EngineHost {
     if (chosen.device === "cpu" || !gpu) return onCpu(chosen.reason);
     try {
       const { bytes, tensorBytes } = await tryMemory(gpu, memoryLimitBytes);
+      claimTimestampQueries(gpu);
       const device = await openDevice("webgpu", bytes, tensorBytes);
       return [device, { ...chosen, memoryLimitBytes: bytes, largestTensorBytes: tensorBytes }];
     } catch (error) {

@@ -23,7 +23,9 @@ const browser: Navigator & { deviceMemory?: number } = navigator;
 let outlet: Outlet = scope;
 
 /** What wasm-bindgen writes beside a module: its exports, and by default what starts it. */
-export type Glue = typeof import("../wasm/cpu/webtune.js");
+export interface Glue {
+  default(): Promise<unknown>;
+}
 
 /** Answers the page's calls with the engine of this module. */
 export function serve(glue: Glue): void {

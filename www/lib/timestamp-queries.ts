@@ -1,0 +1,35 @@
+/**
+ * Lets the engine start where WebGPU has no timestamp queries, as in Firefox: the engine's library (CubeCL) refuses such an adapter, though it
+ * times nothing unless it is asked to, which webtune never does.
+ */
+
+const FEATURE = "timestamp-query";
+
+interface Adapter {
+  readonly features: Iterable<string> & { has(feature: string): boolean };
+  requestDevice(options?: { requiredFeatures?: Iterable<string> }): Promise<unknown>;
+}
+
+/** What is needed of `navigator.gpu`. */
+interface Gpu {
+  requestAdapter(...options: never[]): Promise<unknown>;
+}
+
+/** From here on adapters of `gpu` that have no timestamp queries say that they do, and are never asked for them. */
+export function claimTimestampQueries(gpu: Gpu): void {
+  const request = gpu.requestAdapter.bind(gpu);
+  gpu.requestAdapter = async (...options) => {
+    const adapter = (await request(...options)) as Adapter | null;
+    if (adapter && !adapter.features.has(FEATURE)) claim(adapter);
+    return adapter;
+  };
+}
+
+function claim(adapter: Adapter): void {
+  const request = adapter.requestDevice.bind(adapter);
+  Object.defineProperty(adapter, "features", { value: new Set([...adapter.features, FEATURE]) });
+  adapter.requestDevice = (options = {}) => {
+    const required = [...(options.requiredFeatures ?? [])];
+    return request({ ...options, requiredFeatures: required.filter((feature) => feature !== FEATURE) });
+  };
+}
