@@ -17,7 +17,7 @@ test("an adapter without timestamp queries trains", async () => {
   assert.ok(!adapter.features.has("timestamp-query"));
   claimTimestampQueries(gpu);
   const workload = WORKLOADS.find(({ name }) => name === "tiny, 1 x 8");
-  const { model } = await startRun("webgpu", workload, 1);
+  const { model } = await startRun("webgpu", workload, 4);
   const { step } = await nextStep(model);
   assert.equal(step, 1);
 });
