@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::example;
 use super::label::{Label, ProblemType};
+use super::label_map;
 use super::rows::{LabelCount, ParsedRow, ParsedTable, SkippedRow, TableFormat, TextEncoding};
 use super::several::{self, Chosen, Separator};
 use crate::text::Texts;
@@ -129,7 +129,7 @@ fn label_counts(rows: &[ParsedRow]) -> Vec<LabelCount> {
             count,
         })
         .collect();
-    example::sort(&mut counts, |one| &one.label);
+    label_map::sort(&mut counts, |one| &one.label);
     counts
 }
 

@@ -12,6 +12,7 @@ mod header;
 mod json;
 mod jsonl;
 pub mod label;
+pub mod label_map;
 mod marked;
 pub mod pack;
 mod pairs;
@@ -27,8 +28,9 @@ pub mod text_rows;
 pub mod texts;
 
 pub use batch::{Batch, batches, length_sorted};
-pub use example::{Example, LABEL_COUNT, LabelMap, check, truth};
+pub use example::{Example, LABEL_COUNT, check, truth};
 pub use label::{Label, ProblemType, Truth};
+pub use label_map::LabelMap;
 pub use pack::{Packed, SequenceBatch, pack};
 pub use parse::parse;
 pub use rows::{

@@ -17,6 +17,11 @@ const MOST_GROWTH: f64 = 256.0;
 /// Letters of a word whose pieces are searched, which takes time by their cube; BERT has 100.
 const LONGEST_WORD: u64 = 400;
 
+/// Bytes of an added token: the library's search for them takes time by their square where they repeat. Real ones have up to 60.
+const LONGEST_ADDED: usize = 256;
+/// Bytes that one may become before it is searched for.
+const LONGEST_NORMALIZED: f64 = 8192.0;
+
 type Reasoned<T> = Result<T, String>;
 
 type Part = Few<MOST_PART_VALUES>;
@@ -32,6 +37,13 @@ struct File {
     #[serde(default)]
     decoder: Part,
     model: Option<ModelFile>,
+    #[serde(default)]
+    added_tokens: Vec<Added>,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    content: String,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +62,7 @@ pub fn check(bytes: &[u8]) -> Reasoned<Option<String>> {
         serde_json::from_slice(bytes).map_err(|error| format!("expected JSON: {error}"))?;
     let mut before = Chain::default();
     before.add(&file.normalizer.0, Kind::Before)?;
+    check_added(&file.added_tokens, before.growth)?;
     before.add(&file.pre_tokenizer.0, Kind::Before)?;
     Chain::default().add(&file.decoder.0, Kind::Decoder)?;
     let mut around = Chain::default();
@@ -57,6 +70,18 @@ pub fn check(bytes: &[u8]) -> Reasoned<Option<String>> {
     file.model
         .map_or(Ok(()), |model| check_model(&model, bytes))?;
     Ok(around.no_pairs)
+}
+
+/// `growth`: bytes that one byte of them may become.
+fn check_added(tokens: &[Added], growth: f64) -> Reasoned<()> {
+    let longest = tokens.iter().map(|token| token.content.len()).max();
+    let longest = longest.unwrap_or_default();
+    if longest <= LONGEST_ADDED && longest as f64 * growth <= LONGEST_NORMALIZED {
+        return Ok(());
+    }
+    Err(format!(
+        "one of its added tokens has {longest} bytes, more than a tokenizer can be searched for quickly (up to {LONGEST_ADDED})"
+    ))
 }
 
 fn check_model(model: &ModelFile, bytes: &[u8]) -> Reasoned<()> {
@@ -361,6 +386,9 @@ mod tests {
             let chain = json!({"processors": [template, second]});
             assert!(refusal("post_processor", chain).contains("more than once"));
         }
+        let added = |bytes: usize| json!([{"id": 0, "content": "a".repeat(bytes)}]);
+        assert_eq!(refusal("added_tokens", added(256)), "");
+        assert!(refusal("added_tokens", added(257)).contains("257 bytes"));
         let many = json!({"normalizers": vec![json!({"type": "Lowercase"}); 65]});
         assert!(refusal("normalizer", many).contains("parts"));
         let values = json!({"type": "Lowercase", "x": vec![0; 10_000]});

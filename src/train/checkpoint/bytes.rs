@@ -222,10 +222,8 @@ mod tests {
         sum.write(&bytes[..end]);
         bytes[end..].copy_from_slice(&sum.finish().to_le_bytes());
         let error = read::<[f64; 2]>(bytes, "model").unwrap_err().to_string();
-        assert!(
-            error.contains("expected version 1 of the format, found 9"),
-            "{error}"
-        );
+        let expected = format!("expected version {VERSION} of the format, found 9");
+        assert!(error.contains(&expected), "{error}");
         let error = read::<()>(written(), "dog").unwrap_err().to_string();
         assert!(
             error.contains("expected a run that tunes a dog, found one of a model"),
