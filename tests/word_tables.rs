@@ -7,7 +7,6 @@ mod common;
 use common::words::{WORDS, config, files, language, tokenizer};
 use pollster::block_on;
 use serde_json::{Value, json};
-use webtune::Error;
 use webtune::data::{Example, ParsedText, TextOptions, parse_text_rows};
 use webtune::device::Compute;
 use webtune::export::{files as exported, own_format};
@@ -117,11 +116,13 @@ fn the_row_that_holds_such_a_token_is_named() {
     let options = json!({"head": "mean", "numTrainEpochs": 1, "method": {"type": "lora"}});
     let options = UserOptions::parse(options).unwrap();
     let error = ClassifyTask::new(&model, &examples("the <image>"), options);
-    let Some(Error::InvalidData { row, reason, .. }) = error.err() else {
-        panic!("it should be refused");
-    };
-    assert_eq!(row, Some(7));
-    assert!(reason.contains("<image>"), "{reason}");
+    let error = error.err().unwrap();
+    assert_eq!(error.code(), "invalidData");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("examples, row 7: ") && error.contains("<image>"),
+        "{error}"
+    );
 }
 
 #[test]
