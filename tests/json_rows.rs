@@ -74,7 +74,7 @@ fn json_in_every_layout() {
     );
     let error = refuse(
         "a.json",
-        &json!({"validation": pairs, "test": [["a", "b"]]}).to_string(),
+        json!({"validation": pairs, "test": [["a", "b"]]}).to_string(),
     );
     for words in ["\"validation\" (12 rows), \"test\" (1 row)", "called train"] {
         assert!(error.contains(words), "{error}");

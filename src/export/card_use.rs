@@ -25,9 +25,10 @@ pub fn onnx_use(facts: Option<&ClassifierFacts>) -> String {
         return ONNX_USE.into();
     };
     // a tokenizer of no special class gives none unasked
-    let types = match facts.token_types {
-        true => ", return_token_type_ids: true",
-        false => "",
+    let types = if facts.token_types {
+        ", return_token_type_ids: true"
+    } else {
+        ""
     };
     format!(
         "import {{ AutoModelForSequenceClassification, AutoTokenizer }} from \"@huggingface/transformers\";\n\nconst folder = \
