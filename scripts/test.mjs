@@ -43,6 +43,8 @@ const nodeTests = (/** @type {string} */ folder) =>
     ...testFiles(folder),
   ]);
 
+const shipped = ["clippy", "--release", "--target", "wasm32-unknown-unknown"];
+
 /** @type {Stage[]} */
 const stages = [
   { name: "setup", command: () => [node, "scripts/setup.mjs", "--tests"] },
@@ -74,23 +76,11 @@ const stages = [
   {
     name: "clippy-wasm",
     // The release profile, so that the build above has done part of the work.
-    command: () => [
-      "cargo",
-      "clippy",
-      "--release",
-      "--target",
-      "wasm32-unknown-unknown",
-      "--all-targets",
-      "--",
-      "-D",
-      "warnings",
-    ],
+    command: () => ["cargo", ...shipped, "--all-targets", "--", "-D", "warnings"],
   },
-  {
-    name: "unused",
-    // The library as it is shipped: without the tests, to which every module is public.
-    command: () => ["cargo", "clippy", "--release", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"],
-  },
+  // The library as it is shipped, once with each set of engines: without the tests, to which every module is public.
+  { name: "unused", command: () => ["cargo", ...shipped, "--", "-D", "warnings"] },
+  { name: "unused-webgpu", command: () => ["cargo", ...shipped, "--features", "webgpu", "--", "-D", "warnings"] },
   { name: "native", command: () => ["cargo", "test", "--", "--nocapture"], counts: true },
   // A Python environment of 1.5 GB in the cache, made on a new machine alone: tests/exports/environment.mjs says how and why.
   { name: "exports", command: () => nodeTests("tests/exports"), counts: true },
