@@ -16,6 +16,9 @@ export const dist = join(root, "dist");
 /** Where a first page is until the whole one is built. */
 const firstPage = join(root, "node_modules", ".webtune-first-page");
 
+/** The mode of a page that has the CPU engine's module in place of the other. */
+export const WITHOUT_WEBGPU = "without-webgpu";
+
 /** Builds what has changed; gives the folder. */
 export async function ensurePage() {
   await setup();
@@ -26,7 +29,7 @@ export async function ensurePage() {
   const stamp = join(root, "node_modules", ".webtune-page");
   const outputs = [join(dist, "index.html"), ...pageFiles(MINILM).map((path) => join(modelsIn(dist), path))];
   if (isFresh(stamp, hash, outputs)) return dist;
-  await buildInto(dist, modelDir, "production");
+  await buildPage(dist, modelDir, "production");
   writeStamp(stamp, hash);
   return dist;
 }
@@ -41,7 +44,7 @@ export async function ensureFirstPage() {
   await setup();
   const modelDir = await ensureModel(MINILM);
   if (!(await ensureFirstWasm())) return { folder: await ensurePage(), whole: undefined };
-  await buildInto(firstPage, modelDir, "without-webgpu");
+  await buildPage(firstPage, modelDir, WITHOUT_WEBGPU);
   return { folder: firstPage, whole: ensurePage() };
 }
 
@@ -49,7 +52,7 @@ export async function ensureFirstPage() {
 const modelsIn = (folder) => join(folder, "models", MINILM.name);
 
 /** @param {string} folder @param {string} modelDir @param {string} mode as www/app/vite.config.ts knows them */
-async function buildInto(folder, modelDir, mode) {
+export async function buildPage(folder, modelDir, mode) {
   say("building the page");
   const where = ["--config", "www/app/vite.config.ts", "--outDir", folder, "--emptyOutDir"];
   await showPackage("vite/bin/vite.js", ["build", ...where, "--mode", mode, "--logLevel", "warn"]);

@@ -7,7 +7,6 @@ import { TaskSwitch, taskOfAddress, taskToAddress } from "./desk/task-switch";
 import { KeptHere } from "./offline/kept-here";
 import { NewVersion } from "./offline/new-version";
 import { Offline } from "./offline/offline";
-import { WithoutWebgpu } from "./offline/without-webgpu";
 import { SortDesk, SortDeskView } from "./sort/desk";
 import { WriteDesk, WriteDeskView } from "./write/desk";
 
@@ -47,7 +46,6 @@ export function App() {
       ) : (
         <WriteDeskView key="write" desk={write} tasks={tasks} />
       )}
-      <WithoutWebgpu />
       <KeptHere offline={stored} />
     </>
   );

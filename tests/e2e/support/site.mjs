@@ -13,14 +13,14 @@ export const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
 export const BASE = "/some/where/deep/";
 
 /**
- * @param {{ webgpu?: boolean, host?: string, flags?: string[], mounts?: Record<string, string> }} [options] `host`: a name other than
+ * @param {{ webgpu?: boolean, host?: string, flags?: string[], mounts?: Record<string, string>, folder?: string }} [options] `host`: a name other than
  * localhost, which makes it plain http to the browser; `flags`: of Chromium, besides its usual ones; `mounts`: what is served next to the
- * page, by addresses from the page's own on
+ * page, by addresses from the page's own on; `folder`: another built page than dist
  */
-export async function openSite({ webgpu = true, host, flags = [], mounts = {} } = {}) {
+export async function openSite({ webgpu = true, host, flags = [], mounts = {}, folder = dist } = {}) {
   const { chromium: executablePath } = await ensureChromium();
   const beside = Object.entries(mounts).map(([address, path]) => [BASE + address, path]);
-  const server = await serve({ mounts: { [BASE]: dist, ...Object.fromEntries(beside) } });
+  const server = await serve({ mounts: { [BASE]: folder, ...Object.fromEntries(beside) } });
   const usual = webgpu ? chromiumFlags : chromiumFlags.filter((flag) => flag !== "--enable-unsafe-webgpu");
   const args = [...usual, ...flags, ...(host ? [`--host-resolver-rules=MAP ${host} localhost`] : [])];
   const browser = await chromium.launch({ executablePath, headless: true, args });

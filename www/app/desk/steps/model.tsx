@@ -10,6 +10,7 @@ import { StepCard } from "../../ui/step-card";
 import type { ModelActions } from "../actions/model";
 import { KeptModels } from "../parts/kept-models";
 import { ModelSourceFields, type Way } from "../parts/model-source";
+import { WithoutWebgpu } from "../parts/without-webgpu";
 import { type DefaultModel, emptyForm, formOfKept, lastingForm, type SourceForm, sourceOf } from "../source-form";
 import { type DeskState, wouldLoseResult } from "../state";
 import { type Drafts, type Store, useDraft } from "../store";
@@ -110,6 +111,7 @@ export function ModelStep<T extends TaskTypes>(props: Props<T>) {
           disabled={busy || loading}
           onChange={(device) => store.patch("model", { device })}
         />
+        <WithoutWebgpu />
         {children}
         <div class="row">
           <button type="submit" class={loaded ? "" : "primary"} data-testid="load-model" disabled={busy || loading}>
