@@ -2,7 +2,7 @@
  * The package's public names.
  */
 export { TextClassifier } from "./classifier.js";
-export type { DeviceChoice, DeviceReport } from "./device.js";
+export type { DeviceChoice, DeviceReport, EngineModule } from "./device.js";
 export { WebtuneError } from "./errors.js";
 export { type GenerateOptions, LanguageModel } from "./language.js";
 export { type DescribedCall, describeOptions } from "./options.js";
