@@ -174,7 +174,9 @@ describe("runs that cannot end well", () => {
     await page.loadDefaultModel();
     const long = "every word of this is read and kept in memory ".repeat(80).trim();
     const rows = Array.from({ length: 600 }, (_, index) => `${long} ${index},${index % 2 ? "odd" : "even"}`);
-    await page.paste(`text,label\n${rows.join("\n")}\n`);
+    // From a file: a text area takes a browser half a minute on a busy machine to lay out.
+    await page.chooseExamples("long.csv", `text,label\n${rows.join("\n")}\n`);
+    await page.reads("examples-note", /600 examples/);
     await page.setOptions({ trainBatchSize: "512", maxLength: "512" });
     await page.start();
     await page.trainError(/needs about \d+ MiB, but only \d+ MiB/);
