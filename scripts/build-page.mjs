@@ -35,7 +35,7 @@ export async function ensurePage() {
 }
 
 /**
- * The page as soon as the CPU engine is there, which takes a third of the time. `whole` is another page, once it is built, where the
+ * The page as soon as the CPU engine is there. `whole` is another page, once it is built, where the
  * WebGPU engine is missing yet.
  *
  * @returns {Promise<{ folder: string, whole: Promise<string> | undefined }>}

@@ -101,14 +101,13 @@ function isBuilt(variant, hash) {
   return isFresh(stampOf(variant), hash, outputs);
 }
 
-/** @param {Variant} variant */
-async function build(variant) {
+/** @param {Variant} variant @param {string} hash of what it is built from */
+async function build(variant, hash) {
   const { name, target, profile, features, outDir } = variant;
-  const hash = sourceHash();
   if (isBuilt(variant, hash)) return;
 
   const title = `the WebAssembly module ${basename(outDir)}`;
-  say(`building ${title} (the first time takes minutes: ten for the CPU engine's, as many more for WebGPU's)`);
+  say(`building ${title} (many minutes the first time)`);
   const wanted = features.length > 0 ? ["--features", features.join(",")] : [];
   await show("cargo", ["build", "--lib", "--target", WASM_TARGET, "--profile", profile, ...wanted]);
   const built = join(targetDir, WASM_TARGET, profile === "dev" ? "debug" : profile, `${name}.wasm`);
@@ -131,15 +130,17 @@ const hasWebgpu = ({ features }) => features.includes("webgpu");
 /** Builds the variants for these users that are not fresh; gives the variants. @param {Users} users */
 export async function ensureWasm(users = "people") {
   const variants = (await readVariants()).filter((variant) => variant.for === users);
-  for (const variant of variants) await build(variant);
+  const hash = sourceHash();
+  for (const variant of variants) await build(variant, hash);
   return variants;
 }
 
 /** Builds the CPU engine's module alone if the other is not fresh either. Gives whether the other still has to be built. */
 export async function ensureFirstWasm() {
   const variants = (await readVariants()).filter((variant) => variant.for === "people");
-  if (variants.filter(hasWebgpu).every((variant) => isBuilt(variant, sourceHash()))) return false;
-  for (const variant of variants) if (!hasWebgpu(variant)) await build(variant);
+  const hash = sourceHash();
+  if (variants.filter(hasWebgpu).every((variant) => isBuilt(variant, hash))) return false;
+  for (const variant of variants) if (!hasWebgpu(variant)) await build(variant, hash);
   return true;
 }
 

@@ -86,7 +86,7 @@ fn what_changes_nothing_at_inference_is_taken() {
     });
 }
 
-/// Keys of PEFT's settings with values that change what an adapter does, and what a person is told of them.
+/// Keys of PEFT's settings with values that change what an adapter does, and what the error says of them.
 fn changes() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("alora_invocation_tokens", json!([28, 27]), "activated LoRA"),

@@ -136,9 +136,7 @@ impl Profile {
             });
         profile
     }
-}
 
-impl Profile {
     /// Whether there is anything in it that a model could read.
     pub fn holds_text(&self) -> bool {
         self.characters > 0 && !self.index

@@ -36,7 +36,7 @@ impl Chosen {
 }
 
 /// As [`columns::pick`], where rows may be pairs of texts, and the label may be several columns of 0 and 1: those asked for, or those found where nothing is asked for and
-/// no column has a label's name. What was found so, and what a row holds beyond one text and its labels, is told in `warnings`.
+/// no column has a label's name. `warnings` reports what was found so, and what a row holds beyond its texts and labels.
 ///
 /// # Errors
 /// As [`columns::pick`].
@@ -303,7 +303,7 @@ fn is_list(label: &str) -> bool {
     label.starts_with('[') && label.ends_with(']')
 }
 
-/// What a mark separates in a label, without the brackets and quotes of a list; each once, in the order in which they stand there.
+/// What a mark separates in a label, without the brackets and quotes of a list; each once, in their order.
 pub(super) fn parts<'a>(label: &'a str, mark: &str) -> Vec<&'a str> {
     let bare = |part: &'a str| {
         if is_list(label) {

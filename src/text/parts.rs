@@ -263,7 +263,7 @@ fn growth_of_decoder(part: &Value, number: usize) -> Reasoned<f64> {
     Ok(if spaces { 2.0 } else { 1.0 })
 }
 
-/// Each text is in its template once, and the library has every token that stands there: it panics on others.
+/// Each text is in its template once, and the library knows every token in it: it panics on others.
 fn check_template(part: &Value, key: &str, texts: &[&str]) -> Reasoned<()> {
     let Some(pieces) = part[key].as_array() else {
         return Ok(());

@@ -1,11 +1,15 @@
 /**
- * Runs the commands and the Python checks of this folder.
+ * Runs the commands and the Python checks of this folder, and what is tried in Chromium.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { chromium } from "playwright-core";
 import { buildEnv, root, targetDir } from "../../scripts/cache.mjs";
+import { chromiumFlags, ensureChromium } from "../../scripts/chromium.mjs";
+import { serve } from "../../scripts/static-server.mjs";
 
 /** Where `cargo test` writes folders. */
 export const written = join(targetDir, "tmp");
@@ -49,3 +53,32 @@ export const casesIn = (folder) =>
   readdirSync(folder)
     .sort()
     .map((name) => join(folder, name));
+
+/**
+ * An empty page in Chromium, on a server with these files; fails if it asks another server for something.
+ * @param {Record<string, string>} mounts as of the static server
+ * @param {(tab: import("playwright-core").Page) => Promise<void>} use
+ */
+export async function inChromium(mounts, use) {
+  const folder = mkdtempSync(join(tmpdir(), "webtune-page-"));
+  const page = join(folder, "index.html");
+  writeFileSync(page, "<!doctype html><title>exports</title>");
+  const server = await serve({ mounts: { "/": page, ...mounts } });
+  const { chromium: executablePath } = await ensureChromium();
+  const browser = await chromium.launch({ executablePath, headless: true, args: chromiumFlags });
+  try {
+    const tab = await browser.newPage();
+    /** @type {string[]} */
+    const strangers = [];
+    tab.on("request", (request) => {
+      if (/^http/.test(request.url()) && !request.url().startsWith(server.origin)) strangers.push(request.url());
+    });
+    await tab.goto(server.origin);
+    await use(tab);
+    assert.deepEqual(strangers, []);
+  } finally {
+    await browser.close();
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

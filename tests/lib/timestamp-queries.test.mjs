@@ -1,5 +1,5 @@
 /**
- * The engine on an adapter without timestamp queries, which Firefox's are: it trains, and asks the adapter for nothing that it does not have.
+ * The engine on an adapter without timestamp queries, which are optional: it trains, and asks the adapter for nothing that it does not have.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

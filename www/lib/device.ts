@@ -94,7 +94,7 @@ export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefine
   };
 }
 
-/** Which of the package's two WebAssembly modules: the CPU engine alone, or both engines, which is three times the download. */
+/** Which of the package's two WebAssembly modules: the CPU engine alone, or both engines, which is more than twice the download. */
 export type EngineModule = "cpu" | "webgpu";
 
 /** The smallest module that serves this choice in this browser; the worker that loads it decides as `chooseDevice` does. */

@@ -1,5 +1,5 @@
 /**
- * Lets the engine start where WebGPU has no timestamp queries, as in Firefox: the engine's library (CubeCL) refuses such an adapter, though it
+ * Lets the engine start where WebGPU has no timestamp queries, which are optional: the engine's library (CubeCL) refuses such an adapter, though it
  * times nothing unless it is asked to, which webtune never does.
  */
 
