@@ -141,8 +141,27 @@ export class WebtunePage {
     return this.at(`option-${path}`).inputValue();
   }
 
-  async start() {
-    await this.at("start").click();
+  start() {
+    return this.#begin("start");
+  }
+
+  /** Begins the run again as the error's own button has it. */
+  startAsAdvised() {
+    return this.#begin("train-error-remedy");
+  }
+
+  /** The error of the run before has left the page by the end of this: whoever waits for the new run's would read that. @param {string} button */
+  async #begin(button) {
+    const error = this.at("train-error");
+    const before = (await error.count()) > 0 ? await error.innerText() : "";
+    await this.at(button).click();
+    if (before === "") return;
+    const changed = (/** @type {string} */ old) =>
+      /** @type {HTMLElement | null} */ (document.querySelector('[data-testid="train-error"]'))?.innerText !== old;
+    // What was wrong may still be wrong, and then the words stay as they are.
+    await this.raw.waitForFunction(changed, before, { timeout: 5_000 }).catch((failure) => {
+      if (failure.name !== "TimeoutError") throw failure;
+    });
   }
 
   /** A short second run to its end; what the first one found was not exported, which the page asks about. */
