@@ -96,11 +96,9 @@ pub(super) fn read(
 type Split = std::result::Result<Vec<String>, String>;
 
 fn fasttext(line: &str) -> Split {
-    let is_label = |word: &&str| word.starts_with(MARK);
     let labels: Vec<&str> = line
         .split_whitespace()
-        .filter(is_label)
-        .map(|word| &word[MARK.len()..])
+        .filter_map(|word| word.strip_prefix(MARK))
         .collect();
     match labels.as_slice() {
         [] => Err(format!(
@@ -109,12 +107,13 @@ fn fasttext(line: &str) -> Split {
         [first, others @ ..] => {
             let words: Vec<&str> = line
                 .split_whitespace()
-                .filter(|word| !is_label(word))
+                .filter(|word| !word.starts_with(MARK))
                 .collect();
-            let text = match line[MARK.len()..].split_once(char::is_whitespace) {
-                Some((_, rest)) if others.is_empty() && line.starts_with(MARK) => {
-                    rest.trim().to_owned()
-                }
+            let after_label = line
+                .strip_prefix(MARK)
+                .and_then(|rest| rest.split_once(char::is_whitespace));
+            let text = match after_label {
+                Some((_, rest)) if others.is_empty() => rest.trim().to_owned(),
                 _ => words.join(" "),
             };
             // as fastText's own examples are cut: `__label__1 , a text`

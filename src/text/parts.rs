@@ -158,6 +158,10 @@ impl Default for Chain {
 impl Chain {
     /// A part and those in it. Its settings say what it is, because the library reads old files by them alone.
     fn add(&mut self, part: &Value, kind: Kind) -> Reasoned<()> {
+        // the library takes it for granted where the part is named
+        if part["type"] == "Precompiled" && !part["precompiled_charsmap"].is_string() {
+            return Err("its Precompiled normalizer cannot be read: it has no precompiled_charsmap that is a text".into());
+        }
         let lists = ["normalizers", "pretokenizers", "processors", "decoders"];
         let mut inner = lists
             .iter()
@@ -318,6 +322,14 @@ mod tests {
                 refusal("normalizer", replace(json!({"Regex": good}), "x")),
                 ""
             );
+        }
+        for map in [json!(null), json!(3), json!(["a"])] {
+            let part = json!({"type": "Precompiled", "precompiled_charsmap": map, "normalizers": [{"type": "NFC"}]});
+            let reason = refusal(
+                "normalizer",
+                json!({"type": "Sequence", "normalizers": [part]}),
+            );
+            assert!(reason.contains("Precompiled"), "{reason}");
         }
         for (part, value, word) in [
             (

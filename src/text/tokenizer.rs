@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tokenizers::{NormalizedString, Normalizer};
+
 use super::parts;
 use crate::error::{Error, Result};
 
@@ -66,6 +68,7 @@ impl Tokenizer {
         let no_pairs = parts::check(bytes).map_err(&invalid)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| invalid(format!("cannot be read as a tokenizer: {error}")))?;
+        added_stay(&inner).map_err(&invalid)?;
         let stored_pad = inner
             .get_padding()
             .filter(|padding| inner.token_to_id(&padding.pad_token) == Some(padding.pad_id))
@@ -275,6 +278,28 @@ fn quoted(text: &str) -> String {
     format!("\"{start}{more}\"")
 }
 
+/// Refuses an added token of which normalizing leaves nothing: the library would find it between any two bytes, those of one letter too.
+fn added_stay(inner: &tokenizers::Tokenizer) -> std::result::Result<(), String> {
+    let Some(normalizer) = inner.get_normalizer() else {
+        return Ok(());
+    };
+    for token in inner.get_added_tokens_decoder().values() {
+        let mut text = NormalizedString::from(token.content.as_str());
+        if token.normalized {
+            normalizer
+                .normalize(&mut text)
+                .map_err(|error| format!("cannot normalize {:?}: {error}", token.content))?;
+        }
+        if text.is_empty() {
+            return Err(format!(
+                "nothing is left of its added token {:?} once it is normalized, which is not supported",
+                token.content
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +337,17 @@ mod tests {
             let error = read(file.to_string().as_bytes()).err().unwrap();
             assert!(error.to_string().contains("Precompiled"), "{error}");
         }
+
+        file["normalizer"] = json!({"type": "Strip", "strip_left": true, "strip_right": true});
+        let blank = |normalized: bool| {
+            json!({"id": 3000, "content": "  ", "single_word": true, "lstrip": false, "rstrip": false,
+                "normalized": normalized, "special": false})
+        };
+        file["added_tokens"] = json!([blank(true)]);
+        let error = read(file.to_string().as_bytes()).err().unwrap();
+        assert!(error.to_string().contains("nothing is left"), "{error}");
+        file["added_tokens"] = json!([blank(false)]);
+        assert!(read(file.to_string().as_bytes()).is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use webtune::hash::Fnv;
 use webtune::tasks::classify::tuned::Which;
 use webtune::tasks::classify::{ClassifyTask, UserOptions};
 use webtune::tasks::language::{LanguageOptions, LanguageTask};
+use webtune::text::TextInput;
 use webtune::train::checkpoint::RunCheckpoint;
 use webtune::train::run::Run;
 use webtune::train::task::Task;
@@ -118,8 +119,16 @@ pub fn adapter(bytes: &[u8]) -> bool {
                 return false;
             };
             let texts = ["the river", "an oven is hot and so it goes"].map(String::from);
-            let found = block_on(tuned.predict(model, &texts, Which::Tuned)).unwrap();
-            assert_eq!(found.len(), 2);
+            let found = if tuned.pairs == Some(true) {
+                let pair = |text: String| TextInput::Pair {
+                    text_pair: Some(text.clone()),
+                    text,
+                };
+                block_on(tuned.predict(model, &texts.map(pair), Which::Tuned))
+            } else {
+                block_on(tuned.predict(model, &texts, Which::Tuned))
+            };
+            assert_eq!(found.unwrap().len(), 2);
             true
         })
     }
