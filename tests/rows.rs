@@ -198,9 +198,9 @@ fn lines_of_fasttext_and_trec() {
     assert_eq!(table.rows[1].label.to_string(), "a b");
 
     // a label's mark is nine bytes long, and here the ninth is within a letter
-    let table = read("a.txt", "abcdefgh« first __label__a\n__label__b second\n");
+    let table = read("a.txt", "__label__b one\nabcdefgh« two __label__a\n");
     let texts: Vec<_> = table.rows.iter().map(|row| &*row.text).collect();
-    assert_eq!(texts, ["abcdefgh« first", "second"]);
+    assert_eq!(texts, ["one", "abcdefgh« two"]);
 
     let trec = "DESC:manner How did serfdom develop , and leave Russia ?\nENTY:cremat What films featured it ?\n\
         DESC:def What is an atom ?\n";
