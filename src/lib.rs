@@ -35,6 +35,8 @@ mod house {
     pub mod formats;
     pub mod hash;
     pub mod json;
+    #[cfg(feature = "webgpu")]
+    pub mod kernels;
     pub mod layers;
     pub mod linalg;
     pub mod models;

@@ -7,6 +7,7 @@ mod common;
 
 use std::cell::RefCell;
 
+use common::kernels;
 use common::matrix::{HEADS, cases, starts, thaws, trains};
 use common::table::rows;
 use common::tiny;
@@ -59,6 +60,12 @@ async fn cpu_learns() {
 #[wasm_bindgen_test]
 async fn webgpu_loss_falls() {
     falls(&webgpu().await).await;
+}
+
+/// As the native test of the same name.
+#[wasm_bindgen_test]
+async fn webgpu_kernels_agree_with_the_cpu_engine() {
+    kernels::agree_with_the_cpu_engine(&webgpu().await).await;
 }
 
 /// The natively run matrix but for what costs most, the finite differences.

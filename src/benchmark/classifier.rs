@@ -86,7 +86,7 @@ impl ClassifierBenchmark {
         let labels = (0..shape.batch).map(|row| row % LABELS).collect::<Vec<_>>();
         Ok(Self {
             batch: TrainBatch {
-                inputs: Inputs::Tokens(TokenBatch::upload(&batch, &compute.device)),
+                inputs: Inputs::Tokens(Box::new(TokenBatch::upload(&batch, &compute.device))),
                 target: Target::Labels(Box::new(upload_labels(&labels, &compute.device))),
                 rows: shape.batch,
             },

@@ -59,7 +59,7 @@ pub async fn logits(
     pad_id: u32,
     most: usize,
 ) -> Result<Vec<f32>> {
-    let forward = |batch| classifier.forward(&Inputs::Tokens(batch));
+    let forward = |batch| classifier.forward(&Inputs::Tokens(Box::new(batch)));
     vectors(&classifier.encoder, encodings, pad_id, most, forward).await
 }
 

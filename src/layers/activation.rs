@@ -3,6 +3,8 @@
 use burn::tensor::{Tensor, activation};
 
 use crate::device::EngineKind;
+#[cfg(feature = "webgpu")]
+use crate::kernels::{self, Curve};
 
 /// The non-linearity between two linear layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,10 @@ impl Activation {
 
     /// Applies the function elementwise.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "webgpu")]
+        if let Some(y) = self.curve().and_then(|curve| kernels::curve(&x, curve)) {
+            return y;
+        }
         match self {
             Self::FusedGelu => activation::gelu(x),
             Self::ComposedGelu => {
@@ -47,6 +53,28 @@ impl Activation {
             Self::Swish => x.clone() * activation::sigmoid(x),
             Self::Relu => activation::relu(x),
             Self::Tanh => x.tanh(),
+        }
+    }
+
+    /// `f(gate) * x`, both of one shape.
+    pub fn gate<const D: usize>(self, gate: Tensor<D>, x: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "webgpu")]
+        if let Some(y) = self
+            .curve()
+            .and_then(|curve| kernels::gated(&gate, &x, curve))
+        {
+            return y;
+        }
+        self.forward(gate) * x
+    }
+
+    #[cfg(feature = "webgpu")]
+    fn curve(self) -> Option<Curve> {
+        match self {
+            Self::FusedGelu | Self::ComposedGelu => Some(Curve::Gelu),
+            Self::TanhGelu => Some(Curve::TanhGelu),
+            Self::Swish => Some(Curve::Swish),
+            Self::Relu | Self::Tanh => None,
         }
     }
 }

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 
 use super::Dropout;
+#[cfg(feature = "webgpu")]
+use crate::kernels;
 
 /// What a masked score is lowered by: finite, because a row of minus infinities alone would give NaN.
 pub const MASKED: f64 = -1e9;
@@ -58,9 +60,15 @@ pub fn attend_heads(
     bias: Tensor<4>,
     dropout: &Dropout,
 ) -> Tensor<3> {
-    let width = query.dims()[3];
+    let scale = (query.dims()[3] as f64).powf(-0.5);
+    #[cfg(feature = "webgpu")]
+    if !dropout.is_active()
+        && let Some(mixed) = kernels::attend(&query, &key, &value, &bias, scale)
+    {
+        return mixed;
+    }
     // scaled before the product: [tokens, width] is smaller than [tokens, keys]
-    let query = query * (width as f64).powf(-0.5);
+    let query = query * scale;
     let scores = query.matmul(key.swap_dims(2, 3)); // [batch, heads, query, key]
     let weights = dropout.forward(softmax(scores + bias, 3));
     join_heads(weights.matmul(value))
@@ -84,6 +92,10 @@ pub fn attend_grouped(
     bias: Tensor<4>,
     scale: f64,
 ) -> Tensor<3> {
+    #[cfg(feature = "webgpu")]
+    if let Some(mixed) = kernels::attend(&query, &key, &value, &bias, scale) {
+        return mixed;
+    }
     let [batch, heads, tokens, width] = query.dims();
     let [_, key_heads, keys, _] = key.dims();
     let group = heads / key_heads;
@@ -94,4 +106,21 @@ pub fn attend_grouped(
     let weights = softmax(scores + bias, 3);
     let weights = weights.reshape([batch, key_heads, group * tokens, keys]);
     join_heads(weights.matmul(value).reshape([batch, heads, tokens, width]))
+}
+
+/// [`attend`] of query, key and value that lie side by side, `[batch, tokens, 3 * heads * width]`, without taking them apart. None where
+/// there is no kernel for it, and the caller must.
+pub fn attend_joined(
+    joined: &Tensor<3>,
+    bias: &Tensor<4>,
+    heads: usize,
+    scale: f64,
+) -> Option<Tensor<3>> {
+    #[cfg(feature = "webgpu")]
+    return kernels::attend_joined(joined, bias, heads, scale);
+    #[cfg(not(feature = "webgpu"))]
+    {
+        let _ = (joined, bias, heads, scale);
+        None
+    }
 }

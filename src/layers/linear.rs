@@ -1,8 +1,9 @@
 //! `x W + b`, plus what a fitted delta adds.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, module::linear};
+use burn::tensor::Tensor;
 
+use super::product::product;
 use super::storage::{is_quantized, widen};
 use super::{Lora, Mixout};
 
@@ -75,7 +76,7 @@ impl Linear {
         };
         match &self.delta {
             Some(delta) => delta.forward(x, weight, bias),
-            None => linear(x, weight, bias),
+            None => product(x, weight, bias),
         }
     }
 

@@ -2,9 +2,12 @@
 //! have a trained magnitude (DoRA, Liu et al. 2024).
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, module::linear};
+use burn::tensor::Tensor;
 
 use super::Dropout;
+use super::product::product;
+#[cfg(feature = "webgpu")]
+use crate::kernels;
 
 /// A low-rank delta. Both factors are stored transposed, as [`super::Linear`] stores its weight.
 ///
@@ -31,26 +34,34 @@ impl Lora {
         weight: Tensor<2>,
         bias: Option<Tensor<1>>,
     ) -> Tensor<D> {
+        #[cfg(feature = "webgpu")]
+        if self.magnitude.is_none() && !self.dropout.is_active() {
+            let factors = [&self.lora_a.val(), &self.lora_b.val()];
+            let (bias, scale) = (bias.as_ref(), self.scaling);
+            if let Some(y) = kernels::lora_linear(&x, &weight, bias, factors, scale) {
+                return y;
+            }
+        }
         let dropped = self.dropout.forward(x.clone());
-        let down = linear(dropped.clone(), self.lora_a.val(), None); // [.., r]
-        let delta = linear(down * self.scaling, self.lora_b.val(), None); // [.., out]
+        let down = product(dropped.clone(), self.lora_a.val(), None); // [.., r]
+        let delta = product(down * self.scaling, self.lora_b.val(), None); // [.., out]
         let Some(magnitude) = &self.magnitude else {
-            return linear(x, weight, bias) + delta;
+            return product(x, weight, bias) + delta;
         };
         // the norm is a constant to the gradient, as the paper's section 4.3 proposes and PEFT does
         let norm = self.norm(&weight); // [out]
         let scale = magnitude.val() / norm; // [out]
         let scale_row = scale.clone().reshape(last_axis::<D>(scale.dims()[0]));
         if !self.dropout.is_active() {
-            let changed = (linear(x, weight, None) + delta) * scale_row;
+            let changed = (product(x, weight, None) + delta) * scale_row;
             return match bias {
                 Some(bias) => changed + bias.clone().reshape(last_axis::<D>(bias.dims()[0])),
                 None => changed,
             };
         }
         // with dropout PEFT leaves the frozen part's own output whole and drops only in what is added to it
-        let plain = linear(dropped, weight.clone(), None);
-        linear(x, weight, bias) + plain * (scale_row.clone() - 1.0) + delta * scale_row
+        let plain = product(dropped, weight.clone(), None);
+        product(x, weight, bias) + plain * (scale_row.clone() - 1.0) + delta * scale_row
     }
 
     /// Lengths of the columns of `W + s A B`, `[out]`, without that matrix:

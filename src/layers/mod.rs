@@ -11,13 +11,15 @@ pub mod mixout;
 pub mod norm;
 pub mod pooling;
 pub mod prefix;
+pub mod product;
 pub mod rotary;
 pub mod storage;
 pub mod table;
 
 pub use activation::Activation;
 pub use attention::{
-    MASKED, attend, attend_grouped, attend_heads, padding_bias, split_heads, window_bias,
+    MASKED, attend, attend_grouped, attend_heads, attend_joined, padding_bias, split_heads,
+    window_bias,
 };
 pub use bottleneck::Bottleneck;
 pub use dropout::Dropout;

@@ -2,6 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+#[cfg(feature = "webgpu")]
+use super::split_heads;
+#[cfg(feature = "webgpu")]
+use crate::kernels;
+
 /// `theta^(-2 i / width)` for every pair of a head's elements, `width / 2` numbers. `width`: of one head, even.
 pub fn inverse_frequencies(theta: f64, width: usize) -> Vec<f64> {
     (0..width / 2)
@@ -52,6 +57,10 @@ impl Rotary {
     /// `x cos + rotate_half(x) sin`, where `rotate_half` of `[first, second]` is `[-second, first]`. `[batch, heads, tokens, width]`
     /// to the same.
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "webgpu")]
+        if let Some(turned) = kernels::rotate(&x, &self.cos, &self.sin, x.dims()[1]) {
+            return turned;
+        }
         let [_, _, tokens, width] = x.dims();
         let rows = self.cos.dims()[0] / tokens;
         let row = |table: &Tensor<2>| table.clone().reshape([rows, 1, tokens, width]);
@@ -60,6 +69,22 @@ impl Rotary {
         let second = x.clone().narrow(3, half, half);
         let rotated = Tensor::cat(vec![-second, first], 3); // [batch, heads, tokens, width]
         x * row(&self.cos) + rotated * row(&self.sin)
+    }
+
+    /// The same for queries and keys that lie side by side with values, `[batch, tokens, 3 * heads * width]`, without taking them apart.
+    /// None where there is no kernel for it, and the caller must.
+    pub fn apply_joined(&self, joined: &Tensor<3>, heads: usize) -> Option<Tensor<3>> {
+        #[cfg(feature = "webgpu")]
+        {
+            let x = split_heads(joined.clone(), 3 * heads);
+            let turned = kernels::rotate(&x, &self.cos, &self.sin, 2 * heads)?;
+            Some(turned.swap_dims(1, 2).reshape(joined.dims()))
+        }
+        #[cfg(not(feature = "webgpu"))]
+        {
+            let _ = (joined, heads);
+            None
+        }
     }
 }
 

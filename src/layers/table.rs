@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, module::embedding};
 
+use super::product::matmul;
 use super::storage::widen;
 
 /// A table of words, `[rows, width]`, cut by rows into parts, because a GPU binds no buffer of any size and because a quantised table is
@@ -60,7 +61,7 @@ impl WordTable {
     /// `hidden`: `[positions, width]`. Returns `[positions, rows]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let mut parts = (0..self.parts.len())
-            .map(|index| hidden.clone().matmul(self.part(index).1.transpose()))
+            .map(|index| matmul(hidden.clone(), self.part(index).1.transpose()))
             .collect::<Vec<_>>();
         match parts.len() {
             1 => parts.remove(0),
@@ -75,7 +76,7 @@ impl WordTable {
         for index in 0..self.parts.len() {
             let (rows, values) = self.part(index);
             let of_part = gradient.clone().narrow(1, rows.start, rows.len());
-            let product = of_part.matmul(values.inner());
+            let product = matmul(of_part, values.inner());
             sum = Some(match sum {
                 None => product,
                 Some(sum) => sum + product,

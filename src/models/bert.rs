@@ -162,7 +162,7 @@ impl Output {
             Some(adapter) => adapter.forward(x),
             None => x,
         };
-        self.layer_norm.forward(x + residual)
+        self.layer_norm.forward_sum(x, residual)
     }
 }
 

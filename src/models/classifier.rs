@@ -16,11 +16,11 @@ pub use super::head::{Head, HeadKind, HeadWeights};
 #[derive(Debug, Clone)]
 pub enum Inputs {
     /// Token ids.
-    Tokens(TokenBatch),
+    Tokens(Box<TokenBatch>),
     /// What enters a layer, computed before.
-    States(States),
+    States(Box<States>),
     /// What the head reads, computed before: `[batch, hidden]`.
-    Features(Tensor<2>),
+    Features(Box<Tensor<2>>),
 }
 
 /// The output of the layers below `depth`.
@@ -71,11 +71,12 @@ impl Classifier {
         let kind = self.head.kind();
         match inputs {
             Inputs::Tokens(batch) => features(&self.encoder, kind, batch),
-            Inputs::States(States { x, mask, depth }) => {
+            Inputs::States(states) => {
+                let States { x, mask, depth } = &**states;
                 let hidden = self.encoder.upper(*depth, x.clone(), mask.clone());
                 head_input(&self.encoder, kind, hidden, mask.clone())
             }
-            Inputs::Features(features) => features.clone(),
+            Inputs::Features(features) => (**features).clone(),
         }
     }
 

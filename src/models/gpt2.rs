@@ -10,7 +10,9 @@ use super::family::DecoderFamily;
 use super::fields::{Fields, MAX_LAYERS};
 use super::load::Loader;
 use crate::formats::Source;
-use crate::layers::{Activation, LayerNorm, Linear, Prefix, attend_grouped, split_heads};
+use crate::layers::{
+    Activation, LayerNorm, Linear, Prefix, attend_grouped, attend_joined, split_heads,
+};
 use crate::{Error, Result};
 
 /// Attention with query, key and value in one layer.
@@ -47,6 +49,10 @@ impl Attention {
     fn forward(&self, x: Tensor<3>, mut context: LayerContext<'_>) -> Tensor<3> {
         let hidden = x.dims()[2];
         let all = self.c_attn.forward(x); // [batch, tokens, 3 * hidden]
+        let alone = self.prefix.is_none() && context.cache.is_none();
+        if alone && let Some(mixed) = attend_joined(&all, &context.bias, self.heads, self.scale) {
+            return self.c_proj.forward(mixed);
+        }
         let part = |index: usize| {
             // [batch, heads, tokens, width]
             split_heads(all.clone().narrow(2, index * hidden, hidden), self.heads)

@@ -85,8 +85,9 @@ impl SelfAttention {
 impl Mlp {
     /// `[batch, tokens, hidden]` to the same.
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let gate = self.activation.forward(self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+        let gate = self.gate_proj.forward(x.clone());
+        let wide = self.activation.gate(gate, self.up_proj.forward(x));
+        self.down_proj.forward(wide)
     }
 }
 

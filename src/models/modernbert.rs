@@ -14,8 +14,8 @@ use super::load::{Loader, frozen};
 use crate::Result;
 use crate::formats::Source;
 use crate::layers::{
-    Activation, Dropout, Embedding, LayerNorm, Linear, Rotary, attend_heads, inverse_frequencies,
-    masked_mean, padding_bias, split_heads, window_bias,
+    Activation, Dropout, Embedding, LayerNorm, Linear, Rotary, attend_heads, attend_joined,
+    inverse_frequencies, masked_mean, padding_bias, split_heads, window_bias,
 };
 
 /// Words alone: positions come in every layer.
@@ -113,6 +113,9 @@ impl SelfAttention {
     fn forward(&self, x: Tensor<3>, shared: &SharedOfKind) -> Tensor<3> {
         let hidden = x.dims()[2];
         let qkv = self.wqkv.forward(x); // [batch, tokens, 3 * hidden]
+        if let Some(mixed) = self.mix_joined(&qkv, shared) {
+            return self.out_dropout.forward(self.wo.forward(mixed));
+        }
         let part = |index: usize| {
             split_heads(qkv.clone().narrow(2, index * hidden, hidden), self.heads) // [batch, heads, tokens, width]
         };
@@ -121,15 +124,26 @@ impl SelfAttention {
         let mixed = attend_heads(query, key, part(2), shared.bias.clone(), &self.dropout);
         self.out_dropout.forward(self.wo.forward(mixed))
     }
+
+    /// Without taking query, key and value apart, `[batch, tokens, 3 * hidden]` to `[batch, tokens, hidden]`, where there is a kernel for it.
+    fn mix_joined(&self, qkv: &Tensor<3>, shared: &SharedOfKind) -> Option<Tensor<3>> {
+        if self.dropout.is_active() {
+            return None;
+        }
+        let width = qkv.dims()[2] / (3 * self.heads);
+        let turned = shared.rotary.apply_joined(qkv, self.heads)?;
+        let scale = (width as f64).powf(-0.5);
+        attend_joined(&turned, &shared.bias, self.heads, scale)
+    }
 }
 
 impl Mlp {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let both = self.wi.forward(x); // [batch, tokens, 2 * intermediate]
         let wide = both.dims()[2] / 2;
-        let gate = both.clone().narrow(2, wide, wide);
-        let input = self.activation.forward(both.narrow(2, 0, wide));
-        self.wo.forward(self.dropout.forward(input * gate))
+        let other = both.clone().narrow(2, wide, wide);
+        let mixed = self.activation.gate(both.narrow(2, 0, wide), other);
+        self.wo.forward(self.dropout.forward(mixed))
     }
 }
 

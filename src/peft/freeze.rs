@@ -98,6 +98,19 @@ pub fn trained(network: &impl Module, trainable: &Trainable) -> Vec<TrainedTenso
     out
 }
 
+/// The values of the parameters that `wanted` names, flattened and without autodiff.
+#[cfg(feature = "webgpu")]
+pub fn values(
+    network: &impl Module,
+    wanted: impl Fn(&str) -> bool,
+) -> std::collections::HashMap<String, Tensor<1>> {
+    let mut out = std::collections::HashMap::new();
+    walk(network, wanted, |path, _, value| {
+        out.insert(path.into(), value);
+    });
+    out
+}
+
 /// Numbers that train.
 pub fn trained_parameters(network: &impl Module, trainable: &Trainable) -> u64 {
     trained(network, trainable)

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use super::noise::Noise;
 use crate::device::is_cpu;
+#[cfg(feature = "webgpu")]
+use crate::kernels;
 use crate::models::network::Place;
 use crate::models::{Stack, StackContext, StackLayer};
 use crate::peft::freeze::{activate, take_gradients, tracked_paths};
@@ -261,7 +263,7 @@ impl<N: Stack> Work<'_, N> {
         let top = Some(x.clone().inner());
         let (loss, gradient) = self.head(batch, top, &span, count, sums);
         if let Some(gradient) = gradient.filter(|_| x.is_tracked()) {
-            let mut tape = (x * gradient).sum().backward();
+            let mut tape = backward_from(x, gradient);
             sums.extend(take_gradients(self.network, &mut tape));
         }
         loss
@@ -299,7 +301,7 @@ impl<N: Stack> Work<'_, N> {
             let entry = entering(&span, index, entry);
             let layer = self.network.layer(index);
             let out = self.run(&layer, index, entry.clone(), &context);
-            let mut tape = (out * of_out).sum().backward();
+            let mut tape = backward_from(out, of_out);
             for (path, gradient) in take_gradients(&layer, &mut tape) {
                 sums.add(self.full_path(index, &path), gradient);
             }
@@ -311,7 +313,7 @@ impl<N: Stack> Work<'_, N> {
         }
         if let (true, Some(of_out)) = (span.embeddings, gradient) {
             let out = self.enter(self.network, batch, &context);
-            let mut tape = (out * of_out).sum().backward();
+            let mut tape = backward_from(out, of_out);
             sums.extend(take_gradients(self.network, &mut tape));
         }
         loss
@@ -351,6 +353,15 @@ impl<N: Stack> Work<'_, N> {
         let below = path.split_once('.').map_or(path, |(_, below)| below);
         format!("{}.{below}", self.network.layer_path(index))
     }
+}
+
+/// The gradients of everything below `x`, whose own gradient is given, of the same shape.
+pub fn backward_from<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Gradients {
+    #[cfg(feature = "webgpu")]
+    if let Some(tape) = kernels::backward_from(&x, &gradient) {
+        return tape;
+    }
+    (x * gradient).sum().backward()
 }
 
 /// What enters a layer, as a leaf of its own if its gradient is needed.

@@ -7,6 +7,7 @@ pub use pass::{Pass, PassKind};
 use serde::Serialize;
 
 use super::frozen::Frozen;
+use super::optimizer::held_twice;
 use super::options::LoopOptions;
 use crate::device::Compute;
 use crate::layers::Storage;
@@ -346,8 +347,8 @@ impl MemoryProfile {
         let backward = sum([kept, mixed, alone.max(logits.saturating_add(of_table))]);
         let accumulated = if self.accumulates { gradients } else { 0 };
         let during = backward.max(gradients).max(network.forward_bytes(shape));
-        // clipping and the optimizer hold the largest tensor and its gradient again, and its new value
-        let step = sum([gradients, product([3, of_table])]);
+        // clipping and the optimizer hold the largest tensor and its gradient again, and its new value; or what is copied at a time
+        let step = sum([gradients, product([3, of_table]).max(held_twice(gradients))]);
         let peak = during.saturating_add(accumulated).max(step);
         Estimate {
             activations: peak.saturating_sub(logits),

@@ -1,5 +1,10 @@
 //! AdamW with PyTorch's semantics (Loshchilov & Hutter 2019).
 
+#[cfg(feature = "webgpu")]
+mod at_once;
+#[cfg(feature = "webgpu")]
+mod together;
+
 use std::collections::HashMap;
 
 use burn::module::Module;
@@ -9,6 +14,18 @@ use crate::device::read;
 use crate::models::names::is_bias_or_norm;
 use crate::peft::freeze::replace;
 use crate::{Error, Result};
+
+/// What a step on a GPU holds twice at a time of so many bytes of gradients, or of values.
+#[cfg(feature = "webgpu")]
+pub fn held_twice(bytes: u64) -> u64 {
+    bytes.min(crate::kernels::MOST_BYTES as u64)
+}
+
+/// Nothing without a GPU engine.
+#[cfg(not(feature = "webgpu"))]
+pub fn held_twice(_bytes: u64) -> u64 {
+    0
+}
 
 /// AdamW's constants; `torch.optim.AdamW`'s names and defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +52,9 @@ enum Means {
     Device(Box<[Tensor<1>; 2]>),
     /// In memory, for the CPU engine.
     Host { mean: Vec<f32>, square: Vec<f32> },
+    /// On a GPU, among those of everything that trains.
+    #[cfg(feature = "webgpu")]
+    AtOnce,
 }
 
 /// One parameter's factors in one step.
@@ -54,6 +74,8 @@ struct Factors {
 pub struct AdamW {
     config: AdamWConfig,
     moments: HashMap<String, Moments>,
+    #[cfg(feature = "webgpu")]
+    at_once: Option<at_once::AtOnce>,
 }
 
 impl AdamW {
@@ -62,6 +84,8 @@ impl AdamW {
         Self {
             config,
             moments: HashMap::new(),
+            #[cfg(feature = "webgpu")]
+            at_once: None,
         }
     }
 
@@ -85,12 +109,21 @@ impl AdamW {
                 mean.clone()
             }),
             Some(Means::Device(means)) => read(means[usize::from(squared)].clone()).await,
+            #[cfg(feature = "webgpu")]
+            Some(Means::AtOnce) => {
+                let means = self.at_once.as_ref().and_then(|all| all.means(path));
+                let [mean, square] =
+                    means.ok_or_else(|| Error::internal(format!("{path} has no means")))?;
+                read(if squared { square } else { mean }).await
+            }
             None => Err(Error::internal(format!("{path} has made no step"))),
         }
     }
 
     /// Puts back what [`Self::steps`] and [`Self::mean`] gave.
     pub fn restore(&mut self, path: &str, steps: i32, means: [Vec<f32>; 2], device: &Device) {
+        #[cfg(feature = "webgpu")]
+        self.take_apart();
         let [mean, square] = means;
         let means = if *device == Device::flex() {
             Means::Host { mean, square }
@@ -104,14 +137,21 @@ impl AdamW {
         self.moments.insert(path.into(), Moments { means, steps });
     }
 
-    /// One step. `gradients`: flat, by path; `rate(path)` is a parameter's learning rate. Parameters without a gradient
-    /// stay as they are, undecayed, as in PyTorch.
+    /// One step. `gradients`: flat, by path; `max_norm`: their largest global norm, 0 for no clipping; `rate(path)` is a parameter's learning
+    /// rate. Parameters without a gradient stay as they are, undecayed, as in PyTorch.
     pub fn step<M: Module>(
         &mut self,
         network: M,
         gradients: Vec<(String, Tensor<1>)>,
+        max_norm: f64,
         rate: impl Fn(&str) -> f64,
     ) -> M {
+        #[cfg(feature = "webgpu")]
+        let gradients = match self.step_at_once(&network, gradients, max_norm, &rate) {
+            Ok(mut values) => return replace(network, |path, _| values.remove(path)),
+            Err(gradients) => gradients,
+        };
+        let gradients = clip_gradients(gradients, max_norm);
         let mut gradients: HashMap<_, _> = gradients.into_iter().collect();
         replace(network, |path, value| {
             let gradient = gradients.remove(path)?;
@@ -126,15 +166,28 @@ impl AdamW {
         gradient: Tensor<1>,
         rate: f64,
     ) -> Tensor<1> {
+        let old = self.moments.remove(path);
+        let steps = old.as_ref().map_or(0, |old| old.steps) + 1;
+        let factors = self.factors(path, steps, rate);
+        let old = old.map(|old| old.means);
+        let (value, means) = if value.device() == Device::flex() {
+            update_in_memory(value, gradient, old, factors)
+        } else {
+            update_on_device(value, gradient, old, factors)
+        };
+        self.moments.insert(path.into(), Moments { means, steps });
+        value
+    }
+
+    /// A parameter's factors in its `steps`-th step.
+    fn factors(&self, path: &str, steps: i32, rate: f64) -> Factors {
         let config = self.config;
         let decay = if is_bias_or_norm(path) && !config.decay_bias_and_norm {
             0.0
         } else {
             config.weight_decay
         };
-        let old = self.moments.remove(path);
-        let steps = old.as_ref().map_or(0, |old| old.steps) + 1;
-        let factors = Factors {
+        Factors {
             beta1: config.beta1,
             beta2: config.beta2,
             eps: config.eps,
@@ -144,15 +197,7 @@ impl AdamW {
                 1.0 - config.beta1.powi(steps),
                 (1.0 - config.beta2.powi(steps)).sqrt(),
             ],
-        };
-        let old = old.map(|old| old.means);
-        let (value, means) = if value.device() == Device::flex() {
-            update_in_memory(value, gradient, old, factors)
-        } else {
-            update_on_device(value, gradient, old, factors)
-        };
-        self.moments.insert(path.into(), Moments { means, steps });
-        value
+        }
     }
 }
 

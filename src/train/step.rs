@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::gradients::{Batch, PassSettings, gradients};
-use super::optimizer::{AdamW, clip_gradients};
+use super::optimizer::AdamW;
 use super::penalty::Penalty;
 use crate::peft::Trainable;
 
@@ -34,6 +34,6 @@ pub fn train_step<B: Batch>(
             loss = loss + value;
         }
     }
-    let found = clip_gradients(found, rules.max_grad_norm);
-    (optimizer.step(network, found, rate), loss)
+    let network = optimizer.step(network, found, rules.max_grad_norm, rate);
+    (network, loss)
 }

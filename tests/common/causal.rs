@@ -288,7 +288,7 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
         let batches = std::slice::from_ref(batch);
         let (found, loss) = gradients(&moving, batches, &plain);
         losses.extend(read(loss).await.unwrap());
-        moving = optimizer.step(moving, found, |_| rate);
+        moving = optimizer.step(moving, found, 0.0, |_| rate);
         if step == 1 || step == 5 {
             let values = named_values(&moving, trainable, loaded.method.kind())
                 .await

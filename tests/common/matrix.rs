@@ -336,7 +336,7 @@ pub fn batch(model: &Pretrained) -> TrainBatch {
         .map(|example| labels.id(&example.label.names()[0]).unwrap())
         .collect::<Vec<_>>();
     TrainBatch {
-        inputs: Inputs::Tokens(TokenBatch::upload(&padded, device)),
+        inputs: Inputs::Tokens(Box::new(TokenBatch::upload(&padded, device))),
         target: Target::Labels(Box::new(upload_labels(&ids, device))),
         rows: 6,
     }

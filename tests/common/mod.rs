@@ -8,6 +8,8 @@ pub mod contrast;
 pub mod failing;
 pub mod files;
 pub mod golden;
+#[cfg(feature = "webgpu")]
+pub mod kernels;
 pub mod loops;
 pub mod matrix;
 pub mod parity;

@@ -375,11 +375,11 @@ pub fn batch(
     let labels = Tensor::from_data(TensorData::new(ints(labels), [shape[0]]), device);
     TrainBatch {
         rows: shape[0],
-        inputs: Inputs::Tokens(TokenBatch {
+        inputs: Inputs::Tokens(Box::new(TokenBatch {
             types: Tensor::<2, Int>::zeros(shape, device),
             ids: Tensor::from_data(TensorData::new(ints(ids), shape), device),
             mask: Tensor::from_data(TensorData::new(mask, shape), device),
-        }),
+        })),
         target: Target::Labels(Box::new(labels)),
     }
 }

@@ -20,7 +20,7 @@ async function step(page) {
 
 test("a run that loses the graphics card goes on by itself at the step where it was", async () => {
   const { page, close } = await site.open();
-  await startOnGpu(page, 12);
+  await startOnGpu(page, 60);
   await page.progress(/step \d/);
   await waitUntilKept(page.raw, (names) => names.includes("state 0") && names.includes("state 1"));
   const before = await step(page);

@@ -352,7 +352,7 @@ test("a full storage: said once, and after a crash the run goes on from memory",
 
 test("a run on the graphics card goes on there after one loss, and on the CPU engine after the second", async () => {
   const { page, close } = await site.open();
-  await startOnGpu(page, 40);
+  await startOnGpu(page, 1000);
   await page.progress(/step \d/);
   await waitUntilKept(page.raw, twoStates);
   await page.crashWorkers();

@@ -33,7 +33,7 @@ const FILES = {
   "pickled/pytorch_model.bin": "pickle",
 };
 const names = [...new Set(Object.keys(FILES).map((path) => path.split("/")[0]))];
-const patience = { retries: 1, firstDelayMs: 1, stallMs: 2000 };
+const patience = { retries: 1, firstDelayMs: 1, stallMs: 20_000 };
 let folder;
 let stub;
 let disk;

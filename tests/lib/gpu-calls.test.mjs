@@ -11,16 +11,16 @@ import { ensureDawn } from "../../scripts/dawn.mjs";
 /** At most that many in a step. Whoever saves some lowers these; `npm run bench:gpu -- --adapter none` says which kernels they are. */
 const BOUNDS = {
   // a classifier of 6 layers, LoRA on query and value
-  "tiny, 1 x 8": { dispatches: 1009, copies: 117, bindGroups: 1009, submits: 33, writes: 11, reads: 1, pipelines: 134 },
+  "tiny, 1 x 8": { dispatches: 278, copies: 0, bindGroups: 278, submits: 12, writes: 6, reads: 1, pipelines: 74 },
   // a language model of 5, LoRA on all linear layers
   "stories260K, 8 x 128": {
-    dispatches: 1350,
-    copies: 50,
-    bindGroups: 1350,
-    submits: 47,
-    writes: 12,
+    dispatches: 331,
+    copies: 0,
+    bindGroups: 331,
+    submits: 15,
+    writes: 7,
     reads: 1,
-    pipelines: 135,
+    pipelines: 43,
   },
 };
 

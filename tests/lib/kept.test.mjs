@@ -18,7 +18,7 @@ const { keptModels, removeKeptModel } = await load("sources/kept-models");
 const WEIGHTS = "model.safetensors";
 const weights = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
 const others = Uint8Array.from({ length: 100_000 }, (_, index) => index % 241);
-const patience = { retries: 1, firstDelayMs: 1, stallMs: 2000 };
+const patience = { retries: 1, firstDelayMs: 1, stallMs: 20_000 };
 let folder;
 let stub;
 let disk;

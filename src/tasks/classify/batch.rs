@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::contrast::Pairs;
 use crate::data::Truth;
-use crate::models::classifier::{States, head_input};
+use crate::models::classifier::head_input;
 use crate::models::{Classifier, Inputs, StackContext};
 use crate::peft::freeze::take_gradients;
 use crate::train::gradients::{Batch, Entry, Sums};
@@ -52,7 +52,7 @@ impl TrainBatch {
     fn mask(&self) -> Option<&Tensor<2>> {
         match &self.inputs {
             Inputs::Tokens(tokens) => Some(&tokens.mask),
-            Inputs::States(States { mask, .. }) => Some(mask),
+            Inputs::States(states) => Some(&states.mask),
             Inputs::Features(_) => None,
         }
     }
@@ -115,7 +115,7 @@ impl Batch for TrainBatch {
             Inputs::Tokens(tokens) => classifier.encoder.lower(0, tokens),
             Inputs::States(states) => states.x.clone(),
             // never asked for: such a batch has no context
-            Inputs::Features(features) => features.clone().unsqueeze_dim(1),
+            Inputs::Features(features) => (**features).clone().unsqueeze_dim(1),
         }
     }
 

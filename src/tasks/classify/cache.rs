@@ -65,10 +65,10 @@ impl FrozenCache {
         };
         let depth = match self.frozen {
             Frozen::Nothing => {
-                return Ok(Inputs::Tokens(TokenBatch::upload(
+                return Ok(Inputs::Tokens(Box::new(TokenBatch::upload(
                     &pad(rows)?,
                     &self.device,
-                )));
+                ))));
             }
             Frozen::Layers(depth) => Some(depth),
             Frozen::Backbone => None,
@@ -84,7 +84,14 @@ impl FrozenCache {
             let classifier = classifier.valid();
             let values = match depth {
                 Some(depth) => read(classifier.encoder.lower(depth, &tokens).inner()).await?,
-                None => read(classifier.features(&Inputs::Tokens(tokens)).inner()).await?,
+                None => {
+                    read(
+                        classifier
+                            .features(&Inputs::Tokens(Box::new(tokens)))
+                            .inner(),
+                    )
+                    .await?
+                }
             };
             let width = values.len() / missing.len();
             for (row, values) in missing.iter().zip(values.chunks(width)) {
@@ -99,16 +106,16 @@ impl FrozenCache {
             let values = self.gather(rows, 1);
             let shape = [rows.len(), self.hidden];
             let features = Tensor::from_data(TensorData::new(values, shape), &self.device);
-            return Ok(Inputs::Features(features));
+            return Ok(Inputs::Features(Box::new(features)));
         };
         let batch = pad(rows)?;
         let shape = [batch.rows, batch.width, self.hidden];
         let values = self.gather(rows, batch.width);
-        Ok(Inputs::States(States {
+        Ok(Inputs::States(Box::new(States {
             x: Tensor::from_data(TensorData::new(values, shape), &self.device),
             mask: TokenBatch::upload(&batch, &self.device).mask,
             depth,
-        }))
+        })))
     }
 
     /// Concatenates rows, each zero-padded to `width` vectors: no attention reaches padding, and no mean counts it.

@@ -3,10 +3,12 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
+#[cfg(feature = "webgpu")]
+use crate::kernels;
 use crate::models::causal_batch::{chunks, ids, logit_positions};
 use crate::models::{CausalBatch, CausalLm, StackContext};
 use crate::peft::freeze::take_gradients;
-use crate::train::gradients::{Batch, Entry, Sums};
+use crate::train::gradients::{Batch, Entry, Sums, backward_from};
 
 impl Batch for CausalBatch {
     type Network = CausalLm;
@@ -69,7 +71,7 @@ impl Batch for CausalBatch {
                 sums.extend(table_gradients(model, &plain, &of_logits));
             }
             let of_normed = model.head().logits_backward(&of_logits);
-            let mut tape = (normed * of_normed).sum().backward();
+            let mut tape = backward_from(normed, of_normed);
             for (path, gradient) in take_gradients(&model.model.norm, &mut tape) {
                 sums.add(format!("model.norm.{path}"), gradient);
             }
@@ -87,6 +89,10 @@ fn cross_entropy(
     labels: Tensor<1, Int>,
     count: usize,
 ) -> (Tensor<1>, Tensor<2>) {
+    #[cfg(feature = "webgpu")]
+    if kernels::takes(&logits) {
+        return kernels::cross_entropy(logits, labels, 1.0 / count as f64);
+    }
     let labels = labels.unsqueeze_dim::<2>(1); // [positions, 1]
     let logs = log_softmax(logits, 1);
     let share = logs.clone().gather(1, labels.clone()).sum().neg() / count as f64;

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { chromiumFlags, ensureChromium } from "../../../scripts/chromium.mjs";
 import { serve } from "../../../scripts/static-server.mjs";
+import { actionsWaitUntilDrawn } from "./drawn.mjs";
 import { WebtunePage } from "./webtune-page.mjs";
 
 export const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
@@ -41,6 +42,7 @@ export async function openSite({ webgpu = true, host, flags = [], mounts = {}, f
         serviceWorkers: stored ? "allow" : "block",
         ...(proxy && { proxy }),
       });
+      context.on("page", actionsWaitUntilDrawn);
       // No proxy and no policy sees what these send.
       await context.addInitScript(() => {
         Reflect.set(window, "RTCPeerConnection", function refuse() {
