@@ -20,15 +20,20 @@ async function step(page) {
 
 test("a run that loses the graphics card goes on by itself at the step where it was", async () => {
   const { page, close } = await site.open();
-  await startOnGpu(page, 60);
+  await startOnGpu(page, 1000);
   await page.progress(/step \d/);
   await waitUntilKept(page.raw, (names) => names.includes("state 0") && names.includes("state 1"));
   const before = await step(page);
   await site.killGpu();
   const said = await page.reads("recovery", /graphics card was lost.*continued at step \d+\.$/);
   assert.ok(Number(/at step (\d+)/.exec(said)?.[1]) >= before - 1, `${said} (it was at ${before})`);
-  assert.equal((await page.finished()).reason, "completed");
+  await page.raw.waitForFunction((from) => {
+    const words = document.querySelector('[data-testid="train-progress-text"]')?.textContent ?? "";
+    return Number(/step (\d+) of/.exec(words)?.[1]) > from;
+  }, before + 5);
   await page.reads("device-pill", /WebGPU/);
+  await page.at("stop").click();
+  assert.equal((await page.finished()).reason, "stopped");
   assert.ok((await page.export()).bytes.length > 0);
   await close();
 });
