@@ -77,11 +77,11 @@ function readArguments() {
 /** PyTorch's milliseconds by name; undefined where it cannot run. @param {string} python @param {string[]} names */
 function peerTimes(python, names) {
   say(`timing ${names.length} steps in PyTorch`);
-  const args = [join(root, "benches/gpu_peer.py"), ...names.flatMap((name) => ["--only", name])];
+  const args = [join(root, "benches/peer.py"), ...names.flatMap((name) => ["--only", name])];
   const { status, stdout, stderr, error } = spawnSync(python, args, { encoding: "utf8" });
   if (status !== 0) {
     const words = error?.message ?? stderr.trim().split("\n").at(-1);
-    say(`${python} benches/gpu_peer.py cannot be compared with: ${words}`);
+    say(`${python} benches/peer.py cannot be compared with: ${words}`);
     return undefined;
   }
   process.stdout.write(`${stdout}\n`);

@@ -4,7 +4,7 @@
  *   npm run bench:methods -- --train FILE --test FILE --out DIR [--seeds 1,2,3] [--few ROWS] [--cache] [--only NAME,...] [--jobs N]
  *
  * `--few 8` cuts the training file to 8 rows a label and takes the seeds as draws. `--cache` times the reuse of the frozen part instead.
- * Each run is `npm run finetune` in a Chromium of its own; runs whose metrics.json exists are read and not repeated.
+ * Each run is `npm run finetune` in a process of its own; runs whose metrics.json exists are read and not repeated.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

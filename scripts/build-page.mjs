@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ensureFirstWasm, ensureWasm } from "./build-wasm.mjs";
 import { root } from "./cache.mjs";
+import { compress } from "./compress.mjs";
 import { ensureModel, MINILM, pageFiles } from "./model.mjs";
 import { say, script, showPackage } from "./run.mjs";
 import { setup } from "./setup.mjs";
@@ -24,7 +25,7 @@ export async function ensurePage() {
   await setup();
   const modelDir = await ensureModel(MINILM);
   await ensureWasm();
-  const hash = hashOf(["www", "package-lock.json", "scripts/model.mjs"]);
+  const hash = hashOf(["www", "package-lock.json", "scripts/model.mjs", "scripts/compress.mjs"]);
   // Outside dist: the folder is published as it is.
   const stamp = join(root, "node_modules", ".webtune-page");
   const outputs = [join(dist, "index.html"), ...pageFiles(MINILM).map((path) => join(modelsIn(dist), path))];
@@ -60,6 +61,8 @@ export async function buildPage(folder, modelDir, mode) {
     mkdirSync(dirname(join(modelsIn(folder), path)), { recursive: true });
     copyFileSync(join(modelDir, path), join(modelsIn(folder), path));
   }
+  say("compressing the page");
+  await compress(folder);
 }
 
 script(import.meta.url, async () => {

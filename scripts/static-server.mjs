@@ -1,5 +1,6 @@
 /**
- * Serves folders and files of this machine over HTTP, with ranges and no special headers.
+ * Serves folders and files of this machine over HTTP, with ranges, with what was compressed before where it lies beside a file, and with no special
+ * headers.
  * Plain on purpose: what works here works from any static file server.
  */
 import { createReadStream, statSync } from "node:fs";
@@ -133,18 +134,50 @@ function answer(mounts, request, response) {
   if (!range && request.headers["if-modified-since"] === headers["last-modified"]) {
     return response.writeHead(304, headers).end();
   }
+  const small = range ? undefined : compressed(file, found.mtimeMs, request.headers["accept-encoding"]);
+  if (small) return send(request, response, small.file, { ...headers, ...small.headers }, small.size);
   const { start, end } = range ?? { start: 0, end: found.size - 1 };
-  response.writeHead(range ? 206 : 200, {
-    ...headers,
-    "content-length": end - start + 1,
-    ...(range ? { "content-range": `bytes ${start}-${end}/${found.size}` } : {}),
-  });
-  if (request.method === "HEAD" || found.size === 0) return response.end();
-  createReadStream(file, { start, end })
+  /** @type {Record<string, string>} */
+  const part = range ? { "content-range": `bytes ${start}-${end}/${found.size}` } : {};
+  const status = range ? 206 : 200;
+  return send(request, response, file, { ...headers, ...part }, end - start + 1, { status, start });
+}
+
+/**
+ * @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response
+ * @param {string} file @param {Record<string, string>} headers @param {number} length
+ * @param {{ status: number, start: number }} [part]
+ */
+function send(request, response, file, headers, length, { status, start } = { status: 200, start: 0 }) {
+  response.writeHead(status, { ...headers, "content-length": length });
+  if (request.method === "HEAD" || length === 0) return response.end();
+  createReadStream(file, { start, end: start + length - 1 })
     // The status line is already sent: cutting the connection is the only way left to say so.
     .once("error", () => response.destroy())
     .pipe(response);
   return response;
+}
+
+/** Names of encodings and the ends of files that are in them, the smallest first. */
+const ENCODINGS = [
+  ["br", ".br"],
+  ["gzip", ".gz"],
+];
+
+/**
+ * What lies beside a file in an encoding that the browser takes, unless the file has changed since.
+ * @param {string} file @param {number} changed @param {string | string[] | undefined} accepted
+ */
+function compressed(file, changed, accepted) {
+  const words = `${accepted ?? ""}`.split(",").map((word) => word.split(";")[0]?.trim());
+  for (const [encoding, end] of ENCODINGS) {
+    const found = words.includes(encoding) ? stat(`${file}${end}`) : undefined;
+    if (found?.isFile() && found.mtimeMs >= changed) {
+      const headers = { "content-encoding": `${encoding}`, vary: "accept-encoding" };
+      return { file: `${file}${end}`, size: found.size, headers };
+    }
+  }
+  return undefined;
 }
 
 /**

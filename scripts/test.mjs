@@ -106,6 +106,7 @@ const stages = [
   },
   { name: "build-page", command: () => [node, "scripts/build-page.mjs"] },
   { name: "build-package", command: () => [node, "scripts/build-package.mjs"] },
+  { name: "command", command: () => nodeTests("tests/command"), counts: true },
   { name: "e2e", command: () => nodeTests("tests/e2e"), counts: true },
   { name: "consumer", command: () => nodeTests("tests/consumer"), counts: true },
 ];

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor};
 
+use crate::team::Team;
 use crate::{Error, Result};
 
 /// Which engine a device belongs to.
@@ -26,6 +27,8 @@ pub struct Compute {
     pub max_binding: u64,
     /// Whether it computes in float16: the CPU engine does, an adapter only with WebGPU's `shader-f16`.
     pub has_f16: bool,
+    /// The engines that it works together with.
+    pub team: Team,
 }
 
 /// WebGPU's own default of `maxStorageBufferBindingSize`, which every adapter grants.
@@ -50,6 +53,7 @@ impl Compute {
             kind: EngineKind::Cpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
             max_binding: u64::MAX,
+            team: Team::default(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Compute {
             kind: EngineKind::Webgpu,
             memory_limit: DEFAULT_MEMORY_LIMIT,
             max_binding: GUARANTEED_BINDING,
+            team: Team::default(),
         })
     }
 

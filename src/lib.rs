@@ -44,6 +44,7 @@ mod house {
     pub mod peft;
     pub mod rng;
     pub mod tasks;
+    pub mod team;
     pub mod text;
     pub mod train;
     #[cfg(test)]

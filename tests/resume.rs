@@ -6,18 +6,19 @@
 
 mod common;
 
+use common::every::{classifiers, exported, facts, language_models, quick};
 use common::loops::{classifier, classify, language, language_model};
 use common::{tiny, tiny_language};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
-use webtune::export::{ExportedFile, Model, files, own_format};
+use webtune::export::Model;
 use webtune::rng::Rng;
 use webtune::tasks::classify::{ClassifyTask, UserOptions};
 use webtune::tasks::language::LanguageTask;
 use webtune::train::checkpoint::RunCheckpoint;
 use webtune::train::event::Event;
 use webtune::train::run::Run;
-use webtune::train::task::{EventOf, Task};
+use webtune::train::task::Task;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
@@ -30,17 +31,6 @@ fn checkpoint<T: Task>(run: &Run<T>) -> Option<Vec<u8>> {
         bytes.extend(piece);
     }
     Some(bytes)
-}
-
-/// An event without the time that it took, and without what a model wrote.
-fn facts<T: Task>(event: &EventOf<T>) -> Value {
-    let mut json = serde_json::to_value(event).unwrap();
-    let map = json.as_object_mut().unwrap();
-    map.remove("ms");
-    if map["type"] == "evaluation" {
-        map.remove("completions");
-    }
-    json
 }
 
 struct Whole<T: Task> {
@@ -64,11 +54,6 @@ fn whole<T: Task>(mut run: Run<T>) -> Whole<T> {
         tuned: run.take_tuned().unwrap(),
         checkpoints,
     }
-}
-
-fn exported<M: Model>(model: &M, tuned: &M::Tuned) -> Vec<ExportedFile> {
-    let format = own_format(model, tuned).unwrap();
-    block_on(files(model, tuned, format)).unwrap()
 }
 
 /// Kills a run at some of its events and resumes each, once more from a later checkpoint of its own.
@@ -114,59 +99,6 @@ where
     }
     assert_eq!(first["type"], "started");
     reference.checkpoints.len()
-}
-
-fn quick(more: Value) -> Value {
-    let mut options = json!({
-        "learningRate": 1e-2, "headLearningRate": 0.1, "warmupRatio": 0.1, "numTrainEpochs": 2, "trainBatchSize": 8,
-        "contrastive": false
-    });
-    let map = options.as_object_mut().unwrap();
-    map.extend(more.as_object().unwrap().clone());
-    options
-}
-
-fn classifiers() -> Vec<Value> {
-    [
-        json!({"method": {"type": "lora", "loraDropout": 0.2, "useDora": true}, "dropout": 0.1}),
-        json!({"method": {"type": "lora", "initLoraWeights": "pissa", "bias": "all"}, "head": "mean"}),
-        json!({"method": {"type": "full"}, "mixout": 0.3, "l2Sp": 0.1, "layerLrDecay": 0.9}),
-        json!({"method": {"type": "full"}, "unfreezeEverySteps": 2, "contrastive": {"steps": 3}}),
-        json!({"method": {"type": "lora"}, "unfreezeEveryEpochs": 1, "numTrainEpochs": 3, "head": "mean"}),
-        json!({"method": {"type": "lora", "layersToTransform": [1]}, "head": "mean"}),
-        json!({"method": {"type": "probe"}, "headInit": "random"}),
-        json!({"method": {"type": "houlsby"}, "contrastive": {"steps": 3}, "l2Sp": 0.1}),
-        json!({"method": {"type": "prefix"}, "gradientCheckpointing": true, "gradientAccumulationSteps": 2}),
-        json!({"method": {"type": "lora"}, "seeds": 3, "dropout": 0.1, "earlyStoppingPatience": 1}),
-        json!({"method": {"type": "lora", "initLoraWeights": "pissa"}, "seeds": 2, "contrastive": {"steps": 2}}),
-        json!({"method": {"type": "full"}, "seeds": 2, "learningRate": 1e30, "maxGradNorm": 0}),
-        json!({"learningRate": 0.5, "headLearningRate": 3.0, "numTrainEpochs": 8, "earlyStoppingPatience": 2, "head": "mean"}),
-        // its epochs are chosen by the clock
-        json!({"recipe": "balanced", "method": {"type": "lora"}, "numTrainEpochs": null, "learningRate": null}),
-    ]
-    .map(quick)
-    .to_vec()
-}
-
-fn language_models() -> Vec<Value> {
-    [
-        json!({"method": {"type": "lora", "loraDropout": 0.2}, "evalSteps": 2}),
-        json!({"method": {"type": "lora", "initLoraWeights": "pissa"}, "fewShotExamples": 1}),
-        json!({"method": {"type": "full"}, "mixout": 0.3, "l2Sp": 0.1, "unfreezeEverySteps": 2}),
-        json!({"method": {"type": "prefix"}, "gradientCheckpointing": true, "gradientAccumulationSteps": 2}),
-        json!({"method": {"type": "lora", "useDora": true}, "packing": true, "seeds": 2, "earlyStoppingPatience": 1}),
-    ]
-    .map(|more| {
-        let mut options = quick(more);
-        let map = options.as_object_mut().unwrap();
-        map.remove("headLearningRate");
-        map.remove("contrastive");
-        map.insert("maxLength".into(), json!(64));
-        map.insert("sampleTokens".into(), json!(2));
-        map.insert("trainBatchSize".into(), json!(4));
-        options
-    })
-    .to_vec()
 }
 
 #[test]

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { root } from "../../scripts/cache.mjs";
 import { Failure } from "../../scripts/run.mjs";
 
-/** A run in a Chromium of its own; its metrics.json. @param {string} out @param {string[]} args @returns {Promise<any>} */
+/** A run in a process of its own; its metrics.json. @param {string} out @param {string[]} args @returns {Promise<any>} */
 export async function finetune(out, args) {
   await new Promise((done, fail) => {
     const child = spawn(process.execPath, [join(root, "scripts/finetune.mjs"), ...args, "--out", out], {

@@ -2,16 +2,15 @@
  * Runs jobs for a script, with files by address: results leave as plain values, and events on the way.
  * This page knows nothing but the published package.
  */
-import { TextClassifier } from "webtune";
-import { examplesOf, finetune } from "./finetune.js";
+import { parseExamples, TextClassifier } from "webtune";
 import { trainSteps } from "./steps.js";
 
 /**
  * Milliseconds from this page's navigation to its first optimizer step.
- * @param {import("./finetune.js").FinetuneJob} job
+ * @param {{ model: import("webtune").ModelSource, device: import("webtune").DeviceChoice, options: object, train: { url: string, name: string } }} job
  */
 async function firstStep({ model, device, options, train }) {
-  const rows = await examplesOf(train);
+  const { rows } = await parseExamples(await (await fetch(train.url)).blob(), train.name);
   const tuner = await TextClassifier.load(model, { device, keep: false });
   try {
     for await (const event of tuner.train(rows, options)) if (event.type === "step") return performance.now();
@@ -22,7 +21,7 @@ async function firstStep({ model, device, options, train }) {
 }
 
 /** @type {Record<string, (job: any) => Promise<unknown>>} */
-const jobs = { finetune, firstStep, trainSteps };
+const jobs = { firstStep, trainSteps };
 
 /** A thrown error would lose its code on the way to the script. */
 /** @type {any} */ (globalThis).webtuneRun = async (/** @type {string} */ name, /** @type {unknown} */ job) => {

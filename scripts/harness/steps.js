@@ -9,6 +9,7 @@ import { LanguageModel, TextClassifier } from "webtune";
  * @property {import("webtune").ModelSource} model
  * @property {import("webtune").DeviceChoice} device
  * @property {import("webtune").WeightStorage} storage
+ * @property {import("webtune").WorkerChoice} [workers] default 1
  * @property {any} options of the run
  * @property {string[]} texts
  * @property {number} steps after which the run ends
@@ -16,9 +17,9 @@ import { LanguageModel, TextClassifier } from "webtune";
  */
 
 /** @param {StepsJob} job */
-function open({ task, model, device, storage }) {
-  if (task === "causal-lm") return LanguageModel.load(model, { device, storage, keep: false });
-  return TextClassifier.load(model, { device, storage, keep: false });
+function open({ task, model, device, storage, workers = 1 }) {
+  const options = { device, storage, workers, keep: false };
+  return task === "causal-lm" ? LanguageModel.load(model, options) : TextClassifier.load(model, options);
 }
 
 /**

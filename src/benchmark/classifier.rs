@@ -13,7 +13,7 @@ use crate::peft::freeze::activate;
 use crate::peft::{LoraConfig, Method, TargetModules, Trainable, attach};
 use crate::tasks::classify::ClassifyOptions;
 use crate::tasks::classify::batch::{Target, TrainBatch, upload_labels};
-use crate::train::gradients::PassSettings;
+use crate::train::gradients::{PassSettings, gradients};
 use crate::train::optimizer::AdamW;
 use crate::train::step::{Rules, train_step};
 use crate::{Error, Result};
@@ -109,10 +109,11 @@ impl ClassifierBenchmark {
             max_grad_norm: 1.0,
             pass: PassSettings::default(),
         };
+        let found = gradients(&self.classifier, batches, &rules.pass);
         let (classifier, loss) = train_step(
             self.classifier.clone(),
             &mut self.optimizer,
-            batches,
+            found,
             &rules,
             |_| 1e-3,
         );

@@ -7,6 +7,7 @@ use crate::data::{Batch, length_sorted};
 use crate::device::read;
 use crate::models::classifier::head_input;
 use crate::models::{Backbone, Classifier, HeadKind, Inputs, SentencePooling, TokenBatch};
+use crate::team::Team;
 use crate::text::Encoding;
 
 /// Rows per forward pass where nothing is kept for a backward pass.
@@ -30,17 +31,24 @@ pub fn scoring_batches(encodings: &[Encoding], most: usize) -> Result<Vec<Vec<us
 /// Failures of the device.
 async fn vectors(
     encoder: &Backbone,
-    encodings: &[Encoding],
-    pad_id: u32,
-    most: usize,
+    Encoded {
+        encodings,
+        pad_id,
+        most,
+        team,
+    }: Encoded<'_>,
     forward: impl Fn(TokenBatch) -> Tensor<2>,
 ) -> Result<Vec<f32>> {
     let device = encoder.device();
     let mut out = vec![Vec::new(); encodings.len()];
-    for rows in scoring_batches(encodings, most)? {
-        let picked = rows.iter().map(|row| &encodings[*row]).collect::<Vec<_>>();
+    let batches = scoring_batches(encodings, most)?;
+    let compute = async |index: usize| {
+        let picked = (batches[index].iter().map(|row| &encodings[*row])).collect::<Vec<_>>();
         let batch = TokenBatch::upload(&Batch::pad(&picked, pad_id)?, &device);
-        let values = read(forward(batch)).await?;
+        read(forward(batch)).await
+    };
+    let values: Vec<Vec<f32>> = team.share(batches.len(), compute, |parts| parts).await?;
+    for (rows, values) in batches.iter().zip(values) {
         let columns = values.len() / rows.len();
         for (row, values) in rows.iter().zip(values.chunks(columns)) {
             out[*row] = values.to_vec();
@@ -49,33 +57,37 @@ async fn vectors(
     Ok(out.concat())
 }
 
-/// Logits of all rows, `[rows, labels]` in the order of `encodings`; `most` rows pass at a time.
+/// Encoded texts to compute something of.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoded<'a> {
+    pub encodings: &'a [Encoding],
+    pub pad_id: u32,
+    /// Rows that pass at a time.
+    pub most: usize,
+    /// Who computes.
+    pub team: &'a Team,
+}
+
+/// Logits of all rows, `[rows, labels]` in their order.
 ///
 /// # Errors
 /// Failures of the device.
-pub async fn logits(
-    classifier: &Classifier,
-    encodings: &[Encoding],
-    pad_id: u32,
-    most: usize,
-) -> Result<Vec<f32>> {
+pub async fn logits(classifier: &Classifier, texts: Encoded<'_>) -> Result<Vec<f32>> {
     let forward = |batch| classifier.forward(&Inputs::Tokens(Box::new(batch)));
-    vectors(&classifier.encoder, encodings, pad_id, most, forward).await
+    vectors(&classifier.encoder, texts, forward).await
 }
 
-/// Each text's vector by that pooling, of length 1: `[rows, hidden]` in the order of `encodings`; `most` rows pass at a time.
+/// Each text's vector by that pooling, of length 1: `[rows, hidden]` in their order.
 ///
 /// # Errors
 /// Failures of the device.
 pub async fn sentence_vectors(
     encoder: &Backbone,
     pooling: SentencePooling,
-    encodings: &[Encoding],
-    pad_id: u32,
-    most: usize,
+    texts: Encoded<'_>,
 ) -> Result<Vec<f32>> {
     let forward = |batch: TokenBatch| pooling.vectors(encoder.forward(&batch), batch.mask);
-    vectors(encoder, encodings, pad_id, most, forward).await
+    vectors(encoder, texts, forward).await
 }
 
 /// What the frozen encoder gives for a list of texts, in their order.
@@ -121,7 +133,7 @@ impl FeaturePass {
         })
     }
 
-    /// Computes one batch; false if none is left.
+    /// Computes a batch, or as many as there are members of the team; false if none is left.
     ///
     /// # Errors
     /// Failures of the device.
@@ -131,10 +143,40 @@ impl FeaturePass {
         pooling: SentencePooling,
         kind: HeadKind,
         pad_id: u32,
+        team: &Team,
     ) -> Result<bool> {
-        let Some(rows) = self.batches.get(self.next) else {
+        let left = self.batches.len() - self.next;
+        let batches = self.next..self.next + left.min(team.size());
+        if batches.is_empty() {
             return Ok(false);
+        }
+        let compute = async |part: usize| {
+            let rows = &self.batches[batches.start + part];
+            self.compute(rows, encoder, pooling, kind, pad_id).await
         };
+        let found: Vec<Vec<[Vec<f32>; 3]>> =
+            team.share(batches.len(), compute, |parts| parts).await?;
+        for (rows, values) in self.batches[batches.clone()].iter().zip(found) {
+            for (row, values) in rows.iter().zip(values) {
+                self.rows[*row] = values;
+            }
+            let width = rows.iter().map(|row| self.encodings[*row].ids.len()).max();
+            self.positions += rows.len() * width.unwrap_or(0).max(1);
+            self.done += rows.len();
+        }
+        self.next = batches.end;
+        Ok(true)
+    }
+
+    /// What [`BaseFeatures`] has, of each of these rows.
+    async fn compute(
+        &self,
+        rows: &[usize],
+        encoder: &Backbone,
+        pooling: SentencePooling,
+        kind: HeadKind,
+        pad_id: u32,
+    ) -> Result<Vec<[Vec<f32>; 3]>> {
         let picked = rows
             .iter()
             .map(|row| &self.encodings[*row])
@@ -154,20 +196,17 @@ impl FeaturePass {
             Some(_) => read(lower).await?,
             None => Vec::new(),
         };
-        for (index, row) in rows.iter().enumerate() {
+        let of_row = |(index, row): (usize, &usize)| {
             let vector = index * width..(index + 1) * width;
             let start = index * padded.width * width;
             let kept = start..start + self.encodings[*row].ids.len() * width;
-            self.rows[*row] = [
+            [
                 head[vector.clone()].to_vec(),
                 own[vector].to_vec(),
                 states.get(kept).unwrap_or_default().to_vec(),
-            ];
-        }
-        self.positions += padded.rows * padded.width;
-        self.done += rows.len();
-        self.next += 1;
-        Ok(true)
+            ]
+        };
+        Ok(rows.iter().enumerate().map(of_row).collect())
     }
 
     /// Number of rows.

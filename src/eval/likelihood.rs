@@ -25,7 +25,7 @@ pub struct Likelihood {
 }
 
 /// Sums over targets, from which a [`Likelihood`] is made.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Sums {
     loss: f64,
     correct: f64,
@@ -33,16 +33,24 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a batch's targets.
+    /// Of a batch's targets.
     ///
     /// # Errors
     /// Failures of the device.
-    pub async fn add(&mut self, model: &CausalLm, batch: &CausalBatch) -> Result<()> {
+    pub async fn of(model: &CausalLm, batch: &CausalBatch) -> Result<Self> {
         let [loss, correct] = sums(model, batch).await?;
-        self.loss += loss;
-        self.correct += correct;
-        self.tokens += batch.count();
-        Ok(())
+        Ok(Self {
+            loss,
+            correct,
+            tokens: batch.count(),
+        })
+    }
+
+    /// Adds those of other targets.
+    pub fn add(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.tokens += other.tokens;
     }
 
     /// The means. Without any target the loss is 0.

@@ -79,6 +79,11 @@ impl Sums {
         self.0.insert(path, sum);
     }
 
+    /// Sorted by path.
+    pub fn into_flat(self) -> Vec<(String, Tensor<1>)> {
+        self.0.into_iter().collect()
+    }
+
     /// The same for several.
     pub fn extend(&mut self, gradients: impl IntoIterator<Item = (String, Tensor<1>)>) {
         for (path, gradient) in gradients {
@@ -94,32 +99,63 @@ pub fn gradients<B: Batch>(
     batches: &[B],
     pass: &PassSettings,
 ) -> (Vec<(String, Tensor<1>)>, Tensor<1>) {
-    let count = batches.iter().map(B::count).sum::<usize>().max(1);
-    let trained = Trained::new(network);
-    // without gradients, so that nothing is recorded; dropout stays on
-    let plain = activate(network.clone(), |_| false);
+    let parts = Parts::new(network, batches, pass);
     let mut sums = Sums::default();
     let mut total: Option<Tensor<1>> = None;
-    for (index, batch) in batches.iter().enumerate() {
-        let work = Work {
-            network,
-            plain: &plain,
-            trained: &trained,
-            noise: Noise::new(pass.noise, index),
-            repeats_bits: is_cpu(&network.device()),
-        };
-        let loss = if pass.checkpointing {
-            work.checkpointed(batch, count, &mut sums)
-        } else {
-            work.whole(batch, count, &mut sums)
-        };
+    for index in 0..batches.len() {
+        let (found, loss) = parts.compute(index);
+        sums.extend(found.0);
         total = Some(match total {
             None => loss,
             Some(total) => total + loss,
         });
     }
     let total = total.unwrap_or_else(|| Tensor::zeros([1], &network.device()));
-    (sums.0.into_iter().collect(), total)
+    (sums.into_flat(), total)
+}
+
+/// The parts of a step, one for each batch, which do not depend on each other.
+pub struct Parts<'a, B: Batch> {
+    network: &'a B::Network,
+    batches: &'a [B],
+    pass: &'a PassSettings,
+    /// The same weights without gradients, so that nothing is recorded; dropout stays on.
+    plain: B::Network,
+    trained: Trained,
+    /// What the loss is a mean over.
+    count: usize,
+}
+
+impl<'a, B: Batch> Parts<'a, B> {
+    pub fn new(network: &'a B::Network, batches: &'a [B], pass: &'a PassSettings) -> Self {
+        Self {
+            plain: activate(network.clone(), |_| false),
+            trained: Trained::new(network),
+            count: batches.iter().map(B::count).sum::<usize>().max(1),
+            network,
+            batches,
+            pass,
+        }
+    }
+
+    /// What a batch adds to the gradients and to the loss, `[1]`.
+    pub fn compute(&self, index: usize) -> (Sums, Tensor<1>) {
+        let work = Work {
+            network: self.network,
+            plain: &self.plain,
+            trained: &self.trained,
+            noise: Noise::new(self.pass.noise, index),
+            repeats_bits: is_cpu(&self.network.device()),
+        };
+        let mut sums = Sums::default();
+        let batch = &self.batches[index];
+        let loss = if self.pass.checkpointing {
+            work.checkpointed(batch, self.count, &mut sums)
+        } else {
+            work.whole(batch, self.count, &mut sums)
+        };
+        (sums, loss)
+    }
 }
 
 /// What of a network trains now.

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod noise;
 pub mod optimizer;
 pub mod options;
+pub mod parts;
 pub mod penalty;
 pub mod run;
 mod running;

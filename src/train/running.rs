@@ -12,7 +12,7 @@ use super::optimizer::AdamW;
 use super::options::LoopOptions;
 use super::penalty::Penalty;
 use super::schedule::Schedule;
-use super::step::{Rules, train_step};
+use super::step::{Rules, shared_gradients, train_step};
 use super::task::{Best, Ended, EventOf, Score, StagePlan, StepRows, Task};
 use super::unfreeze::{GroupRate, Groups, HEAD};
 use crate::device::read;
@@ -285,7 +285,7 @@ impl<T: Task> Running<T> {
         let factor = self.schedule.factor(self.stage_steps);
         let rate = plan.learning_rate * factor;
         let head_rate = plan.head_learning_rate * factor;
-        let loss = self.train(task, &batches, [rate, head_rate])?;
+        let loss = self.train(task, &batches, [rate, head_rate]).await?;
         drop(batches);
         let groups = rates(
             &self.groups,
@@ -320,7 +320,7 @@ impl<T: Task> Running<T> {
     }
 
     /// Changes the network by one step; the loss before it, `[1]`.
-    fn train(
+    async fn train(
         &mut self,
         task: &T,
         batches: &[T::Batch],
@@ -340,6 +340,7 @@ impl<T: Task> Running<T> {
                 noise: draws.then_some(seed),
             },
         };
+        let found = shared_gradients(self.network()?, batches, &rules.pass, task.team()).await?;
         let network = self
             .network
             .take()
@@ -352,7 +353,7 @@ impl<T: Task> Running<T> {
                 rate * groups.factor(path, decay)
             }
         };
-        let (network, loss) = train_step(network, &mut self.optimizer, batches, &rules, by_path);
+        let (network, loss) = train_step(network, &mut self.optimizer, found, &rules, by_path);
         self.network = Some(network);
         Ok(loss)
     }

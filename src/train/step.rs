@@ -1,11 +1,16 @@
-//! One optimizer step: a network and the step's batches in, the changed network and the loss out, still on the device.
+//! One optimizer step: the gradients of its batches, by one engine or by several, and the change of the network.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
-use super::gradients::{Batch, PassSettings, gradients};
+use super::gradients::{Batch, Parts, PassSettings, gradients};
 use super::optimizer::AdamW;
 use super::penalty::Penalty;
+use crate::Result;
+use crate::device::read;
+use crate::models::Stack;
 use crate::peft::Trainable;
+use crate::team::Team;
 
 /// What an optimizer step follows besides its batches.
 pub struct Rules<'a> {
@@ -18,16 +23,18 @@ pub struct Rules<'a> {
     pub pass: PassSettings,
 }
 
-/// One optimizer step over `batches`; `rate(path)` is a parameter's learning rate. Returns the loss before it, penalty included, `[1]`,
-/// without waiting for the device.
-pub fn train_step<B: Batch>(
-    network: B::Network,
+/// Gradients of the mean loss, flat and by path, and that loss, `[1]`.
+pub type Found = (Vec<(String, Tensor<1>)>, Tensor<1>);
+
+/// Changes the network by what was found; `rate(path)` is a parameter's learning rate. Also returns the loss, penalty included, `[1]`, without
+/// waiting for the device.
+pub fn train_step<N: Stack>(
+    network: N,
     optimizer: &mut AdamW,
-    batches: &[B],
+    (mut found, mut loss): Found,
     rules: &Rules<'_>,
     rate: impl Fn(&str) -> f64,
-) -> (B::Network, Tensor<1>) {
-    let (mut found, mut loss) = gradients(&network, batches, &rules.pass);
+) -> (N, Tensor<1>) {
     if let Some(penalty) = rules.penalty {
         found = penalty.add_to(&network, rules.trainable, found);
         if let Some(value) = penalty.value(&network, rules.trainable) {
@@ -36,4 +43,105 @@ pub fn train_step<B: Batch>(
     }
     let network = optimizer.step(network, found, rules.max_grad_norm, rate);
     (network, loss)
+}
+
+/// What one batch gives, on its way between engines.
+#[derive(Debug, Serialize, Deserialize)]
+struct Part {
+    gradients: Vec<(String, Vec<f32>)>,
+    loss: Vec<f32>,
+}
+
+/// The gradients of a step, each batch's by one member of the team. They are those of [`gradients`] to the last bit.
+///
+/// # Errors
+/// Failures of the device; a lost team.
+pub async fn shared_gradients<B: Batch>(
+    network: &B::Network,
+    batches: &[B],
+    pass: &PassSettings,
+    team: &Team,
+) -> Result<Found> {
+    if team.is_alone() {
+        return Ok(gradients(network, batches, pass));
+    }
+    let parts = Parts::new(network, batches, pass);
+    let compute = async |index: usize| {
+        let (sums, loss) = parts.compute(index);
+        let mut gradients = Vec::new();
+        for (path, gradient) in sums.into_flat() {
+            gradients.push((path, read(gradient).await?));
+        }
+        let loss = read(loss).await?;
+        Ok(Part { gradients, loss })
+    };
+    let device = network.device();
+    let tensor = |values: Vec<f32>| {
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [count]), &device)
+    };
+    let combine = |parts: Vec<Part>| parts.into_iter().reduce(add);
+    let whole: Option<Part> = team.share(batches.len(), compute, combine).await?;
+    let Some(Part { gradients, loss }) = whole else {
+        return Ok((Vec::new(), tensor(vec![0.0])));
+    };
+    let gradients = gradients.into_iter();
+    let gradients = gradients.map(|(path, values)| (path, tensor(values)));
+    Ok((gradients.collect(), tensor(loss)))
+}
+
+/// As tensors are added in [`gradients`]: path by path, in the order of the batches.
+fn add(mut sum: Part, part: Part) -> Part {
+    let mut found = part.gradients.into_iter().peekable();
+    let mut gradients = Vec::with_capacity(sum.gradients.len());
+    for (path, values) in sum.gradients {
+        // both are sorted
+        while let Some(new) = found.next_if(|(other, _)| *other < path) {
+            gradients.push(new);
+        }
+        let values = match found.next_if(|(other, _)| *other == path) {
+            Some((_, more)) => plus(values, &more),
+            None => values,
+        };
+        gradients.push((path, values));
+    }
+    gradients.extend(found);
+    sum.gradients = gradients;
+    sum.loss = plus(sum.loss, &part.loss);
+    sum
+}
+
+fn plus(mut sum: Vec<f32>, more: &[f32]) -> Vec<f32> {
+    sum.iter_mut()
+        .zip(more)
+        .for_each(|(sum, more)| *sum += more);
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_added_path_by_path() {
+        let part = |gradients: &[(&str, f32)], loss: f32| Part {
+            gradients: (gradients.iter())
+                .map(|(path, value)| (String::from(*path), vec![*value]))
+                .collect(),
+            loss: vec![loss],
+        };
+        let sum = add(
+            part(&[("b", 1.0), ("c", 2.0)], 1.0),
+            part(&[("a", 4.0), ("c", 8.0), ("d", 16.0)], 2.0),
+        );
+        let found = sum
+            .gradients
+            .iter()
+            .map(|(path, values)| (path.as_str(), values[0]));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [("a", 4.0), ("b", 1.0), ("c", 10.0), ("d", 16.0)]
+        );
+        assert_eq!(sum.loss, [3.0]);
+    }
 }

@@ -13,6 +13,7 @@ use super::gradients::Batch;
 use super::options::LoopOptions;
 use crate::models::Stack;
 use crate::peft::Trainable;
+use crate::team::Team;
 use crate::{Error, Result};
 
 /// How well a state does on the validation rows.
@@ -151,6 +152,9 @@ pub trait Task: Sized {
 
     /// The same with the texts that every evaluation has.
     fn with_texts(&self, evaluated: &Self::Evaluated) -> Self::Evaluated;
+
+    /// The engines that make the run together.
+    fn team(&self) -> &Team;
 
     /// Whether the output of frozen layers is computed once and kept.
     fn caches(&self) -> bool;

@@ -7,6 +7,7 @@ use super::convert::{Answer, error, from_js, options_from_js, to_js};
 use super::device::Device;
 use super::runner::Runner;
 use super::source::JsSource;
+use super::team::{TeamWire, team};
 use crate::data::Example;
 use crate::tasks::classify::model::Pretrained;
 use crate::tasks::classify::{ClassifyTask, UserOptions};
@@ -39,6 +40,11 @@ impl Classifier {
     /// What was loaded.
     pub fn info(&self) -> Answer<JsValue> {
         to_js(&self.runner.model.info())
+    }
+
+    /// From here on it is member `rank` of `size` engines that make the same calls.
+    pub fn join(&mut self, rank: usize, size: usize, wire: TeamWire) {
+        self.runner.model.compute.team = team(rank, size, wire);
     }
 
     /// Checks rows and options and prepares a run.

@@ -97,3 +97,11 @@ pub fn files_from_js(files: &JsValue) -> Answer<Vec<ExportedFile>> {
         })
         .collect()
 }
+
+/// What a thrown value says.
+pub fn words(thrown: &JsValue) -> String {
+    match thrown.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
+    }
+}

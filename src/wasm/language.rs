@@ -8,6 +8,7 @@ use super::convert::{Answer, error, from_js, options_from_js, state, to_js};
 use super::device::Device;
 use super::runner::Runner;
 use super::source::JsSource;
+use super::team::{TeamWire, team};
 use crate::data::ParsedText;
 use crate::eval::complete::{Piece, Writer, Written};
 use crate::models::{CausalLm, DecoderConfig, GgufModel};
@@ -92,6 +93,11 @@ impl LanguageModel {
     /// What was loaded.
     pub fn info(&self) -> Answer<JsValue> {
         to_js(&self.runner.model.info())
+    }
+
+    /// From here on it is member `rank` of `size` engines that make the same calls.
+    pub fn join(&mut self, rank: usize, size: usize, wire: TeamWire) {
+        self.runner.model.compute.team = team(rank, size, wire);
     }
 
     /// Checks rows and options and prepares a run. `file` is what errors call the rows.

@@ -13,6 +13,7 @@ mod memory;
 mod panic;
 mod runner;
 mod source;
+mod team;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;

@@ -3,6 +3,7 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
+use super::convert::words;
 use crate::formats::Source;
 use crate::{Error, Result};
 
@@ -67,13 +68,5 @@ impl Source for JsSource {
             .dyn_into::<Uint8Array>()
             .map_err(|_| self.failed("reading gave something else than a Uint8Array".into()))?;
         Ok(bytes.to_vec())
-    }
-}
-
-/// What a thrown value says.
-fn words(thrown: &JsValue) -> String {
-    match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
     }
 }

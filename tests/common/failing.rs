@@ -1,6 +1,7 @@
 //! A task whose batches fail from some point on, as those of a device that is lost.
 
 use serde_json::{Map, Value};
+use webtune::team::Team;
 use webtune::train::event::Stage;
 use webtune::train::fingerprint::Fingerprint;
 use webtune::train::options::LoopOptions;
@@ -64,6 +65,10 @@ impl<T: Task> Task for Failing<T> {
 
     fn with_texts(&self, evaluated: &T::Evaluated) -> T::Evaluated {
         self.task.with_texts(evaluated)
+    }
+
+    fn team(&self) -> &Team {
+        self.task.team()
     }
 
     fn caches(&self) -> bool {

@@ -367,7 +367,8 @@ pub fn steps(ready: &Ready, count: usize, rate: f64) -> Classifier {
     let mut classifier = ready.classifier.clone();
     for _ in 0..count {
         let batch = std::slice::from_ref(&ready.batch);
-        (classifier, _) = train_step(classifier, &mut optimizer, batch, &rules, |_| rate);
+        let found = gradients(&classifier, batch, &rules.pass);
+        (classifier, _) = train_step(classifier, &mut optimizer, found, &rules, |_| rate);
     }
     classifier
 }

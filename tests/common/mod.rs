@@ -5,6 +5,7 @@
 pub mod causal;
 pub mod choices;
 pub mod contrast;
+pub mod every;
 pub mod failing;
 pub mod files;
 pub mod golden;

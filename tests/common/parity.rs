@@ -521,7 +521,8 @@ pub async fn errors(fixture: &Fixture, compute: &Compute) -> Errors {
     let mut losses = Vec::new();
     for step in 1..=5 {
         let batches = std::slice::from_ref(batch);
-        let (next, loss) = train_step(moving, &mut optimizer, batches, &rules, |_| rate);
+        let found = gradients(&moving, batches, &rules.pass);
+        let (next, loss) = train_step(moving, &mut optimizer, found, &rules, |_| rate);
         moving = next;
         losses.extend(read(loss).await.unwrap());
         if step == 1 || step == 5 {

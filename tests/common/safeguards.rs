@@ -179,7 +179,8 @@ async fn l2_sp(golden: &Value, compute: &Compute) -> f64 {
             pass: PassSettings::default(),
         };
         let batches = std::slice::from_ref(&batch);
-        (moving, _) = train_step(moving, &mut optimizer, batches, &rules, |_| rate);
+        let found = gradients(&moving, batches, &rules.pass);
+        (moving, _) = train_step(moving, &mut optimizer, found, &rules, |_| rate);
         let Some(expected) = golden[format!("adam{step}")].as_object() else {
             continue;
         };

@@ -2,26 +2,14 @@
  * Proves that a Vite project of somebody else can install, build and use the package that `npm pack` makes.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
-import { root } from "../../scripts/cache.mjs";
 import { chromiumFlags, ensureChromium } from "../../scripts/chromium.mjs";
 import { serve } from "../../scripts/static-server.mjs";
 import { tinyModel } from "../e2e/support/tiny-model.mjs";
-
-/** @param {string} cwd @param {string} command @param {string[]} args */
-function run(cwd, command, args) {
-  const result = spawnSync(command, args, { cwd, encoding: "utf8", shell: process.platform === "win32" });
-  assert.equal(result.status, 0, `${command} ${args.join(" ")}\n${result.error ?? ""}${result.stdout}${result.stderr}`);
-  return result.stdout;
-}
-
-/** The same version as here, so that npm's cache has it. @param {string} name */
-const versionOf = (name) => JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
+import { install, run, temporary, versionOf } from "./packed.mjs";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./main.ts"></script>`;
 
@@ -73,63 +61,44 @@ const TYPES = {
 };
 
 test("a fresh Vite project installs the package, type-checks, builds and trains", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "webtune-consumer-"));
-  try {
-    const packed = join(folder, "packed");
-    mkdirSync(packed);
-    run(root, "npm", ["pack", "--pack-destination", packed, "--loglevel", "error"]);
-    const archive = readdirSync(packed).find((name) => name.endsWith(".tgz"));
-    assert.ok(archive, "npm pack left an archive");
+  const folder = temporary();
+  install(folder, { vite: versionOf("vite"), typescript: versionOf("typescript") });
+  writeFileSync(join(folder, "index.html"), PAGE);
+  writeFileSync(join(folder, "main.ts"), MAIN);
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(TYPES));
+  mkdirSync(join(folder, "public/model"), { recursive: true });
+  for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "public/model", name), buffer);
 
-    writeFileSync(
-      join(folder, "package.json"),
-      JSON.stringify({
-        private: true,
-        type: "module",
-        dependencies: { webtune: `file:packed/${archive}` },
-        devDependencies: { vite: versionOf("vite"), typescript: versionOf("typescript") },
-      }),
-    );
-    writeFileSync(join(folder, "index.html"), PAGE);
-    writeFileSync(join(folder, "main.ts"), MAIN);
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(TYPES));
-    mkdirSync(join(folder, "public/model"), { recursive: true });
-    for (const { name, buffer } of tinyModel()) writeFileSync(join(folder, "public/model", name), buffer);
-
-    run(folder, "npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel", "error"]);
-    for (const file of [
-      "LICENSE-MIT",
-      "LICENSE-APACHE",
-      "pkg/index.js",
-      "pkg/index.d.ts",
-      "pkg/wasm/cpu/webtune_bg.wasm",
-      "pkg/wasm/webgpu/webtune_bg.wasm",
-    ]) {
-      assert.ok(existsSync(join(folder, "node_modules/webtune", file)), `${file} is in the package`);
-    }
-    run(folder, process.execPath, ["node_modules/typescript/bin/tsc"]);
-    run(folder, process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", "./", "--logLevel", "warn"]);
-
-    const { events, prediction, files, refused, record, comparison } = await inBrowser(join(folder, "dist"));
-    assert.equal(events[0], "started");
-    assert.equal(events.at(-1), "finished");
-    assert.ok(events.includes("step"));
-    assert.ok(["story", "label"].includes(prediction.label));
-    for (const name of ["adapter_model.safetensors", "adapter_config.json", "README.md", "labels.json"]) {
-      assert.ok(
-        files.some(
-          (/** @type {{ path: string, size: number }} */ { path, size }) => path.split("/").at(-1) === name && size > 0,
-        ),
-        `${name} is exported`,
-      );
-    }
-    assert.equal(refused, "missingFile");
-    assert.equal(record.options.method.type, "lora");
-    assert.equal(comparison.difference, 0);
-    assert.equal(comparison.count, record.correct.length);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  for (const file of [
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "pkg/index.js",
+    "pkg/index.d.ts",
+    "pkg/wasm/cpu/webtune_bg.wasm",
+    "pkg/wasm/webgpu/webtune_bg.wasm",
+  ]) {
+    assert.ok(existsSync(join(folder, "node_modules/webtune", file)), `${file} is in the package`);
   }
+  run(folder, process.execPath, ["node_modules/typescript/bin/tsc"]);
+  run(folder, process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", "./", "--logLevel", "warn"]);
+
+  const { events, prediction, files, refused, record, comparison } = await inBrowser(join(folder, "dist"));
+  assert.equal(events[0], "started");
+  assert.equal(events.at(-1), "finished");
+  assert.ok(events.includes("step"));
+  assert.ok(["story", "label"].includes(prediction.label));
+  for (const name of ["adapter_model.safetensors", "adapter_config.json", "README.md", "labels.json"]) {
+    assert.ok(
+      files.some(
+        (/** @type {{ path: string, size: number }} */ { path, size }) => path.split("/").at(-1) === name && size > 0,
+      ),
+      `${name} is exported`,
+    );
+  }
+  assert.equal(refused, "missingFile");
+  assert.equal(record.options.method.type, "lora");
+  assert.equal(comparison.difference, 0);
+  assert.equal(comparison.count, record.correct.length);
 });
 
 /** @param {string} folder @returns {Promise<any>} */

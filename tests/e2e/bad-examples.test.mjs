@@ -177,11 +177,13 @@ describe("runs that cannot end well", () => {
     // From a file: a text area takes a browser half a minute on a busy machine to lay out.
     await page.chooseExamples("long.csv", `text,label\n${rows.join("\n")}\n`);
     await page.reads("examples-note", /600 examples/);
-    await page.setOptions({ trainBatchSize: "512", maxLength: "512" });
+    // Mixout mixes the weights once a batch, which therefore is not computed in parts.
+    const whole = { "method.type": "full", mixout: "0.1" };
+    await page.setOptions({ ...whole, trainBatchSize: "512", maxLength: "512" });
     await page.start();
     await page.trainError(/needs about \d+ MiB, but only \d+ MiB/);
     await page.paste("text,label\nmoney back,billing\nmy card,billing\nwhere is it,delivery\nlate parcel,delivery\n");
-    await page.setOptions({ trainBatchSize: "4", maxLength: "64", numTrainEpochs: "1" });
+    await page.setOptions({ trainBatchSize: "4", maxLength: "64", numTrainEpochs: "1", mixout: "0" });
     await page.start();
     assert.equal((await page.finished()).reason, "completed");
     await close();

@@ -3,18 +3,11 @@
  * that the adapter can't compute in.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { build } from "vite";
-import { launch } from "../../scripts/browser.mjs";
-import { ensurePackage } from "../../scripts/build-package.mjs";
-import { serve } from "../../scripts/static-server.mjs";
+import { openBundle } from "./support/bundled-page.mjs";
 import { tinyLanguageModel } from "./support/tiny-language.mjs";
 
-const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<script type="module">
+const SCRIPT = `
   import { LanguageModel } from "webtune";
 
   const source = { url: "model/" };
@@ -79,60 +72,20 @@ const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
   }
 
   globalThis.jobs = { merged, half, exhausted };
-</script>`;
+`;
 
-/** @type {string[]} */
-const folders = [];
-/** @param {string} name */
-function temporary(name) {
-  const folder = mkdtempSync(join(tmpdir(), `webtune ${name} `));
-  folders.push(folder);
-  return folder;
-}
-
-/** @type {Awaited<ReturnType<typeof serve>>} */
-let server;
-/** @type {Awaited<ReturnType<typeof launch>>} */
-let browser;
+/** @type {Awaited<ReturnType<typeof openBundle>>} */
+let page;
 before(async () => {
-  const [model, long, from, to] = [temporary("model"), temporary("long model"), temporary("page"), temporary("bundle")];
-  for (const [path, bytes] of Object.entries(tinyLanguageModel())) writeFileSync(join(model, path), bytes);
-  for (const [path, bytes] of Object.entries(tinyLanguageModel({ positions: 65536 })))
-    writeFileSync(join(long, path), bytes);
-  writeFileSync(join(from, "index.html"), PAGE);
-  const alias = { webtune: join(await ensurePackage(), "index.js") };
-  await build({
-    root: from,
-    configFile: false,
-    base: "./",
-    logLevel: "error",
-    resolve: { alias },
-    worker: { format: "es" },
-    build: { outDir: to, emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 4096 },
+  page = await openBundle(SCRIPT, {
+    "/model/": tinyLanguageModel(),
+    "/long/": tinyLanguageModel({ positions: 65536 }),
   });
-  server = await serve({ mounts: { "/": to, "/model/": model, "/long/": long } });
-  browser = await launch();
 });
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-/** @param {"merged" | "half" | "exhausted"} name @param {number} [argument] @returns {Promise<any>} */
-async function job(name, argument) {
-  const tab = await browser.newPage();
-  try {
-    await tab.goto(`${server.origin}/`);
-    await tab.waitForFunction("globalThis.jobs");
-    return await tab.evaluate(`globalThis.jobs.${name}(${argument})`);
-  } finally {
-    await tab.close();
-  }
-}
+after(() => page?.close());
 
 test("a merged folder is written at its reader's pace, and a reader that fails leaves the tuner usable", async () => {
-  const { whole, again, received, ended, text } = await job("merged");
+  const { whole, again, received, ended, text } = await page.job("merged");
   assert.equal(ended, "the disk is full");
   assert.equal(received, 5);
   assert.deepEqual(again, whole);
@@ -151,7 +104,7 @@ test("a merged folder is written at its reader's pace, and a reader that fails l
 });
 
 test("f16 is refused by name where the adapter does not compute in it", async () => {
-  const { adapter, able, outcome } = await job("half");
+  const { adapter, able, outcome } = await page.job("half");
   assert.ok(adapter, "this Chromium has a WebGPU adapter, a software one at least");
   if (able) assert.equal(outcome, undefined);
   else {
@@ -165,7 +118,7 @@ for (const [tokens, how] of /** @type {[number, RegExp][]} */ ([
   [11_000, /refused \d+ MiB more/],
 ])) {
   test(`texts of ${tokens} tokens, for which memory does not suffice, end the engine under that code and leave the next one whole`, async () => {
-    const { outcome, closed, after, text } = await job("exhausted", tokens);
+    const { outcome, closed, after, text } = await page.job("exhausted", tokens);
     assert.equal(outcome.code, "outOfMemory", outcome.message);
     assert.match(outcome.message, how);
     assert.equal(closed, "outOfMemory");

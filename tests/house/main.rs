@@ -24,7 +24,8 @@ const ROOMS: &[Row] = &[
     ("rng", ""),
     ("linalg", ""),
     ("options", ""),
-    ("device", ""),
+    ("team", ""),
+    ("device", "team"),
     ("formats", ""),
     ("text", ""),
     ("data", "text"),
@@ -45,7 +46,7 @@ const ROOMS: &[Row] = &[
 
 /// Rooms that anyone may name.
 const OPEN_TO_ALL: &[&str] = &[
-    "error", "device", "hash", "json", "rng", "linalg", "options",
+    "error", "device", "hash", "json", "rng", "linalg", "options", "team",
 ];
 
 /// Crates that speak to the browser.

@@ -47,6 +47,10 @@ export class FakeEngine {
     return this.loaded;
   }
 
+  join(rank, size, wire) {
+    this.place = { rank, size, wire };
+  }
+
   start(file, rows, options) {
     if (this.#busy) this.overlapped = true;
     this.calls.push("start");
@@ -241,6 +245,8 @@ const countRight = (rows) => rows.filter(Boolean).length;
 /** Puts a `Worker` in the global scope; every instance gets a host and what `makeEngine` gives. */
 export function installWorker(EngineHost, makeEngine) {
   const workers = [];
+  // As many as it takes for one worker, on any machine.
+  if (globalThis.navigator) Object.defineProperty(navigator, "hardwareConcurrency", { value: 2, configurable: true });
   globalThis.Worker = class FakeWorker extends EventTarget {
     terminated = false;
 
@@ -302,8 +308,8 @@ export function installWorker(EngineHost, makeEngine) {
       if (!this.terminated) this.dispatchEvent(Object.assign(new Event("message"), { data }));
     }
 
-    postMessage(message) {
-      const data = structuredClone(message);
+    postMessage(message, transfer = []) {
+      const data = structuredClone(message, { transfer });
       setTimeout(() => {
         if (!this.terminated) this.host.receive(data);
       }, 0);

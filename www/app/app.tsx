@@ -8,6 +8,7 @@ import { KeptHere } from "./offline/kept-here";
 import { NewVersion } from "./offline/new-version";
 import { Offline } from "./offline/offline";
 import { SortDesk, SortDeskView } from "./sort/desk";
+import { isClassifying } from "./sort/file-state";
 import { WriteDesk, WriteDeskView } from "./write/desk";
 
 export function App() {
@@ -53,7 +54,8 @@ export function App() {
 
 /** On its own, so that only a page with news is drawn again at each step of a run. */
 function Update({ sort, write, onReload }: { sort: SortDesk; write: WriteDesk; onReload: () => void }) {
-  const sorting = isBusy(useStore(sort.store).run);
+  const { run, file } = useStore(sort.store);
+  const sorting = isBusy(run) || isClassifying(file);
   const writing = isBusy(useStore(write.store).run);
   return <NewVersion busy={sorting || writing} onReload={onReload} />;
 }

@@ -1,6 +1,7 @@
 /**
  * Text classification: a pretrained model learns to label texts.
  */
+import { type Classified, type ClassifyStreamOptions, classifyRows, type StreamRow } from "./classify.js";
 import type { ModelSource } from "./sources/settle.js";
 import { type Loaded, type LoadOptions, loadModel, Tuner } from "./tuner.js";
 import type { Evaluation, Example, ModelInfo, Prediction, Scores, TextInput, WhichModel } from "./types/engine.js";
@@ -32,6 +33,21 @@ export class TextClassifier extends Tuner<"classify"> {
    */
   predict(texts: readonly TextInput[], options: { which?: WhichModel | undefined } = {}): Promise<Prediction[]> {
     return this.call("predict", [[...texts], options.which ?? "tuned"]);
+  }
+
+  /**
+   * Labels a stream of rows of any length, in their order: texts, or objects with `text` (and `textPair`), such as the rows of `openTable`. The
+   * engine is asked in batches, and no more rows are held than are on their way.
+   *
+   * @throws WebtuneError by the loop: `invalidState` before the first run or import, `invalidOption`, `aborted`, and `invalidData` if the
+   * first row is of another kind than was trained; later rows that cannot be taken have a `problem`.
+   */
+  classify<Row extends StreamRow>(
+    rows: AsyncIterable<Row> | Iterable<Row>,
+    options: ClassifyStreamOptions = {},
+  ): AsyncGenerator<Classified<Row>, void, undefined> {
+    const { which, ...others } = options;
+    return classifyRows((texts) => this.predict(texts, { which }), rows, others);
   }
 
   /**

@@ -2,6 +2,7 @@
  * Finds out how much of a graphics card's memory may be had: by its limits and by an allocation that is tried, as no browser tells it.
  */
 import type { GpuLike } from "./device.js";
+import { here } from "./machine.js";
 
 const MIB = 1 << 20;
 /** The smallest piece that is tried; less than it makes no difference to a model. */
@@ -27,7 +28,7 @@ export interface DeviceMemory {
  */
 export async function tryMemory(gpu: GpuLike, wanted: number): Promise<DeviceMemory> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new Error("the browser found no WebGPU adapter");
+  if (!adapter) throw new Error(`${here().name} found no WebGPU adapter`);
   const { maxBufferSize = 0, maxStorageBufferBindingSize = 0 } = adapter.limits ?? {};
   const binding = Math.max(GUARANTEED_BINDING, Math.min(maxBufferSize, maxStorageBufferBindingSize));
   const requiredLimits = { maxBufferSize: binding, maxStorageBufferBindingSize: binding };

@@ -2,6 +2,7 @@
  * Decides which engine runs, from the person's choice and the browser's WebGPU, and says why in one sentence.
  */
 import { messageOf, optionError, WebtuneError } from "./errors.js";
+import { here } from "./machine.js";
 
 /** What a person asks for; `auto` takes WebGPU on a hardware adapter and the CPU engine otherwise. */
 export type DeviceChoice = "auto" | "webgpu" | "cpu";
@@ -17,6 +18,10 @@ export interface DeviceReport {
   memoryLimitBytes: number;
   /** Bytes of the largest tensor that the graphics card holds in one buffer; absent on the CPU engine. */
   largestTensorBytes?: number;
+  /** How many workers compute, each on a core of its own; 1 with a graphics card. */
+  workers: number;
+  /** How many cores the browser says that the machine has, where it does. */
+  cores?: number;
 }
 
 /** What is known before the engine is opened. */
@@ -73,8 +78,7 @@ export async function chooseDevice(choice: DeviceChoice, gpu: GpuLike | undefine
     if (choice === "auto") return { device: "cpu", reason: `The CPU engine runs, because ${found}.` };
     throw new WebtuneError(
       "noWebgpu",
-      `WebGPU is not available: ${found}. Use a browser with WebGPU over https or localhost, turn on hardware acceleration, ` +
-        "or choose the CPU engine (device: cpu).",
+      `WebGPU is not available: ${found}. ${here().gpuAdvice} or choose the CPU engine (device: cpu).`,
     );
   }
   const name = adapterName(found);
@@ -100,20 +104,22 @@ export type EngineModule = "cpu" | "webgpu";
 /** The smallest module that serves this choice in this browser; the worker that loads it decides as `chooseDevice` does. */
 export async function engineModule(choice: DeviceChoice): Promise<EngineModule> {
   if (choice !== "auto") return choice === "webgpu" ? "webgpu" : "cpu";
+  const known = here().autoModule?.();
+  if (known !== undefined) return known;
   const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GpuLike };
   return (await chooseDevice(choice, gpu)).device;
 }
 
 /** The adapter, or the reason why there is none, as the second half of a sentence. */
 async function findAdapter(gpu: GpuLike | undefined): Promise<AdapterReport | string> {
-  if (!gpu) return "this browser offers no WebGPU on this page";
+  if (!gpu) return here().withoutGpu;
   let adapter: AdapterLike | null;
   try {
     adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch (error) {
     return `the search for a WebGPU adapter failed (${messageOf(error)})`;
   }
-  if (!adapter) return "the browser found no WebGPU adapter";
+  if (!adapter) return `${here().name} found no WebGPU adapter`;
   const { vendor = "", architecture = "", device = "", description = "" } = adapter.info ?? {};
   const marked = adapter.info?.isFallbackAdapter === true || adapter.isFallbackAdapter === true;
   return {

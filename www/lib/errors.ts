@@ -1,6 +1,7 @@
 /**
  * The one error class of the package, and how whatever was thrown, here or in a worker, becomes one.
  */
+import { here } from "./machine.js";
 import { ERROR_CODES, type ErrorCode, type ErrorReport, type Remedy } from "./types/engine.js";
 
 /** Every failure that reaches a caller of the package. What is known of it is set: see `ErrorReport`. */
@@ -77,7 +78,7 @@ export function toWebtuneError(thrown: unknown): WebtuneError {
   if (isReport(thrown)) return new WebtuneError(thrown.code, message, thrown);
   // Browsers have no other sign for it than their words.
   if (thrown instanceof RangeError && /memory|allocat|array length/i.test(message)) {
-    return new WebtuneError("outOfMemory", `the browser refused to give more memory: ${message}`);
+    return new WebtuneError("outOfMemory", `${here().name} refused to give more memory: ${message}`);
   }
   if (thrown instanceof Error && thrown.name === "AbortError") return new WebtuneError("aborted", message);
   return new WebtuneError("crashed", message);

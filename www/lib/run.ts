@@ -148,7 +148,9 @@ export class TrainingRun<Event extends { type: string } = ClassifyEvent>
       await write?.(bytes, ms);
     } catch (error) {
       // The caller's own mistake, or a full disk: no reason to lose the run.
-      reportError(error);
+      if (typeof reportError === "function") reportError(error);
+      // Node has no such function, and would end a program for an error that nobody catches.
+      else console.error(error);
     }
     this.#steer("saved");
   }

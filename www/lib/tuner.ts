@@ -3,11 +3,13 @@
  */
 import { type DeviceChoice, type DeviceReport, engineModule } from "./device.js";
 import { optionError, WebtuneError } from "./errors.js";
+import { here } from "./machine.js";
 import { TrainingRun } from "./run.js";
 import type { BaseName } from "./sources/base-name.js";
 import { reachOf } from "./sources/reach.js";
 import { type ModelSource, pageAddress, settleSource } from "./sources/settle.js";
 import type { ExportFormat, WeightStorage } from "./types/engine.js";
+import { type WorkerChoice, workersFor } from "./worker/cores.js";
 import type { ExportedFile, ExportPiece } from "./worker/engine.js";
 import { callOnce, WorkerLink } from "./worker/link.js";
 import type { Answer, Arguments, CallName, LoadProgress, TaskName, Tasks } from "./worker/messages.js";
@@ -20,12 +22,17 @@ export interface LoadOptions {
   storage?: WeightStorage | undefined;
   /** Default "auto". */
   device?: DeviceChoice | undefined;
+  /**
+   * How many workers compute on the CPU engine, each with a copy of the model; default "auto": one fewer than the machine has cores, at most
+   * 8, and no more than half of its memory holds. The result does not depend on it.
+   */
+  workers?: WorkerChoice | undefined;
   /** Most bytes that the engine plans for; default: what `memoryLimit()` gives. */
   memoryLimitBytes?: number | undefined;
   /**
    * Whether the files of an address or a repository are kept in the browser's private file system, for later loads without a network;
    * default true. Where the browser has no room, or no such storage, loading goes on without keeping, and `onProgress` gets a notice. See
-   * `keptModels`.
+   * `keptModels`. Node keeps nothing; default false there.
    */
   keep?: boolean | undefined;
   /** An abort ends loading and frees everything; the promise rejects with code `aborted`. */
@@ -285,10 +292,33 @@ export async function loadModel<Task extends TaskName>(
   options: LoadOptions,
 ): Promise<Loaded<Tasks[Task]["info"]>> {
   const settled = settleSource(source, pageAddress());
-  const { storage = "f32", device = "auto", memoryLimitBytes, keep = true, signal, onProgress } = options;
-  const link = WorkerLink.spawn(reachOf(settled), await engineModule(device));
-  const loaded = await callOnce(link, "load", [task, settled, storage, device, memoryLimitBytes, keep], signal, {
-    onProgress,
+  const { storage = "f32", device = "auto", memoryLimitBytes, signal, onProgress } = options;
+  const { keep = here().disk === undefined, workers = "auto" } = options;
+  const cores = here().cores();
+  const wanted = workersFor(workers, cores);
+  const module = await engineModule(device);
+  const link = WorkerLink.spawn(reachOf(settled), module);
+  const others = module === "cpu" ? followers(link, wanted - 1) : [];
+  const team = { others, enough: workers !== "auto" };
+  const request: Arguments<"load"> = [task, settled, storage, device, memoryLimitBytes, keep, team];
+  const loaded = await callOnce(link, "load", request, signal, { onProgress }, others);
+  const report = cores === undefined ? loaded.device : { ...loaded.device, cores };
+  return { link, device: report, model: loaded.model as Tasks[Task]["info"], base: loaded.base };
+}
+
+/** Starts workers that do what the engine of `link` says; gives the ways to them. They end with it. */
+function followers(link: WorkerLink, count: number): MessagePort[] {
+  return Array.from({ length: count }, (_, member) => {
+    const { port1, port2 } = new MessageChannel();
+    const other = WorkerLink.spawn([], "cpu");
+    const { answer } = other.call("follow", [port2], {}, [port2]);
+    // Its end is told below.
+    answer.then(
+      () => other.close(new WebtuneError("aborted", "it is not needed")),
+      () => undefined,
+    );
+    void other.ended.then(({ message }) => link.lose(member, message));
+    void link.ended.then((error) => other.close(error));
+    return port1;
   });
-  return { link, device: loaded.device, model: loaded.model as Tasks[Task]["info"], base: loaded.base };
 }

@@ -23,12 +23,17 @@ impl ClassifyTask {
         rows: std::ops::Range<usize>,
         forward: impl Fn(&Inputs) -> Tensor<2>,
     ) -> Result<Vec<Vec<f32>>> {
-        let encodings = &self.plan.encodings;
+        let (encodings, cache) = (&self.plan.encodings, &mut self.cache);
         let mut out = vec![Vec::new(); rows.len()];
-        for batch in scoring_batches(&encodings[rows.clone()], self.plan.scoring_rows)? {
-            let places = (batch.iter().map(|row| row + rows.start)).collect::<Vec<_>>();
-            let inputs = self.cache.inputs(classifier, encodings, &places).await?;
-            let values = read(forward(&inputs)).await?;
+        let batches = scoring_batches(&encodings[rows.clone()], self.plan.scoring_rows)?;
+        let compute = async |part: usize| {
+            let places = (batches[part].iter().map(|row| row + rows.start)).collect::<Vec<_>>();
+            let inputs = cache.inputs(classifier, encodings, &places).await?;
+            read(forward(&inputs)).await
+        };
+        let team = &self.model.compute.team;
+        let values: Vec<Vec<f32>> = team.share(batches.len(), compute, |parts| parts).await?;
+        for (batch, values) in batches.iter().zip(values) {
             let columns = values.len() / batch.len();
             for (row, values) in batch.iter().zip(values.chunks(columns)) {
                 out[*row] = values.to_vec();

@@ -12,6 +12,7 @@ use crate::peft::{Method, MethodType, Trainable, attach, check_storage};
 use crate::text::Encoding;
 use crate::train::frozen::{Frozen, frozen_part};
 use crate::train::memory::{BaselineSizes, Estimate, MemoryProfile, Pass, PassKind, cache_bytes};
+use crate::train::parts::in_parts;
 use crate::train::unfreeze::Groups;
 
 /// The network as it will be trained, as far as a plan needs it.
@@ -145,18 +146,21 @@ impl Planned {
         let ClassifyOptions { own, common } = options;
         let network = NetworkSizes::of_backbone(&model.config, model.storage, model.compute.kind);
         let contrastive = own.contrastive.settings();
-        let batch = contrastive.map_or(0, |stage| stage.batch_size);
-        let batch = common.train_batch_size.max(batch).min(rows);
-        let training = Shape::new(batch, longest);
+        let training = Shape::new(common.train_batch_size.min(rows), longest);
         let frozen = self.groups.frozen_layers(self.groups.len());
         let layers = model.config.num_hidden_layers;
         let scoring = |kind| Pass::new(kind, scoring_rows, longest);
+        let profile = MemoryProfile::new(network, self.method.clone(), self.trained, training);
+        let profile = in_parts(profile.with_options(common), model.compute.kind, common);
+        // each text of a contrastive batch is compared with all others
+        let together = contrastive.map_or(0, |stage| stage.batch_size.min(rows));
+        let together = Shape::new(together.max(profile.training.rows as usize), longest);
         MemoryProfile {
             trained_layers: layers.saturating_sub(frozen) as u64,
             dropout: own.dropout > 0.0,
             passes: vec![scoring(PassKind::Features), scoring(PassKind::Evaluation)],
-            ..MemoryProfile::new(network, self.method.clone(), self.trained, training)
-                .with_options(common)
+            training: together,
+            ..profile
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::device::Compute;
-use crate::eval::evaluate::{EVALUATION_BATCH, sentence_vectors};
+use crate::eval::evaluate::{EVALUATION_BATCH, Encoded, sentence_vectors};
 use crate::formats::{Checkpoint, Source};
 use crate::layers::Storage;
 use crate::models::backbone_config::Architecture;
@@ -196,8 +196,17 @@ impl Pretrained {
     /// Failures of the device.
     pub async fn vectors(&self, encoder: &Backbone, encodings: &[Encoding]) -> Result<Vec<f32>> {
         let most = self.rows_at_once(encodings, 0);
-        let pad = self.tokenizer.pad_id();
-        sentence_vectors(encoder, self.pooling, encodings, pad, most).await
+        sentence_vectors(encoder, self.pooling, self.encoded(encodings, most)).await
+    }
+
+    /// Encoded texts for a pass through this model; `most` of them pass at a time.
+    pub fn encoded<'a>(&'a self, encodings: &'a [Encoding], most: usize) -> Encoded<'a> {
+        Encoded {
+            encodings,
+            pad_id: self.tokenizer.pad_id(),
+            most,
+            team: &self.compute.team,
+        }
     }
 
     /// Rows of these texts that pass together without a tensor that the device does not hold in one buffer. `past`: virtual tokens.

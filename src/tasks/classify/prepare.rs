@@ -29,15 +29,29 @@ impl ClassifyTask {
         let (begun, before) = (Instant::now(), pass.positions);
         let pad = model.tokenizer.pad_id();
         let (encoder, pooling) = (&model.encoder, model.pooling);
-        if pass.advance(encoder, pooling, plan.head, pad).await? {
-            let positions = (pass.positions - before).max(1) as f64;
+        let team = &model.compute.team;
+        let found = pass.advance(encoder, pooling, plan.head, pad, team).await?;
+        if found {
+            // the members' batches are computed at the same time
+            let positions = (pass.positions - before).max(1) as f64 / team.size() as f64;
             seconds.push(begun.elapsed().as_secs_f64() / positions);
             let (done, total) = (pass.done, pass.total());
             return Ok(Event::Progress { done, total });
         }
         let share = plan.train.len() as f64 / pass.total() as f64;
         // a run that is resumed keeps to what it decided
-        let seconds_per_position = self.speed.unwrap_or_else(|| median(seconds));
+        let seconds_per_position = match self.speed {
+            Some(speed) => speed,
+            // the first member's clock decides for all
+            None => {
+                team.share(
+                    1,
+                    async |_| Ok(median(seconds)),
+                    |parts| parts.into_iter().sum(),
+                )
+                .await?
+            }
+        };
         self.speed = Some(seconds_per_position);
         let speed = Speed {
             seconds_per_position,

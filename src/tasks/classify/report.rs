@@ -28,14 +28,8 @@ impl ClassifyTask {
 
     async fn evaluation(&self, classifier: &Classifier) -> Result<Evaluation> {
         let plan = &self.plan;
-        let pad = self.model.tokenizer.pad_id();
-        let tuned = logits(
-            classifier,
-            plan.validation_encodings(),
-            pad,
-            plan.scoring_rows,
-        )
-        .await?;
+        let validation = (self.model).encoded(plan.validation_encodings(), plan.scoring_rows);
+        let tuned = logits(classifier, validation).await?;
         Evaluation::new(
             plan.labels.names(),
             &plan.validation.texts(),

@@ -24,10 +24,12 @@ use crate::models::classifier::HeadWeights;
 use crate::models::{Classifier, Head, Inputs, Network};
 use crate::peft::{InitLoraWeights, Method, Trainable, attach, full, pissa};
 use crate::rng::Rng;
+use crate::team::Team;
 use crate::train::event::{Event, Stage};
 use crate::train::fingerprint::{Fingerprint, hash};
 use crate::train::frozen::{Frozen, frozen_part};
 use crate::train::options::LoopOptions;
+use crate::train::parts::parts;
 use crate::train::run::Run;
 use crate::train::task::{Best, Ended, Score, StagePlan, Start, StepRows, Task};
 use crate::{Error, Result};
@@ -190,6 +192,10 @@ impl Task for ClassifyTask {
         evaluated
     }
 
+    fn team(&self) -> &Team {
+        &self.model.compute.team
+    }
+
     fn caches(&self) -> bool {
         self.plan.may_cache
     }
@@ -303,7 +309,9 @@ impl Task for ClassifyTask {
         let lengths = self.plan.train_lengths();
         let rows = batches(&lengths, options.train_batch_size, seed, epoch)?;
         let steps = rows.chunks(options.gradient_accumulation_steps);
-        Ok(steps.map(<[Vec<usize>]>::to_vec).collect())
+        let kind = self.model.compute.kind;
+        let cut = |step| parts(step, &lengths, kind, options);
+        Ok(steps.map(cut).collect())
     }
 
     async fn batch(

@@ -208,7 +208,11 @@ impl Tuned {
         let mut pass = FeaturePass::new(encodings.to_vec(), None, most)?;
         let pad = model.tokenizer.pad_id();
         let (encoder, pooling) = (&model.encoder, model.pooling);
-        while pass.advance(encoder, pooling, self.head(), pad).await? {}
+        let team = &model.compute.team;
+        while pass
+            .advance(encoder, pooling, self.head(), pad, team)
+            .await?
+        {}
         Ok(pass.finish())
     }
 
@@ -244,11 +248,10 @@ impl Tuned {
         let texts = texts.iter().map(Into::into).collect::<Vec<Texts>>();
         self.check_kind("texts", &texts)?;
         let encodings = encode(model, self.head(), texts.into_iter(), self.max_length)?;
-        let pad = model.tokenizer.pad_id();
         let most = self.rows_that_fit(model, &encodings)?;
         let (logits, thresholds) = match which {
             Which::Tuned => {
-                let logits = logits(&self.classifier, &encodings, pad, most).await?;
+                let logits = logits(&self.classifier, model.encoded(&encodings, most)).await?;
                 (logits, self.thresholds.as_ref())
             }
             Which::Baseline => {
@@ -274,7 +277,7 @@ impl Tuned {
         let (texts, truth) = self.labelled(examples)?;
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
-        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
+        let tuned = logits(&self.classifier, model.encoded(&encodings, most)).await?;
         let features = self.base_features(model, &encodings, most).await?;
         let given = self
             .thresholds
@@ -293,7 +296,7 @@ impl Tuned {
         let (texts, truth) = self.labelled(examples)?;
         let encodings = encode(model, self.head(), texts.iter().copied(), self.max_length)?;
         let most = self.rows_that_fit(model, &encodings)?;
-        let tuned = logits(&self.classifier, &encodings, model.tokenizer.pad_id(), most).await?;
+        let tuned = logits(&self.classifier, model.encoded(&encodings, most)).await?;
         let thresholds = self.thresholds.as_deref();
         Scores::new(self.labels.names(), &texts, &truth, &tuned, thresholds)
     }

@@ -81,35 +81,54 @@ pub async fn choose(
     options: &ChoiceOptions,
 ) -> Result<Vec<Choice>> {
     check(labels, options)?;
-    let mut out = Vec::with_capacity(texts.len());
-    for text in texts {
-        let sequences = encode(model, network, text, labels, options)?;
-        let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(1);
-        let rows = rows_at_once(longest).min(labels.len());
-        let prompt = Shape::new(rows, longest).after(network.model.prefix_tokens());
-        let held = held(model, network);
-        (model.sizes()).check_generation(&model.compute, "This prompt", prompt, 0, held)?;
-        let found = log_likelihoods(network, &sequences).await?;
-        let tokens = sequences.iter().map(Sequence::target_count);
-        let tokens = tokens.collect::<Vec<_>>();
+    let compute = async |part: usize| find(model, network, &texts[part], labels, options).await;
+    let team = &model.compute.team;
+    let found: Vec<Found> = team.share(texts.len(), compute, |parts| parts).await?;
+    let choices = found.into_iter().map(|found| {
         let scores = (0..labels.len()).map(|label| {
             let length = match options.normalization {
                 Normalization::Sum => 1,
                 Normalization::Characters => labels[label].chars().count(),
-                Normalization::Tokens => tokens[label],
+                Normalization::Tokens => found.tokens[label],
             };
-            (found[label] / length as f64) as f32
+            (found.log_likelihoods[label] / length as f64) as f32
         });
         let scores = scores.collect::<Vec<_>>();
-        out.push(Choice {
+        Choice {
             label: labels[largest(&scores)].clone(),
             probabilities: softmax(&scores),
-            log_likelihoods: found,
-            tokens,
+            log_likelihoods: found.log_likelihoods,
+            tokens: found.tokens,
             labels: labels.to_vec(),
-        });
-    }
-    Ok(out)
+        }
+    });
+    Ok(choices.collect())
+}
+
+/// Of each label's words.
+#[derive(Serialize, Deserialize)]
+struct Found {
+    log_likelihoods: Vec<f64>,
+    tokens: Vec<usize>,
+}
+
+async fn find(
+    model: &LanguageModel,
+    network: &CausalLm,
+    text: &str,
+    labels: &[String],
+    options: &ChoiceOptions,
+) -> Result<Found> {
+    let sequences = encode(model, network, text, labels, options)?;
+    let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(1);
+    let rows = rows_at_once(longest).min(labels.len());
+    let prompt = Shape::new(rows, longest).after(network.model.prefix_tokens());
+    let held = held(model, network);
+    (model.sizes()).check_generation(&model.compute, "This prompt", prompt, 0, held)?;
+    Ok(Found {
+        log_likelihoods: log_likelihoods(network, &sequences).await?,
+        tokens: sequences.iter().map(Sequence::target_count).collect(),
+    })
 }
 
 fn check(labels: &[String], options: &ChoiceOptions) -> Result<()> {

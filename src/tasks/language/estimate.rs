@@ -15,6 +15,7 @@ use crate::peft::check_storage;
 use crate::train::memory::{
     Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing, trained_by,
 };
+use crate::train::parts::in_parts;
 
 /// What a run would take and what the engine would decide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -83,9 +84,10 @@ pub fn estimate_run(
         passes.push(Pass::samples(max_length, own.sample_tokens));
     }
     let shape = Shape::new(batch, max_length);
+    let profile = MemoryProfile::new(network, common.method.clone(), trained, shape);
     let profile = MemoryProfile {
         passes,
-        ..MemoryProfile::new(network, common.method.clone(), trained, shape).with_options(common)
+        ..in_parts(profile.with_options(common), compute.kind, common)
     };
     let on = common
         .gradient_checkpointing
@@ -165,10 +167,14 @@ mod tests {
         assert_eq!(short.max_length, 256);
         let blocks = ask(2048, Storage::Int4, json!({}), &compute).unwrap();
         assert!(blocks.gradient_checkpointing);
+        // with more rows or examples before them, scoring takes more than training part by part
+        let one = json!({"trainBatchSize": 1, "fewShotExamples": 0});
+        let plain = ask(2048, Storage::F32, one.clone(), &compute).unwrap();
         let tight = Compute::cpu().with_memory_limit(plain.total - 1);
-        let less = ask(2048, Storage::F32, json!({}), &tight).unwrap();
+        let less = ask(2048, Storage::F32, one.clone(), &tight).unwrap();
         assert!(less.gradient_checkpointing && less.total < plain.total);
-        let off = json!({"gradientCheckpointing": false});
+        let mut off = one.clone();
+        off["gradientCheckpointing"] = json!(false);
         let asked = ask(2048, Storage::F32, off, &tight).unwrap();
         assert!(!asked.gradient_checkpointing);
         assert!(asked.advice.unwrap().contains("gradientCheckpointing"));

@@ -21,6 +21,7 @@ use crate::peft::{LoraConfig, Method, TargetModules, attach, check_storage};
 use crate::text::Message;
 use crate::text::chat::Conversation;
 use crate::train::memory::{Estimate, MemoryProfile, Pass, PassKind, choose_checkpointing};
+use crate::train::parts::in_parts;
 use crate::train::unfreeze::Groups;
 use crate::{Error, Result};
 
@@ -205,19 +206,14 @@ impl LanguagePlan {
         if let Some(prompt) = prompts.max() {
             passes.push(Pass::samples(prompt, self.options.own.sample_tokens));
         }
+        let batch = common.train_batch_size.min(self.train.len());
+        let training = Shape::new(batch, self.longest_trained());
+        let profile =
+            MemoryProfile::new(network, method.clone(), self.trained_parameters, training);
         MemoryProfile {
             trained_layers: model.config.layers.len().saturating_sub(frozen_layers) as u64,
             passes,
-            ..MemoryProfile::new(
-                network,
-                method.clone(),
-                self.trained_parameters,
-                Shape::new(
-                    common.train_batch_size.min(self.train.len()),
-                    self.longest_trained(),
-                ),
-            )
-            .with_options(common)
+            ..in_parts(profile.with_options(common), model.compute.kind, common)
         }
     }
 

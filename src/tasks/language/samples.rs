@@ -122,22 +122,27 @@ pub async fn complete_all(
     samples: &[Sample],
     tokens: usize,
 ) -> Result<Vec<Completion>> {
-    let mut out = Vec::new();
     let options = GenerationOptions {
         max_new_tokens: tokens,
         ..GenerationOptions::default()
     };
-    for sample in samples {
+    let compute = async |part: usize| {
         let (tokenizer, ends) = (&model.tokenizer, &model.ends);
-        match complete(network, tokenizer, &sample.ids, ends, &options).await {
-            Ok(written) => out.push(Completion {
-                prompt: sample.shown.clone(),
-                text: written.text,
-            }),
+        match complete(network, tokenizer, &samples[part].ids, ends, &options).await {
+            Ok(written) => Ok(Some(written.text)),
             // a prompt that leaves no position has no completion
-            Err(Error::InvalidData { .. }) => {}
-            Err(error) => return Err(error),
+            Err(Error::InvalidData { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-    }
-    Ok(out)
+    };
+    let texts: Vec<Option<String>> = (model.compute.team)
+        .share(samples.len(), compute, |parts| parts)
+        .await?;
+    let written = samples.iter().zip(texts).filter_map(|(sample, text)| {
+        Some(Completion {
+            prompt: sample.shown.clone(),
+            text: text?,
+        })
+    });
+    Ok(written.collect())
 }

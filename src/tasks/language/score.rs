@@ -25,13 +25,31 @@ pub async fn score(
     let found = encode(model, file, rows, options)?;
     let sequences = found.sequences.into_iter().flatten();
     let packed = sequences.map(Packed::from).collect::<Vec<_>>();
-    let mut sums = Sums::default();
     let row = Shape::new(1, longest(&packed)).after(network.model.prefix_tokens());
     let (sizes, compute, held) = (model.sizes(), &model.compute, held(model, network));
     sizes.check_pass(compute, "The longest text", row, held)?;
     let batch = sizes.rows_that_fit(compute, row, options.common.train_batch_size, held);
-    for chosen in batches(&packed, batch)? {
-        sums.add(network, &upload(model, &packed, &chosen)?).await?;
-    }
+    likelihood(model, network, &packed, &batches(&packed, batch)?).await
+}
+
+/// How likely `network` finds the targets of these batches of rows.
+///
+/// # Errors
+/// Failures of the device.
+pub(super) async fn likelihood(
+    model: &LanguageModel,
+    network: &CausalLm,
+    rows: &[Packed],
+    batches: &[Vec<usize>],
+) -> Result<Likelihood> {
+    let compute = async |part: usize| {
+        let batch = upload(model, rows, &batches[part])?;
+        Sums::of(network, &batch).await
+    };
+    let parts: Vec<Sums> = (model.compute.team)
+        .share(batches.len(), compute, |parts| parts)
+        .await?;
+    let mut sums = Sums::default();
+    parts.into_iter().for_each(|part| sums.add(part));
     Ok(sums.mean())
 }

@@ -12,14 +12,17 @@ use super::plan::LanguagePlan;
 use super::report::{message, verdict};
 use super::rows::upload;
 use super::samples::complete_all;
+use super::score::likelihood;
 use super::tuned::{CausalCard, TunedLanguage};
 use crate::data::{Packed, ParsedText, batches};
 use crate::eval::likelihood::{Likelihood, Sums};
 use crate::models::{CausalBatch, CausalLm};
 use crate::peft::{InitLoraWeights, Method, attach, full, pissa};
+use crate::team::Team;
 use crate::train::event::{Event, Finished, Stage};
 use crate::train::fingerprint::{Fingerprint, hash};
 use crate::train::options::LoopOptions;
+use crate::train::parts::parts;
 use crate::train::run::Run;
 use crate::train::task::{Ended, Score, StagePlan, Start, StepRows, Task};
 use crate::{Error, Result};
@@ -146,21 +149,33 @@ impl LanguageTask {
         let Preparation::Scoring(scoring) = &mut self.preparation else {
             return Err(Error::internal("the untuned model is scored once"));
         };
-        if let (Some((texts, rows)), false) = (scoring.batches.get(scoring.next), stop) {
-            let (all, sums) = match (texts, &plan.few_shot) {
-                (Texts::FewShot, Some(found)) => (&found.rows, &mut scoring.few_shot),
-                _ => (&plan.validation, &mut scoring.base),
+        let left = &scoring.batches[scoring.next..];
+        let now = &left[..left.len().min(model.compute.team.size())];
+        if !now.is_empty() && !stop {
+            let compute = async |part: usize| {
+                let (texts, rows) = &now[part];
+                let all = match (texts, &plan.few_shot) {
+                    (Texts::FewShot, Some(found)) => &found.rows,
+                    _ => &plan.validation,
+                };
+                Sums::of(&model.model, &upload(model, all, rows)?).await
             };
-            let batch = upload(model, all, rows)?;
-            sums.add(&model.model, &batch).await?;
-            scoring.next += 1;
+            let parts: Vec<Sums> = (model.compute.team)
+                .share(now.len(), compute, |parts| parts)
+                .await?;
+            for ((texts, _), part) in now.iter().zip(parts) {
+                match texts {
+                    Texts::FewShot => scoring.few_shot.add(part),
+                    Texts::Validation => scoring.base.add(part),
+                }
+            }
+            scoring.next += now.len();
             return Ok(Event::Progress {
                 done: scoring.next,
                 total: scoring.batches.len(),
             });
         }
         // what is scored in part is no score
-        let left = &scoring.batches[scoring.next..];
         let whole = |texts| left.iter().all(|(other, _)| *other != texts);
         self.base = whole(Texts::Validation).then(|| scoring.base.mean());
         self.few_shot = plan.few_shot.as_ref().and_then(|found| {
@@ -222,6 +237,10 @@ impl Task for LanguageTask {
 
     fn with_texts(&self, evaluated: &LanguageEvaluated) -> LanguageEvaluated {
         evaluated.clone()
+    }
+
+    fn team(&self) -> &Team {
+        &self.model.compute.team
     }
 
     fn caches(&self) -> bool {
@@ -311,7 +330,9 @@ impl Task for LanguageTask {
         let seed = options.data_seed();
         let rows = batches(&lengths, options.train_batch_size, seed, epoch)?;
         let steps = rows.chunks(options.gradient_accumulation_steps);
-        Ok(steps.map(<[Vec<usize>]>::to_vec).collect())
+        let kind = self.model.compute.kind;
+        let cut = |step| parts(step, &lengths, kind, options);
+        Ok(steps.map(cut).collect())
     }
 
     async fn batch(
@@ -335,12 +356,8 @@ impl Task for LanguageTask {
         let plan = &self.plan;
         let sizes = self.model.sizes();
         let scoring = plan.scoring(&sizes, &self.model.compute);
-        let mut sums = Sums::default();
-        for rows in scoring.batches(&plan.validation)? {
-            let batch = upload(&self.model, &plan.validation, &rows)?;
-            sums.add(network, &batch).await?;
-        }
-        let validation = sums.mean();
+        let batches = scoring.batches(&plan.validation)?;
+        let validation = likelihood(&self.model, network, &plan.validation, &batches).await?;
         let tokens = plan.options.own.sample_tokens;
         let completions = complete_all(&self.model, network, &plan.samples, tokens).await?;
         let evaluated = LanguageEvaluated {

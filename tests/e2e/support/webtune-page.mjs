@@ -256,13 +256,18 @@ export class WebtunePage {
 
   /** Every engine of the page dies at once. */
   async crashWorkers() {
-    for (const worker of this.raw.workers()) {
-      await worker.evaluate(() => {
-        setTimeout(() => {
-          throw new Error("a crash on purpose");
-        });
+    const crash = () => {
+      setTimeout(() => {
+        throw new Error("a crash on purpose");
       });
-    }
+    };
+    const asked = this.raw.workers().map((worker) =>
+      worker.evaluate(crash).catch((error) => {
+        // Those that work for another end with it.
+        if (!/has been closed/.test(String(error))) throw error;
+      }),
+    );
+    await Promise.all(asked);
   }
 
   /** Whether the browser would ask before this page is left. */

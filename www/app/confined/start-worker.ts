@@ -89,8 +89,8 @@ class RemoteWorker implements WorkerLike {
     for (const listener of this.#listeners) listener(event);
   }
 
-  postMessage(message: unknown): void {
-    this.#port.postMessage(message);
+  postMessage(message: unknown, transfer: Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
   }
 
   terminate(): void {

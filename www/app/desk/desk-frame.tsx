@@ -4,7 +4,7 @@ import { Boundary } from "../ui/boundary";
 import { counted, percent } from "../ui/format";
 import type { StepId } from "../ui/step-card";
 import { type NavItem, StepNav } from "../ui/step-nav";
-import { deviceName } from "./parts/model-facts";
+import { coresOf, deviceName } from "./parts/model-facts";
 import { type DeskState, isBusy } from "./state";
 import "./desk-frame.css";
 
@@ -90,7 +90,7 @@ export function DeskFrame({ lead, tasks, state, notice, notes, children }: Props
         <div class="top-right">
           {report ? (
             <p class="pill" title={report.reason} data-testid="device-pill">
-              {deviceName(report)}
+              {[deviceName(report), coresOf(report)].filter(Boolean).join(", ")}
             </p>
           ) : null}
           {tasks}

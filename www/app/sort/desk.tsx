@@ -8,6 +8,7 @@ import { UnfinishedNotice } from "../desk/parts/unfinished-notice";
 import { useStore } from "../desk/store";
 import { Boundary } from "../ui/boundary";
 import { counted, percent } from "../ui/format";
+import { ClassifyFileActions } from "./actions/classify-file";
 import { ExampleActions } from "./actions/examples";
 import { SortExportActions } from "./actions/export";
 import { KeptRunsActions } from "./actions/kept-runs";
@@ -34,6 +35,7 @@ export class SortDesk {
   readonly files = new SortExportActions(this.store, this.model);
   readonly unfinished = new UnfinishedActions<SortTypes>(this.store, sortTask, this);
   readonly predict = new PredictActions(this.model);
+  readonly file = new ClassifyFileActions(this.store, this.model);
 
   /** Brings back what an earlier visit stored on this device. */
   recall(): void {

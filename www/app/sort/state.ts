@@ -13,6 +13,7 @@ import type { Line } from "../desk/line";
 import { type DeskState, emptyDesk, wouldLoseWork } from "../desk/state";
 import { Store } from "../desk/store";
 import type { Row } from "./checks";
+import { type FileState, noFile, wouldLoseFile } from "./file-state";
 import type { UnreadableRun } from "./kept-runs";
 
 export type EventOf<T extends ClassifyEvent["type"]> = Extract<ClassifyEvent, { type: T }>;
@@ -103,6 +104,8 @@ export interface SortState extends DeskState<SortTypes> {
   /** What a person wrote about labels, for the zero-shot baseline. A map, as a label may have any name. */
   labels: { descriptions: ReadonlyMap<string, string> };
   runs: RunsState;
+  /** A file that is classified. */
+  file: FileState;
 }
 
 export class SortStore extends Store<SortState> {
@@ -112,8 +115,10 @@ export class SortStore extends Store<SortState> {
       table: {},
       labels: { descriptions: new Map() },
       runs: { records: [], hidden: new Set(), against: new Map(), unstored: new Set(), unreadable: [] },
+      file: noFile,
     });
   }
 }
 
-export const wouldLoseAnything = (state: SortState): boolean => wouldLoseWork(state) || state.runs.unstored.size > 0;
+export const wouldLoseAnything = (state: SortState): boolean =>
+  wouldLoseWork(state) || state.runs.unstored.size > 0 || wouldLoseFile(state.file);

@@ -1,6 +1,8 @@
 /**
  * Finds the files of a repository on the Hugging Face hub, or on a server that behaves like it, to be read in ranges.
  */
+
+import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.js";
 import {
   fileDownloadInfo,
   HubApiError,
@@ -8,8 +10,7 @@ import {
   type ListFileEntry,
   listFiles,
   modelInfo,
-} from "@huggingface/hub";
-import { fileError, optionError, toWebtuneError, WebtuneError } from "../errors.js";
+} from "../vendor/hub.js";
 import { HttpFile } from "./http-file.js";
 import type { KeptFolder } from "./kept-folder.js";
 import { type Address, BRIEFLY, fetchInTime, type Net, persist, shown } from "./network.js";

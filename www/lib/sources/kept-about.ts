@@ -2,8 +2,7 @@
  * What is known of a model that is kept: which files it has, of which versions, and how many checked bytes are there.
  * It is written anew at each change and never in place, so that a tab may be killed at any moment.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { bytesToHex, sha256 } from "../vendor/hashes.js";
 import { ggufOf } from "./gguf-file.js";
 import { shown, type Version } from "./network.js";
 import type { SettledSource } from "./settle.js";
@@ -77,7 +76,7 @@ export async function keptRoot(): Promise<FileSystemDirectoryHandle | undefined>
 
 /** What is kept of a source, and under which name; undefined for files, which are on this computer anyway. */
 export function keptAs(source: SettledSource): { id: string; name: string; source: KeptSource } | undefined {
-  if ("files" in source) return undefined;
+  if ("files" in source || "folder" in source) return undefined;
   if ("url" in source) {
     if (!/^https?:/.test(source.url)) return undefined;
     // A folder is the same with and without a slash at its end.

@@ -2,9 +2,10 @@
  * One model's folder in the browser's private file system, as a load uses it: files that are there are given, checked; others are
  * fetched into it. Whatever goes wrong with the store, the load goes on without it.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
+
 import { fileError, messageOf, WebtuneError } from "../errors.js";
+import { here } from "../machine.js";
+import { bytesToHex, sha256 } from "../vendor/hashes.js";
 import { SerialQueue } from "../worker/queue.js";
 import type { Sink } from "./download.js";
 import { isUnchanged, type Keeper } from "./http-file.js";
@@ -86,9 +87,7 @@ export class KeptFolder implements Keeper {
     try {
       const root = await keptRoot();
       if (!root) {
-        notify(
-          "This browser keeps no models here (a private window, or a page without https): it will download this one again.",
-        );
+        notify(here().unkept);
         return undefined;
       }
       const name = folderOf(named.id);

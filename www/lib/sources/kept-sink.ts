@@ -1,7 +1,7 @@
 /**
  * Writes a file's bytes into the private file system block by block, each with its hash, and goes on where an earlier load was cut off.
  */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { bytesToHex } from "../vendor/hashes.js";
 import type { Sink } from "./download.js";
 import { BLOCK_BYTES, openSync, type Stored, type SyncHandle, writeAll } from "./kept-about.js";
 import { Final } from "./network.js";

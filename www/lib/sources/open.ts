@@ -2,6 +2,7 @@
  * Finds a model's files, wherever they come from (files, a base address, a repository), to be read in ranges.
  */
 import { fileError, messageOf, WebtuneError } from "../errors.js";
+import { here } from "../machine.js";
 import { ggufOf, isGguf, modelFiles, refuseOthers, requireWhole, stemOf } from "./gguf-file.js";
 import { type Absent, HttpFile, probe, readBlob, type SourceFile } from "./http-file.js";
 import { openRepository } from "./hub.js";
@@ -69,6 +70,7 @@ export async function openSource(
     const meant = source.files.filter(({ path }) => isMeant(path));
     return { name: source.name, files: meant.map(({ path, blob }) => blobFile(path, blob, onBytes)) };
   }
+  if ("folder" in source) return openDisk(source, onBytes);
   const gguf = "url" in source ? ggufOf(source.url) : undefined;
   const needed = gguf === undefined ? [...REQUIRED, ...optional] : [gguf];
   try {
@@ -101,7 +103,11 @@ function usefulOf(paths: readonly string[], { repository, file }: { repository: 
 }
 
 /** Of a model whose server doesn't answer: whatever is not there whole is asked for at its old address, in vain or not. */
-function keptFiles(source: Exclude<SettledSource, { files: unknown }>, net: Net, kept: KeptFolder): HttpFile[] {
+function keptFiles(
+  source: Exclude<SettledSource, { files: unknown } | { folder: unknown }>,
+  net: Net,
+  kept: KeptFolder,
+): HttpFile[] {
   const address = "url" in source ? addressOf(source.url) : undefined;
   return kept.files().map(({ path, version }) => {
     const gone = (): never => {
@@ -112,14 +118,35 @@ function keptFiles(source: Exclude<SettledSource, { files: unknown }>, net: Net,
 }
 
 function blobFile(path: string, blob: Blob, onBytes: OnBytes): SourceFile {
+  return counted({ path, size: blob.size, read: (offset, length) => readBlob(path, blob, offset, length) }, onBytes);
+}
+
+/** A folder as if its files had been chosen one by one, or a GGUF file. */
+async function openDisk(
+  { folder, name: given }: { folder: string; name?: string },
+  onBytes: OnBytes,
+): Promise<OpenedSource> {
+  const { disk } = here();
+  if (!disk) throw new WebtuneError("invalidState", `${here().name} reads no path`);
+  const { name, files } = await disk.open(folder);
+  const isMeant = modelFiles(
+    files.map(({ path }) => path),
+    folder,
+  );
+  const meant = files.filter(({ path }) => isMeant(path)).map((file) => counted(file, onBytes));
+  return { name: given ?? name, files: meant };
+}
+
+/** The file, whose reading is reported. */
+function counted({ path, size, read }: SourceFile, onBytes: OnBytes): SourceFile {
   let loaded = 0;
   return {
     path,
-    size: blob.size,
+    size,
     async read(offset, length) {
-      const bytes = await readBlob(path, blob, offset, length);
-      loaded = Math.min(blob.size, loaded + length);
-      onBytes(path, loaded, blob.size);
+      const bytes = await read(offset, length);
+      loaded = Math.min(size, loaded + length);
+      onBytes(path, loaded, size);
       return bytes;
     },
   };

@@ -7,7 +7,7 @@ const HUB_HOSTS = [HUB, "https://*.huggingface.co", "https://*.hf.co"];
 
 /** Besides the page's own server, which needs no mention. Nothing for files. */
 export function reachOf(source: SettledSource): string[] {
-  if ("files" in source) return [];
+  if ("files" in source || "folder" in source) return [];
   if ("url" in source) return ofFolder(new URL(source.url));
   return source.hubUrl === undefined ? HUB_HOSTS : ofHub(new URL(source.hubUrl));
 }

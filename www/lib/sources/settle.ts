@@ -3,6 +3,7 @@
  * Not in `open.ts`, so that a page doesn't carry the code that reads files.
  */
 import { fileError, optionError } from "../errors.js";
+import { here } from "../machine.js";
 import { isGguf, stemOf } from "./gguf-file.js";
 
 /** Where a model comes from. */
@@ -15,6 +16,10 @@ export type ModelSource =
   /** A folder on any web server: `url + "config.json"` and so on; or a GGUF file, whose address's path ends in `.gguf`. `name`: as above. */
   | { url: string; name?: string }
   /**
+   * A folder, or a GGUF file, by its path or `file:` address, in Node alone: a browser gives a page no files by their paths. `name`: as above.
+   */
+  | { folder: string; name?: string }
+  /**
    * A Hugging Face repository, `sentence-transformers/all-MiniLM-L6-v2`. `file` names a GGUF file in it: needed where there are several,
    * or safetensors too.
    */
@@ -24,6 +29,7 @@ export type ModelSource =
 export type SettledSource =
   | { files: { path: string; blob: Blob }[]; name: string }
   | { url: string; name?: string }
+  | { folder: string; name?: string }
   | { repository: string; file?: string; revision?: string; hubUrl?: string; accessToken?: string };
 
 /**
@@ -33,14 +39,25 @@ export type SettledSource =
  */
 export function settleSource(source: ModelSource, base: string | undefined): SettledSource {
   if ("files" in source) return settleFiles(source.files, source.name);
-  if ("url" in source) return { ...source, url: absolute(source.url, base, "url") };
+  if ("folder" in source) return { ...source, folder: onDisk(source.folder, "folder") };
+  if ("url" in source) {
+    const { url, ...named } = source;
+    if (here().disk && /^file:/i.test(url)) return { ...named, folder: onDisk(url, "url") };
+    return { ...source, url: absolute(url, base, "url") };
+  }
   if ("repository" in source) {
     const { file } = source;
     if (file !== undefined && !isGguf(file)) throw optionError("file", `expected a .gguf file, got "${file}"`);
     if (source.hubUrl === undefined) return { ...source };
     return { ...source, hubUrl: absolute(source.hubUrl, base, "hubUrl") };
   }
-  throw optionError("source", "expected files, url or repository");
+  throw optionError("source", `expected files, url${here().disk ? ", folder" : ""} or repository`);
+}
+
+function onDisk(path: string, option: string): string {
+  const { disk, name } = here();
+  if (!disk) throw optionError(option, `${name} reads no path; give the files, an address or a repository`);
+  return disk.resolve(path);
 }
 
 function settleFiles(given: Iterable<File | { path: string; blob: Blob }>, name: string | undefined): SettledSource {

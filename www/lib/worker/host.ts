@@ -2,17 +2,18 @@
  * The worker's side of the package: takes the page's messages to one engine and sends back answers, progress and events.
  * Knows nothing of workers, so that it runs under a test as it runs in one.
  */
-import { chooseDevice, type DeviceChoice, type DeviceReport, defaultMemoryLimit, type GpuLike } from "../device.js";
-import { tryMemory } from "../device-memory.js";
-import { isFatal, messageOf, optionError, toWebtuneError, toWire, WebtuneError } from "../errors.js";
-import { type BaseName, baseOf } from "../sources/base-name.js";
+import { chooseDevice, type DeviceChoice, type DeviceReport } from "../device.js";
+import { isFatal, toWebtuneError, toWire, WebtuneError } from "../errors.js";
+import { here } from "../machine.js";
+import { baseOf } from "../sources/base-name.js";
 import { wantsFolder } from "../sources/gguf-file.js";
+import type { SourceFile } from "../sources/http-file.js";
 import { loadFrom, readConfig } from "../sources/load.js";
 import { CLASSIFIER_FILES, LANGUAGE_FILES } from "../sources/open.js";
-import { claimTimestampQueries } from "../timestamp-queries.js";
 import type { WrittenText } from "../types/engine.js";
 import { CheckpointClock } from "./checkpoint-clock.js";
-import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel, EngineModel } from "./engine.js";
+import { othersWithRoom } from "./cores.js";
+import type { EngineClassifier, EngineDevice, EngineExports, EngineLanguageModel } from "./engine.js";
 import type {
   Answer,
   Arguments,
@@ -20,21 +21,28 @@ import type {
   Control,
   FromWorker,
   LoadProgress,
-  RunRequest,
-  TaskName,
-  Tasks,
+  ModelRequest,
   ToWorker,
 } from "./messages.js";
 import { HEARD } from "./messages.js";
+import { type Machine, openDevice } from "./open-device.js";
+import {
+  type LoadedModel,
+  languageOf,
+  type MadeModel,
+  perform,
+  type SharedAnswer,
+  type SharedArguments,
+  type SharedCall,
+  type SharedName,
+} from "./perform.js";
 import { delay, SerialQueue } from "./queue.js";
+import { type PortLike, TeamLead, TeamMember } from "./team.js";
 
-export interface HostParts {
+export interface HostParts extends Machine {
   /** Starts the WebAssembly instance; called again only where it failed. */
   instantiate(): Promise<EngineExports>;
   post(message: FromWorker, transfer?: Transferable[]): void;
-  gpu?: GpuLike | undefined;
-  /** `navigator.deviceMemory`, GiB. */
-  deviceMemory?: number | undefined;
 }
 
 /** What the page asked of a run, a text or an export since the last event. */
@@ -50,15 +58,6 @@ interface Steered {
 
 type Report = (progress: LoadProgress) => void;
 
-type LoadedModel = (
-  | { task: "classify"; device: EngineDevice; model: EngineClassifier }
-  | { task: "language"; device: EngineDevice; model: EngineLanguageModel }
-) & {
-  base: BaseName;
-  /** What the engine calls the base model now. */
-  called: string;
-};
-
 /** One engine, used by one call at a time. */
 export class EngineHost {
   readonly #parts: HostParts;
@@ -72,6 +71,8 @@ export class EngineHost {
   /** The same once it is there, for questions after a trap. */
   #started: EngineExports | undefined;
   #loaded: LoadedModel | undefined;
+  /** The other engines, where this is the first of several. */
+  #lead: TeamLead<ModelRequest, SharedCall> | undefined;
   /** Devices without a model, for calls that need none. */
   readonly #bare = new Map<DeviceReport["device"], Promise<EngineDevice>>();
   #dead = false;
@@ -82,6 +83,7 @@ export class EngineHost {
 
   receive(message: ToWorker): void {
     if (message.kind === "control") this.#control(message.id, message.action);
+    else if (message.kind === "lost") this.#lead?.lose(message.member, message.why);
     else void this.#answer(message.id, message.name, message.args);
   }
 
@@ -99,7 +101,7 @@ export class EngineHost {
     const isTrap = thrown instanceof WebAssembly.RuntimeError;
     const refused = (isTrap && this.#started?.refusedBytes()) || 0;
     if (refused > 0) {
-      const words = `the engine ran out of memory: the browser refused ${Math.ceil(refused / 2 ** 20)} MiB more`;
+      const words = `the engine ran out of memory: ${here().name} refused ${Math.ceil(refused / 2 ** 20)} MiB more`;
       return new WebtuneError("outOfMemory", words, { needed: refused });
     }
     if (code === "outOfMemory") return new WebtuneError(code, `the engine ran out of memory: ${message}`);
@@ -138,21 +140,18 @@ export class EngineHost {
       train: (...given) => this.#train(id, ...given),
       formats: () => this.#queue.run(() => this.#model().formats()),
       export: (...given) => this.#exporting.run(() => this.#export(id, ...given)),
-      import: (files) =>
-        this.#queue.run(async () => {
-          await this.#model().importFiles(files);
-          return undefined;
-        }),
+      follow: (port) => this.#follow(port),
+      import: (...given) => this.#queue.run(() => this.#shared("import", given)),
       memoryBytes: () => this.#queue.run(async () => (await this.#start()).memoryBytes()),
       bufferBytes: () => this.#queue.run(() => this.#present().device.bufferBytes()),
 
-      predict: (...given) => this.#queue.run(() => this.#classifier().predict(...given)),
-      evaluateClassifier: (...given) => this.#queue.run(() => this.#classifier().evaluate(...given)),
-      score: (...given) => this.#queue.run(() => this.#classifier().score(...given)),
+      predict: (...given) => this.#queue.run(() => this.#shared("predict", given)),
+      evaluateClassifier: (...given) => this.#queue.run(() => this.#shared("evaluateClassifier", given)),
+      score: (...given) => this.#queue.run(() => this.#shared("score", given)),
 
-      evaluateLanguage: (...given) => this.#queue.run(() => this.#language().evaluate(...given)),
+      evaluateLanguage: (...given) => this.#queue.run(() => this.#shared("evaluateLanguage", given)),
       preview: (...given) => this.#queue.run(() => this.#language().preview(...given)),
-      classify: (...given) => this.#queue.run(() => this.#language().classify(...given)),
+      classify: (...given) => this.#queue.run(() => this.#shared("classify", given)),
       generate: (...given) => this.#writing.run(() => this.#generate(id, ...given)),
       nextLogits: (...given) => this.#queue.run(() => this.#language().nextLogits(...given)),
 
@@ -196,58 +195,25 @@ export class EngineHost {
     return this.#present().model;
   }
 
-  #classifier(): EngineClassifier {
-    const loaded = this.#present();
-    if (loaded.task !== "classify")
-      throw new WebtuneError("invalidState", "a language model is loaded, not a classifier");
-    return loaded.model;
-  }
-
   #language(): EngineLanguageModel {
-    const loaded = this.#present();
-    if (loaded.task !== "language")
-      throw new WebtuneError("invalidState", "a classifier is loaded, not a language model");
-    return loaded.model;
+    return languageOf(this.#present());
   }
 
-  async #openDevice(
-    report: Report,
-    choice: DeviceChoice,
-    limit: number | undefined,
-  ): Promise<[EngineDevice, DeviceReport]> {
-    if (limit !== undefined && !(limit > 0)) {
-      throw optionError("memoryLimitBytes", `expected a number above 0, got ${limit}`);
-    }
-    report({ phase: "Choosing the device" });
-    const { gpu, deviceMemory } = this.#parts;
-    const chosen = await chooseDevice(choice, gpu);
-    report({ phase: "Starting the engine" });
-    const { openDevice } = await this.#start();
-    const memoryLimitBytes = limit ?? defaultMemoryLimit(deviceMemory);
-    const onCpu = async (reason: string): Promise<[EngineDevice, DeviceReport]> => [
-      await openDevice("cpu", memoryLimitBytes),
-      { ...chosen, device: "cpu", reason, memoryLimitBytes },
-    ];
-    if (chosen.device === "cpu" || !gpu) return onCpu(chosen.reason);
-    try {
-      const { bytes, tensorBytes } = await tryMemory(gpu, memoryLimitBytes);
-      claimTimestampQueries(gpu);
-      const device = await openDevice("webgpu", bytes, tensorBytes);
-      return [device, { ...chosen, memoryLimitBytes: bytes, largestTensorBytes: tensorBytes }];
-    } catch (error) {
-      if (choice !== "auto" || isFatal(error)) throw error;
-      return onCpu(
-        `The CPU engine runs, because the WebGPU adapter was found but could not be used (${messageOf(error)}).`,
-      );
-    }
+  /** Makes a call, with the other engines if there are any. */
+  #shared<Name extends SharedName>(name: Name, args: SharedArguments<Name>): Promise<SharedAnswer<Name>> {
+    const loaded = this.#present();
+    const own = () => perform(loaded, name, args);
+    return this.#lead ? this.#lead.together({ name, args } as SharedCall, own) : own();
   }
 
   async #load(
     report: Report,
-    ...[task, source, storage, choice, limit, keep]: Arguments<"load">
+    ...[task, source, storage, choice, limit, keep, { others, enough }]: Arguments<"load">
   ): Promise<Answer<"load">> {
     if (this.#loaded) throw new WebtuneError("invalidState", "a model is loaded already");
-    const [device, about] = await this.#openDevice(report, choice, limit);
+    const [device, about] = await openDevice(this.#parts, () => this.#start(), report, choice, limit);
+    const lead = others.length > 0 ? new TeamLead<ModelRequest, SharedCall>(others) : undefined;
+    this.#lead = lead;
     report({ phase: "Finding the model's files" });
     const parts = {
       keep,
@@ -257,25 +223,67 @@ export class EngineHost {
     };
     this.#loaded = await loadFrom<LoadedModel>(source, parts, async ({ name, files }) => {
       report({ phase: "Reading the model" });
-      const { Classifier, LanguageModel } = await this.#start();
-      const refused = (error: unknown): never => {
-        throw wantsFolder(error, files);
-      };
-      const made =
-        task === "classify"
-          ? { task, model: await Classifier.load(device, name, files, storage).catch(refused) }
-          : { task, model: await LanguageModel.load(device, name, files, storage) };
+      const request = { task, name, storage, memoryLimitBytes: about.memoryLimitBytes };
+      // A graphics card computes alone.
+      const most = about.device === "cpu" ? othersWithRoom(files, others.length, enough, this.#parts.deviceMemory) : 0;
+      const handed = lead?.load(request, files, most) ?? files;
+      const made = await this.#make(device, request, handed).catch((error: unknown) => {
+        throw task === "classify" ? wantsFolder(error, files) : error;
+      });
       return { ...made, device, base: await baseOf(source, files, made.model.info()), called: name };
     });
+    for (const why of (await lead?.ready()) ?? []) report({ notice: `Fewer cores compute: ${why}.` });
     const { model, base } = this.#loaded;
-    return { device: about, model: model.info(), base };
+    return { device: { ...about, workers: this.#place() }, model: model.info(), base };
+  }
+
+  async #make(device: EngineDevice, { task, name, storage }: ModelRequest, files: SourceFile[]): Promise<MadeModel> {
+    const { Classifier, LanguageModel } = await this.#start();
+    return task === "classify"
+      ? { task, model: await Classifier.load(device, name, files, storage) }
+      : { task, model: await LanguageModel.load(device, name, files, storage) };
+  }
+
+  /** Numbers the engines; gives how many there are. */
+  #place(): number {
+    const size = this.#lead?.place() ?? 1;
+    if (this.#lead) this.#model().join(0, size, this.#lead);
+    return size;
+  }
+
+  /** From now on this engine does what the first one of several says. */
+  async #follow(port: PortLike): Promise<undefined> {
+    const member: TeamMember<ModelRequest, SharedCall> = new TeamMember(port, {
+      load: async (request, files) => {
+        const device = await (await this.#start()).openDevice("cpu", request.memoryLimitBytes);
+        const made = await this.#make(device, request, files);
+        this.#loaded = {
+          ...made,
+          device,
+          base: { name: request.name, isKnown: false },
+          called: request.name,
+        };
+      },
+      place: (rank, size) => this.#model().join(rank, size, member),
+      perform: ({ name, args }) => perform(this.#present(), name, args),
+    });
+    await member.left;
+    return undefined;
   }
 
   /** A device for a call that needs no model. */
   async #any(choice: DeviceChoice): Promise<EngineDevice> {
     // By what is chosen in the end: a WebAssembly instance opens the graphics card once.
     const { device } = await chooseDevice(choice, this.#parts.gpu);
-    const made = this.#bare.get(device) ?? this.#openDevice(() => undefined, device, undefined).then(([made]) => made);
+    const made =
+      this.#bare.get(device) ??
+      openDevice(
+        this.#parts,
+        () => this.#start(),
+        () => undefined,
+        device,
+        undefined,
+      ).then(([made]) => made);
     this.#bare.set(device, made);
     try {
       return await made;
@@ -308,11 +316,8 @@ export class EngineHost {
   #train(id: number, ...[request]: Arguments<"train">): Promise<undefined> {
     return this.#steer(id, async (run) => {
       await this.#queue.run(() => {
-        const loaded = this.#present();
-        // The two sides of a call agree on the task: each class of the package makes calls of its own.
-        if (loaded.task === "classify")
-          begin(loaded.model, request as RunRequest & { rows: Tasks["classify"]["row"][] });
-        else begin(loaded.model, request as RunRequest & { rows: Tasks["language"]["row"][] });
+        this.#place();
+        return this.#shared("begin", [request]);
       });
       const clock = new CheckpointClock(request.checkpointSeconds, performance.now());
       let stopSent = false;
@@ -320,13 +325,10 @@ export class EngineHost {
         if (!run.saving && clock.isDue(performance.now(), run.paused)) await this.#checkpoint(id, run, clock);
         await heard(run);
         await resumed(run);
-        const event = await this.#queue.run(async () => {
-          const model = this.#model();
-          if (run.stopped && !stopSent) {
-            stopSent = true;
-            model.stop();
-          }
-          return model.nextEvent();
+        const event = await this.#queue.run(() => {
+          const stop = run.stopped && !stopSent;
+          stopSent ||= stop;
+          return this.#shared("next", [stop]);
         });
         if (event === undefined) return undefined;
         // A stop that comes after the last event has nothing left to stop.
@@ -400,14 +402,6 @@ export class EngineHost {
       }
     });
   }
-}
-
-function begin<Task extends TaskName>(
-  model: EngineModel<Task>,
-  { file, rows, options, from }: RunRequest & { rows: Tasks[Task]["row"][] },
-): void {
-  if (from) model.resume(file, rows, from, options);
-  else model.start(file, rows, options);
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

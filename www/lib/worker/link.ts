@@ -26,7 +26,7 @@ interface Pending extends Listeners {
 
 /** What is needed of a `Worker`. */
 export interface WorkerLike {
-  postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer?: Transferable[]): void;
   terminate(): void;
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
   addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
@@ -41,11 +41,11 @@ export interface WorkerLike {
  */
 export type StartWorker = (reach: readonly string[], module: EngineModule) => WorkerLike;
 
-// The expressions are those that bundlers look for.
+// The expressions are those that bundlers look for; webpack puts workers of one name into one file.
 let startWorker: StartWorker = (_, module) =>
   module === "cpu"
-    ? new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "webtune" })
-    : new Worker(new URL("./webgpu-worker.js", import.meta.url), { type: "module", name: "webtune" });
+    ? new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "webtune-cpu" })
+    : new Worker(new URL("./webgpu-worker.js", import.meta.url), { type: "module", name: "webtune-webgpu" });
 
 /**
  * Replaces how workers are started, for a page whose policy is to hold in them: the browser gives a worker from a web address the
@@ -61,6 +61,11 @@ export class WorkerLink {
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #closed: WebtuneError | undefined;
+  #end: (error: WebtuneError) => void = () => undefined;
+  /** Why the worker has ended, once it has. */
+  readonly ended = new Promise<WebtuneError>((resolve) => {
+    this.#end = resolve;
+  });
 
   constructor(worker: WorkerLike) {
     this.#worker = worker;
@@ -84,11 +89,12 @@ export class WorkerLink {
     return this.#closed;
   }
 
-  /** Sends a call; the answer's `id` steers it through `control`. */
+  /** Sends a call; the answer's `id` steers it through `control`. `ports`: those among its arguments. */
   call<Name extends CallName>(
     name: Name,
     args: Arguments<Name>,
     listeners: Listeners = {},
+    ports: MessagePort[] = [],
   ): { id: number; answer: Promise<Answer<Name>> } {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -99,7 +105,7 @@ export class WorkerLink {
       }
       this.#pending.set(id, { ...listeners, resolve, reject });
       try {
-        this.#worker.postMessage({ kind: "call", id, name, args } as ToWorker);
+        this.#worker.postMessage({ kind: "call", id, name, args } as ToWorker, ports);
       } catch (error) {
         // What can't be cloned is the caller's mistake.
         this.#pending.delete(id);
@@ -115,6 +121,11 @@ export class WorkerLink {
     if (!this.#closed) this.#worker.postMessage({ kind: "control", id, action } satisfies ToWorker);
   }
 
+  /** Tells it that worker `member` of those that compute with it has ended. */
+  lose(member: number, why: string): void {
+    if (!this.#closed) this.#worker.postMessage({ kind: "lost", member, why } satisfies ToWorker);
+  }
+
   /** Ends the worker; whatever waits fails with `error`, and so does every later call. */
   close(error: WebtuneError): void {
     if (this.#closed) return;
@@ -122,6 +133,7 @@ export class WorkerLink {
     this.#worker.terminate();
     for (const pending of this.#pending.values()) pending.reject(error);
     this.#pending.clear();
+    this.#end(error);
   }
 
   #receive(message: FromWorker): void {
@@ -157,12 +169,13 @@ export async function callOnce<Name extends CallName>(
   args: Arguments<Name>,
   signal: AbortSignal | undefined,
   listeners: Listeners,
+  ports: MessagePort[] = [],
 ): Promise<Answer<Name>> {
   const abort = (): void => link.close(abortedError(name === "load" ? "loading" : name));
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   try {
-    return await link.call(name, args, listeners).answer;
+    return await link.call(name, args, listeners, ports).answer;
   } catch (error) {
     const failure = toWebtuneError(error);
     link.close(failure);

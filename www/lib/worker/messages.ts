@@ -50,6 +50,14 @@ export interface Tasks {
 }
 export type TaskName = keyof Tasks;
 
+/** How a model is loaded. */
+export interface ModelRequest {
+  task: TaskName;
+  name: string;
+  storage: WeightStorage;
+  memoryLimitBytes: number;
+}
+
 /** A run to begin, or to go on with. */
 export interface RunRequest {
   /** What errors call the rows. */
@@ -71,7 +79,15 @@ export interface Calls {
     device: DeviceChoice,
     memoryLimitBytes: number | undefined,
     keep: boolean,
+    team: {
+      /** Ways to other workers, which were told to `follow`. */
+      others: MessagePort[];
+      /** Whether all of them are to compute, even where the browser tells of little memory. */
+      enough: boolean;
+    },
   ): { device: DeviceReport; model: ModelInfo | LanguageModelInfo; base: BaseName };
+  /** Makes the calls of the engine on the other side of this way, from its load on. Answers when that does without it. */
+  follow(port: MessagePort): undefined;
   /** Answers when the run has ended. */
   train(run: RunRequest): undefined;
   formats(): ExportFormat[];
@@ -126,7 +142,9 @@ export const HEARD = 64;
 export type ToWorker =
   | { [Name in CallName]: { kind: "call"; id: number; name: Name; args: Arguments<Name> } }[CallName]
   /** Steers the run, text or export that call `id` started. */
-  | { kind: "control"; id: number; action: Control };
+  | { kind: "control"; id: number; action: Control }
+  /** The worker on the other side of a port that `load` was given has ended; counted from 0. */
+  | { kind: "lost"; member: number; why: string };
 
 export type FromWorker =
   | { kind: "answer"; id: number; value: unknown }

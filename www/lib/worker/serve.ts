@@ -24,7 +24,7 @@ let outlet: Outlet = scope;
 
 /** What wasm-bindgen writes beside a module: its exports, and by default what starts it. */
 export interface Glue {
-  default(): Promise<unknown>;
+  default(options?: { module_or_path: unknown }): Promise<unknown>;
 }
 
 /** Answers the page's calls with the engine of this module. */
@@ -45,7 +45,7 @@ export function serve(glue: Glue): void {
   });
   scope.addEventListener("unhandledrejection", (event) => host.stray(event.reason));
   scope.addEventListener("message", ({ data, ports: [port] }) => {
-    if (!port) {
+    if (data || !port) {
       host.receive(data);
       return;
     }

@@ -7,6 +7,11 @@ import "./model-facts.css";
 
 export const deviceName = (report: DeviceReport): string => (report.device === "webgpu" ? "WebGPU" : "CPU engine");
 
+/** How many cores compute, where that is known. */
+export function coresOf({ device, workers, cores }: DeviceReport): string | undefined {
+  return device === "cpu" && cores !== undefined ? `${workers} of ${cores} cores` : undefined;
+}
+
 function adapterName({ adapter }: DeviceReport): string | undefined {
   if (!adapter) return undefined;
   const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ") || "unnamed";
@@ -24,6 +29,7 @@ interface Props {
 
 export function ModelFacts({ info, report, weights = "", more = [], help }: Props) {
   const adapter = adapterName(report);
+  const cores = coresOf(report);
   const facts: [string, string][] = [
     ["Family", info.family],
     ["Parameters", count(info.parameters)],
@@ -32,6 +38,7 @@ export function ModelFacts({ info, report, weights = "", more = [], help }: Prop
     ["Vocabulary", count(info.vocabSize)],
     ["Longest text", `${count(info.maxPositions)} tokens`],
     ...more,
+    ...(cores ? [["Computes on", cores] as [string, string]] : []),
     ...(adapter ? [["WebGPU adapter", adapter] as [string, string]] : []),
   ];
   return (

@@ -6,6 +6,7 @@ import { isBusy } from "../../desk/state";
 import { ModelStep, useSource } from "../../desk/steps/model";
 import { storageNames } from "../../desk/weight-storages";
 import type { SortDesk } from "../desk";
+import { isClassifying } from "../file-state";
 import type { SortState } from "../state";
 import { sortPreset } from "../task";
 
@@ -25,7 +26,7 @@ export function SortModelStep({ state, desk }: { state: SortState; desk: SortDes
       state={state}
       store={store}
       actions={desk.model}
-      busy={isBusy(state.run)}
+      busy={isBusy(state.run) || isClassifying(state.file)}
       facts={info && report ? <ModelFacts info={info} report={report} help={info.defaultHeadReason} /> : null}
     >
       <details class="drawer">

@@ -8,6 +8,7 @@ import { type RunWords, TrainStep } from "../../desk/steps/train";
 import { counted, percent } from "../../ui/format";
 import type { Checked } from "../checks";
 import type { SortDesk } from "../desk";
+import { isClassifying } from "../file-state";
 import { sortGroups } from "../options";
 import { BaselineTable, baselineKeys, baselineNames } from "../parts/baselines";
 import { EvaluationTable, evaluationNames } from "../parts/evaluation-table";
@@ -42,6 +43,7 @@ export function SortTrainStep({ state, desk, checked }: { state: SortState; desk
       state={state}
       actions={desk.run}
       rows={checked.usable}
+      busy={isClassifying(state.file)}
       ready={`${counted(checked.usable.length, "example")} and ${counted(checked.labels.length, "label")} are ready`}
       place={`${ofSeeds}${stage === "contrastive" ? "Contrastive stage" : epoch}`}
       isMeasured={findings.baselines !== undefined}

@@ -9,6 +9,7 @@ import { ProbabilityBars } from "../../ui/probability-bars";
 import type { PredictActions, Tried } from "../actions/predict";
 import { arePairs } from "../checks";
 import type { SortDesk } from "../desk";
+import { FileClassifier, type Kind } from "../parts/file-classifier";
 import { LabelNames } from "../parts/label-names";
 import { LabelledFile } from "../parts/labelled-file";
 import type { SortState } from "../state";
@@ -28,7 +29,7 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
   const loaded = model.info !== undefined;
   return (
     <UseStep
-      lead="Try a text of your own, then export the result."
+      lead="Try a text of your own, classify a file of them, then export the result."
       waiting="Load a model first; then train, or import an adapter that you exported."
       state={state}
       actions={desk.files}
@@ -50,6 +51,7 @@ export function SortUseStep({ state, desk }: { state: SortState; desk: SortDesk 
         <>
           <Try version={result.version} kind={kindOf(state)} actions={desk.predict} />
           <LabelledFile key={result.version} disabled={result.busy} actions={desk.predict} />
+          <FileClassifier file={state.file} kind={kindOf(state)} disabled={result.busy} actions={desk.file} />
         </>
       ) : (
         <p class="muted" data-testid="try-waiting">
@@ -113,9 +115,6 @@ function formatsOf(state: SortState, { files }: SortDesk): ExportFormat[] {
     },
   ];
 }
-
-/** Whether single texts were trained or pairs; of an imported adapter it may be either. */
-type Kind = "single" | "pairs" | "either";
 
 function kindOf({ result: { finished } }: SortState): Kind {
   if (finished === undefined) return "either";

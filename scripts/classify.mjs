@@ -1,0 +1,7 @@
+/**
+ * `npm run classify`: the package's command of that name.
+ */
+import { runCommand } from "./command.mjs";
+import { script } from "./run.mjs";
+
+script(import.meta.url, () => runCommand("classify"));

@@ -1,0 +1,2 @@
+/** What is used of `fflate`. */
+export { unzipSync } from "fflate";
