@@ -88,7 +88,7 @@ test("mistakes end with code 1 and one line that names them", () => {
     [["evaluate", ...adapter, "--test", "nowhere.csv"], /--test: there is no file nowhere\.csv/],
     [["evaluate", "--adapter", "nowhere", "--test", "test.csv"], /--adapter: there is no folder nowhere/],
     [["evaluate", ...adapter, "--test", "test.csv"], /--model is missing: .* "tiny", which is no repository/],
-    [["evaluate", "--adapter", "broken", "--test", "test.csv"], /broken.adapter_config\.json: expected JSON/],
+    [["evaluate", "--adapter", "broken", "--test", "test.csv"], /--adapter: adapter_config\.json: expected JSON/],
     [["evaluate", ...rows, "--adapter", "nothing"], /labels\.json is missing/],
     [["evaluate", ...rows, ...adapter, "--options", "{}"], /--options: it needs --task causal-lm/],
     [["evaluate", ...rows, ...adapter, "--bogus"], /--bogus.*; npx webtune evaluate --help lists the options/],
