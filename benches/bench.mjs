@@ -9,6 +9,7 @@ import { ensureWasm, sizesOf } from "../scripts/build-wasm.mjs";
 import { root } from "../scripts/cache.mjs";
 import { Failure, say, script } from "../scripts/run.mjs";
 import { setup } from "../scripts/setup.mjs";
+import { median } from "./support/median.mjs";
 
 const MINILM = {
   name: "MiniLM, batch 16, 64 tokens, r 8 on query and value",
@@ -28,14 +29,6 @@ const SMALL = {
   name: "small (2 layers, 64 wide, 2 heads, feed-forward 128, 1,000 words), batch 4, 16 tokens, r 8 on query and value",
   shape: { layers: 2, hiddenSize: 64, heads: 2, intermediateSize: 128, vocabSize: 1000, batch: 4, tokens: 16, r: 8 },
 };
-
-/** NaN where there is no value. @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  const upper = sorted[half] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? Number.NaN) + upper) / 2;
-}
 
 /** Guesses that only decide how many products make one timing of about half a second. In GFLOP/s. */
 const EXPECTED = { cpu: 20, software: 0.3, hardware: 2000 };

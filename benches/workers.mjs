@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { Failure, say, script } from "../scripts/run.mjs";
 import { setup } from "../scripts/setup.mjs";
 import { LORA, textsFor } from "./memory.mjs";
+import { median } from "./support/median.mjs";
 import { randomLlama } from "./support/random-llama.mjs";
 
 const EACH = { numTrainEpochs: 1, earlyStoppingPatience: 0, gradientCheckpointing: false };
@@ -60,12 +61,6 @@ function readArguments() {
   ])
     if (!WHOLE.test(`${number}`)) throw new Failure(`--${name}: expected a whole number above 0, found ${number}`);
   return { counts: workers.split(",").map(Number), rounds: Number(rounds), steps: Number(steps), only };
-}
-
-/** @param {number[]} values */
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
 script(import.meta.url, async () => {

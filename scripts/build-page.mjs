@@ -25,7 +25,7 @@ export async function ensurePage() {
   await setup();
   const modelDir = await ensureModel(MINILM);
   await ensureWasm();
-  const hash = hashOf(["www", "package-lock.json", "scripts/model.mjs", "scripts/compress.mjs"]);
+  const hash = hashOf(["www", "package-lock.json", "scripts/model.mjs"]);
   // Outside dist: the folder is published as it is.
   const stamp = join(root, "node_modules", ".webtune-page");
   const outputs = [join(dist, "index.html"), ...pageFiles(MINILM).map((path) => join(modelsIn(dist), path))];
@@ -61,11 +61,10 @@ export async function buildPage(folder, modelDir, mode) {
     mkdirSync(dirname(join(modelsIn(folder), path)), { recursive: true });
     copyFileSync(join(modelDir, path), join(modelsIn(folder), path));
   }
-  say("compressing the page");
-  await compress(folder);
 }
 
 script(import.meta.url, async () => {
-  await ensurePage();
+  // Not for `npm start`, which would wait for it and gain nothing on this machine.
+  await compress(await ensurePage());
   say("the page is in dist; any static file server can serve that folder, from any sub-path");
 });

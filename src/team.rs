@@ -58,6 +58,21 @@ impl Team {
         self.0.as_ref().map_or(1, |place| place.size)
     }
 
+    /// Parts `0..count` in their order. `compute` gives a part, the same one on every member.
+    ///
+    /// # Errors
+    /// Those of `compute`; failures of the wire.
+    pub async fn all<P>(
+        &self,
+        count: usize,
+        compute: impl AsyncFnMut(usize) -> Result<P>,
+    ) -> Result<Vec<P>>
+    where
+        P: Serialize + DeserializeOwned,
+    {
+        self.share(count, compute, |parts| parts).await
+    }
+
     /// What `combine` makes of parts `0..count` in their order. `compute` gives a part, the same one on every member.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ async fn vectors(
         let batch = TokenBatch::upload(&Batch::pad(&picked, pad_id)?, &device);
         read(forward(batch)).await
     };
-    let values: Vec<Vec<f32>> = team.share(batches.len(), compute, |parts| parts).await?;
+    let values: Vec<Vec<f32>> = team.all(batches.len(), compute).await?;
     for (rows, values) in batches.iter().zip(values) {
         let columns = values.len() / rows.len();
         for (row, values) in rows.iter().zip(values.chunks(columns)) {
@@ -154,8 +154,7 @@ impl FeaturePass {
             let rows = &self.batches[batches.start + part];
             self.compute(rows, encoder, pooling, kind, pad_id).await
         };
-        let found: Vec<Vec<[Vec<f32>; 3]>> =
-            team.share(batches.len(), compute, |parts| parts).await?;
+        let found: Vec<Vec<[Vec<f32>; 3]>> = team.all(batches.len(), compute).await?;
         for (rows, values) in self.batches[batches.clone()].iter().zip(found) {
             for (row, values) in rows.iter().zip(values) {
                 self.rows[*row] = values;

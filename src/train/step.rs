@@ -1,5 +1,8 @@
 //! One optimizer step: the gradients of its batches, by one engine or by several, and the change of the network.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +51,7 @@ pub fn train_step<N: Stack>(
 /// What one batch gives, on its way between engines.
 #[derive(Debug, Serialize, Deserialize)]
 struct Part {
-    gradients: Vec<(String, Vec<f32>)>,
+    gradients: BTreeMap<String, Vec<f32>>,
     loss: Vec<f32>,
 }
 
@@ -68,9 +71,9 @@ pub async fn shared_gradients<B: Batch>(
     let parts = Parts::new(network, batches, pass);
     let compute = async |index: usize| {
         let (sums, loss) = parts.compute(index);
-        let mut gradients = Vec::new();
+        let mut gradients = BTreeMap::new();
         for (path, gradient) in sums.into_flat() {
-            gradients.push((path, read(gradient).await?));
+            gradients.insert(path, read(gradient).await?);
         }
         let loss = read(loss).await?;
         Ok(Part { gradients, loss })
@@ -92,30 +95,22 @@ pub async fn shared_gradients<B: Batch>(
 
 /// As tensors are added in [`gradients`]: path by path, in the order of the batches.
 fn add(mut sum: Part, part: Part) -> Part {
-    let mut found = part.gradients.into_iter().peekable();
-    let mut gradients = Vec::with_capacity(sum.gradients.len());
-    for (path, values) in sum.gradients {
-        // both are sorted
-        while let Some(new) = found.next_if(|(other, _)| *other < path) {
-            gradients.push(new);
+    for (path, values) in part.gradients {
+        match sum.gradients.entry(path) {
+            Entry::Occupied(mut sum) => plus(sum.get_mut(), &values),
+            Entry::Vacant(place) => {
+                place.insert(values);
+            }
         }
-        let values = match found.next_if(|(other, _)| *other == path) {
-            Some((_, more)) => plus(values, &more),
-            None => values,
-        };
-        gradients.push((path, values));
     }
-    gradients.extend(found);
-    sum.gradients = gradients;
-    sum.loss = plus(sum.loss, &part.loss);
+    plus(&mut sum.loss, &part.loss);
     sum
 }
 
-fn plus(mut sum: Vec<f32>, more: &[f32]) -> Vec<f32> {
+fn plus(sum: &mut [f32], more: &[f32]) {
     sum.iter_mut()
         .zip(more)
         .for_each(|(sum, more)| *sum += more);
-    sum
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// `TeamWire` of www/lib/worker/engine.ts.
+    /// `LeadWire` of www/lib/worker/engine.ts for the first engine, `MemberWire` for the others.
     pub type TeamWire;
 
     #[wasm_bindgen(method, catch)]

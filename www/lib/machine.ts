@@ -26,7 +26,7 @@ export interface Machine {
   readonly gpuAdvice: string;
   /** What is said to who wants models to be kept where none can be. */
   readonly unkept: string;
-  /** How many cores there are, where that is told. */
+  /** How many cores there are, where that is known. */
   cores(): number | undefined;
   /** Which module serves the choice "auto"; without it what `navigator.gpu` says decides. */
   autoModule?(): EngineModule;

@@ -312,7 +312,7 @@ function followers(link: WorkerLink, count: number): MessagePort[] {
     const { port1, port2 } = new MessageChannel();
     const other = WorkerLink.spawn([], "cpu");
     const { answer } = other.call("follow", [port2], {}, [port2]);
-    // Its end is told below.
+    // Its end is dealt with below.
     answer.then(
       () => other.close(new WebtuneError("aborted", "it is not needed")),
       () => undefined,

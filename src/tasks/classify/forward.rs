@@ -32,7 +32,7 @@ impl ClassifyTask {
             read(forward(&inputs)).await
         };
         let team = &self.model.compute.team;
-        let values: Vec<Vec<f32>> = team.share(batches.len(), compute, |parts| parts).await?;
+        let values: Vec<Vec<f32>> = team.all(batches.len(), compute).await?;
         for (batch, values) in batches.iter().zip(values) {
             let columns = values.len() / batch.len();
             for (row, values) in batch.iter().zip(values.chunks(columns)) {

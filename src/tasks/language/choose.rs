@@ -83,7 +83,7 @@ pub async fn choose(
     check(labels, options)?;
     let compute = async |part: usize| find(model, network, &texts[part], labels, options).await;
     let team = &model.compute.team;
-    let found: Vec<Found> = team.share(texts.len(), compute, |parts| parts).await?;
+    let found: Vec<Found> = team.all(texts.len(), compute).await?;
     let choices = found.into_iter().map(|found| {
         let scores = (0..labels.len()).map(|label| {
             let length = match options.normalization {

@@ -79,7 +79,7 @@ pub(super) struct ScoringRows<'a> {
 }
 
 impl ScoringRows<'_> {
-    /// Of rows of at most `longest` tokens: no more tokens than a training step has, so that scoring needs no more memory than training, no
+    /// Of rows of at most `longest` tokens: no more tokens than a batch of a training step has, no
     /// tensor that does not fit into a buffer, and one row at least.
     pub fn most(&self, longest: usize) -> usize {
         let most = rows_by_tokens(self.batch, self.longest_trained, longest).min(self.batch);

@@ -135,9 +135,7 @@ pub async fn complete_all(
             Err(error) => Err(error),
         }
     };
-    let texts: Vec<Option<String>> = (model.compute.team)
-        .share(samples.len(), compute, |parts| parts)
-        .await?;
+    let texts: Vec<Option<String>> = (model.compute.team).all(samples.len(), compute).await?;
     let written = samples.iter().zip(texts).filter_map(|(sample, text)| {
         Some(Completion {
             prompt: sample.shown.clone(),

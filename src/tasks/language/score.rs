@@ -46,9 +46,7 @@ pub(super) async fn likelihood(
         let batch = upload(model, rows, &batches[part])?;
         Sums::of(network, &batch).await
     };
-    let parts: Vec<Sums> = (model.compute.team)
-        .share(batches.len(), compute, |parts| parts)
-        .await?;
+    let parts: Vec<Sums> = (model.compute.team).all(batches.len(), compute).await?;
     let mut sums = Sums::default();
     parts.into_iter().for_each(|part| sums.add(part));
     Ok(sums.mean())

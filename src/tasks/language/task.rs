@@ -160,9 +160,7 @@ impl LanguageTask {
                 };
                 Sums::of(&model.model, &upload(model, all, rows)?).await
             };
-            let parts: Vec<Sums> = (model.compute.team)
-                .share(now.len(), compute, |parts| parts)
-                .await?;
+            let parts: Vec<Sums> = (model.compute.team).all(now.len(), compute).await?;
             for ((texts, _), part) in now.iter().zip(parts) {
                 match texts {
                     Texts::FewShot => scoring.few_shot.add(part),

@@ -1,7 +1,7 @@
 /** What is known of a file that is to be classified, and of the one that is made of it. */
 import type { Remedy, TableOptions, TextTableReading } from "webtune";
 
-/** A row that cannot be read, as it is told. */
+/** A row that cannot be read, as it is reported. */
 export interface FileProblem {
   row: number;
   line: number;

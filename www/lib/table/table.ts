@@ -39,7 +39,7 @@ export interface TextTableReading {
   added: readonly [label: string, confidence: string];
 }
 
-/** Characters of a file that its layout is told by. */
+/** Characters of a file from which its layout is found. */
 const HEAD = 1 << 18;
 /** What the columns of answers are called where no column is called so. */
 const ADDED = ["predicted_label", "confidence"] as const;
@@ -221,7 +221,7 @@ function jsonReading(
     try {
       return [objectOf(raw)];
     } catch {
-      // It is told with its row once the rows are read.
+      // It is reported with its row once the rows are read.
       return [];
     }
   });

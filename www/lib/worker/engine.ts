@@ -46,13 +46,17 @@ export interface EngineDevice {
   free(): void;
 }
 
-/** Carries bytes between engines that make the same calls; messages of one arrive in order. */
-export interface TeamWire {
-  /** For the first engine: what each of the others sends, by rank; undefined for one that is lost. */
+/** Carries bytes between engines that make the same calls, for the first of them; messages of one arrive in order. */
+export interface LeadWire {
+  /** What each of the others sends, by rank; undefined for one that is lost. */
   gather(): Promise<(Uint8Array | undefined)[]>;
-  /** For the first engine: tells all others. */
+  /** Tells all others. */
   tell(bytes: Uint8Array): void;
-  /** For the others: sends this, and gives what the first one tells. */
+}
+
+/** The same for the others. */
+export interface MemberWire {
+  /** Sends this, and gives what the first one tells. */
   swap(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -60,7 +64,7 @@ export interface TeamWire {
 export interface EngineModel<Task extends TaskName> {
   info(): Tasks[Task]["info"];
   /** From here on it is number `rank` of `size` engines that make the same calls, counted from 0. */
-  join(rank: number, size: number, wire: TeamWire): void;
+  join(rank: number, size: number, wire: LeadWire | MemberWire): void;
   /** Checks rows and options; the run itself goes on in `nextEvent`. `file` is what errors call the rows. */
   start(file: string, rows: Tasks[Task]["row"][], options: Tasks[Task]["options"]): void;
   /** Begins a run where a checkpoint left off. `options`: those with a person's texts, which no checkpoint holds. */

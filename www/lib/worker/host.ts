@@ -25,7 +25,7 @@ import type {
   ToWorker,
 } from "./messages.js";
 import { HEARD } from "./messages.js";
-import { type Machine, openDevice } from "./open-device.js";
+import { type Hardware, openDevice } from "./open-device.js";
 import {
   type LoadedModel,
   languageOf,
@@ -39,7 +39,7 @@ import {
 import { delay, SerialQueue } from "./queue.js";
 import { type PortLike, TeamLead, TeamMember } from "./team.js";
 
-export interface HostParts extends Machine {
+export interface HostParts extends Hardware {
   /** Starts the WebAssembly instance; called again only where it failed. */
   instantiate(): Promise<EngineExports>;
   post(message: FromWorker, transfer?: Transferable[]): void;

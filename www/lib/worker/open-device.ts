@@ -8,8 +8,8 @@ import { claimTimestampQueries } from "../timestamp-queries.js";
 import type { EngineDevice, EngineExports } from "./engine.js";
 import type { LoadProgress } from "./messages.js";
 
-/** What is known of the machine. */
-export interface Machine {
+/** What is known of the computer. */
+export interface Hardware {
   gpu?: GpuLike | undefined;
   /** `navigator.deviceMemory`, GiB. */
   deviceMemory?: number | undefined;
@@ -22,7 +22,7 @@ export type Opened = [EngineDevice, Omit<DeviceReport, "workers">];
  * @throws WebtuneError `noWebgpu` as `chooseDevice`, `invalidOption` for a limit that is none.
  */
 export async function openDevice(
-  { gpu, deviceMemory }: Machine,
+  { gpu, deviceMemory }: Hardware,
   start: () => Promise<EngineExports>,
   report: (progress: LoadProgress) => void,
   choice: DeviceChoice,

@@ -4,7 +4,7 @@
  */
 import { messageOf } from "../errors.js";
 import type { SourceFile } from "../sources/http-file.js";
-import type { TeamWire } from "./engine.js";
+import type { LeadWire, MemberWire } from "./engine.js";
 
 /** The part of a `MessagePort` that is used here. */
 export interface PortLike {
@@ -25,14 +25,15 @@ export type LocksLike = Pick<LockManager, "request">;
 
 const ownLocks = (): LocksLike | undefined => (globalThis.navigator as Navigator | undefined)?.locks;
 
-/** Takes a lock and keeps it; settles once it is held. */
+/** Takes a lock and keeps it; settles once it is held. A browser may refuse locks, which is as if there were none. */
 function hold(locks: LocksLike | undefined, name: string): Promise<void> {
   if (!locks) return Promise.resolve();
   return new Promise((held) => {
-    void locks.request(name, () => {
+    const kept = locks.request(name, () => {
       held();
       return new Promise(() => undefined);
     });
+    kept.catch(() => held());
   });
 }
 
@@ -119,7 +120,10 @@ class Member<Model, Call> {
   /** From then on its end is noticed: its lock is free. */
   async whenLoaded(): Promise<void> {
     await this.#waiting.until(() => this.loaded || this.lost !== undefined);
-    void this.#locks?.request(this.lock, () => this.lose("a worker has ended"));
+    this.#locks
+      ?.request(this.lock, () => this.lose("a worker has ended"))
+      // As `hold` has it.
+      .catch(() => undefined);
   }
 
   /** Gives bytes of a file, once it is not far behind. */
@@ -145,7 +149,7 @@ class Member<Model, Call> {
 }
 
 /** The first engine's side. `Model` says how a member loads, `Call` what it does. */
-export class TeamLead<Model, Call> implements TeamWire {
+export class TeamLead<Model, Call> implements LeadWire {
   readonly #all: Member<Model, Call>[];
   /** Those that have a rank, in its order. */
   #members: Member<Model, Call>[];
@@ -212,11 +216,6 @@ export class TeamLead<Model, Call> implements TeamWire {
   tell(bytes: Uint8Array): void {
     for (const member of this.#members) member.post({ kind: "told", bytes });
   }
-
-  /** Never asked of the first engine. */
-  swap(): Promise<Uint8Array> {
-    return Promise.reject(new Error("the first engine gathers"));
-  }
 }
 
 /** What another engine does. */
@@ -227,7 +226,7 @@ export interface MemberParts<Model, Call> {
 }
 
 /** Another engine's side. */
-export class TeamMember<Model, Call> implements TeamWire {
+export class TeamMember<Model, Call> implements MemberWire {
   readonly #port: PortLike;
   readonly #parts: MemberParts<Model, Call>;
   readonly #locks: LocksLike | undefined;
@@ -331,15 +330,5 @@ export class TeamMember<Model, Call> implements TeamWire {
     } finally {
       this.#answer = undefined;
     }
-  }
-
-  /** Never asked of another engine than the first. */
-  gather(): Promise<(Uint8Array | undefined)[]> {
-    return Promise.reject(new Error("the first engine gathers"));
-  }
-
-  /** Likewise. */
-  tell(): void {
-    throw new Error("the first engine tells");
   }
 }

@@ -3,6 +3,7 @@ import { useId, useState } from "preact/hooks";
 import type { ParseOptions, TableFormat, TextEncoding } from "webtune";
 import "../../desk/parts/option-drawer.css";
 import type { TableReading } from "../state";
+import { delimiters, encodings } from "./table-words";
 
 interface Props {
   name: string;
@@ -20,23 +21,9 @@ const formats: { value: TableFormat; label: string }[] = [
   { value: "trec", label: "TREC (LABEL:sub text)" },
 ];
 
-const delimiters = [
-  { value: ",", label: "commas" },
-  { value: ";", label: "semicolons" },
-  { value: "\t", label: "tabs" },
-  { value: "|", label: "pipes" },
-];
-
 const headers = [
   { value: "true", label: "names of columns" },
   { value: "false", label: "a row" },
-];
-
-const encodings: { value: TextEncoding; label: string }[] = [
-  { value: "utf-8", label: "UTF-8" },
-  { value: "utf-16le", label: "UTF-16, little-endian" },
-  { value: "utf-16be", label: "UTF-16, big-endian" },
-  { value: "windows-1252", label: "Windows-1252" },
 ];
 
 /** In place of a column's name: those of 0 and 1 that were found. No column's name begins with a line break. */

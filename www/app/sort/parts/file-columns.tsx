@@ -5,6 +5,7 @@ import "../../desk/parts/option-drawer.css";
 import type { ClassifyFileActions } from "../actions/classify-file";
 import type { FileState } from "../file-state";
 import type { Kind } from "./file-classifier";
+import { delimiters, encodings } from "./table-words";
 
 interface Props {
   file: FileState;
@@ -22,24 +23,10 @@ const formats: { value: TextTableFormat; label: string }[] = [
   { value: "lines", label: "a text on each line" },
 ];
 
-const delimiters = [
-  { value: ",", label: "commas" },
-  { value: ";", label: "semicolons" },
-  { value: "\t", label: "tabs" },
-  { value: "|", label: "pipes" },
-];
-
 const headers = [
   { value: "true", label: "names of columns" },
   { value: "false", label: "a text to classify" },
 ];
-
-const encodings = [
-  { value: "utf-8", label: "UTF-8" },
-  { value: "utf-16le", label: "UTF-16, little-endian" },
-  { value: "utf-16be", label: "UTF-16, big-endian" },
-  { value: "windows-1252", label: "Windows-1252" },
-] as const;
 
 /** Characters of a first cell that are shown beside its column's name. */
 const SHOWN = 40;
